@@ -1,0 +1,85 @@
+/** System calls that Node does not offer, synchronous, each throwing SystemError. Flag values are those of the x86-64/arm64 uapi headers. */
+import { constants } from 'node:os';
+import { SystemError } from '../base/errors.ts';
+import { Libc } from './native.ts';
+
+export const AF_NETLINK = 16;
+export const SOCK_RAW = 3;
+export const SOCK_CLOEXEC = 0o2000000;
+export const CLONE_NEWNET = 0x40000000;
+export const MS_BIND = 4096;
+export const MNT_DETACH = 2;
+const MSG_DONTWAIT = 0x40;
+const MSG_TRUNC = 0x20;
+const POLLIN = 1;
+
+/** Runs one call, again when a signal interrupted it. */
+function retried(op: string, call: (libc: Libc) => number): number {
+  const libc = Libc.get();
+  for (;;) {
+    const result = call(libc);
+    if (result >= 0) return result;
+    const errno = libc.errno();
+    if (errno !== constants.errno.EINTR) throw new SystemError(op, errno);
+  }
+}
+
+export function socket(domain: number, type: number, protocol: number, op: string): number {
+  return retried(op, (libc) => libc.call('int socket(int, int, int)', domain, type | SOCK_CLOEXEC, protocol));
+}
+
+export function bind(fd: number, address: Buffer, op: string): void {
+  retried(op, (libc) => libc.call('int bind(int, const void *, uint32_t)', fd, address, address.length));
+}
+
+export function setsockopt(fd: number, level: number, option: number, value: Buffer, op: string): void {
+  retried(op, (libc) =>
+    libc.call('int setsockopt(int, int, int, const void *, uint32_t)', fd, level, option, value, value.length),
+  );
+}
+
+export function send(fd: number, data: Uint8Array, op: string): void {
+  retried(op, (libc) => libc.call('int64_t send(int, const void *, size_t, int)', fd, data, data.length, 0));
+}
+
+/**
+ * One datagram into `buffer`: its whole length, which is over `buffer.length` when it was cut;
+ * undefined when nothing is waiting.
+ */
+export function receive(fd: number, buffer: Buffer, op: string): number | undefined {
+  try {
+    return retried(op, (libc) =>
+      libc.call('int64_t recv(int, void *, size_t, int)', fd, buffer, buffer.length, MSG_DONTWAIT | MSG_TRUNC),
+    );
+  } catch (error) {
+    if (error instanceof SystemError && error.code === 'EAGAIN') return undefined;
+    throw error;
+  }
+}
+
+/** Waits until `fd` can be read, at most `milliseconds`; false when that time passed. */
+export function waitReadable(fd: number, milliseconds: number, op: string): boolean {
+  const pollfd = Buffer.alloc(8);
+  pollfd.writeInt32LE(fd, 0);
+  pollfd.writeInt16LE(POLLIN, 4);
+  const wait = Math.max(0, Math.ceil(milliseconds));
+  return retried(op, (libc) => libc.call('int poll(void *, uint64_t, int)', pollfd, 1, wait)) > 0;
+}
+
+export function setns(fd: number, nstype: number, op: string): void {
+  retried(op, (libc) => libc.call('int setns(int, int)', fd, nstype));
+}
+
+export function unshare(flags: number, op: string): void {
+  retried(op, (libc) => libc.call('int unshare(int)', flags));
+}
+
+export function mount(source: string, target: string, flags: number, op: string): void {
+  retried(op, (libc) =>
+    libc.call('int mount(str, str, str, uint64_t, const void *)', source, target, 'none', flags, null),
+  );
+}
+
+export function umount(target: string, flags: number, op: string): void {
+  retried(op, (libc) => libc.call('int umount2(str, int)', target, flags));
+}

@@ -1,0 +1,25 @@
+/** Kernel settings under /proc/sys/net, which shows the network namespace of the thread that opens it (proc(5)). */
+import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
+
+function pathOf(key: readonly string[]): string {
+  if (key.some((part) => part === '' || part === '.' || part === '..' || part.includes('/'))) {
+    throw new RangeError(`not a sysctl key: ${key.join('/')}`);
+  }
+  return `/proc/sys/${key.join('/')}`;
+}
+
+/** The value, without its newline; throws Node's fs error when there is no such setting. */
+export function readSysctl(...key: string[]): string {
+  return readFileSync(pathOf(key), 'utf8').trimEnd();
+}
+
+/** Writes unless the value stands there already: containers often see /proc/sys read-only with the right values in it. */
+export function ensureSysctl(value: string, ...key: string[]): void {
+  if (readSysctl(...key) === value) return;
+  const fd = openSync(pathOf(key), 'w');
+  try {
+    writeSync(fd, value);
+  } finally {
+    closeSync(fd);
+  }
+}
