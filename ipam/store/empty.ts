@@ -1,0 +1,20 @@
+/** What reading a store that does not exist yet finds. */
+import type { Address } from '../../lib/base/ip.ts';
+import type { StoreReader } from './store.ts';
+
+export const EMPTY: StoreReader = {
+  attachment: () => undefined,
+  attachments: () => [],
+  countOnBridge: () => 0,
+  countAttachments: () => 0,
+  network: () => undefined,
+  networks: () => [],
+  addressOwner: () => undefined,
+  portOwner: () => undefined,
+  nextFree: (_scope: string, from: Address) => from,
+  isTaken: () => false,
+  countTaken: () => 0,
+  recentlyReleased: () => [],
+  cursor: () => undefined,
+  contents: () => ({ attachments: [], networks: [], addresses: [], ports: [], runs: [] }),
+};

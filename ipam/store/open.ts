@@ -1,0 +1,20 @@
+/** The lease store of a directory. */
+import { join } from 'node:path';
+import { SqliteStore } from './sqlite.ts';
+import type { LeaseStore } from './store.ts';
+
+export interface StoreOptions {
+  readonly dir: string;
+  /** The kernel's boot id: attachments of another boot are freed by the first write. */
+  readonly bootId: string;
+  /** Milliseconds. */
+  readonly now: () => number;
+}
+
+/**
+ * Touches nothing yet: the file is opened by the first read or write, and created, with its directory, by the first write.
+ * Errors come from there.
+ */
+export function openStore({ dir, bootId, now }: StoreOptions): LeaseStore {
+  return new SqliteStore({ file: join(dir, 'leases.db'), bootId, now });
+}

@@ -1,0 +1,104 @@
+/** Reading the embedded store, inside a transaction that keeps what is read consistent. */
+import type { Address } from '../../lib/base/ip.ts';
+import type { AttachmentKey, AttachmentRecord, NetworkRecord, PortRecord } from '../record.ts';
+import { addressOwner, countTaken, cursor, isTaken, nextFree, recentlyReleased } from './addresses.ts';
+import type { Connection, Row } from './connection.ts';
+import { count, text } from './connection.ts';
+import { readContents } from './contents.ts';
+import { corrupt } from './failure.ts';
+import { claimOf, findCollision } from './ports.ts';
+import type { AttachmentFilter, StoreContents, StoreReader } from './store.ts';
+
+const BY_KEY = 'SELECT id, record FROM attachment WHERE network = ? AND container = ? AND ifname = ?';
+const COLUMNS = { network: 'network', containerId: 'container', bridge: 'bridge', plugin: 'plugin' } as const;
+
+export class SqliteReader implements StoreReader {
+  protected readonly db: Connection;
+
+  constructor(db: Connection) {
+    this.db = db;
+  }
+
+  /** A stored document. Its shape is check()'s concern: it was a valid record when putAttachment got it. */
+  protected document<T>(row: Row | undefined): T | undefined {
+    if (row === undefined) return undefined;
+    try {
+      return JSON.parse(text(row, 'record')) as T;
+    } catch (error) {
+      throw corrupt(this.db.file, 'a record in it is no JSON', error);
+    }
+  }
+
+  protected find(key: AttachmentKey): { id: number; record: AttachmentRecord } | undefined {
+    const row = this.db.get(BY_KEY, key.network, key.containerId, key.ifname);
+    const record = this.document<AttachmentRecord>(row);
+    return record && { id: count(row, 'id'), record };
+  }
+
+  attachment(key: AttachmentKey): AttachmentRecord | undefined {
+    return this.find(key)?.record;
+  }
+
+  attachments(filter: AttachmentFilter = {}): AttachmentRecord[] {
+    const conditions: string[] = [];
+    const values: string[] = [];
+    for (const name of ['network', 'containerId', 'bridge', 'plugin'] as const) {
+      const value = filter[name];
+      if (value === undefined) continue;
+      conditions.push(`${COLUMNS[name]} = ?`);
+      values.push(value);
+    }
+    const where = conditions.length > 0 ? `WHERE ${conditions.join(' AND ')}` : '';
+    const rows = this.db.all(`SELECT record FROM attachment ${where} ORDER BY id`, ...values);
+    return rows.flatMap((row) => this.document<AttachmentRecord>(row) ?? []);
+  }
+
+  countOnBridge(bridge: string): number {
+    return count(this.db.get('SELECT count(*) AS number FROM attachment WHERE bridge = ?', bridge), 'number');
+  }
+
+  countAttachments(): number {
+    return count(this.db.get('SELECT count(*) AS number FROM attachment'), 'number');
+  }
+
+  network(name: string): NetworkRecord | undefined {
+    return this.document(this.db.get('SELECT record FROM network WHERE name = ?', name));
+  }
+
+  networks(): NetworkRecord[] {
+    const rows = this.db.all('SELECT record FROM network ORDER BY name');
+    return rows.flatMap((row) => this.document<NetworkRecord>(row) ?? []);
+  }
+
+  addressOwner(scope: string, address: Address): AttachmentKey | undefined {
+    return addressOwner(this.db, scope, address);
+  }
+
+  portOwner(port: Pick<PortRecord, 'protocol' | 'hostIp' | 'hostPort'>): AttachmentKey | undefined {
+    return findCollision(this.db, claimOf(port))?.owner;
+  }
+
+  nextFree(scope: string, from: Address, to: Address): Address | undefined {
+    return nextFree(this.db, scope, from, to);
+  }
+
+  isTaken(scope: string, address: Address): boolean {
+    return isTaken(this.db, scope, address);
+  }
+
+  countTaken(scope: string, from: Address, to: Address): number {
+    return countTaken(this.db, scope, from, to);
+  }
+
+  recentlyReleased(scope: string): readonly Address[] {
+    return recentlyReleased(this.db, scope);
+  }
+
+  cursor(scope: string, range: string): Address | undefined {
+    return cursor(this.db, scope, range);
+  }
+
+  contents(): StoreContents {
+    return readContents(this.db);
+  }
+}
