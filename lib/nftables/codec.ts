@@ -1,0 +1,258 @@
+/**
+ * Two-way descriptions of netlink attributes (linux/netlink.h struct nlattr) as nf_tables uses them: numbers in network
+ * order, nests marked NLA_F_NESTED.
+ *
+ * A message is described once, as a struct() of fields; reading and writing both follow from that, so they cannot drift
+ * apart. Attributes are written in the order of the description, which is libnftnl's, so that our bytes can be held against
+ * those of nft. Attributes a description does not know are kept, and written back behind the known ones.
+ */
+import { DecodeError } from '../netlink/attributes.ts';
+
+export const NLA_F_NESTED = 0x8000;
+const NLA_TYPE_MASK = 0x3fff;
+const NLA_HDRLEN = 4;
+const NLA_MAX_LENGTH = 0xffff;
+
+/** Bytes under construction; grows as needed. Attributes and messages are opened, filled and closed, so nests need no copies. */
+export class Writer {
+  #bytes: Buffer = Buffer.allocUnsafe(4096);
+  #length = 0;
+
+  get length(): number {
+    return this.#length;
+  }
+
+  /** The bytes written so far, valid until the next write. */
+  get written(): Buffer {
+    return this.#bytes.subarray(0, this.#length);
+  }
+
+  #take(size: number): number {
+    const at = this.#length;
+    this.#length += size;
+    if (this.#length > this.#bytes.length) {
+      const larger = Buffer.allocUnsafe(Math.max(this.#length, this.#bytes.length * 2));
+      this.#bytes.copy(larger, 0, 0, at);
+      this.#bytes = larger;
+    }
+    return at;
+  }
+
+  bytes(value: Uint8Array): void {
+    const at = this.#take(value.length);
+    this.#bytes.set(value, at);
+  }
+
+  u8(value: number): void {
+    const at = this.#take(1);
+    this.#bytes.writeUInt8(value, at);
+  }
+
+  u16(value: number): void {
+    const at = this.#take(2);
+    this.#bytes.writeUInt16LE(value, at);
+  }
+
+  u16be(value: number): void {
+    const at = this.#take(2);
+    this.#bytes.writeUInt16BE(value, at);
+  }
+
+  u32(value: number): void {
+    const at = this.#take(4);
+    this.#bytes.writeUInt32LE(value, at);
+  }
+
+  u32be(value: number): void {
+    const at = this.#take(4);
+    this.#bytes.writeUInt32BE(value, at);
+  }
+
+  u64be(value: bigint): void {
+    const at = this.#take(8);
+    this.#bytes.writeBigUInt64BE(value, at);
+  }
+
+  text(value: string): void {
+    const at = this.#take(Buffer.byteLength(value));
+    this.#bytes.write(value, at);
+  }
+
+  /** Zeros up to the next multiple of four. */
+  pad(): void {
+    const size = -this.#length & 3;
+    const at = this.#take(size);
+    this.#bytes.fill(0, at, at + size);
+  }
+
+  /** Begins an attribute; what follows up to close() is its payload. */
+  open(type: number): number {
+    const at = this.#take(NLA_HDRLEN);
+    this.#bytes.writeUInt16LE(type, at + 2);
+    return at;
+  }
+
+  close(at: number): void {
+    const length = this.#length - at;
+    if (length > NLA_MAX_LENGTH) throw new RangeError(`an attribute of ${length} bytes is over ${NLA_MAX_LENGTH}`);
+    this.#bytes.writeUInt16LE(length, at);
+    this.pad();
+  }
+
+  /** Puts a 32-bit number where four bytes were written before (the length of a message). */
+  patch(at: number, value: number): void {
+    this.#bytes.writeUInt32LE(value, at);
+  }
+}
+
+/** Writes a payload and reads it back; `get` throws DecodeError and nothing else. */
+export interface Codec<T> {
+  put(out: Writer, value: T): void;
+  get(data: Buffer): T;
+}
+
+/** One attribute: its number (linux/netfilter/nf_tables.h) and its payload. */
+export interface Field<T> {
+  readonly type: number;
+  readonly codec: Codec<T>;
+}
+
+/** An attribute kept as it came; `type` includes the NLA_F_ flags. */
+export interface RawAttribute {
+  readonly type: number;
+  readonly data: Buffer;
+}
+
+/** Calls `fn` for each attribute in `data`; `type` includes the NLA_F_ flags. */
+export function eachAttribute(data: Buffer, fn: (type: number, payload: Buffer) => void): void {
+  for (let at = 0; at < data.length; ) {
+    if (data.length - at < NLA_HDRLEN) throw new DecodeError(`${data.length - at} bytes behind the last attribute`);
+    const length = data.readUInt16LE(at);
+    if (length < NLA_HDRLEN || length > data.length - at) {
+      throw new DecodeError(`an attribute claims ${length} of ${data.length - at} bytes`);
+    }
+    fn(data.readUInt16LE(at + 2), data.subarray(at + NLA_HDRLEN, at + length));
+    at += (length + 3) & ~3;
+  }
+}
+
+export function attribute<T>(out: Writer, type: number, codec: Codec<T>, value: T): void {
+  const at = out.open(type);
+  codec.put(out, value);
+  out.close(at);
+}
+
+/** `data` when it has exactly `size` bytes. */
+export function sized(data: Buffer, size: number): Buffer {
+  if (data.length !== size) throw new DecodeError(`a number of ${data.length} bytes, not ${size}`);
+  return data;
+}
+
+type Fields = Readonly<Record<string, Field<unknown>>>;
+
+/** What a struct() holds; every attribute is optional, as it is on the wire. */
+export type Values<F extends Fields> = {
+  readonly [K in keyof F]?: F[K] extends Field<infer T> ? T : never;
+} & { readonly unknown?: readonly RawAttribute[] };
+
+export type Decoded<C> = C extends Codec<infer T> ? T : never;
+
+/** Attributes by name. */
+export function struct<F extends Fields>(fields: F): Codec<Values<F>> {
+  const ordered = Object.entries(fields);
+  const byType = new Map(ordered.map(([name, field]) => [field.type & NLA_TYPE_MASK, { name, codec: field.codec }]));
+  return {
+    put(out, value) {
+      const values: Readonly<Record<string, unknown>> = value;
+      for (const [name, field] of ordered) {
+        if (values[name] !== undefined) attribute(out, field.type, field.codec, values[name]);
+      }
+      for (const raw of value.unknown ?? []) attribute(out, raw.type, rawBytes, raw.data);
+    },
+    get(data) {
+      const values: Record<string, unknown> = {};
+      const unknown: RawAttribute[] = [];
+      eachAttribute(data, (type, payload) => {
+        const field = byType.get(type & NLA_TYPE_MASK);
+        if (field) values[field.name] = field.codec.get(payload);
+        else unknown.push({ type, data: payload });
+      });
+      if (unknown.length > 0) values.unknown = unknown;
+      return values as Values<F>;
+    },
+  };
+}
+
+/** Nests numbered from one, as libnftnl numbers elements; the kernel does not look at the numbers. */
+export function numbered<T>(codec: Codec<T>): Codec<readonly T[]> {
+  return {
+    put(out, values) {
+      let number = 0;
+      for (const value of values) attribute(out, ++number | NLA_F_NESTED, codec, value);
+    },
+    get: listOf(1, codec).get,
+  };
+}
+
+/** Attributes of one type, any number of times. */
+export function listOf<T>(type: number, codec: Codec<T>): Codec<readonly T[]> {
+  return {
+    put(out, values) {
+      for (const value of values) attribute(out, type, codec, value);
+    },
+    get(data) {
+      const values: T[] = [];
+      eachAttribute(data, (_, payload) => values.push(codec.get(payload)));
+      return values;
+    },
+  };
+}
+
+const rawBytes: Codec<Uint8Array> = { put: (out, value) => out.bytes(value), get: (data) => data };
+
+export function bytes(type: number): Field<Uint8Array> {
+  return { type, codec: rawBytes };
+}
+
+export function u8(type: number): Field<number> {
+  return { type, codec: { put: (out, value) => out.u8(value), get: (data) => sized(data, 1).readUInt8(0) } };
+}
+
+export function u16be(type: number): Field<number> {
+  return { type, codec: { put: (out, value) => out.u16be(value), get: (data) => sized(data, 2).readUInt16BE(0) } };
+}
+
+export function u32be(type: number): Field<number> {
+  return { type, codec: { put: (out, value) => out.u32be(value), get: (data) => sized(data, 4).readUInt32BE(0) } };
+}
+
+/** A signed number, in network order. */
+export function s32be(type: number): Field<number> {
+  return { type, codec: { put: (out, value) => out.u32be(value >>> 0), get: (data) => sized(data, 4).readInt32BE(0) } };
+}
+
+export function u64be(type: number): Field<bigint> {
+  return { type, codec: { put: (out, value) => out.u64be(value), get: (data) => sized(data, 8).readBigUInt64BE(0) } };
+}
+
+/** NUL-terminated text. */
+export function text(type: number): Field<string> {
+  return {
+    type,
+    codec: {
+      put(out, value) {
+        out.text(value);
+        out.u8(0);
+      },
+      get(data) {
+        const end = data.indexOf(0);
+        return data.toString('utf8', 0, end < 0 ? data.length : end);
+      },
+    },
+  };
+}
+
+/** A nest described by another codec. */
+export function nest<T>(type: number, codec: Codec<T>): Field<T> {
+  return { type: type | NLA_F_NESTED, codec };
+}

@@ -1,0 +1,16 @@
+/** dreg = (sreg & mask) ^ xor (linux/netfilter/nf_tables.h, nft_bitwise_attributes). */
+import { nest, struct, u32be } from '../codec.ts';
+import type { Decoded } from '../codec.ts';
+import { data } from '../data.ts';
+
+export const bitwise = struct({
+  sreg: u32be(1),
+  dreg: u32be(2),
+  length: u32be(3),
+  op: u32be(6),
+  mask: nest(4, data),
+  xor: nest(5, data),
+  data: nest(7, data),
+});
+
+export type Bitwise = Decoded<typeof bitwise>;

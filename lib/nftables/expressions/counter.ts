@@ -1,0 +1,10 @@
+/** Counts packets and bytes (linux/netfilter/nf_tables.h, nft_counter_attributes). */
+import { struct, u64be } from '../codec.ts';
+import type { Decoded } from '../codec.ts';
+
+export const counter = struct({
+  bytes: u64be(1),
+  packets: u64be(2),
+});
+
+export type Counter = Decoded<typeof counter>;

@@ -1,0 +1,11 @@
+/** Source translation to the address of the outgoing interface (linux/netfilter/nf_tables.h, nft_masq_attributes). */
+import { struct, u32be } from '../codec.ts';
+import type { Decoded } from '../codec.ts';
+
+export const masq = struct({
+  flags: u32be(1),
+  protoMin: u32be(2),
+  protoMax: u32be(3),
+});
+
+export type Masq = Decoded<typeof masq>;

@@ -1,0 +1,11 @@
+/** The number of the ruleset's present state, one higher with each transaction (linux/netfilter/nf_tables.h, nft_gen_attributes). */
+import { struct, text, u32be } from '../codec.ts';
+import type { Decoded } from '../codec.ts';
+
+export const generation = struct({
+  id: u32be(1),
+  processId: u32be(2),
+  processName: text(3),
+});
+
+export type Generation = Decoded<typeof generation>;
