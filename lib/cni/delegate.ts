@@ -1,0 +1,115 @@
+/**
+ * Delegation to another plugin, such as a third-party IPAM (CNI specification 1.1.0, section 4): the same environment and the
+ * same configuration, byte for byte. Synchronous, so that it can stand in an undo.
+ */
+import { NetmoorError, errorText, isErrno } from '../base/errors.ts';
+import { decodeResult } from './decode-result.ts';
+import type { Command } from './environment.ts';
+import { CODE_OF_KIND, DelegateError } from './errors.ts';
+import { isJsonObject, parseJson, parseJsonObject } from './json.ts';
+import { pluginTypeProblem } from './names.ts';
+import type { Context } from './plugin.ts';
+import { quote } from './quote.ts';
+import type { CniResult } from './result.ts';
+import type { Outcome, World } from './world.ts';
+
+/** Longer than the reference's dhcp plugin tries (208 s), so that only a plugin that hangs is killed. */
+const TIME_LIMIT = 240_000;
+
+/** While a plugin is being installed its file is open for writing and cannot be executed (ETXTBSY); nobody says when it can. */
+const BUSY_LIMIT = 5_000;
+const BUSY_PAUSE = 50;
+
+/** The executable of a plugin, searched in CNI_PATH. Throws NetmoorError 'bad-config' or 'delegate'. */
+export function findPlugin(type: string, path: readonly string[], world: World): string {
+  const problem = pluginTypeProblem(type);
+  if (problem !== undefined) throw new NetmoorError('bad-config', `type of a plugin: ${problem}`, 'name a file in CNI_PATH');
+  const files = path.map((directory) => `${directory.replace(/\/+$/, '')}/${type}`);
+  const found = files.find((file) => world.isExecutable(file));
+  if (found !== undefined) return found;
+  const where = path.length === 0 ? 'CNI_PATH is empty' : `CNI_PATH is ${quote(path.join(':'))}`;
+  throw new NetmoorError('delegate', `plugin ${quote(type)} was not found`, `${where}; install the plugin in one of its directories`);
+}
+
+function execute(file: string, command: Command, { request, world }: Context): Outcome {
+  const execution = {
+    environment: { ...request.environment, CNI_COMMAND: command },
+    stdin: request.stdin,
+    timeLimit: TIME_LIMIT,
+  };
+  const deadline = world.now() + BUSY_LIMIT;
+  for (;;) {
+    try {
+      return world.execute(file, execution);
+    } catch (error) {
+      if (isErrno(error, 'ETXTBSY') && world.now() < deadline) {
+        world.pause(BUSY_PAUSE);
+        continue;
+      }
+      const advice = 'check that it is a program for this machine';
+      throw new NetmoorError('delegate', `plugin ${quote(file)} could not be started: ${errorText(error)}`, advice, { cause: error });
+    }
+  }
+}
+
+/** The error a plugin printed, else its stderr, else how it ended. */
+function failure(type: string, command: Command, { exitCode, killedBy, stdout, stderr }: Outcome): DelegateError {
+  const who = `${type} ${command}`;
+  const ended = exitCode === undefined ? `was killed (${killedBy ?? 'no reason given'})` : `ended with exit code ${exitCode}`;
+  try {
+    const error = parseJson(stdout, 'its error');
+    if (isJsonObject(error) && typeof error['code'] === 'number' && Number.isInteger(error['code']) && error['code'] > 0) {
+      const { code, msg, details } = error;
+      const text = typeof msg === 'string' && msg !== '' ? msg : ended;
+      return new DelegateError(code, `${who}: ${text}`, typeof details === 'string' ? details : '');
+    }
+  } catch (error) {
+    if (!(error instanceof NetmoorError)) throw error;
+  }
+  return new DelegateError(CODE_OF_KIND.delegate, `${who} ${ended}`, stderr.trim());
+}
+
+function run(type: string, command: Command, context: Context): Outcome {
+  const file = findPlugin(type, context.request.path, context.world);
+  const outcome = execute(file, command, context);
+  if (outcome.stderr.trim() !== '') context.note(outcome.stderr.trimEnd());
+  if (outcome.exitCode !== 0) throw failure(type, command, outcome);
+  return outcome;
+}
+
+/** DEL of the delegate after a failed ADD; its own failure is only noted, the first error is the one to report. */
+function takeBack(type: string, context: Context): void {
+  try {
+    run(type, 'DEL', context);
+  } catch (error) {
+    context.note(`${type} DEL after the failed ADD: ${errorText(error)}`);
+  }
+}
+
+/** ADD of the delegate; when it fails, or answers what is no result, DEL of it. Throws NetmoorError or DelegateError. */
+export function delegateAdd(type: string, context: Context): CniResult {
+  findPlugin(type, context.request.path, context.world);
+  try {
+    const { stdout } = run(type, 'ADD', context);
+    return decodeResult(parseJsonObject(stdout, `the result of ${type}`), `result of ${type}`);
+  } catch (error) {
+    takeBack(type, context);
+    throw error;
+  }
+}
+
+export function delegateDel(type: string, context: Context): void {
+  run(type, 'DEL', context);
+}
+
+export function delegateCheck(type: string, context: Context): void {
+  run(type, 'CHECK', context);
+}
+
+export function delegateGc(type: string, context: Context): void {
+  run(type, 'GC', context);
+}
+
+export function delegateStatus(type: string, context: Context): void {
+  run(type, 'STATUS', context);
+}

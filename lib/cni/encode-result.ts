@@ -1,0 +1,67 @@
+/** The result in exactly the shape of one version of the CNI specification (section 5 of each). */
+import { NetmoorError } from '../base/errors.ts';
+import { compact, compactDns } from './result.ts';
+import type { CniInterface, CniIp, CniResult, CniRoute } from './result.ts';
+import { isAtLeast } from './versions.ts';
+import type { CniVersion } from './versions.ts';
+
+function isV4(text: string): boolean {
+  return !text.includes(':');
+}
+
+function encodeOldIp(result: CniResult, v4: boolean): object | undefined {
+  const ip = result.ips.find((each) => isV4(each.address) === v4);
+  if (ip === undefined) return undefined;
+  const routes = result.routes.filter(({ dst }) => isV4(dst) === v4).map(({ dst, gw }) => compact({ dst, gw }));
+  return compact({ ip: ip.address, gateway: ip.gateway, routes });
+}
+
+/** 0.1.0 and 0.2.0: one address of each family, no interfaces. */
+function encodeOld(result: CniResult, cniVersion: CniVersion): object {
+  const ip4 = encodeOldIp(result, true);
+  const ip6 = encodeOldIp(result, false);
+  if (ip4 === undefined && ip6 === undefined) {
+    throw new NetmoorError(
+      'bad-config',
+      `a result of cniVersion ${cniVersion} needs an IP address, and there is none`,
+      'set "cniVersion" to 0.3.1 or later for a network without addresses',
+    );
+  }
+  return { ...compact({ cniVersion, ip4, ip6 }), dns: compactDns(result.dns) };
+}
+
+function encodeInterface(item: CniInterface, modern: boolean): object {
+  const { name, mac, mtu, sandbox, socketPath, pciID } = item;
+  return { name, ...(modern ? compact({ mac, mtu, sandbox, socketPath, pciID }) : compact({ mac, sandbox })) };
+}
+
+function encodeRoute(route: CniRoute, modern: boolean): object {
+  const { dst, gw, mtu, advmss, priority, table, scope } = route;
+  return modern ? compact({ dst, gw, mtu, advmss, priority, table, scope }) : compact({ dst, gw });
+}
+
+function encodeIp(ip: CniIp, withVersion: boolean): object {
+  const { address, gateway } = ip;
+  return compact({ version: withVersion ? (isV4(address) ? '4' : '6') : undefined, interface: ip.interface, address, gateway });
+}
+
+/**
+ * The result as a JSON value in exactly the shape of `cniVersion`: `ips[].version` before 1.0.0 only, `mtu`, `socketPath`,
+ * `pciID` of interfaces and all but `dst` and `gw` of routes from 1.1.0 on. Before 1.0.0 `dns` is always there, as the
+ * reference writes it. Throws NetmoorError('bad-config') when the version cannot express the result.
+ */
+export function encodeResult(result: CniResult, cniVersion: CniVersion): object {
+  if (!isAtLeast(cniVersion, '0.3.0')) return encodeOld(result, cniVersion);
+  const modern = isAtLeast(cniVersion, '1.1.0');
+  const withVersion = !isAtLeast(cniVersion, '1.0.0');
+  const dns = compactDns(result.dns);
+  return {
+    ...compact({
+      cniVersion,
+      interfaces: result.interfaces.map((item) => encodeInterface(item, modern)),
+      ips: result.ips.map((ip) => encodeIp(ip, withVersion)),
+      routes: result.routes.map((route) => encodeRoute(route, modern)),
+    }),
+    ...(withVersion || Object.keys(dns).length > 0 ? { dns } : {}),
+  };
+}

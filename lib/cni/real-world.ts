@@ -1,0 +1,93 @@
+/** The world as it is. Nothing is read before it is asked for. */
+import { spawnSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { accessSync, closeSync, constants, openSync, readFileSync, readSync, statSync } from 'node:fs';
+import { closeNetns, openNetns, ownNetnsId } from '../system/netns.ts';
+import type { Execution, Outcome, World } from './world.ts';
+
+/** A plugin's answer is one JSON document, its complaints a few lines. */
+const OUTPUT_BYTES = 4 * 1024 * 1024;
+const TEXT_BYTES = 64 * 1024;
+
+function isExecutable(file: string): boolean {
+  try {
+    accessSync(file, constants.X_OK);
+    return statSync(file).isFile();
+  } catch {
+    return false;
+  }
+}
+
+function execute(file: string, { environment, stdin, timeLimit }: Execution): Outcome {
+  const done = spawnSync(file, [], {
+    env: { ...environment },
+    input: stdin,
+    timeout: timeLimit,
+    killSignal: 'SIGKILL',
+    maxBuffer: OUTPUT_BYTES,
+  });
+  const timedOut = done.error !== undefined && 'code' in done.error && done.error.code === 'ETIMEDOUT';
+  // EPIPE: the program ended without reading its input, which is its own affair.
+  const ended = done.status !== null || done.signal !== null;
+  if (done.error !== undefined && !ended) throw done.error;
+  return {
+    exitCode: done.status ?? undefined,
+    stdout: done.stdout,
+    stderr: done.stderr.toString(),
+    ...(done.status === null ? { killedBy: timedOut ? 'time limit' : (done.signal ?? 'unknown') } : {}),
+  };
+}
+
+function readText(file: string): string {
+  const fd = openSync(file, 'r');
+  try {
+    const buffer = Buffer.alloc(TEXT_BYTES);
+    let length = 0;
+    for (let read = -1; read !== 0 && length < buffer.length; length += read) {
+      read = readSync(fd, buffer, length, buffer.length - length, null);
+    }
+    return buffer.toString('utf8', 0, length);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function pause(milliseconds: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
+}
+
+function bootId(): string {
+  return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+}
+
+/** machine-id(5) may be missing or empty, early in the life of an image. */
+function machineId(): string {
+  try {
+    return readFileSync('/etc/machine-id', 'utf8').trim() || bootId();
+  } catch {
+    return bootId();
+  }
+}
+
+export function realWorld(): World {
+  return {
+    now: () => Date.now(),
+    random: (bytes) => randomBytes(bytes),
+    get bootId() {
+      return bootId();
+    },
+    get machineId() {
+      return machineId();
+    },
+    storeDirectory: '/var/lib/cni/netmoor',
+    pid: process.pid,
+    step: () => {},
+    pause,
+    ownNetnsId,
+    openNetns,
+    closeNetns,
+    isExecutable,
+    execute,
+    readText,
+  };
+}

@@ -1,0 +1,66 @@
+/**
+ * What the caller asks for one attachment, gathered from its three possible places (CNI CONVENTIONS.md): the capabilities
+ * (`runtimeConfig`), `args.cni`, and the deprecated CNI_ARGS, which does not count for what `args.cni` gives.
+ */
+import { NetmoorError, errorText } from '../base/errors.ts';
+import { parseAddress, parsePrefix, sameAddress } from '../base/ip.ts';
+import type { Address } from '../base/ip.ts';
+import { formatMac, parseMac } from '../base/mac.ts';
+import type { CniConfig } from './config.ts';
+import type { CniRequest } from './environment.ts';
+
+/** Refused values from CNI_ARGS are invalid variables (code 4), all others an invalid configuration (code 7). */
+function read<T>(place: string, text: string, reader: (text: string) => T): T {
+  try {
+    return reader(text);
+  } catch (error) {
+    const kind = place.startsWith('CNI_ARGS') ? 'bad-environment' : 'bad-config';
+    throw new NetmoorError(kind, `${place}: ${errorText(error)}`, 'correct the value or leave it out', { cause: error });
+  }
+}
+
+function readAddress(text: string): Address {
+  return text.includes('/') ? parsePrefix(text).address : parseAddress(text);
+}
+
+/** Each address once. */
+function distinct(addresses: readonly Address[]): Address[] {
+  return addresses.filter((address, index) => addresses.findIndex((other) => sameAddress(address, other)) === index);
+}
+
+/**
+ * Addresses asked for. For each family the capability wins over the arguments; both may be there, because nerdctl passes IPv4
+ * in CNI_ARGS and IPv6 through the capability. Throws NetmoorError 'bad-config' or 'bad-environment'.
+ */
+export function requestedAddresses(config: CniConfig, request: CniRequest): Address[] {
+  const capability = config.runtimeConfig.ips.map((text, index) => read(`runtimeConfig.ips[${index}]`, text, readAddress));
+  const listed = (request.args.get('IP') ?? '').split(',').map((text) => text.trim());
+  const fromEnvironment = (): Address[] => listed.filter((text) => text !== '').map((text) => read('CNI_ARGS IP', text, readAddress));
+  const args = config.args.ips?.map((text, index) => read(`args.cni.ips[${index}]`, text, readAddress)) ?? fromEnvironment();
+  const others = args.filter((address) => !capability.some((given) => given.family === address.family));
+  return distinct([...capability, ...others]);
+}
+
+/** The MAC address asked for, lower-case; undefined when none is. Throws NetmoorError 'bad-config' or 'bad-environment'. */
+export function requestedMac(config: CniConfig, request: CniRequest): string | undefined {
+  const sources = [
+    ['runtimeConfig.mac', config.runtimeConfig.mac],
+    ['args.cni.mac', config.args.mac],
+    ['CNI_ARGS MAC', request.args.get('MAC')],
+  ] as const;
+  for (const [place, text] of sources) {
+    if (text) return read(place, text, (mac) => formatMac(parseMac(mac)));
+  }
+  return undefined;
+}
+
+const NAME_LENGTH = 253;
+
+/**
+ * The name people know the container by: `args.cni.name`, or K8S_POD_NAME, which podman, containerd and CRI-O send. Only shown
+ * and compared with reservations, so one that is not fit to be shown is left out.
+ */
+export function containerName(config: CniConfig, request: CniRequest): string | undefined {
+  const name = config.args.name ?? request.args.get('K8S_POD_NAME') ?? '';
+  return name.length <= NAME_LENGTH && /^[\x21-\x7e]+$/.test(name) ? name : undefined;
+}

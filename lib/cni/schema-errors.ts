@@ -1,0 +1,92 @@
+/**
+ * What a compiled schema refused, in words for the person who wrote the input: the place, the value, and the nearest key or
+ * value that exists. Unknown keys are CNI code 2, whose message must hold key and value (specification, section 5 "Error").
+ */
+import { NetmoorError } from '../base/errors.ts';
+import { nearest } from '../base/suggest.ts';
+import { isJsonObject } from './json.ts';
+import { quote } from './quote.ts';
+
+/** One entry of a compiled validator's `errors` (ajv). */
+export interface SchemaError {
+  readonly instancePath: string;
+  readonly schemaPath: string;
+  readonly keyword: string;
+  readonly params: Readonly<Record<string, unknown>>;
+  readonly message?: string | undefined;
+}
+
+function pointerSteps(pointer: string): string[] {
+  const steps = pointer.split('/').slice(1);
+  return steps.map((step) => decodeURIComponent(step).replaceAll('~1', '/').replaceAll('~0', '~'));
+}
+
+function valueAt(root: unknown, steps: readonly string[]): unknown {
+  let value = root;
+  for (const step of steps) {
+    if (Array.isArray(value)) value = value[Number(step)];
+    else value = isJsonObject(value) && Object.hasOwn(value, step) ? value[step] : undefined;
+  }
+  return value;
+}
+
+/** "ranges[0][1].subnet" under a prefix such as "ipam". */
+function placeName(prefix: string, steps: readonly string[]): string {
+  let name = prefix;
+  for (const step of steps) {
+    if (/^\d+$/.test(step)) name += `[${step}]`;
+    else name += name === '' ? step : `.${step}`;
+  }
+  return name;
+}
+
+function unknownKey(prefix: string, steps: readonly string[], key: string, value: unknown, known: readonly string[]): NetmoorError {
+  const meant = nearest(key, known);
+  return new NetmoorError(
+    'unsupported-field',
+    `unknown key ${placeName(prefix, [...steps, key])}: ${quote(value)}`,
+    `${meant === undefined ? '' : `did you mean "${meant}"? `}known keys here: ${known.join(', ')}`,
+  );
+}
+
+function notAllowed(place: string, value: unknown, allowed: readonly unknown[]): NetmoorError {
+  const words = allowed.filter((item) => typeof item === 'string');
+  const meant = typeof value === 'string' ? nearest(value, words) : undefined;
+  return new NetmoorError(
+    'bad-config',
+    `${place} must be one of ${allowed.map(quote).join(', ')}, not ${quote(value)}`,
+    meant === undefined ? '' : `did you mean "${meant}"?`,
+  );
+}
+
+/**
+ * The first of `errors` as a NetmoorError: 'unsupported-field' for unknown keys, 'bad-config' for all else. `prefix` is the
+ * place of `data` in the whole document, '' for all of it.
+ */
+export function schemaProblem(
+  schema: unknown,
+  errors: readonly SchemaError[] | null | undefined,
+  data: unknown,
+  prefix: string,
+): NetmoorError {
+  const error = errors?.[0];
+  if (error === undefined) return new NetmoorError('internal', `${prefix || 'the configuration'} was refused without a reason`);
+  const steps = pointerSteps(error.instancePath);
+  const place = placeName(prefix, steps) || 'the configuration';
+  const value = valueAt(data, steps);
+  const { additionalProperty, allowedValues, missingProperty, type } = error.params;
+  if (typeof additionalProperty === 'string') {
+    const owner = valueAt(schema, [...pointerSteps(error.schemaPath).slice(0, -1), 'properties']);
+    const unknown = isJsonObject(value) ? value[additionalProperty] : undefined;
+    return unknownKey(prefix, steps, additionalProperty, unknown, isJsonObject(owner) ? Object.keys(owner) : []);
+  }
+  if (Array.isArray(allowedValues)) return notAllowed(place, value, allowedValues);
+  if (typeof missingProperty === 'string') {
+    return new NetmoorError('bad-config', `${placeName(prefix, [...steps, missingProperty])} is missing`, `add it to ${place}`);
+  }
+  if (error.keyword === 'type') {
+    const wanted = Array.isArray(type) ? type.join(' or ') : String(type);
+    return new NetmoorError('bad-config', `${place} must be of type ${wanted}, not ${quote(value)}`);
+  }
+  return new NetmoorError('bad-config', `${place} ${error.message ?? 'is not allowed'}, not ${quote(value)}`);
+}

@@ -1,0 +1,48 @@
+/**
+ * Everything a request may see or touch that is not in the request: clock, randomness, namespaces, files, other programs.
+ * Tests put their own in its place; `real-world.ts` is the one that works.
+ */
+import type { Environment } from './environment.ts';
+import type { Netns } from '../system/netns.ts';
+
+export interface Execution {
+  readonly environment: Environment;
+  readonly stdin: Buffer;
+  /** Milliseconds after which the program is killed. */
+  readonly timeLimit: number;
+}
+
+export interface Outcome {
+  /** 0-255; undefined when the program was killed. */
+  readonly exitCode: number | undefined;
+  /** The signal that killed it, or "time limit". */
+  readonly killedBy?: string;
+  readonly stdout: Buffer;
+  readonly stderr: string;
+}
+
+export interface World {
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+  readonly random: (bytes: number) => Buffer;
+  readonly bootId: string;
+  /** /etc/machine-id, or the boot id on a host without one: what makes automatic choices differ between hosts. */
+  readonly machineId: string;
+  /** Where the lease store is, unless the config says otherwise. */
+  readonly storeDirectory: string;
+  readonly pid: number;
+  /** A named step has been reached; the crash tests die here. */
+  readonly step: (name: string) => void;
+  /** Blocks for some milliseconds: only for conditions of which the kernel sends no event. */
+  readonly pause: (milliseconds: number) => void;
+  /** "device:inode" of the namespace the plugin works in. */
+  readonly ownNetnsId: () => string;
+  /** Throws NetmoorError('bad-netns') when there is no namespace at this path. */
+  readonly openNetns: (path: string) => Netns;
+  readonly closeNetns: (netns: Netns) => void;
+  readonly isExecutable: (file: string) => boolean;
+  /** Runs a program without arguments to its end. Throws an error with an errno name as `code` when it cannot be started. */
+  readonly execute: (file: string, execution: Execution) => Outcome;
+  /** Text of a file of at most 64 KiB, such as resolv.conf; throws Node's errors. */
+  readonly readText: (file: string) => string;
+}

@@ -1,0 +1,194 @@
+/**
+ * bridge-nat's configuration as a readonly value: keys checked against schemas/bridge-nat.schema.json and schemas/ipam.schema.json,
+ * then against each other, defaults filled in. The keys of the reference bridge plugin keep their meaning.
+ */
+import { NetmoorError, errorText } from '../../lib/base/errors.ts';
+import { parseAddress } from '../../lib/base/ip.ts';
+import type { Address } from '../../lib/base/ip.ts';
+import type { CniConfig } from '../../lib/cni/config.ts';
+import type { CniRequest } from '../../lib/cni/environment.ts';
+import type { JsonObject } from '../../lib/cni/json.ts';
+import { interfaceNameProblem, pluginTypeProblem } from '../../lib/cni/names.ts';
+import { readPortMappings } from '../../lib/cni/port-mappings.ts';
+import type { PortMapping } from '../../lib/cni/port-mappings.ts';
+import { containerName, requestedAddresses, requestedMac } from '../../lib/cni/requested.ts';
+import type { IpRanges } from '../../lib/cni/runtime-config.ts';
+import { schemaProblem } from '../../lib/cni/schema-errors.ts';
+import { isAtLeast } from '../../lib/cni/versions.ts';
+import type { PoolConfig } from '../../ipam/pool.ts';
+import { validate as validateBridge } from '../../schemas/compiled/bridge-nat.js';
+import type { BridgeNatInput } from '../../schemas/compiled/bridge-nat.js';
+import { validate as validateIpam } from '../../schemas/compiled/ipam.js';
+import bridgeSchema from '../../schemas/bridge-nat.schema.json' with { type: 'json' };
+import ipamSchema from '../../schemas/ipam.schema.json' with { type: 'json' };
+
+export type IngressPolicy = 'open' | 'same-bridge' | 'isolated';
+
+/** Who gives the addresses. */
+export type IpamChoice =
+  /** Nobody: a layer 2 network. */
+  | { readonly kind: 'none' }
+  /** Our own store. `automatic`: neither the configuration nor the runtime names a range, netmoor picks the subnets. */
+  | { readonly kind: 'netmoor'; readonly automatic: boolean; readonly pool: PoolConfig; readonly extraRanges: IpRanges }
+  /** Another plugin, which reads its keys itself. */
+  | { readonly kind: 'delegated'; readonly type: string };
+
+/** VLAN ids from `first` to `last`. */
+export interface VlanRange {
+  readonly first: number;
+  readonly last: number;
+}
+
+export interface BridgeNatConfig {
+  /** Undefined: derived from the network's name. */
+  readonly bridge: string | undefined;
+  readonly isGateway: boolean;
+  readonly isDefaultGateway: boolean;
+  readonly forceAddress: boolean;
+  readonly ipMasq: boolean;
+  /** Undefined: the uplink's. */
+  readonly mtu: number | undefined;
+  readonly hairpinMode: boolean;
+  readonly promiscMode: boolean;
+  readonly vlan: number | undefined;
+  readonly vlanTrunk: readonly VlanRange[];
+  readonly preserveDefaultVlan: boolean;
+  readonly macspoofchk: boolean;
+  readonly enabledad: boolean;
+  readonly disableContainerInterface: boolean;
+  readonly portIsolation: boolean;
+  readonly keepBridge: boolean;
+  readonly ingressPolicy: IngressPolicy;
+  readonly ipam: IpamChoice;
+  /** What the runtime asks for this attachment. */
+  readonly mac: string | undefined;
+  readonly requestedAddresses: readonly Address[];
+  readonly containerName: string | undefined;
+  readonly portMappings: readonly PortMapping[];
+}
+
+const OWN_IPAM = 'netmoor';
+const LOWEST_MTU = 68; // ETH_MIN_MTU (linux/if_ether.h)
+
+function refuse(message: string, advice: string): never {
+  throw new NetmoorError('bad-config', message, advice);
+}
+
+function checkIpam(ipam: JsonObject): PoolConfig {
+  const input: unknown = ipam;
+  if (!validateIpam(input)) throw schemaProblem(ipamSchema, validateIpam.errors, ipam, 'ipam');
+  const pool = input as PoolConfig;
+  const orphan = pool.subnet ? undefined : (['rangeStart', 'rangeEnd', 'gateway'] as const).find((key) => pool[key]);
+  if (orphan !== undefined) refuse(`ipam.${orphan} is given without ipam.subnet`, 'add the subnet it belongs to');
+  return pool;
+}
+
+/** `{}` means no addresses, as the reference documents it; without the key, netmoor chooses. */
+function readIpam({ ipam, runtimeConfig }: CniConfig, disabled: boolean): IpamChoice {
+  const type = ipam?.['type'] ?? '';
+  const none = ipam !== undefined && type === '' && Object.keys(ipam).every((key) => key === 'type');
+  if (none || (disabled && ipam === undefined)) return { kind: 'none' };
+  if (disabled) refuse('disableContainerInterface excludes ipam: a disabled interface has no addresses', 'remove one of the two');
+  if (typeof type === 'string' && type !== '' && type !== OWN_IPAM) {
+    const problem = pluginTypeProblem(type);
+    return problem === undefined ? { kind: 'delegated', type } : refuse(`ipam.type: ${problem}`, 'name an IPAM plugin in CNI_PATH');
+  }
+  const pool = checkIpam(ipam ?? {});
+  const extraRanges = runtimeConfig.ipRanges;
+  const automatic = !pool.subnet && (pool.ranges ?? []).length === 0 && extraRanges.length === 0;
+  return { kind: 'netmoor', automatic, pool, extraRanges };
+}
+
+function readTrunk(trunk: BridgeNatInput['vlanTrunk']): VlanRange[] {
+  return (trunk ?? []).flatMap(({ id, minID, maxID }, index): VlanRange[] => {
+    const place = `vlanTrunk[${index}]`;
+    if ((minID === undefined) !== (maxID === undefined)) refuse(`${place} needs both minID and maxID`, 'add the missing one, or use id');
+    if (id === undefined && minID === undefined) refuse(`${place} names no VLAN`, 'give it id, or minID and maxID');
+    if (minID !== undefined && maxID !== undefined && minID > maxID) {
+      refuse(`${place}: minID ${minID} is greater than maxID ${maxID}`, 'exchange them');
+    }
+    const single = id === undefined ? [] : [{ first: id, last: id }];
+    return minID === undefined || maxID === undefined ? single : [...single, { first: minID, last: maxID }];
+  });
+}
+
+function checkKeys(raw: JsonObject): BridgeNatInput {
+  const input: unknown = raw;
+  if (!validateBridge(input)) throw schemaProblem(bridgeSchema, validateBridge.errors, raw, '');
+  return input as BridgeNatInput;
+}
+
+function checkValues(input: BridgeNatInput, config: CniConfig): void {
+  if (input.hairpinMode && input.promiscMode) refuse('hairpinMode and promiscMode exclude each other', 'switch one of them off');
+  const problem = input.bridge ? interfaceNameProblem(input.bridge) : undefined;
+  if (problem !== undefined) refuse(`bridge: ${problem}`, 'choose another name, or leave it to netmoor');
+  if (input.mtu && input.mtu < LOWEST_MTU) refuse(`mtu ${input.mtu} is below ${LOWEST_MTU}, the least the kernel allows`, 'raise it');
+  for (const [index, server] of (config.dns.nameservers ?? []).entries()) {
+    try {
+      parseAddress(server);
+    } catch (error) {
+      refuse(`dns.nameservers[${index}]: ${errorText(error)}`, 'name servers are given by address');
+    }
+  }
+}
+
+/** What a network without addresses cannot do is refused, not silently left undone. */
+function checkLayer2(config: CniConfig, wanted: BridgeNatConfig): void {
+  if (wanted.ipam.kind !== 'none') return;
+  if (!isAtLeast(config.cniVersion, '0.3.0')) {
+    refuse(`cniVersion ${config.cniVersion} cannot express a network without addresses`, 'set "cniVersion" to 0.3.1 or later');
+  }
+  if (wanted.portMappings.length > 0) {
+    refuse('ports are to be published, but the network gives no addresses', 'give it an "ipam", or publish no ports');
+  }
+  if (wanted.requestedAddresses.length > 0) {
+    refuse('addresses are requested, but the network gives none', 'give it an "ipam", or request none');
+  }
+}
+
+function withDefaults(input: BridgeNatInput, ipam: IpamChoice): Omit<BridgeNatConfig, keyof AttachmentWishes> {
+  const routed = ipam.kind !== 'none';
+  const isGateway = routed && (input.isDefaultGateway === true || (input.isGateway ?? true));
+  const automatic = ipam.kind === 'netmoor' && ipam.automatic;
+  return {
+    bridge: input.bridge || undefined,
+    isGateway,
+    isDefaultGateway: isGateway && (input.isDefaultGateway ?? automatic),
+    forceAddress: input.forceAddress ?? false,
+    ipMasq: routed && (input.ipMasq ?? isGateway),
+    mtu: input.mtu || undefined,
+    hairpinMode: input.hairpinMode ?? false,
+    promiscMode: input.promiscMode ?? false,
+    vlan: input.vlan || undefined,
+    vlanTrunk: readTrunk(input.vlanTrunk),
+    preserveDefaultVlan: input.preserveDefaultVlan ?? false,
+    macspoofchk: input.macspoofchk ?? false,
+    enabledad: input.enabledad ?? false,
+    disableContainerInterface: input.disableContainerInterface ?? false,
+    portIsolation: input.portIsolation ?? false,
+    keepBridge: input.keepBridge ?? false,
+    ingressPolicy: input.ingressPolicy ?? 'open',
+    ipam,
+  };
+}
+
+type AttachmentWishes = Pick<BridgeNatConfig, 'mac' | 'requestedAddresses' | 'containerName' | 'portMappings'>;
+
+/**
+ * Reads and checks everything. Throws NetmoorError: 'unsupported-field' for a key nobody knows, naming the nearest known one;
+ * 'bad-config' for all else, or 'bad-environment' when CNI_ARGS holds the mistake.
+ */
+export function readBridgeNatConfig(config: CniConfig, request: CniRequest): BridgeNatConfig {
+  const input = checkKeys(config.raw);
+  checkValues(input, config);
+  const ipam = readIpam(config, input.disableContainerInterface ?? false);
+  const wanted: BridgeNatConfig = {
+    ...withDefaults(input, ipam),
+    mac: requestedMac(config, request),
+    requestedAddresses: requestedAddresses(config, request),
+    containerName: containerName(config, request),
+    portMappings: readPortMappings(config.runtimeConfig.portMappings),
+  };
+  checkLayer2(config, wanted);
+  return wanted;
+}
