@@ -8,7 +8,7 @@
 import { closeSync } from 'node:fs';
 import { constants } from 'node:os';
 import { formatMessage, parseMessages } from 'netlink/dist/structs.js';
-import { SystemError } from '../base/errors.ts';
+import { SystemError, isErrno } from '../base/errors.ts';
 import { AF_NETLINK, bind, receive, send, setsockopt, socket, SOCK_RAW, waitReadable } from '../system/syscall.ts';
 import { Attributes } from './attributes.ts';
 
@@ -31,6 +31,7 @@ const NETLINK_ADD_MEMBERSHIP = 1;
 const NETLINK_CAP_ACK = 10;
 const NETLINK_EXT_ACK = 11;
 const NETLINK_GET_STRICT_CHK = 12;
+const SO_SNDBUFFORCE = 32;
 const SO_RCVBUFFORCE = 33;
 const SOL_SOCKET = 1;
 const PROTOCOLS = { route: 0, netfilter: 12 } as const;
@@ -95,9 +96,7 @@ export class NetlinkSocket {
     const op = `open a ${protocol} netlink socket`;
     const fd = socket(AF_NETLINK, SOCK_RAW, PROTOCOLS[protocol], op);
     try {
-      const size = Buffer.alloc(4);
-      size.writeUInt32LE(RECEIVE_BUFFER);
-      setBufferSize(fd, size);
+      setBufferSize(fd, SO_RCVBUFFORCE, RECEIVE_BUFFER);
       setsockopt(fd, SOL_NETLINK, NETLINK_EXT_ACK, on(), op);
       setsockopt(fd, SOL_NETLINK, NETLINK_CAP_ACK, on(), op);
       if (protocol === 'route') setsockopt(fd, SOL_NETLINK, NETLINK_GET_STRICT_CHK, on(), op);
@@ -127,7 +126,14 @@ export class NetlinkSocket {
 
   /** Sends raw bytes: whole netlink messages, whose sequence numbers the caller took from nextSeq(). */
   send(bytes: Uint8Array, op: string): void {
-    send(this.#fd, bytes, op);
+    try {
+      send(this.#fd, bytes, op);
+    } catch (error) {
+      // A transaction of some megabytes (a published range of ports) exceeds the default send buffer.
+      if (!isErrno(error, 'EMSGSIZE')) throw error;
+      setBufferSize(this.#fd, SO_SNDBUFFORCE, bytes.length);
+      send(this.#fd, bytes, op);
+    }
   }
 
   /** The messages of the next datagram, or undefined when none came within `milliseconds`. */
@@ -231,9 +237,11 @@ export class NetlinkSocket {
 }
 
 /** Beyond rmem_max only with CAP_NET_ADMIN in the first user namespace; rootless the default size has to do. */
-function setBufferSize(fd: number, size: Buffer): void {
+function setBufferSize(fd: number, option: number, bytes: number): void {
+  const size = Buffer.alloc(4);
+  size.writeUInt32LE(bytes);
   try {
-    setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, size, 'enlarge the receive buffer');
+    setsockopt(fd, SOL_SOCKET, option, size, 'enlarge a socket buffer');
   } catch (error) {
     if (!(error instanceof SystemError)) throw error;
   }

@@ -16,6 +16,9 @@ const NFNL_BATCH_GENID = 1;
 const NLMSG_ERROR = 2;
 const ANSWER_DEADLINE_MS = 5000;
 
+/** include/linux/errno.h: the ruleset is no longer of the generation the batch was made for. Node has no name for it. */
+const ERESTART = 85;
+
 /** One refused message; `index` is -1 when the batch as a whole was refused. */
 export interface BatchFailure {
   readonly index: number;
@@ -85,6 +88,12 @@ export function tryCommit(nf: NetlinkSocket, messages: readonly NftMessage[], op
     if (errno !== 0) failures.push({ index, error: new SystemError(op, errno, { extack }) });
   }
   return failures;
+}
+
+/** The first failure with one of these errno names, or, by 'ERESTART', of a batch that came too late for its generation. */
+export function failedWith(failures: readonly BatchFailure[], ...codes: string[]): SystemError | undefined {
+  const late = codes.includes('ERESTART');
+  return failures.find(({ error }) => codes.includes(error.code) || (late && error.errno === ERESTART))?.error;
 }
 
 /** Applies all messages or throws the first failure. */

@@ -1,0 +1,63 @@
+/** Whether the kernel holds what an attachment was promised; every difference in words. */
+import type { NetlinkSocket } from '../netlink/socket.ts';
+import { describeData, describeKey } from './describe.ts';
+import { attachmentElements, bridgeElements } from './elements.ts';
+import type { SetElement } from './elements.ts';
+import { TABLE, chainsOf, setPlan } from './layout.ts';
+import { NFPROTO_BRIDGE } from './message.ts';
+import { covers, distinct, elementId, elementsOf, presentElements } from './present.ts';
+import { list } from './query.ts';
+import type { AttachmentRules } from './rules.ts';
+import { FAMILIES, tableStates } from './tables.ts';
+import type { TableState } from './tables.ts';
+import { commentIn } from './userdata.ts';
+
+function tableName(family: number): string {
+  return `nftables table ${family === NFPROTO_BRIDGE ? 'bridge' : 'inet'} ${TABLE}`;
+}
+
+/** The rules are known by their comments; a chain with others, or fewer, has been tampered with. */
+function checkRules(nf: NetlinkSocket, family: number): string[] {
+  const rules = Map.groupBy(list(nf, 'RULE', family, { table: TABLE }, 'read nftables rules'), ({ body }) => body.chain);
+  return chainsOf(family).flatMap((chain) => {
+    const there = (rules.get(chain.name) ?? []).map(({ body }) => commentIn(body.userdata));
+    const same = there.length === chain.rules.length && chain.rules.every(({ comment }, index) => comment === there[index]);
+    return same ? [] : [`${tableName(family)}: chain ${chain.name} has been changed`];
+  });
+}
+
+function checkTable(family: number, state: TableState | undefined): string[] {
+  if (state === undefined) return [`${tableName(family)} is missing`];
+  return state.current ? [] : [`${tableName(family)} was made by another version`];
+}
+
+function checkOwn(nf: NetlinkSocket, own: readonly SetElement[]): string[] {
+  const present = presentElements(nf, own);
+  return own.flatMap((element) => {
+    const what = `nftables set ${element.set}: ${describeKey(element)}`;
+    const there = present.get(elementId(element));
+    if (there === undefined) return [`${what} is missing`];
+    if (there.comment !== element.comment) return [`${what} belongs to ${there.comment || 'an unnamed owner'}`];
+    if (element.data && !there.data?.equals(element.data)) return [`${what} leads to ${describeData(there)}, not ${describeData(element)}`];
+    return [];
+  });
+}
+
+function checkShared(nf: NetlinkSocket, shared: readonly SetElement[]): string[] {
+  const present = [...new Set(shared.map(({ set }) => set))].flatMap((set) => elementsOf(nf, set));
+  return shared.flatMap((element) => {
+    const there = present.some((other) => elementId(other) === elementId(element) || covers(other, element));
+    return there ? [] : [`nftables set ${element.set}: ${describeKey(element)} is missing`];
+  });
+}
+
+/** What is missing or different; empty when all is as it should be. */
+export function checkAttachment(nf: NetlinkSocket, a: AttachmentRules): string[] {
+  const own = distinct(attachmentElements(a));
+  const shared = distinct(bridgeElements(a.rules));
+  const families = FAMILIES.filter((family) => [...own, ...shared].some(({ set }) => setPlan(set).family === family));
+  const states = tableStates(nf, families);
+  const unfit = families.flatMap((family) => checkTable(family, states.get(family)));
+  if (unfit.length > 0) return unfit;
+  return [...families.flatMap((family) => checkRules(nf, family)), ...checkShared(nf, shared), ...checkOwn(nf, own)];
+}

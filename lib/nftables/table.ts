@@ -1,0 +1,180 @@
+/**
+ * netmoor's nftables tables: what an attachment needs is there after addAttachment(), and gone after removeAttachment().
+ *
+ * Adding is optimistic: one transaction with the attachment's elements alone. Only when the kernel says that a table is
+ * missing is it built, in one transaction with everything that should be in it. Processes may race: the table is created
+ * exclusively, and who comes second starts over. What was read before a transaction that depends on it is protected by the
+ * ruleset's generation number: the kernel refuses the transaction when anything changed in between.
+ */
+import type { SystemError } from '../base/errors.ts';
+import { NetmoorError } from '../base/errors.ts';
+import { NLM_F_CREATE, NLM_F_EXCL } from '../netlink/socket.ts';
+import type { NetlinkSocket } from '../netlink/socket.ts';
+import { failedWith, tryCommit } from './batch.ts';
+import type { BatchFailure } from './batch.ts';
+import { describeKey } from './describe.ts';
+import { elementMessages } from './element-messages.ts';
+import { attachmentElements, bridgeElements } from './elements.ts';
+import type { SetElement } from './elements.ts';
+import { SETS, SET_NAMES, setPlan } from './layout.ts';
+import type { SetName } from './layout.ts';
+import type { NftMessage } from './message.ts';
+import { bridgeComment, ownerComment } from './owner.ts';
+import { covers, distinct, elementId, elementsOf, presentElements } from './present.ts';
+import { currentGeneration } from './query.ts';
+import type { AttachmentRules } from './rules.ts';
+import { FAMILIES, build, dropTables, tableStates } from './tables.ts';
+
+export { checkAttachment } from './check.ts';
+export { listElements } from './listing.ts';
+export type { ListedElement } from './listing.ts';
+export { bridgeComment, ownerComment } from './owner.ts';
+export type { Owner } from './owner.ts';
+export type { AttachmentRules, IngressPolicy, NetworkRules, PortForward, Protocol } from './rules.ts';
+
+/** Each attempt that fails means that another process got its work done; this many in a row mean something else. */
+const ATTEMPTS = 64;
+
+/** Elements that a bridge shares may be there already: everyone on it adds them. */
+function additions(shared: readonly SetElement[], own: readonly SetElement[]): NftMessage[] {
+  return [...elementMessages('NEWSETELEM', shared, NLM_F_CREATE), ...elementMessages('NEWSETELEM', own, NLM_F_CREATE | NLM_F_EXCL)];
+}
+
+function portTaken(element: SetElement, holder: string, cause: unknown): NetmoorError {
+  return new NetmoorError(
+    'port-taken',
+    `host port ${describeKey(element)} is published already, for ${holder || 'an unnamed owner'}`,
+    'choose another host port or address, or detach its holder; "netmoor gc" removes what a vanished container left',
+    { cause },
+  );
+}
+
+interface Conflicts {
+  /** To be deleted first. */
+  readonly stale: SetElement[];
+  /** Of what is wanted, what is not there as it should be. */
+  readonly missing: SetElement[];
+}
+
+/**
+ * The attachment's own elements are kept, or replaced when they lead elsewhere. Another's published port stays his. Another's
+ * address does not: the lease store gave it to us, so he left the element behind.
+ */
+function ownConflicts(nf: NetlinkSocket, own: readonly SetElement[], refusal: SystemError): Conflicts {
+  const present = presentElements(nf, own);
+  const stale: SetElement[] = [];
+  const missing = own.filter((element) => {
+    const there = present.get(elementId(element));
+    if (there === undefined) return true;
+    const others = there.comment !== element.comment;
+    if (others && element.set.startsWith('publish')) throw portTaken(element, there.comment, refusal);
+    if (!others && (element.data === undefined || there.data?.equals(element.data))) return false;
+    stale.push(there);
+    return true;
+  });
+  return { stale, missing };
+}
+
+/** A subnet of the bridge that lies within another is known already; one around others takes their place. */
+function subnetConflicts(nf: NetlinkSocket, shared: readonly SetElement[]): Conflicts {
+  const stale: SetElement[] = [];
+  const missing = shared.filter((element) => {
+    if (!element.keyEnd) return true;
+    const there = elementsOf(nf, element.set);
+    if (there.some((other) => covers(other, element))) return false;
+    stale.push(...there.filter((other) => covers(element, other)));
+    return true;
+  });
+  return { stale, missing };
+}
+
+/** Adds what is missing after the kernel has refused to add all. */
+function resolve(nf: NetlinkSocket, shared: readonly SetElement[], own: readonly SetElement[], refusal: SystemError): BatchFailure[] {
+  const generation = currentGeneration(nf, refusal.op);
+  const mine = ownConflicts(nf, own, refusal);
+  const bridge = subnetConflicts(nf, shared);
+  const deletions = elementMessages('DELSETELEM', [...mine.stale, ...bridge.stale]);
+  return tryCommit(nf, [...deletions, ...additions(bridge.missing, mine.missing)], refusal.op, generation);
+}
+
+/** What became of an attempt: done, or worth another one for this reason. Anything else is thrown. */
+function outcome(failures: readonly BatchFailure[], ...worthRetrying: string[]): SystemError | undefined {
+  const [first] = failures;
+  if (first === undefined) return undefined;
+  const raced = failedWith(failures, 'ERESTART', ...worthRetrying);
+  if (raced === undefined) throw first.error;
+  return raced;
+}
+
+function attemptAdd(nf: NetlinkSocket, a: AttachmentRules, everyOther: () => readonly AttachmentRules[]): SystemError | undefined {
+  const op = 'add nftables elements';
+  const shared = distinct(bridgeElements(a.rules));
+  const own = distinct(attachmentElements(a));
+  const wanted = [...shared, ...own];
+  const families = FAMILIES.filter((family) => wanted.some(({ set }) => setPlan(set).family === family));
+  const states = tableStates(nf, families);
+  let unfit = families.filter((family) => states.get(family)?.current !== true);
+  if (unfit.length === 0) {
+    let failures = tryCommit(nf, additions(shared, own), op);
+    const taken = failedWith(failures, 'EEXIST');
+    if (taken && !failedWith(failures, 'ENOENT')) failures = resolve(nf, shared, own, taken);
+    if (!failedWith(failures, 'ENOENT')) return outcome(failures, 'EEXIST');
+    // A set is missing: somebody has taken the table apart.
+    unfit = families;
+  }
+  const others = everyOther().flatMap((other) => [...bridgeElements(other.rules), ...attachmentElements(other)]);
+  const fit = wanted.filter(({ set }) => !unfit.includes(setPlan(set).family));
+  const messages = [...build(unfit, states, distinct([...wanted, ...others])), ...elementMessages('NEWSETELEM', fit, NLM_F_CREATE)];
+  return outcome(tryCommit(nf, messages, 'create the nftables table'), 'EEXIST', 'ENOENT');
+}
+
+/**
+ * Adds everything the attachment needs, in one transaction; repeating it changes nothing. `everyOther` is called only when
+ * the tables have to be built, and says what other attachments need.
+ * Throws NetmoorError('port-taken') naming the holder of a published port, and SystemError.
+ */
+export function addAttachment(nf: NetlinkSocket, a: AttachmentRules, everyOther: () => readonly AttachmentRules[]): void {
+  for (let attempt = 1; ; attempt++) {
+    const reason = attemptAdd(nf, a, everyOther);
+    if (reason === undefined) return;
+    if (attempt === ATTEMPTS) throw reason;
+  }
+}
+
+const BRIDGE_SETS = SET_NAMES.filter((set) => SETS[set].of === 'bridge');
+
+/** What bears the attachment's name, or its bridge's, in tables of our layout; another layout's sets are not ours to read. */
+function removable(nf: NetlinkSocket, a: AttachmentRules, withBridge: boolean): SetElement[] {
+  const states = tableStates(nf, FAMILIES);
+  const readable = (set: SetName) => states.get(setPlan(set).family)?.current === true;
+  const owner = ownerComment(a.owner);
+  const bridge = bridgeComment(a.rules.bridge);
+  const wanted = distinct(attachmentElements(a)).filter(({ set }) => readable(set));
+  const own = [...presentElements(nf, wanted).values()].filter(({ comment }) => comment === owner);
+  const sets = withBridge ? BRIDGE_SETS.filter(readable) : [];
+  return [...own, ...sets.flatMap((set) => elementsOf(nf, set)).filter(({ comment }) => comment === bridge)];
+}
+
+/** Of what is removed, whether it was the last: of its network, on its bridge (its network, when not said), of all. */
+export interface Last {
+  readonly ofNetwork: boolean;
+  readonly onBridge?: boolean;
+  readonly ofAll: boolean;
+}
+
+/**
+ * Removes the elements that bear the attachment's name; with the last on a bridge those of the bridge, with the last of all
+ * the tables. Whatever is gone already is fine, and what another owns is left alone.
+ */
+export function removeAttachment(nf: NetlinkSocket, a: AttachmentRules, last: Last): void {
+  const op = 'remove nftables elements';
+  const withBridge = last.ofAll || (last.onBridge ?? last.ofNetwork);
+  for (let attempt = 1; ; attempt++) {
+    const generation = currentGeneration(nf, op);
+    const failures = tryCommit(nf, elementMessages('DELSETELEM', removable(nf, a, withBridge)), op, generation);
+    const reason = outcome(failures, 'ENOENT');
+    if (reason === undefined) break;
+    if (attempt === ATTEMPTS) throw reason;
+  }
+  if (last.ofAll) dropTables(nf);
+}
