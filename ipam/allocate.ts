@@ -56,7 +56,5 @@ export function allocate(ledger: AddressLedger, scope: string, pool: Pool, wante
 
 /** The sets that have nothing left for a container without reservation, in words; [] when each has (for STATUS). */
 export function exhaustedSets(view: AddressView, scope: string, pool: Pool): string[] {
-  return pool.sets
-    .filter((set) => !set.some((range) => range.free.some((span) => view.nextFree(scope, span.first, span.last))))
-    .map(describeSet);
+  return pool.sets.filter((set) => chooseNext(view, scope, set, undefined) === undefined).map(describeSet);
 }

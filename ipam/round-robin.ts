@@ -31,7 +31,7 @@ function roundFrom(set: RangeSet, cursor: Address | undefined): Stretch[] {
   return [...ahead, ...others, ...freeOf(current, { first: current.start, last: cursor })];
 }
 
-/** Undefined when the set is exhausted. */
+/** An address out of what is free, else the one released longest ago; undefined when the set is exhausted. */
 export function chooseNext(
   ledger: AddressView,
   scope: string,
@@ -39,21 +39,13 @@ export function chooseNext(
   cursor: Address | undefined,
 ): Choice | undefined {
   const round = roundFrom(set, cursor);
-  const family = set[0]?.subnet.address.family;
-  const released = ledger.recentlyReleased(scope).filter((address) => address.family === family);
-  const recent = new Set(released.map((address) => address.value));
   for (const { range, span } of round) {
-    let from = span.first;
-    while (from.value <= span.last.value) {
-      const address = ledger.nextFree(scope, from, span.last);
-      if (address === undefined) break;
-      if (!recent.has(address.value)) return { range, address };
-      from = { family: address.family, value: address.value + 1n };
-    }
+    const address = ledger.nextFree(scope, span.first, span.last);
+    if (address !== undefined) return { range, address };
   }
-  for (const address of released) {
+  for (const address of ledger.recentlyReleased(scope)) {
     const home = round.find(({ span }) => spanContains(span, address));
-    if (home !== undefined && !ledger.isTaken(scope, address)) return { range: home.range, address };
+    if (home !== undefined) return { range: home.range, address };
   }
   return undefined;
 }

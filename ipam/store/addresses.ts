@@ -1,4 +1,7 @@
-/** Claims on addresses, what was released lately, and where round robin stands, in the embedded store. */
+/**
+ * Claims on addresses, what was released lately, and where round robin stands, in the embedded store.
+ * A released address stays in its stretch of `run`, out of reach of round robin, until 256 others were released after it.
+ */
 import type { Address } from '../../lib/base/ip.ts';
 import { formatAddress } from '../../lib/base/ip.ts';
 import { NetmoorError } from '../../lib/base/errors.ts';
@@ -6,7 +9,7 @@ import type { AttachmentKey } from '../record.ts';
 import { formatKey } from '../record.ts';
 import type { Connection, Row } from './connection.ts';
 import { bytes, count, text } from './connection.ts';
-import { addressOf, keyOf } from './key.ts';
+import { addressOf, keyOf, sameKey } from './key.ts';
 import { firstFree, joinRun, splitRun } from './runs.ts';
 
 const REMEMBERED_RELEASES = 256;
@@ -58,7 +61,9 @@ export function claimAddress(db: Connection, scope: string, address: Address, at
     throw new NetmoorError('address-taken', `address ${formatAddress(address)} is held by ${name}`, advice);
   }
   db.run('INSERT INTO address (scope, address, attachment) VALUES (?, ?, ?)', scope, key, attachment);
-  joinRun(db, scope, key);
+  const free = firstFree(db, scope, key);
+  if (free !== undefined && sameKey(free, key)) joinRun(db, scope, key);
+  else db.run('DELETE FROM released WHERE scope = ? AND address = ?', scope, key);
 }
 
 /** Gives an address back, unless another attachment holds it. */
@@ -66,21 +71,22 @@ export function releaseAddress(db: Connection, scope: string, address: Address, 
   const key = keyOf(address);
   if (holder(db, scope, key) !== attachment) return;
   db.run('DELETE FROM address WHERE scope = ? AND address = ?', scope, key);
-  splitRun(db, scope, key);
   const newest = db.get('SELECT coalesce(max(turn), 0) AS turn FROM released WHERE scope = ?', scope);
   const turn = count(newest, 'turn') + 1;
   db.run('INSERT INTO released (scope, turn, address) VALUES (?, ?, ?)', scope, turn, key);
-  db.run('DELETE FROM released WHERE scope = ? AND turn <= ?', scope, turn - REMEMBERED_RELEASES);
+  forgetReleases(db, scope, turn - REMEMBERED_RELEASES);
+}
+
+/** Puts the addresses released up to this turn back among the free ones. */
+export function forgetReleases(db: Connection, scope: string, upTo: number): void {
+  for (const row of db.all('SELECT address FROM released WHERE scope = ? AND turn <= ?', scope, upTo)) {
+    splitRun(db, scope, bytes(row, 'address'));
+  }
+  db.run('DELETE FROM released WHERE scope = ? AND turn <= ?', scope, upTo);
 }
 
 export function recentlyReleased(db: Connection, scope: string): Address[] {
-  // An address may have been claimed and released again: its last release counts.
-  const rows = db.all(
-    `SELECT address FROM released WHERE scope = ? AND NOT EXISTS
-       (SELECT 1 FROM address WHERE address.scope = released.scope AND address.address = released.address)
-     GROUP BY address ORDER BY max(turn)`,
-    scope,
-  );
+  const rows = db.all('SELECT address FROM released WHERE scope = ? ORDER BY turn', scope);
   return rows.map((row) => addressOf(bytes(row, 'address')));
 }
 

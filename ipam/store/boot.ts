@@ -1,6 +1,6 @@
 /**
  * A reboot ends every container: what those of another boot held is free again. The id is the kernel's
- * (/proc/sys/kernel/random/boot_id, random(4)). Networks and round robin's place stay.
+ * (/proc/sys/kernel/random/boot_id, random(4)). Networks and round robin's place stay; nobody remembers old holders.
  */
 import type { Connection } from './connection.ts';
 import { rebuildRuns } from './runs.ts';
@@ -15,6 +15,7 @@ export function dropOtherBoots(db: Connection, bootId: string): void {
   db.run('DELETE FROM attachment WHERE boot <> ?', bootId);
   db.script('DELETE FROM address WHERE attachment NOT IN (SELECT id FROM attachment)');
   db.script('DELETE FROM port WHERE attachment NOT IN (SELECT id FROM attachment)');
+  db.script('DELETE FROM released');
   rebuildRuns(db);
   db.run("REPLACE INTO meta (key, value) VALUES ('boot', ?)", bootId);
 }

@@ -59,10 +59,16 @@ function compare(kind: string, recorded: Map<string, string>, claimed: Map<strin
   return differences;
 }
 
-/** Maximal stretches of the taken addresses, made anew from the addresses themselves (sorted by scope and value). */
+/** Maximal stretches of the taken and the just released addresses, made anew from the addresses themselves. */
 function expectedRuns(contents: StoreContents): { scope: string; span: Span }[] {
   const runs: { scope: string; span: Span }[] = [];
-  for (const { scope, address } of contents.addresses) {
+  const all = [...contents.addresses, ...contents.released];
+  const rank = (a: string | bigint, b: string | bigint): number => (a < b ? -1 : a > b ? 1 : 0);
+  all.sort(
+    (a, b) =>
+      rank(a.scope, b.scope) || a.address.family - b.address.family || rank(a.address.value, b.address.value),
+  );
+  for (const { scope, address } of all) {
     const open = runs.at(-1);
     const last = open?.span.last;
     const touches = last !== undefined && last.family === address.family && last.value + 1n === address.value;
@@ -81,7 +87,7 @@ function checkRuns(contents: StoreContents): string[] {
   const expected = text(expectedRuns(contents));
   const stored = text(contents.runs);
   return [
-    ...[...expected].filter((run) => !stored.has(run)).map((run) => `taken addresses ${run} are not marked as a stretch`),
+    ...[...expected].filter((run) => !stored.has(run)).map((run) => `addresses ${run} are not marked as in use`),
     ...[...stored].filter((run) => !expected.has(run)).map((run) => `the stretch ${run} is marked taken, but is not`),
   ];
 }
@@ -104,6 +110,8 @@ export function checkContents(contents: StoreContents): string[] {
   );
   const ports = new Map(contents.ports.map((row) => [formatClaim(row.claim), owner(row.owner)]));
   differences.push(...compare('address', claims.addresses, addresses), ...compare('', claims.ports, ports));
+  const held = contents.released.filter(({ scope, address }) => addresses.has(`${formatAddress(address)} in ${scope}`));
+  differences.push(...held.map(({ scope, address }) => `${formatAddress(address)} in ${scope} is both held and released`));
   return [...differences.map((text) => text.trim()), ...checkRuns(contents)];
 }
 

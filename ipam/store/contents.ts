@@ -46,6 +46,7 @@ export function readContents(db: Connection): StoreContents {
     `SELECT protocol, first, family, host, count, network, container, ifname
      FROM port LEFT JOIN attachment ON attachment.id = port.attachment ORDER BY protocol, first`,
   );
+  const released = db.all('SELECT scope, address FROM released ORDER BY scope, turn');
   const runs = db.all('SELECT scope, first, last FROM run ORDER BY scope, first');
   return {
     attachments: attachments.map((row) => ({ key: keyFrom(row), record: parsed(row) })),
@@ -56,6 +57,7 @@ export function readContents(db: Connection): StoreContents {
       ...owned(row),
     })),
     ports: ports.map((row) => ({ claim: portClaim(row), ...owned(row) })),
+    released: released.map((row) => ({ scope: text(row, 'scope'), address: addressOf(bytes(row, 'address')) })),
     runs: runs.map((row) => ({
       scope: text(row, 'scope'),
       span: { first: addressOf(bytes(row, 'first')), last: addressOf(bytes(row, 'last')) },

@@ -7,6 +7,7 @@ export const EMPTY: StoreReader = {
   attachments: () => [],
   countOnBridge: () => 0,
   countAttachments: () => 0,
+  hasOther: () => false,
   network: () => undefined,
   networks: () => [],
   addressOwner: () => undefined,
@@ -16,5 +17,5 @@ export const EMPTY: StoreReader = {
   countTaken: () => 0,
   recentlyReleased: () => [],
   cursor: () => undefined,
-  contents: () => ({ attachments: [], networks: [], addresses: [], ports: [], runs: [] }),
+  contents: () => ({ attachments: [], networks: [], addresses: [], ports: [], released: [], runs: [] }),
 };

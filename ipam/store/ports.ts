@@ -28,12 +28,13 @@ export function formatClaim(claim: PortClaim): string {
 }
 
 // Ranges that overlap [first, last] begin at most the longest range's length before it: with single ports only, the index
-// is searched for exactly the ports asked for.
+// is searched for exactly the ports asked for. (Written as max(count) inside coalesce, SQLite would scan the whole index.)
 const COLLISION = `
   SELECT port.attachment AS attachment, network, container, ifname
   FROM port LEFT JOIN attachment ON attachment.id = port.attachment
   WHERE protocol = :protocol
-    AND first BETWEEN :first + 1 - (SELECT coalesce(max(count), 1) FROM port WHERE protocol = :protocol) AND :last
+    AND first BETWEEN :first + 1
+      - coalesce((SELECT count FROM port WHERE protocol = :protocol ORDER BY count DESC LIMIT 1), 1) AND :last
     AND first + count > :first
     AND (:family = 0 OR family = 0 OR family = :family)
     AND (:host = x'' OR host = x'' OR host = :host)

@@ -12,6 +12,18 @@ import type { AttachmentFilter, StoreContents, StoreReader } from './store.ts';
 const BY_KEY = 'SELECT id, record FROM attachment WHERE network = ? AND container = ? AND ifname = ?';
 const COLUMNS = { network: 'network', containerId: 'container', bridge: 'bridge', plugin: 'plugin' } as const;
 
+function matching(filter: AttachmentFilter): { conditions: string[]; values: string[] } {
+  const conditions: string[] = [];
+  const values: string[] = [];
+  for (const name of ['network', 'containerId', 'bridge', 'plugin'] as const) {
+    const value = filter[name];
+    if (value === undefined) continue;
+    conditions.push(`${COLUMNS[name]} = ?`);
+    values.push(value);
+  }
+  return { conditions, values };
+}
+
 export class SqliteReader implements StoreReader {
   protected readonly db: Connection;
 
@@ -40,14 +52,7 @@ export class SqliteReader implements StoreReader {
   }
 
   attachments(filter: AttachmentFilter = {}): AttachmentRecord[] {
-    const conditions: string[] = [];
-    const values: string[] = [];
-    for (const name of ['network', 'containerId', 'bridge', 'plugin'] as const) {
-      const value = filter[name];
-      if (value === undefined) continue;
-      conditions.push(`${COLUMNS[name]} = ?`);
-      values.push(value);
-    }
+    const { conditions, values } = matching(filter);
     const where = conditions.length > 0 ? `WHERE ${conditions.join(' AND ')}` : '';
     const rows = this.db.all(`SELECT record FROM attachment ${where} ORDER BY id`, ...values);
     return rows.flatMap((row) => this.document<AttachmentRecord>(row) ?? []);
@@ -59,6 +64,13 @@ export class SqliteReader implements StoreReader {
 
   countAttachments(): number {
     return count(this.db.get('SELECT count(*) AS number FROM attachment'), 'number');
+  }
+
+  hasOther(key: AttachmentKey, filter: AttachmentFilter): boolean {
+    const { conditions, values } = matching(filter);
+    const where = ['NOT (network = ? AND container = ? AND ifname = ?)', ...conditions].join(' AND ');
+    const sql = `SELECT 1 FROM attachment WHERE ${where} LIMIT 1`;
+    return this.db.get(sql, key.network, key.containerId, key.ifname, ...values) !== undefined;
   }
 
   network(name: string): NetworkRecord | undefined {

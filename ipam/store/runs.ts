@@ -1,6 +1,6 @@
 /**
- * Taken addresses of a scope as maximal stretches: no two of them touch or overlap. Finding a free address is then one
- * descent of a B-tree, because the address after a stretch is free by construction.
+ * The addresses of a scope that are not to be handed out, taken or just released, as maximal stretches: no two of them touch
+ * or overlap. Finding a free address is then one descent of a B-tree: the one after a stretch is free by construction.
  */
 import type { Connection, Row } from './connection.ts';
 import { bytes } from './connection.ts';
@@ -22,7 +22,7 @@ function runBefore(db: Connection, scope: string, key: Uint8Array): Run | undefi
   return row && runOf(row);
 }
 
-/** The first key at or after this one that is not taken; undefined past the highest. */
+/** The first key at or after this one that is in no stretch; undefined past the highest. */
 export function firstFree(db: Connection, scope: string, key: Uint8Array): Uint8Array | undefined {
   const run = runBefore(db, scope, key);
   return run === undefined || Buffer.compare(run.last, key) < 0 ? key : keyAfter(run.last);
@@ -40,7 +40,7 @@ function endRun(db: Connection, scope: string, first: Uint8Array, last: Uint8Arr
   db.run('UPDATE run SET last = ? WHERE scope = ? AND first = ?', last, scope, first);
 }
 
-/** Takes a key that is free, joining the stretches on either side of it. */
+/** Puts a key that is in no stretch into one, joining those on either side of it. */
 export function joinRun(db: Connection, scope: string, key: Uint8Array): void {
   const before = runBefore(db, scope, key);
   const low = keyBefore(key);
@@ -52,7 +52,7 @@ export function joinRun(db: Connection, scope: string, key: Uint8Array): void {
   else insertRun(db, scope, { first: key, last });
 }
 
-/** Frees a key that is taken, splitting its stretch. */
+/** Takes a key out of its stretch, splitting it. */
 export function splitRun(db: Connection, scope: string, key: Uint8Array): void {
   const run = runBefore(db, scope, key);
   if (run === undefined || Buffer.compare(run.last, key) < 0) return;

@@ -3,8 +3,8 @@
  * A released step is never edited; a change is a new step at the end.
  *
  * An attachment's addresses and ports are found through its record, so those tables need no index by attachment: each
- * index is one more page to flush with every ADD. `run` holds the taken addresses of a scope as maximal stretches, which is
- * what makes finding a free one cost a single descent of a B-tree however many are taken.
+ * index is one more page to flush with every ADD. `run` holds the taken and the lately released addresses of a scope as
+ * maximal stretches, which is what makes finding a free one cost a single descent of a B-tree however many are taken.
  */
 export const STEPS: readonly string[] = [
   `

@@ -22,7 +22,9 @@ export interface StoreContents {
   /** `owner` is undefined for a row whose attachment is gone. */
   readonly addresses: readonly { readonly scope: string; readonly address: Address; readonly owner?: AttachmentKey }[];
   readonly ports: readonly { readonly claim: PortClaim; readonly owner?: AttachmentKey }[];
-  /** Stretches of taken addresses as the free-address search sees them, by scope and address. */
+  /** Free, but just released: oldest first in each scope. */
+  readonly released: readonly { readonly scope: string; readonly address: Address }[];
+  /** Stretches of taken and just released addresses as the free-address search sees them, by scope and address. */
   readonly runs: readonly { readonly scope: string; readonly span: Span }[];
 }
 
@@ -40,8 +42,9 @@ export interface StoreReader extends AddressView {
   /** Oldest first. */
   attachments(filter?: AttachmentFilter): AttachmentRecord[];
   countOnBridge(bridge: string): number;
-  /** How many there are; at no more cost for many than for few. */
-  countAttachments(filter?: AttachmentFilter): number;
+  countAttachments(): number;
+  /** Whether the filter finds anything beside this attachment: at no more cost among many than among few. */
+  hasOther(key: AttachmentKey, filter: AttachmentFilter): boolean;
   network(name: string): NetworkRecord | undefined;
   /** By name. */
   networks(): NetworkRecord[];
@@ -59,7 +62,7 @@ export interface StoreTransaction extends StoreReader, AddressLedger {
   /** Releases everything the attachment held; absent is fine. */
   removeAttachment(key: AttachmentKey): void;
   putNetwork(record: NetworkRecord): void;
-  /** Also forgets where round robin stood in the scope of that name. */
+  /** Also forgets where round robin stood in the scope of that name, and what was released in it. */
   removeNetwork(name: string): void;
 }
 

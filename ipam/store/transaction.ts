@@ -2,7 +2,7 @@
 import type { Address } from '../../lib/base/ip.ts';
 import { parsePrefix } from '../../lib/base/ip.ts';
 import type { AttachmentKey, AttachmentRecord, NetworkRecord } from '../record.ts';
-import { claimAddress, releaseAddress, setCursor } from './addresses.ts';
+import { claimAddress, forgetReleases, releaseAddress, setCursor } from './addresses.ts';
 import { claimOf, claimPort, releasePort } from './ports.ts';
 import { SqliteReader } from './reader.ts';
 import type { StoreTransaction } from './store.ts';
@@ -69,7 +69,7 @@ export class SqliteTransaction extends SqliteReader implements StoreTransaction 
   removeNetwork(name: string): void {
     this.db.run('DELETE FROM network WHERE name = ?', name);
     this.db.run('DELETE FROM cursor WHERE scope = ?', name);
-    this.db.run('DELETE FROM released WHERE scope = ?', name);
+    forgetReleases(this.db, name, Number.MAX_SAFE_INTEGER);
   }
 
   setCursor(scope: string, range: string, address: Address): void {
