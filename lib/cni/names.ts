@@ -1,9 +1,8 @@
 /**
  * Names a runtime gives us, checked before they reach a path, a rule or a socket. Characters: CNI specification 1.1.0,
- * sections 1 and 2. Lengths, which it leaves open: a runtime caches results in a file "<network>-<container>-<ifname>", and a
- * file name has at most 255 bytes; the userdata of an nftables element, where the owner is written, has 256. The longest
- * container ids are containerd's, two of its identifiers (76 characters at most) joined by "-"; a network's name gets as much
- * as one identifier. Together with an interface name they fit both.
+ * sections 1 and 2. Lengths, which it leaves open: runtimes cache results in a file "<network>-<container>-<ifname>", whose
+ * name has at most 255 bytes. The longest container ids are containerd's, two of its identifiers (76 characters at most)
+ * joined by "-"; a network's name gets as much as one identifier. With an interface name that makes 246.
  */
 import { quote } from './quote.ts';
 
