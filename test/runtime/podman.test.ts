@@ -1,0 +1,128 @@
+/**
+ * podman 4.3 with `network_backend = "cni"`: what its users do with a network, from `podman network ls` to `podman rm`.
+ */
+import { test } from 'tap';
+import type { Test } from 'tap';
+import { flavours, networks, writeConflist } from './flavours.ts';
+import type { Flavour } from './flavours.ts';
+import { lackingFor } from './lacking.ts';
+import { PODMAN_FILES, Podman } from './podman.ts';
+import { ask, serve, withHost, without, world } from '../kernel/harness.ts';
+import type { Host, Place, Snapshot } from '../kernel/harness.ts';
+
+const skip = lackingFor('podman', 'conmon', 'runc', 'busybox', 'socat', 'nft');
+
+const STORE = /^\S \/var\/lib\/cni\/(netmoor|results|networks|cache)/;
+
+async function stateOf(host: Host): Promise<Snapshot> {
+  const ignoreFiles = new RegExp(`${PODMAN_FILES.source}|${STORE.source}`);
+  // Forwarding stays on once a network needed it, whoever else may rely on it by then.
+  return without(await host.snapshot({ ignoreFiles }), 'sysctls');
+}
+
+/** A server on tcp/80 and udp/53 of both families. */
+async function serveAll(place: Place): Promise<void> {
+  for (const address of ['0.0.0.0', '::']) {
+    await serve(place, 'tcp', 80, { address });
+    await serve(place, 'udp', 53, { address });
+  }
+}
+
+async function reachesOutside(t: Test, container: Place): Promise<void> {
+  t.equal((await ask(container, 'tcp', world.internet4, 80))?.peer, world.host4, 'out by NAT over IPv4');
+  t.equal((await ask(container, 'tcp', world.internet6, 80))?.peer, world.host6, 'out by NAT over IPv6');
+}
+
+async function isPublished(t: Test, host: Host, name: string): Promise<void> {
+  t.equal((await ask(host.outside, 'tcp', world.host4, 8080))?.from, name, 'tcp from outside');
+  t.equal((await ask(host.outside, 'udp', world.host4, 5353))?.from, name, 'udp from outside');
+  t.equal((await ask(host.outside, 'tcp', world.host6, 8080))?.from, name, 'tcp over IPv6 from outside');
+  t.equal((await ask(host, 'tcp', world.host4, 8080))?.from, name, 'tcp from the host by its address');
+  t.equal((await ask(host, 'tcp', '127.0.0.1', 8080))?.from, name, 'tcp from the host by 127.0.0.1');
+}
+
+async function published(t: Test, flavour: Flavour, host: Host, podman: Podman): Promise<void> {
+  const container = await podman.container('c1', '--network', 'net1', '-p', '8080:80', '-p', '5353:53/udp');
+  await serveAll(container);
+  await flavour.settled(host);
+  await reachesOutside(t, container);
+  await isPublished(t, host, 'c1');
+  await podman.must('network', 'reload', 'c1');
+  await flavour.settled(host);
+  await reachesOutside(t, container);
+  await isPublished(t, host, 'c1');
+  t.match(await podman.must('port', 'c1'), '80/tcp -> 0.0.0.0:8080');
+  await podman.remove('c1');
+  t.equal(await ask(host.outside, 'tcp', world.host4, 8080), undefined, 'no longer published');
+}
+
+async function chosenAddress(t: Test, podman: Podman): Promise<void> {
+  const mac = '02:11:22:33:44:55';
+  const container = await podman.container('c2', '--network', 'net1', '--ip', '10.71.0.77', '--mac-address', mac);
+  const seen = (await podman.inspect('c2')).NetworkSettings.Networks['net1'];
+  t.equal(seen?.IPAddress, '10.71.0.77');
+  t.equal(seen?.MacAddress, mac);
+  t.equal(seen?.Gateway, '10.71.0.1');
+  const [link] = await container.ip('address', 'show', 'dev', 'eth0');
+  t.equal(link?.address, mac);
+  t.ok(link?.addr_info?.some((address) => address.local === '10.71.0.77' && address.prefixlen === 24));
+  const second = await podman.run('run', '--rm', '--network', 'net1', '--ip', '10.71.0.77', 'localhost/busybox:1', 'true');
+  t.not(second.code, 0, 'the same address a second time is refused');
+  await podman.remove('c2');
+}
+
+async function twoNetworks(t: Test, flavour: Flavour, host: Host, podman: Podman): Promise<void> {
+  const container = await podman.container('c3', '--network', 'net1,net2');
+  const both = (await podman.inspect('c3')).NetworkSettings.Networks;
+  t.match(both['net1']?.IPAddress, /^10\.71\.0\./);
+  t.match(both['net2']?.IPAddress, /^10\.72\.0\./);
+  t.match(both['net2']?.GlobalIPv6Address, /^fd72::/);
+  const links = (await container.ip('link', 'show')).map((link) => link.ifname);
+  t.same(links.sort(), ['eth0', 'eth1', 'lo']);
+  await flavour.settled(host);
+  await reachesOutside(t, container);
+  await podman.must('network', 'disconnect', 'net2', 'c3');
+  t.same((await container.ip('link', 'show')).length, 2, 'disconnected from one');
+  await podman.must('network', 'connect', 'net2', 'c3');
+  t.same((await container.ip('link', 'show')).length, 3, 'connected again');
+  await flavour.settled(host);
+  await reachesOutside(t, container);
+  await podman.remove('c3');
+}
+
+async function stopAndStart(t: Test, host: Host, podman: Podman): Promise<void> {
+  await podman.container('c4', '--network', 'net1', '-p', '8080:80', '-p', '5353:53/udp');
+  await podman.must('stop', '--time', '0', 'c4');
+  await podman.must('start', 'c4');
+  const again = host.at((await podman.inspect('c4')).NetworkSettings.SandboxKey, 'c4');
+  await serveAll(again);
+  await isPublished(t, host, 'c4');
+  await podman.remove('c4');
+}
+
+async function listed(t: Test, flavour: Flavour, podman: Podman): Promise<void> {
+  const format = '{{.Name}} {{.Driver}}';
+  const lines = (await podman.must('network', 'ls', '--format', format)).trim().split('\n').sort();
+  t.same(lines, [`net1 ${flavour.type}`, `net2 ${flavour.type}`, 'podman bridge'], 'with the default one, built in');
+  const [inspected] = JSON.parse(await podman.must('network', 'inspect', 'net1')) as Record<string, unknown>[];
+  t.match(inspected, { name: 'net1', driver: flavour.type });
+}
+
+for (const flavour of flavours()) {
+  test(`podman with ${flavour.name}`, { skip }, async (t) => {
+    await withHost(t, async (host) => {
+      writeConflist(host, flavour, networks.net1);
+      writeConflist(host, flavour, networks.net2);
+      const podman = await Podman.start(host);
+      await serveAll(host.outside);
+      await t.test('network ls and inspect', (t) => listed(t, flavour, podman));
+      const before = await stateOf(host);
+      await t.test('published ports, reload', (t) => published(t, flavour, host, podman));
+      await t.test('chosen address and MAC', (t) => chosenAddress(t, podman));
+      await t.test('two networks, connect and disconnect', (t) => twoNetworks(t, flavour, host, podman));
+      await t.test('stop and start', (t) => stopAndStart(t, host, podman));
+      t.equal(await flavour.held(host), 0, 'no address is held');
+      if (flavour.exact) t.same(await stateOf(host), before, 'everything is as before');
+    });
+  });
+}
