@@ -9,7 +9,7 @@ const REMEMBERED = 256;
 export class MemoryLedger implements AddressLedger {
   readonly #owners = new Map<string, AttachmentKey>();
   readonly #cursors = new Map<string, Address>();
-  #released: { scope: string; text: string }[] = [];
+  #released: { scope: string; text: string; turn: number }[] = [];
 
   take(scope: string, text: string, containerId = 'somebody'): void {
     this.#owners.set(`${scope} ${text}`, { network: scope, containerId, ifname: 'eth0' });
@@ -18,10 +18,9 @@ export class MemoryLedger implements AddressLedger {
 
   release(scope: string, text: string): void {
     if (!this.#owners.delete(`${scope} ${text}`)) return;
-    this.#released.push({ scope, text });
-    const mine = this.#released.filter((old) => old.scope === scope);
-    const forgotten = new Set(mine.slice(0, Math.max(0, mine.length - REMEMBERED)));
-    this.#released = this.#released.filter((old) => !forgotten.has(old));
+    const turn = 1 + (this.#released.findLast((old) => old.scope === scope)?.turn ?? 0);
+    this.#released.push({ scope, text, turn });
+    this.#released = this.#released.filter((old) => old.scope !== scope || old.turn > turn - REMEMBERED);
   }
 
   nextFree(scope: string, from: Address, to: Address): Address | undefined {

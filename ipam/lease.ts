@@ -1,0 +1,100 @@
+/**
+ * Leasing addresses to one attachment inside a store transaction: what every plugin that serves addresses from the store does
+ * between reading its config and writing its record. Pure over the transaction.
+ */
+import { NetmoorError } from '../lib/base/errors.ts';
+import { formatAddress, formatPrefix, parsePrefix } from '../lib/base/ip.ts';
+import type { Address } from '../lib/base/ip.ts';
+import { allocate, exhaustedSets } from './allocate.ts';
+import type { Allocated } from './allocate.ts';
+import type { AddressLedger, AddressView } from './ledger.ts';
+import { parsePool } from './pool.ts';
+import type { Pool, PoolConfig, Route } from './pool.ts';
+import type { RangeConfig } from './range.ts';
+import type { AddressRecord, NetworkRecord } from './record.ts';
+import type { Wanted } from './requested.ts';
+import type { StoreTransaction } from './store/store.ts';
+
+/** Where the addresses of a network come from. */
+export interface PoolSource {
+  /** The lease scope: addresses are held once in each. */
+  readonly scope: string;
+  readonly config: PoolConfig;
+  /** runtimeConfig.ipRanges */
+  readonly extraRanges: readonly (readonly RangeConfig[])[];
+  /** The subnets netmoor picked, for a network of which neither config nor runtime names a range. */
+  readonly subnets?: readonly string[] | undefined;
+}
+
+/** A route as results and records write it. */
+export interface LeaseRoute extends Omit<Route, 'dst' | 'gw'> {
+  readonly dst: string;
+  readonly gw?: string;
+}
+
+export interface Lease {
+  readonly addresses: readonly AddressRecord[];
+  /** Undefined when the config has no `routes` key. */
+  readonly routes: readonly LeaseRoute[] | undefined;
+}
+
+/** Whether neither the config nor the runtime names a range, so that netmoor picks the network's subnets itself. */
+export function isAutomatic(config: PoolConfig, extraRanges: PoolSource['extraRanges']): boolean {
+  return !config.subnet && (config.ranges ?? []).length === 0 && extraRanges.length === 0;
+}
+
+function poolOf({ config, extraRanges, subnets }: PoolSource): Pool {
+  const ranges = subnets === undefined ? {} : { ranges: subnets.map((subnet) => [{ subnet }]) };
+  return parsePool({ ...config, ...ranges }, extraRanges);
+}
+
+function formatRoute({ dst, gw, ...attributes }: Route): LeaseRoute {
+  return { dst: formatPrefix(dst), ...(gw === undefined ? {} : { gw: formatAddress(gw) }), ...attributes };
+}
+
+/** What was held before, when it is still to be had and nothing else is asked for; else whatever the pool gives. */
+function chooseAgain(ledger: AddressLedger, scope: string, pool: Pool, wanted: Wanted, held: readonly Address[]): Allocated[] {
+  if (wanted.requested.length > 0 || held.length === 0) return allocate(ledger, scope, pool, wanted);
+  try {
+    return allocate(ledger, scope, pool, { ...wanted, requested: held });
+  } catch (error) {
+    if (error instanceof NetmoorError) return allocate(ledger, scope, pool, wanted);
+    throw error;
+  }
+}
+
+/**
+ * Chooses an address from each set of the pool; the caller claims them by putting the record in the same transaction.
+ * `before` is what the attachment held until now, already released.
+ * Throws NetmoorError: 'bad-config', 'pool-exhausted', 'address-taken', 'address-invalid'.
+ */
+export function leaseAddresses(
+  ledger: AddressLedger,
+  source: PoolSource,
+  wanted: Wanted,
+  before: readonly AddressRecord[] = [],
+): Lease {
+  const { scope, config } = source;
+  const pool = poolOf(source);
+  const held = before.filter((address) => address.scope === scope).map(({ address }) => parsePrefix(address).address);
+  const addresses = chooseAgain(ledger, scope, pool, wanted, held).map(
+    ({ address, gateway }): AddressRecord => ({ address: formatPrefix(address), gateway: formatAddress(gateway), scope }),
+  );
+  return { addresses, routes: config.routes && pool.routes.map(formatRoute) };
+}
+
+/** The ranges of the pool that have nothing left to hand out, in words. Throws NetmoorError('bad-config'). */
+export function exhaustedRanges(view: AddressView, source: PoolSource): string[] {
+  return exhaustedSets(view, source.scope, poolOf(source));
+}
+
+/**
+ * The subnets of a network that has automatic ones: those on record, else the proposed, which are put on record. If another
+ * process has just named them, its choice counts.
+ */
+export function settleSubnets(tx: StoreTransaction, proposal: NetworkRecord): readonly string[] {
+  const known = tx.network(proposal.name);
+  if (known?.automatic) return known.subnets;
+  tx.putNetwork(proposal);
+  return proposal.subnets;
+}
