@@ -13,6 +13,7 @@ const IFA_ADDRESS = 1;
 const IFA_LOCAL = 2;
 const IFA_BROADCAST = 4;
 const IFA_FLAGS = 8;
+const IFA_PROTO = 11;
 /** if_addr.h: no duplicate address detection; not yet verified; found to be a duplicate. */
 export const IFA_F_NODAD = 0x02;
 export const IFA_F_DADFAILED = 0x08;
@@ -27,6 +28,8 @@ export interface InterfaceAddress {
   readonly flags: number;
   /** rtnetlink scope: 0 global, 253 link, 254 host. */
   readonly scope: number;
+  /** Who gave it (IFA_PROTO); 0 when nobody said. */
+  readonly protocol: number;
 }
 
 function header(family: number, length: number, index: number): Buffer {
@@ -37,7 +40,7 @@ function header(family: number, length: number, index: number): Buffer {
   return bytes;
 }
 
-function data(index: number, prefix: Prefix, flags: number): Uint8Array[] {
+function data(index: number, prefix: Prefix, flags: number, protocol = 0): Uint8Array[] {
   const stream = new AttrStream();
   const bytes = addressBytes(prefix.address);
   stream.push(IFA_LOCAL, bytes);
@@ -45,13 +48,21 @@ function data(index: number, prefix: Prefix, flags: number): Uint8Array[] {
   const v4 = prefix.address.family === 4;
   if (v4 && prefix.length < 31) stream.push(IFA_BROADCAST, addressBytes(lastAddress(prefix)));
   if (flags !== 0) stream.push(IFA_FLAGS, putU32(flags));
+  if (protocol !== 0) stream.push(IFA_PROTO, Buffer.from([protocol]));
   return [header(v4 ? AF_INET : AF_INET6, prefix.length, index), ...stream.bufs];
 }
 
-/** Adds an address; EEXIST when it is there. `dad` false: the caller vouches that nobody else has it (IPv6). */
-export function addressAddition(index: number, prefix: Prefix, options: { dad: boolean }, op: string): NetlinkRequest {
+export interface AdditionOptions {
+  /** False: the caller vouches that nobody else has the address (IPv6). */
+  readonly dad: boolean;
+  /** Whose the address is to be known as (IFA_PROTO; ignored by kernels before 5.18). */
+  readonly protocol?: number;
+}
+
+/** Adds an address; EEXIST when it is there. */
+export function addressAddition(index: number, prefix: Prefix, options: AdditionOptions, op: string): NetlinkRequest {
   const flags = prefix.address.family === 6 && !options.dad ? IFA_F_NODAD : 0;
-  return { type: RTM_NEWADDR, flags: NLM_F_CREATE | NLM_F_EXCL, data: data(index, prefix, flags), op };
+  return { type: RTM_NEWADDR, flags: NLM_F_CREATE | NLM_F_EXCL, data: data(index, prefix, flags, options.protocol), op };
 }
 
 /** Removes an address; EADDRNOTAVAIL when it is not there. */
@@ -69,6 +80,7 @@ function decodeAddress(message: NetlinkMessage): InterfaceAddress {
     prefix: { address: addressFromBytes(bytes), length: message.data.readUInt8(1) },
     flags: attributes.u32(IFA_FLAGS) ?? message.data.readUInt8(2),
     scope: message.data.readUInt8(3),
+    protocol: attributes.u8(IFA_PROTO) ?? 0,
   };
 }
 

@@ -20,6 +20,7 @@ const IFLA_MASTER = 10;
 const IFLA_PROTINFO = 12;
 const IFLA_OPERSTATE = 16;
 const IFLA_LINKINFO = 18;
+const IFLA_IFALIAS = 20;
 const IFLA_NET_NS_FD = 28;
 const IFLA_EXT_MASK = 29;
 const IFLA_PROMISCUITY = 30;
@@ -52,6 +53,8 @@ export interface Link {
   /** ifindex of the other end of a veth, in the namespace that netnsid names. */
   readonly peer: number | undefined;
   readonly netnsid: number | undefined;
+  /** Free text that a person or tool attached to the link. */
+  readonly alias: string | undefined;
   /** rtnl_link_ops kind: "bridge", "veth", …; absent for a physical device. */
   readonly kind: string | undefined;
   readonly promiscuity: number;
@@ -106,6 +109,7 @@ export function decodeLink(message: NetlinkMessage): Link {
     master: attributes.u32(IFLA_MASTER),
     peer: attributes.u32(IFLA_LINK),
     netnsid: attributes.u32(IFLA_LINK_NETNSID),
+    alias: attributes.string(IFLA_IFALIAS),
     kind: info?.string(IFLA_INFO_KIND),
     promiscuity: attributes.u32(IFLA_PROMISCUITY) ?? 0,
     hairpin: port && port.u8(IFLA_BRPORT_MODE) === 1,
@@ -149,16 +153,15 @@ export function listLinks(socket: NetlinkSocket): Link[] {
   return socket.dump({ type: RTM_GETLINK, data, op: 'list interfaces' }).map(decodeLink);
 }
 
-/** Creates what `request` describes and returns it, in one exchange. The name must be free (EEXIST). */
-function createAndFind(socket: NetlinkSocket, request: NetlinkRequest, name: string): Link {
-  const [, found] = socket.requestAll([request, getRequest(name)]);
-  const message = found?.[0];
+/** Creates what the first request describes, finishes it and returns it, in one exchange. The name must be free (EEXIST). */
+function createAndFind(socket: NetlinkSocket, requests: readonly NetlinkRequest[], name: string): Link {
+  const message = socket.requestAll([...requests, getRequest(name)]).at(-1)?.[0];
   if (message === undefined) throw new DecodeError(`the kernel did not describe the new interface ${name}`);
   return decodeLink(message);
 }
 
-/** Creates a bridge, down, with a MAC address that stays whatever ports come and go. */
-export function createBridge(socket: NetlinkSocket, bridge: { name: string; mac: string; mtu?: number }): Link {
+/** Creates a bridge, down, with a MAC address that stays whatever ports come and go, and an alias that says whose it is. */
+export function createBridge(socket: NetlinkSocket, bridge: { name: string; mac: string; alias: string; mtu?: number }): Link {
   const request = {
     type: RTM_NEWLINK,
     flags: NLM_F_CREATE | NLM_F_EXCL,
@@ -173,7 +176,13 @@ export function createBridge(socket: NetlinkSocket, bridge: { name: string; mac:
       }),
     ],
   };
-  return createAndFind(socket, request, bridge.name);
+  // rtnl_newlink_create takes no alias: it needs a request of its own, in the same datagram.
+  const alias = attributesOf((stream) => {
+    stream.push(IFLA_IFNAME, text(bridge.name));
+    stream.push(IFLA_IFALIAS, Buffer.from(bridge.alias));
+  });
+  const naming = { type: RTM_SETLINK, op: `label bridge ${bridge.name}`, data: [header(0, 0), alias] };
+  return createAndFind(socket, [request, naming], bridge.name);
 }
 
 /** The two ends of a veth; `netnsFd` is where the peer is born, under its final name and address. */
@@ -215,7 +224,7 @@ export function createVeth(socket: NetlinkSocket, pair: VethPair): Link {
       }),
     ],
   };
-  return createAndFind(socket, request, pair.name);
+  return createAndFind(socket, [request], pair.name);
 }
 
 /** The request that changes a link; to be pipelined with others. */

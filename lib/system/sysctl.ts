@@ -1,5 +1,6 @@
 /** Kernel settings under /proc/sys/net, which shows the network namespace of the thread that opens it (proc(5)). */
 import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { isErrno } from '../base/errors.ts';
 
 function pathOf(key: readonly string[]): string {
   if (key.some((part) => part === '' || part === '.' || part === '..' || part.includes('/'))) {
@@ -21,5 +22,16 @@ export function ensureSysctl(value: string, ...key: string[]): void {
     writeSync(fd, value);
   } finally {
     closeSync(fd);
+  }
+}
+
+/** Like ensureSysctl; false when the kernel has no such setting (IPv6 switched off, an older kernel). */
+export function ensureSysctlIfPresent(value: string, ...key: string[]): boolean {
+  try {
+    ensureSysctl(value, ...key);
+    return true;
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return false;
+    throw error;
   }
 }

@@ -7,6 +7,7 @@ import { parseAddress } from '../../lib/base/ip.ts';
 import type { Address } from '../../lib/base/ip.ts';
 import type { CniConfig } from '../../lib/cni/config.ts';
 import type { CniRequest } from '../../lib/cni/environment.ts';
+import { readIpamConfig } from '../../lib/cni/ipam-config.ts';
 import type { JsonObject } from '../../lib/cni/json.ts';
 import { interfaceNameProblem, pluginTypeProblem } from '../../lib/cni/names.ts';
 import { readPortMappings } from '../../lib/cni/port-mappings.ts';
@@ -15,12 +16,11 @@ import { containerName, requestedAddresses, requestedMac } from '../../lib/cni/r
 import type { IpRanges } from '../../lib/cni/runtime-config.ts';
 import { schemaProblem } from '../../lib/cni/schema-errors.ts';
 import { isAtLeast } from '../../lib/cni/versions.ts';
+import { isAutomatic } from '../../ipam/lease.ts';
 import type { PoolConfig } from '../../ipam/pool.ts';
 import { validate as validateBridge } from '../../schemas/compiled/bridge-nat.js';
 import type { BridgeNatInput } from '../../schemas/compiled/bridge-nat.js';
-import { validate as validateIpam } from '../../schemas/compiled/ipam.js';
 import bridgeSchema from '../../schemas/bridge-nat.schema.json' with { type: 'json' };
-import ipamSchema from '../../schemas/ipam.schema.json' with { type: 'json' };
 
 export type IngressPolicy = 'open' | 'same-bridge' | 'isolated';
 
@@ -74,15 +74,6 @@ function refuse(message: string, advice: string): never {
   throw new NetmoorError('bad-config', message, advice);
 }
 
-function checkIpam(ipam: JsonObject): PoolConfig {
-  const input: unknown = ipam;
-  if (!validateIpam(input)) throw schemaProblem(ipamSchema, validateIpam.errors, ipam, 'ipam');
-  const pool = input as PoolConfig;
-  const orphan = pool.subnet ? undefined : (['rangeStart', 'rangeEnd', 'gateway'] as const).find((key) => pool[key]);
-  if (orphan !== undefined) refuse(`ipam.${orphan} is given without ipam.subnet`, 'add the subnet it belongs to');
-  return pool;
-}
-
 /** `{}` means no addresses, as the reference documents it; without the key, netmoor chooses. */
 function readIpam({ ipam, runtimeConfig }: CniConfig, disabled: boolean): IpamChoice {
   const type = ipam?.['type'] ?? '';
@@ -93,10 +84,9 @@ function readIpam({ ipam, runtimeConfig }: CniConfig, disabled: boolean): IpamCh
     const problem = pluginTypeProblem(type);
     return problem === undefined ? { kind: 'delegated', type } : refuse(`ipam.type: ${problem}`, 'name an IPAM plugin in CNI_PATH');
   }
-  const pool = checkIpam(ipam ?? {});
+  const pool = readIpamConfig(ipam ?? {});
   const extraRanges = runtimeConfig.ipRanges;
-  const automatic = !pool.subnet && (pool.ranges ?? []).length === 0 && extraRanges.length === 0;
-  return { kind: 'netmoor', automatic, pool, extraRanges };
+  return { kind: 'netmoor', automatic: isAutomatic(pool, extraRanges), pool, extraRanges };
 }
 
 function readTrunk(trunk: BridgeNatInput['vlanTrunk']): VlanRange[] {

@@ -1,0 +1,130 @@
+/** The bridge: made with its first container, given its gateway addresses, removed with its last. */
+import { NetmoorError, isErrno } from '../../lib/base/errors.ts';
+import { formatPrefix, prefixesOverlap, sameAddress } from '../../lib/base/ip.ts';
+import type { Prefix } from '../../lib/base/ip.ts';
+import { addressAddition, addressRemoval, listAddresses } from '../../lib/netlink/address.ts';
+import { IFF_PROMISC, IFF_UP, createBridge, findLink, linkChange, listLinks, removeLink } from '../../lib/netlink/link.ts';
+import type { Link } from '../../lib/netlink/link.ts';
+import type { NetlinkSocket } from '../../lib/netlink/socket.ts';
+import { ensureSysctl, ensureSysctlIfPresent } from '../../lib/system/sysctl.ts';
+import { bridgeMacFor } from './names.ts';
+
+/** Marks the bridges that are ours to remove; one that a person made has another alias, or none. */
+const ALIAS = 'netmoor';
+
+/** Marks the addresses that are ours to remove (IFA_PROTO, kernel 5.18; "proto 0x6d" in `ip address`). */
+const IFAPROT_NETMOOR = 0x6d;
+
+export interface BridgeWanted {
+  readonly name: string;
+  readonly mtu: number | undefined;
+  readonly gateways: readonly Prefix[];
+  /** Replace other addresses that stand in the way instead of refusing. */
+  readonly forceAddress: boolean;
+  readonly promiscuous: boolean;
+  /** Packets to and from 127.0.0.0/8 may cross the bridge: a port is published on the loopback address. */
+  readonly routeLocalnet: boolean;
+}
+
+function refuseOtherKind(link: Link): void {
+  if (link.kind === 'bridge') return;
+  throw new NetmoorError(
+    'name-taken',
+    `interface ${link.name} is ${link.kind === undefined ? 'a device' : `of kind ${link.kind}`}, not a bridge`,
+    `name another bridge with the key "bridge", or remove ${link.name}`,
+  );
+}
+
+/** Two processes may be here at once: whoever loses the race uses what the other made. */
+function findOrCreate(host: NetlinkSocket, wanted: BridgeWanted): Link {
+  const found = findLink(host, wanted.name);
+  if (found) return found;
+  try {
+    const mtu = wanted.mtu === undefined ? {} : { mtu: wanted.mtu };
+    return createBridge(host, { name: wanted.name, mac: bridgeMacFor(wanted.name), alias: ALIAS, ...mtu });
+  } catch (error) {
+    const other = isErrno(error, 'EEXIST') ? findLink(host, wanted.name) : undefined;
+    if (other === undefined) throw error;
+    return other;
+  }
+}
+
+/** Addresses on the bridge that contradict a wanted gateway: any other IPv4 one, an IPv6 one of an overlapping prefix. */
+function contradictions(present: readonly Prefix[], gateways: readonly Prefix[]): Prefix[] {
+  const wanted = (prefix: Prefix): boolean =>
+    gateways.some((gateway) => sameAddress(gateway.address, prefix.address) && gateway.length === prefix.length);
+  return present.filter((prefix) => {
+    if (wanted(prefix)) return false;
+    const rivals = gateways.filter((gateway) => gateway.address.family === prefix.address.family);
+    return prefix.address.family === 4 ? rivals.length > 0 : rivals.some((rival) => prefixesOverlap(rival, prefix));
+  });
+}
+
+function ensureGateways(host: NetlinkSocket, link: Link, wanted: BridgeWanted): void {
+  const globally = listAddresses(host, link.index).filter((address) => address.scope === 0);
+  const present = globally.map((address) => address.prefix);
+  const inTheWay = contradictions(present, wanted.gateways);
+  if (inTheWay.length > 0 && !wanted.forceAddress) {
+    throw new NetmoorError(
+      'bad-config',
+      `bridge ${link.name} has ${inTheWay.map(formatPrefix).join(', ')}, not ${wanted.gateways.map(formatPrefix).join(', ')}`,
+      'use the same subnet as what made the bridge, another bridge name, or "forceAddress": true to replace its address',
+    );
+  }
+  const missing = wanted.gateways.filter(
+    (gateway) => !present.some((prefix) => sameAddress(prefix.address, gateway.address) && prefix.length === gateway.length),
+  );
+  const { failures } = host.exchange([
+    ...inTheWay.map((prefix) => addressRemoval(link.index, prefix, `remove ${formatPrefix(prefix)} from ${link.name}`)),
+    ...missing.map((prefix) => addressAddition(link.index, prefix, { dad: false, protocol: IFAPROT_NETMOOR }, `add ${formatPrefix(prefix)} to ${link.name}`)),
+  ]);
+  // Another process at the same work was faster.
+  const failure = failures.find(({ error }) => !isErrno(error, 'EEXIST', 'EADDRNOTAVAIL'));
+  if (failure) throw failure.error;
+}
+
+function setKernelKeys(wanted: BridgeWanted, link: Link): void {
+  // A container must not be able to make itself the host's router (CVE-2020-10749). A bridge that is not ours may well be
+  // how the host itself learns its routes.
+  if (link.alias === ALIAS) ensureSysctlIfPresent('0', 'net', 'ipv6', 'conf', link.name, 'accept_ra');
+  if (wanted.gateways.some((gateway) => gateway.address.family === 6)) {
+    ensureSysctlIfPresent('0', 'net', 'ipv6', 'conf', link.name, 'disable_ipv6');
+    // Its MAC address is its own: a second of DAD would only hold up the first packets.
+    if (link.alias === ALIAS) ensureSysctlIfPresent('0', 'net', 'ipv6', 'conf', link.name, 'accept_dad');
+  }
+  if (wanted.routeLocalnet) ensureSysctl('1', 'net', 'ipv4', 'conf', link.name, 'route_localnet');
+}
+
+/** Makes the bridge, or completes it, as wanted; any number of processes may do so at once. */
+export function ensureBridge(host: NetlinkSocket, wanted: BridgeWanted): Link {
+  const link = findOrCreate(host, wanted);
+  refuseOtherKind(link);
+  setKernelKeys(wanted, link);
+  if (wanted.gateways.length > 0) ensureGateways(host, link, wanted);
+  const raise = (link.flags & IFF_UP) === 0;
+  const listen = wanted.promiscuous && (link.flags & IFF_PROMISC) === 0;
+  if (raise || listen) {
+    const change = { ...(raise ? { up: true } : {}), ...(listen ? { promiscuous: true } : {}) };
+    host.request(linkChange(link.index, change, `raise bridge ${link.name}`));
+  }
+  return link;
+}
+
+/**
+ * Gives up a bridge after its last container. One that netmoor made is removed, unless something else is plugged into it (a
+ * virtual machine's tap device); from one that a person made, only the addresses that netmoor gave it are taken.
+ */
+export function releaseBridge(host: NetlinkSocket, name: string): void {
+  const link = findLink(host, name);
+  if (link?.kind !== 'bridge') return;
+  if (link.alias === ALIAS) {
+    if (!listLinks(host).some((port) => port.master === link.index)) removeLink(host, link.index);
+    return;
+  }
+  const given = listAddresses(host, link.index).filter((address) => address.protocol === IFAPROT_NETMOOR);
+  const { failures } = host.exchange(
+    given.map(({ prefix }) => addressRemoval(link.index, prefix, `remove ${formatPrefix(prefix)} from ${name}`)),
+  );
+  const failure = failures.find(({ error }) => !isErrno(error, 'EADDRNOTAVAIL'));
+  if (failure) throw failure.error;
+}

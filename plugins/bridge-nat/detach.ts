@@ -1,0 +1,116 @@
+/** Taking an attachment down from its record alone: no namespace, no config and no previous result are needed. */
+import { NetmoorError, errorText, isErrno } from '../../lib/base/errors.ts';
+import type { UndoFailure } from '../../lib/base/undo.ts';
+import { flushUdp } from '../../lib/netlink/conntrack.ts';
+import { findLink, removeLink } from '../../lib/netlink/link.ts';
+import type { NetlinkSocket } from '../../lib/netlink/socket.ts';
+import { withdrawForwarding } from '../../lib/nftables/forward.ts';
+import { removeAttachment } from '../../lib/nftables/table.ts';
+import type { ProcessIdentity } from '../../lib/system/process.ts';
+import { formatKey } from '../../ipam/record.ts';
+import type { AttachmentKey, AttachmentRecord } from '../../ipam/record.ts';
+import type { AttachmentFilter, LeaseStore, StoreReader, StoreTransaction } from '../../ipam/store/store.ts';
+import { releaseBridge } from './bridge.ts';
+import { detailOf, rulesOf } from './detail.ts';
+import { hostIfnameFor } from './names.ts';
+
+/** The host that attachments are made on and taken from: sockets held open in its namespace, and its store. */
+export interface Host {
+  readonly route: NetlinkSocket;
+  readonly netfilter: NetlinkSocket;
+  readonly store: LeaseStore;
+  /** This process, to be named in the records it works on. */
+  readonly worker: ProcessIdentity | undefined;
+  /** A named step has been reached: where the crash tests let the process die. */
+  readonly step: (name: string) => void;
+  /** Gives addresses back to the IPAM plugin that the record names. */
+  readonly releaseDelegated: (record: AttachmentRecord) => void;
+}
+
+/** The host's end of a veth by the name only we give; a stranger's interface of another kind is left alone. */
+function removeVeth(host: Host, name: string): void {
+  const link = findLink(host.route, name);
+  if (link?.kind === 'veth') removeLink(host.route, link.index);
+}
+
+/**
+ * What goes with the last attachment of a network, of a bridge, of the host. Called inside the transaction that forgets
+ * the record: an attachment that begins meanwhile waits for it, and then makes what it needs anew.
+ */
+function removeShared(host: Host, tx: StoreTransaction, record: AttachmentRecord): void {
+  const last = soleAttachment(tx, record);
+  removeAttachment(host.netfilter, rulesOf(record), { ofNetwork: last.ofNetwork, ofAll: last.ofAll });
+  if (last.onBridge) leaveBridge(host, record);
+  if (last.ofNetwork && tx.network(record.network)?.automatic === false) tx.removeNetwork(record.network);
+}
+
+/** Whether nothing else is on record beside this attachment: in its network, on its bridge, at all. */
+export function soleAttachment(tx: StoreReader, record: AttachmentRecord): { ofNetwork: boolean; onBridge: boolean; ofAll: boolean } {
+  const sole = (filter: AttachmentFilter): boolean => !tx.hasOther(record, { ...filter, plugin: 'bridge-nat' });
+  return {
+    ofNetwork: sole({ network: record.network }),
+    onBridge: record.bridge !== undefined && sole({ bridge: record.bridge }),
+    ofAll: sole({}),
+  };
+}
+
+/** What the bridge itself was given: the way through the host's own firewall, its addresses, its existence. */
+export function leaveBridge(host: Pick<Host, 'route' | 'netfilter'>, record: AttachmentRecord): void {
+  if (record.bridge === undefined || detailOf(record).keepBridge) return;
+  withdrawForwarding(host.netfilter, record.bridge);
+  releaseBridge(host.route, record.bridge);
+}
+
+function flushFlows(host: Host, record: AttachmentRecord): void {
+  const udp = rulesOf(record).forwards.filter((forward) => forward.protocol === 'udp');
+  if (udp.length > 0) flushUdp(host.netfilter, udp);
+}
+
+/**
+ * Takes one attachment down, going on after failures. When there were any the record stays, marked "detaching", and the next
+ * DEL or GC tries again.
+ */
+export function detach(host: Host, record: AttachmentRecord): UndoFailure[] {
+  const failures: UndoFailure[] = [];
+  const attempt = (what: string, work: () => void): void => {
+    try {
+      work();
+    } catch (error) {
+      failures.push({ what, error });
+    }
+  };
+  const { worker } = host;
+  host.store.write((tx) => tx.putAttachment({ ...record, state: 'detaching', ...(worker ? { worker } : {}) }));
+  host.step('detach: marked');
+  attempt('give its addresses back', () => host.releaseDelegated(record));
+  host.step('detach: addresses given back');
+  attempt('delete its interface', () => removeVeth(host, record.hostIfname ?? hostIfnameFor(record)));
+  host.step('detach: link deleted');
+  attempt('forget it', () => {
+    if (failures.length > 0) return;
+    host.store.write((tx) => {
+      removeShared(host, tx, record);
+      host.step('detach: rules removed');
+      tx.removeAttachment(record);
+    });
+  });
+  host.step('detach: forgotten');
+  attempt('end its UDP flows', () => flushFlows(host, record));
+  return failures;
+}
+
+/** DEL of something the store does not know: what only its name could have left behind is removed. */
+export function detachUnknown(host: Host, key: AttachmentKey): void {
+  removeVeth(host, hostIfnameFor(key));
+}
+
+/** One error for what could not be taken down; undefined when all could. */
+export function teardownError(key: AttachmentKey, failures: readonly UndoFailure[]): NetmoorError | undefined {
+  const first = failures[0];
+  if (first === undefined) return undefined;
+  const list = failures.map(({ what, error }) => `${what}: ${errorText(error)}`).join('; ');
+  const kind = isErrno(first.error, 'EPERM', 'EACCES') ? 'privilege' : 'kernel';
+  return new NetmoorError(kind, `could not fully detach ${formatKey(key)}: ${list}`, 'it stays on record; "netmoor gc" tries again', {
+    cause: first.error,
+  });
+}

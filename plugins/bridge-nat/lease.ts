@@ -1,0 +1,66 @@
+/** Addresses from netmoor's own store: of the config's ranges, or of subnets that netmoor picks for the network itself. */
+import { existsSync } from 'node:fs';
+import { NetmoorError } from '../../lib/base/errors.ts';
+import type { Prefix } from '../../lib/base/ip.ts';
+import { parseResolvConf } from '../../lib/cni/dns.ts';
+import { listRoutes } from '../../lib/netlink/route.ts';
+import { proposeSubnets } from '../../ipam/automatic.ts';
+import { leaseAddresses, settleSubnets } from '../../ipam/lease.ts';
+import type { AttachmentRecord, NetworkRecord } from '../../ipam/record.ts';
+import type { StoreTransaction } from '../../ipam/store/store.ts';
+import type { AttachRequest } from './attach.ts';
+import type { Host } from './detach.ts';
+import type { Leased } from './plan.ts';
+import { reclaimDead } from './reclaim.ts';
+
+/** Addresses on one bridge are unique whatever networks share it. */
+export function scopeOf(bridge: string): string {
+  return `bridge ${bridge}`;
+}
+
+/** The network as it will be on record, for a config that names no range; undefined for one that does. */
+async function automaticNetwork(host: Host, request: AttachRequest): Promise<NetworkRecord | undefined> {
+  const { bridge, config, context, key } = request;
+  if (config.ipam.kind !== 'netmoor' || !config.ipam.automatic) return undefined;
+  const { world } = context;
+  const subnets = await proposeSubnets(host.store, {
+    network: key.network,
+    machineId: world.machineId,
+    ipv6: existsSync('/proc/sys/net/ipv6'),
+    routed: (): Prefix[] => ([4, 6] as const).flatMap((family) => listRoutes(host.route, family)).map((route) => route.destination),
+  });
+  return { name: key.network, plugin: 'bridge-nat', bridge, subnets, automatic: true, createdAt: world.now() };
+}
+
+const WORTH_RECLAIMING = ['pool-exhausted', 'address-taken', 'port-taken'];
+
+/**
+ * Leases addresses and completes the record in one transaction. When what is wanted is held by the dead, they are cleared
+ * away and it is tried once more.
+ */
+export async function leaseFromStore<T>(
+  host: Host,
+  request: AttachRequest,
+  previous: AttachmentRecord | undefined,
+  complete: (tx: StoreTransaction, leased: Leased) => T,
+): Promise<T> {
+  const { bridge, config, context, key } = request;
+  const { ipam, containerName, requestedAddresses: requested } = config;
+  if (ipam.kind !== 'netmoor') throw new TypeError('the addresses of this network are not from the store');
+  const network = await automaticNetwork(host, request);
+  const dns = ipam.pool.resolvConf ? parseResolvConf(context.world.readText(ipam.pool.resolvConf)) : {};
+  const wanted = { requested, identities: [key.containerId, ...(containerName === undefined ? [] : [containerName])] };
+  const lease = (): T =>
+    host.store.write((tx) => {
+      const subnets = network && settleSubnets(tx, network);
+      const source = { scope: scopeOf(bridge), config: ipam.pool, extraRanges: ipam.extraRanges, subnets };
+      return complete(tx, { ...leaseAddresses(tx, source, wanted, previous?.addresses), dns });
+    });
+  try {
+    return lease();
+  } catch (error) {
+    const worth = error instanceof NetmoorError && WORTH_RECLAIMING.includes(error.kind);
+    if (!worth || reclaimDead(host, { bridge }, context.world.bootId) === 0) throw error;
+    return lease();
+  }
+}

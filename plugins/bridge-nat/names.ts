@@ -1,0 +1,44 @@
+/**
+ * Names that bridge-nat gives by itself, always the same for the same network or attachment, so that rules and drawings that
+ * mention them stay valid across restarts. None begins with ve-, vb- or vz-: systemd-networkd takes those for its own.
+ */
+import { createHash } from 'node:crypto';
+import { macFrom } from '../../lib/base/mac.ts';
+
+/** What an attachment is known by everywhere. */
+interface Key {
+  readonly network: string;
+  readonly containerId: string;
+  readonly ifname: string;
+}
+
+const IFNAME_BYTES = 15;
+
+function digest(...parts: string[]): string {
+  return createHash('sha256').update(parts.join('\0')).digest('hex');
+}
+
+/** "nm-" and the network's name, or the beginning of its hash when that is too long for an interface. */
+export function bridgeNameFor(network: string): string {
+  const name = `nm-${network}`;
+  return name.length <= IFNAME_BYTES ? name : `nm-${digest(network).slice(0, 10)}`;
+}
+
+/** The host's end of an attachment's veth. */
+export function hostIfnameFor({ network, containerId, ifname }: Key): string {
+  return `nmv${digest(network, containerId, ifname).slice(0, 11)}`;
+}
+
+/** The container's MAC address when nobody asks for another. */
+export function containerMacFor({ network, containerId, ifname }: Key): string {
+  return macFrom(['container', network, containerId, ifname].join('\0'));
+}
+
+/** The MAC address of the host's end: never the lowest of a bridge's, had the bridge none of its own. */
+export function hostMacFor({ network, containerId, ifname }: Key): string {
+  return `fe${macFrom(['host', network, containerId, ifname].join('\0')).slice(2)}`;
+}
+
+export function bridgeMacFor(bridge: string): string {
+  return macFrom(`bridge\0${bridge}`);
+}

@@ -1,0 +1,122 @@
+/** What an attachment will look like, computed before the kernel is touched: gateways, routes, record, result. Pure. */
+import { formatAddress, formatPrefix, networkOf, offsetAddress, parseAddress, parsePrefix } from '../../lib/base/ip.ts';
+import type { Address, Family, Prefix } from '../../lib/base/ip.ts';
+import type { CniResult, CniRoute, Dns } from '../../lib/cni/result.ts';
+import { RT_SCOPE_LINK } from '../../lib/netlink/route.ts';
+import type { Route } from '../../lib/netlink/route.ts';
+import type { AddressRecord, AttachmentRecord } from '../../ipam/record.ts';
+import type { BridgeNatConfig } from './config.ts';
+import type { BridgeNatDetail } from './detail.ts';
+
+/** What an IPAM answered, ours or a delegate. */
+export interface Leased {
+  readonly addresses: readonly AddressRecord[];
+  /** undefined: none configured, so that default routes are ours to add. */
+  readonly routes: readonly CniRoute[] | undefined;
+  readonly dns: Dns;
+}
+
+const DEFAULT_ROUTE: Readonly<Record<Family, string>> = { 4: '0.0.0.0/0', 6: '::/0' };
+
+/** The gateway of an address: as leased, else the first address of its network when the bridge is to be one. */
+function withGateway(record: AddressRecord, isGateway: boolean): AddressRecord {
+  if (record.gateway !== undefined || !isGateway) return record;
+  const network = networkOf(parsePrefix(record.address));
+  return { ...record, gateway: formatAddress(offsetAddress(network.address, 1n)) };
+}
+
+/** The bridge's addresses: each gateway with the length of the prefix it serves. */
+export function gatewaysOf(addresses: readonly AddressRecord[]): Prefix[] {
+  const byText = new Map<string, Prefix>();
+  for (const { address, gateway } of addresses) {
+    if (gateway === undefined) continue;
+    const prefix = { address: parseAddress(gateway), length: parsePrefix(address).length };
+    byText.set(formatPrefix(prefix), prefix);
+  }
+  return [...byText.values()];
+}
+
+function familyOf(route: CniRoute): Family {
+  return parsePrefix(route.dst).address.family;
+}
+
+function isDefault(route: CniRoute): boolean {
+  return parsePrefix(route.dst).length === 0;
+}
+
+function firstGateway(addresses: readonly AddressRecord[], family: Family): string | undefined {
+  return addresses.find(({ gateway }) => gateway !== undefined && parseAddress(gateway).family === family)?.gateway;
+}
+
+/** Configured routes with their gateways filled in, and a default route per family where one is ours to add. */
+function routesOf(config: BridgeNatConfig, leased: Leased, addresses: readonly AddressRecord[]): CniRoute[] {
+  const routes = (leased.routes ?? []).map((route) => {
+    const gateway = route.gw ?? firstGateway(addresses, familyOf(route));
+    return route.scope === RT_SCOPE_LINK || gateway === undefined ? route : { ...route, gw: gateway };
+  });
+  const addDefaults = config.isDefaultGateway || (leased.routes === undefined && config.isGateway);
+  for (const family of addDefaults ? ([4, 6] as const) : []) {
+    const gateway = firstGateway(addresses, family);
+    const present = routes.some((route) => isDefault(route) && familyOf(route) === family);
+    if (gateway !== undefined && !present) routes.push({ dst: DEFAULT_ROUTE[family], gw: gateway });
+  }
+  return routes;
+}
+
+/** A route of a CNI result as the kernel is asked for it. */
+export function kernelRoute(route: CniRoute): Route {
+  const { dst, gw, mtu, advmss, priority, table, scope } = route;
+  const gateway: Address | undefined = gw === undefined ? undefined : parseAddress(gw);
+  return { destination: networkOf(parsePrefix(dst)), gateway, mtu, advmss, priority, table, scope };
+}
+
+/** The addresses of the record, and what bridge-nat keeps beside them. */
+export function planAttachment(
+  config: BridgeNatConfig,
+  leased: Leased,
+  delegate: BridgeNatDetail['delegate'],
+): { addresses: AddressRecord[]; detail: BridgeNatDetail } {
+  const addresses = leased.addresses.map((record) => withGateway(record, config.isGateway));
+  const subnets = new Set(addresses.map(({ address }) => formatPrefix(networkOf(parsePrefix(address)))));
+  return {
+    addresses,
+    detail: {
+      subnets: [...subnets],
+      gateways: config.isGateway ? gatewaysOf(addresses).map(formatPrefix) : [],
+      routes: routesOf(config, leased, addresses),
+      masquerade: config.ipMasq,
+      ingressPolicy: config.ingressPolicy,
+      macSpoofCheck: config.macspoofchk,
+      keepBridge: config.keepBridge,
+      // Where bridged packets pass the IP hooks (br_netfilter), a container that calls its own published port is answered by
+      // the very port it came from (br_nf_pre_routing_finish_bridge).
+      hairpin: config.hairpinMode || (config.portMappings.length > 0 && !config.promiscMode),
+      isolated: config.portIsolation,
+      ...(delegate ? { delegate } : {}),
+    },
+  };
+}
+
+/** The CNI result of a finished attachment, in the shape of 1.1.0. */
+export function resultOf(
+  record: AttachmentRecord,
+  detail: BridgeNatDetail,
+  links: { bridgeMac: string; hostMac: string; mtu: number },
+  dns: Dns,
+): CniResult {
+  const { bridge = '', hostIfname = '', ifname, mac = '', netns } = record;
+  return {
+    interfaces: [
+      { name: bridge, mac: links.bridgeMac, mtu: links.mtu },
+      { name: hostIfname, mac: links.hostMac, mtu: links.mtu },
+      { name: ifname, mac, mtu: links.mtu, sandbox: netns?.path ?? '' },
+    ],
+    ips: record.addresses.map(({ address, gateway }) => ({
+      interface: 2,
+      address,
+      ...(gateway === undefined ? {} : { gateway }),
+    })),
+    routes: detail.routes.map((route) => ({ ...route })),
+    dns,
+  };
+}

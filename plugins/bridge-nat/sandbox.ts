@@ -1,0 +1,125 @@
+/** The container's side: the interface under its final name, its addresses and routes, and the announcement of both. */
+import { NetmoorError, isErrno } from '../../lib/base/errors.ts';
+import { formatAddress, formatPrefix, networkOf } from '../../lib/base/ip.ts';
+import type { Family, Prefix } from '../../lib/base/ip.ts';
+import { addressAddition } from '../../lib/netlink/address.ts';
+import { IFF_UP, findLink, linkChange } from '../../lib/netlink/link.ts';
+import type { Link } from '../../lib/netlink/link.ts';
+import { listRoutes, routeAddition } from '../../lib/netlink/route.ts';
+import type { Route } from '../../lib/netlink/route.ts';
+import { NetlinkSocket } from '../../lib/netlink/socket.ts';
+import type { NetlinkRequest } from '../../lib/netlink/socket.ts';
+import { inNetns } from '../../lib/system/netns.ts';
+import type { Netns } from '../../lib/system/netns.ts';
+import { ensureSysctlIfPresent } from '../../lib/system/sysctl.ts';
+import type { UndoStack } from '../../lib/base/undo.ts';
+
+/** A container's namespace with a socket held open in it. */
+export interface Sandbox {
+  readonly netns: Netns;
+  readonly route: NetlinkSocket;
+}
+
+export interface SandboxWanted {
+  readonly ifname: string;
+  readonly addresses: readonly Prefix[];
+  readonly routes: readonly Route[];
+  /** Let the kernel look for duplicates of the IPv6 addresses: they are not from a store that rules them out. */
+  readonly dad: boolean;
+}
+
+/** Opens the sandbox; throws NetmoorError('ifname-taken') when it has the interface already. */
+export function openSandbox(netns: Netns, ifname: string): Sandbox {
+  const route = inNetns(netns, () => NetlinkSocket.open('route'));
+  if (findLink(route, ifname)) {
+    route.close();
+    throw new NetmoorError(
+      'ifname-taken',
+      `the container has an interface ${ifname} already`,
+      'choose another interface name, or detach the network that made it first (DEL)',
+    );
+  }
+  return { netns, route };
+}
+
+function families(addresses: readonly Prefix[]): Set<Family> {
+  return new Set(addresses.map((prefix) => prefix.address.family));
+}
+
+/** Must be set before the interface is raised: they decide what the kernel does at that moment. */
+function setKernelKeys(ifname: string, wanted: SandboxWanted): void {
+  const conf = (value: string, family: 'ipv4' | 'ipv6', name: string, key: string): boolean =>
+    ensureSysctlIfPresent(value, 'net', family, 'conf', name, key);
+  conf('1', 'ipv4', ifname, 'arp_notify');
+  if (!families(wanted.addresses).has(6)) return;
+  const present = conf('0', 'ipv6', ifname, 'disable_ipv6');
+  if (!present) {
+    throw new NetmoorError('kernel', 'this kernel has no IPv6', 'remove the IPv6 ranges from the network config, or boot with IPv6');
+  }
+  conf('0', 'ipv6', 'lo', 'disable_ipv6');
+  conf('1', 'ipv6', ifname, 'ndisc_notify');
+  conf('1', 'ipv6', ifname, 'keep_addr_on_down');
+  // The addresses and the gateway are given: a neighbour that plays router is not to be believed.
+  conf('0', 'ipv6', ifname, 'accept_ra');
+  // Nobody else can hold the link-local address of this MAC here; a second of DAD would only delay the first packet.
+  if (!wanted.dad) conf('0', 'ipv6', ifname, 'accept_dad');
+}
+
+function describe(route: Route): string {
+  return `${formatPrefix(networkOf(route.destination))}${route.gateway ? ` via ${formatAddress(route.gateway)}` : ''}`;
+}
+
+/**
+ * In IPv6 a second default route of equal metric makes a multipath route, and half of the connections would leave by a
+ * network that did not mean them: behind a route that is there already ours comes second.
+ */
+function rankedBehind(route: Route, present: readonly Route[]): Route {
+  if (route.priority !== undefined || route.destination.address.family !== 6) return route;
+  const same = present.filter(
+    (other) =>
+      other.table === (route.table ?? 254) &&
+      other.destination.length === route.destination.length &&
+      other.destination.address.value === route.destination.address.value,
+  );
+  if (same.length === 0) return route;
+  return { ...route, priority: Math.max(...same.map((other) => other.priority ?? 1024)) + 1024 };
+}
+
+function requestsFor(link: Link, loopback: Link | undefined, wanted: SandboxWanted, present: readonly Route[]): NetlinkRequest[] {
+  const addresses = wanted.addresses.map((prefix) =>
+    addressAddition(link.index, prefix, { dad: wanted.dad }, `give ${formatPrefix(prefix)} to ${link.name}`),
+  );
+  const routes = wanted.routes.map((route) =>
+    routeAddition({ ...rankedBehind(route, present), interface: link.index }, `add the route ${describe(route)}`),
+  );
+  const raiseLoopback =
+    loopback && (loopback.flags & IFF_UP) === 0 ? [linkChange(loopback.index, { up: true }, 'raise lo')] : [];
+  return [...raiseLoopback, ...addresses, linkChange(link.index, { up: true }, `raise ${link.name}`), ...routes];
+}
+
+/** Configures the interface that has just been born in the sandbox, and raises it. */
+export function configureInterface(sandbox: Sandbox, wanted: SandboxWanted, undo: UndoStack): Link {
+  const { route: socket, netns } = sandbox;
+  const link = findLink(socket, wanted.ifname);
+  if (!link) throw new NetmoorError('kernel', `interface ${wanted.ifname} vanished from the container`, 'was it ended or renamed meanwhile?');
+  const loopback = findLink(socket, 'lo');
+  inNetns(netns, () => setKernelKeys(wanted.ifname, wanted));
+  const present = wanted.routes.some((route) => route.destination.address.family === 6) ? listRoutes(socket, 6) : [];
+  if (loopback && (loopback.flags & IFF_UP) === 0) {
+    undo.push('lower lo', () => void socket.request(linkChange(loopback.index, { up: false }, 'lower lo')));
+  }
+  const { failures } = socket.exchange(requestsFor(link, loopback, wanted, present));
+  // The very route may be there: the connected one of the interface's own prefix, listed once more in the config.
+  const failure = failures.find(({ error }) => !isErrno(error, 'EEXIST'));
+  if (failure) throw failure.error;
+  return link;
+}
+
+/**
+ * Tells the network where the addresses live now. With arp_notify and ndisc_notify set the kernel sends the gratuitous ARP
+ * and the unsolicited neighbour advertisement whenever the MAC address is set, also to what it is; sending them by a
+ * packet socket would cost 20 ms, which closing one waits for RCU (packet_release).
+ */
+export function announce(sandbox: Sandbox, link: Link, mac: string): void {
+  sandbox.route.request(linkChange(link.index, { mac }, `announce the addresses of ${link.name}`));
+}
