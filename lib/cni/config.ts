@@ -91,7 +91,7 @@ function readName(raw: JsonObject): string {
 
 function checked(raw: JsonObject): NetConfig {
   const input: unknown = raw;
-  if (validate(input)) return input as NetConfig;
+  if (validate(input)) return input;
   throw schemaProblem(netConfigSchema, validate.errors, raw, '');
 }
 

@@ -77,9 +77,8 @@ function checkVersion(what: string, version: string | undefined): void {
  * null must have been dropped (lib/cni/json.ts). Throws NetmoorError 'bad-config' or 'bad-version'.
  */
 export function decodeResult(value: unknown, what: string): CniResult {
-  const input: unknown = value;
-  if (!validate(input)) throw schemaProblem(resultSchema, validate.errors, value, what);
-  const result = input as ResultInput;
+  if (!validate(value)) throw schemaProblem(resultSchema, validate.errors, value, what);
+  const result: ResultInput = value;
   checkVersion(what, result.cniVersion);
   const interfaces = (result.interfaces ?? []).map(decodeInterface);
   const ips = (result.ips ?? []).map((ip, index) => decodeIp(`${what}.ips[${index}]`, ip, interfaces.length));

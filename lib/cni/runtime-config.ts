@@ -80,7 +80,7 @@ function aliasesFor(network: string, aliases: RuntimeConfigInput['aliases']): re
 export function readRuntimeConfig(raw: JsonObject, network: string): RuntimeConfig {
   const input: unknown = canonical(raw);
   if (!validate(input)) throw schemaProblem(runtimeConfigSchema, validate.errors, input, 'runtimeConfig');
-  const { portMappings = [], ipRanges = [], bandwidth, dns = {}, ips = [], aliases, ...rest } = input as RuntimeConfigInput;
+  const { portMappings = [], ipRanges = [], bandwidth, dns = {}, ips = [], aliases, ...rest } = input;
   const { mac, infinibandGUID, deviceID, cgroupPath } = rest;
   return {
     portMappings,
