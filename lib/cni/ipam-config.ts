@@ -12,8 +12,7 @@ export type { IpamConfig };
 export function readIpamConfig(ipam: JsonObject): IpamConfig {
   const input: unknown = ipam;
   if (!validate(input)) throw schemaProblem(ipamSchema, validate.errors, ipam, 'ipam');
-  const pool = input as IpamConfig;
-  const orphan = pool.subnet ? undefined : (['rangeStart', 'rangeEnd', 'gateway'] as const).find((key) => pool[key]);
-  if (orphan === undefined) return pool;
+  const orphan = input.subnet ? undefined : (['rangeStart', 'rangeEnd', 'gateway'] as const).find((key) => input[key]);
+  if (orphan === undefined) return input;
   throw new NetmoorError('bad-config', `ipam.${orphan} is given without ipam.subnet`, 'add the subnet it belongs to');
 }

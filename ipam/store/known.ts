@@ -1,0 +1,32 @@
+/**
+ * The stores of this host beside its usual one: a config may name another directory (`dataDir`). Whoever clears away what no
+ * record accounts for has to ask them all, so each is noted when used. The notes are links under /run: they are gone after a
+ * reboot, and so is everything in the kernel that they speak for.
+ */
+import { createHash } from 'node:crypto';
+import { mkdirSync, readdirSync, readlinkSync, symlinkSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { isErrno } from '../../lib/base/errors.ts';
+
+const NOTES = '/run/netmoor/stores';
+
+/** Notes that a store is in use in this directory. Where /run cannot be written nothing is noted. */
+export function noteStore(dir: string, notes = NOTES): void {
+  const path = resolve(dir);
+  try {
+    mkdirSync(notes, { recursive: true, mode: 0o755 });
+    symlinkSync(path, join(notes, createHash('sha256').update(path).digest('hex').slice(0, 16)));
+  } catch (error) {
+    if (!isErrno(error, 'EEXIST', 'EACCES', 'EPERM', 'EROFS')) throw error;
+  }
+}
+
+/** The directories noted so far. */
+export function notedStores(notes = NOTES): string[] {
+  try {
+    return readdirSync(notes).map((name) => readlinkSync(join(notes, name)));
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return [];
+    throw error;
+  }
+}
