@@ -44,8 +44,9 @@ export async function serve(place: Place, transport: Transport, port: number, op
   const kind = transport === 'tcp' ? `TCP${familyOf(address)}-LISTEN` : `UDP${familyOf(address)}-RECVFROM`;
   const only6 = familyOf(address) === 6 ? ',ipv6only=1' : '';
   const listen = `${kind}:${port},fork,reuseaddr,bind=${quoted(address)}${only6}`;
-  // One write, hence one datagram; what the asker sent is left unread.
-  const reply = `SYSTEM:echo ${options.name ?? place.name} $SOCAT_PEERADDR $SOCAT_PEERPORT`;
+  // A datagram must be read before the answer: a socket closed with data unread takes what was written along.
+  const listenFirst = transport === 'udp' ? 'read question; ' : '';
+  const reply = `SYSTEM:${listenFirst}echo ${options.name ?? place.name} $SOCAT_PEERADDR $SOCAT_PEERPORT`;
   const server = place.start(['socat', '-d', '-d', listen, reply]);
   await server.until(() => /listening on|receiving on/.test(server.errors), `server on ${transport} port ${port}`);
   return server;

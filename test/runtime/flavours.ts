@@ -4,6 +4,7 @@
  */
 import { existsSync, readdirSync } from 'node:fs';
 import { OWN_PLUGINS, REFERENCE_PLUGINS } from '../kernel/harness-cni.ts';
+import type { PluginConfig } from '../kernel/harness-chain.ts';
 import { until } from '../kernel/harness.ts';
 import type { Host } from '../kernel/harness.ts';
 
@@ -22,14 +23,14 @@ export interface Flavour {
   /** Whether everything is as before when the last container is gone; the reference leaves bridges, chains and files. */
   readonly exact: boolean;
   /** The chain that gives address, NAT and published ports. */
-  plugins(plan: NetworkPlan): readonly Readonly<Record<string, unknown>>[];
+  plugins(plan: NetworkPlan): readonly PluginConfig[];
   /** Resolves when addresses can be used: the reference leaves the bridge's to duplicate address detection, ours are ready at once. */
   settled(host: Host): Promise<void>;
   /** How many addresses are held at the moment, over all networks. */
   held(host: Host): Promise<number>;
 }
 
-function bridgeConfig(type: string, plan: NetworkPlan): Record<string, unknown> {
+function bridgeConfig(type: string, plan: NetworkPlan): PluginConfig {
   return {
     type,
     bridge: plan.bridge,
@@ -54,8 +55,8 @@ export const reference: Flavour = {
     { type: 'firewall' },
   ],
   settled: async (host) => {
-    const tentative = () => host.ip('-6', 'address', 'show', 'tentative');
-    await until(async () => (await tentative()).every((link) => link.ifname === undefined), 'addresses settled');
+    const tentative = () => host.must(['ip', '-6', '-oneline', 'address', 'show', 'tentative']);
+    await until(async () => (await tentative()) === '', 'addresses settled');
   },
   held: async (host) => {
     const root = host.path('/var/lib/cni/networks');
@@ -71,7 +72,7 @@ export const own: Flavour = {
   plugins: (plan) => {
     const { ipam, ...rest } = bridgeConfig('bridge-nat', plan);
     // The reference's own configuration with the type changed; the pool is ours then, in process.
-    const pool = { ...(ipam as Record<string, unknown>), type: 'netmoor' };
+    const pool = { ...(ipam as object), type: 'netmoor' };
     return [{ ...rest, ipam: pool, capabilities: { portMappings: true, ips: true } }];
   },
   settled: async () => {},
@@ -88,7 +89,7 @@ export function flavours(): readonly Flavour[] {
 }
 
 /** Writes the network's conflist and returns its path inside the host. */
-export function writeConflist(host: Host, flavour: Flavour, plan: NetworkPlan, ...further: Readonly<Record<string, unknown>>[]): string {
+export function writeConflist(host: Host, flavour: Flavour, plan: NetworkPlan, ...further: PluginConfig[]): string {
   const path = `/etc/cni/net.d/10-${plan.name}.conflist`;
   const plugins = [...flavour.plugins(plan), ...further];
   host.write(path, JSON.stringify({ cniVersion: plan.cniVersion ?? '0.4.0', name: plan.name, plugins }, undefined, 2));

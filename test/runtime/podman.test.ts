@@ -7,39 +7,12 @@ import { flavours, networks, writeConflist } from './flavours.ts';
 import type { Flavour } from './flavours.ts';
 import { lackingFor } from './lacking.ts';
 import { PODMAN_FILES, Podman } from './podman.ts';
-import { ask, serve, withHost, without, world } from '../kernel/harness.ts';
-import type { Host, Place, Snapshot } from '../kernel/harness.ts';
+import { stateOf } from './states.ts';
+import { isNotPublished, isPublished, reachesOutside, serveAll } from './traffic.ts';
+import { withHost } from '../kernel/harness.ts';
+import type { Host } from '../kernel/harness.ts';
 
 const skip = lackingFor('podman', 'conmon', 'runc', 'busybox', 'socat', 'nft');
-
-const STORE = /^\S \/var\/lib\/cni\/(netmoor|results|networks|cache)/;
-
-async function stateOf(host: Host): Promise<Snapshot> {
-  const ignoreFiles = new RegExp(`${PODMAN_FILES.source}|${STORE.source}`);
-  // Forwarding stays on once a network needed it, whoever else may rely on it by then.
-  return without(await host.snapshot({ ignoreFiles }), 'sysctls');
-}
-
-/** A server on tcp/80 and udp/53 of both families. */
-async function serveAll(place: Place): Promise<void> {
-  for (const address of ['0.0.0.0', '::']) {
-    await serve(place, 'tcp', 80, { address });
-    await serve(place, 'udp', 53, { address });
-  }
-}
-
-async function reachesOutside(t: Test, container: Place): Promise<void> {
-  t.equal((await ask(container, 'tcp', world.internet4, 80))?.peer, world.host4, 'out by NAT over IPv4');
-  t.equal((await ask(container, 'tcp', world.internet6, 80))?.peer, world.host6, 'out by NAT over IPv6');
-}
-
-async function isPublished(t: Test, host: Host, name: string): Promise<void> {
-  t.equal((await ask(host.outside, 'tcp', world.host4, 8080))?.from, name, 'tcp from outside');
-  t.equal((await ask(host.outside, 'udp', world.host4, 5353))?.from, name, 'udp from outside');
-  t.equal((await ask(host.outside, 'tcp', world.host6, 8080))?.from, name, 'tcp over IPv6 from outside');
-  t.equal((await ask(host, 'tcp', world.host4, 8080))?.from, name, 'tcp from the host by its address');
-  t.equal((await ask(host, 'tcp', '127.0.0.1', 8080))?.from, name, 'tcp from the host by 127.0.0.1');
-}
 
 async function published(t: Test, flavour: Flavour, host: Host, podman: Podman): Promise<void> {
   const container = await podman.container('c1', '--network', 'net1', '-p', '8080:80', '-p', '5353:53/udp');
@@ -53,7 +26,7 @@ async function published(t: Test, flavour: Flavour, host: Host, podman: Podman):
   await isPublished(t, host, 'c1');
   t.match(await podman.must('port', 'c1'), '80/tcp -> 0.0.0.0:8080');
   await podman.remove('c1');
-  t.equal(await ask(host.outside, 'tcp', world.host4, 8080), undefined, 'no longer published');
+  await isNotPublished(t, host);
 }
 
 async function chosenAddress(t: Test, podman: Podman): Promise<void> {
@@ -116,13 +89,13 @@ for (const flavour of flavours()) {
       const podman = await Podman.start(host);
       await serveAll(host.outside);
       await t.test('network ls and inspect', (t) => listed(t, flavour, podman));
-      const before = await stateOf(host);
+      const before = await stateOf(host, PODMAN_FILES);
       await t.test('published ports, reload', (t) => published(t, flavour, host, podman));
       await t.test('chosen address and MAC', (t) => chosenAddress(t, podman));
       await t.test('two networks, connect and disconnect', (t) => twoNetworks(t, flavour, host, podman));
       await t.test('stop and start', (t) => stopAndStart(t, host, podman));
       t.equal(await flavour.held(host), 0, 'no address is held');
-      if (flavour.exact) t.same(await stateOf(host), before, 'everything is as before');
+      if (flavour.exact) t.same(await stateOf(host, PODMAN_FILES), before, 'everything is as before');
     });
   });
 }

@@ -31,7 +31,7 @@ runroot = "/run/containers/run"
 `;
 
 /** podman's own files, which are nobody else's leftovers. */
-export const PODMAN_FILES = /^\S \/(run\/(containers|libpod|runc|crun|lock|rootfs|systemd|user|xtables)|etc\/cni\/net\.d\/cni\.lock)/;
+export const PODMAN_FILES = /^\S \/(run\/(containers|libpod|runc|crun|lock|rootfs)|etc\/cni\/net\.d\/cni\.lock)/;
 
 export interface Inspected {
   readonly NetworkSettings: {

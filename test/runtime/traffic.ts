@@ -1,0 +1,41 @@
+/**
+ * The questions every runtime's container must answer.
+ */
+import type { Test } from 'tap';
+import { ask, serve, world } from '../kernel/harness.ts';
+import type { Host, Place } from '../kernel/harness.ts';
+
+/** Servers on tcp/80 and udp/53 of both families. */
+export async function serveAll(place: Place): Promise<void> {
+  for (const address of ['0.0.0.0', '::']) {
+    await serve(place, 'tcp', 80, { address });
+    await serve(place, 'udp', 53, { address });
+  }
+}
+
+/** The world outside answers, and sees the host's addresses. */
+export async function reachesOutside(t: Test, container: Place): Promise<void> {
+  t.equal((await ask(container, 'tcp', world.internet4, 80))?.peer, world.host4, 'out by NAT over IPv4');
+  t.equal((await ask(container, 'tcp', world.internet6, 80))?.peer, world.host6, 'out by NAT over IPv6');
+}
+
+/** Host ports tcp/8080 and udp/5353 lead to the container of that name. */
+export async function isPublished(t: Test, host: Host, name: string): Promise<void> {
+  t.equal((await ask(host.outside, 'tcp', world.host4, 8080))?.from, name, 'tcp from outside');
+  t.equal((await ask(host.outside, 'udp', world.host4, 5353))?.from, name, 'udp from outside');
+  t.equal((await ask(host.outside, 'tcp', world.host6, 8080))?.from, name, 'tcp over IPv6 from outside');
+  t.equal((await ask(host, 'tcp', world.host4, 8080))?.from, name, 'tcp from the host by its address');
+  t.equal((await ask(host, 'tcp', '127.0.0.1', 8080))?.from, name, 'tcp from the host by 127.0.0.1');
+}
+
+/** Nobody answers on the published port any more. */
+export async function isNotPublished(t: Test, host: Host): Promise<void> {
+  t.equal(await ask(host.outside, 'tcp', world.host4, 8080), undefined, 'no longer published');
+}
+
+/** The global addresses of an interface, "10.0.0.2/24" as `ip` has them. */
+export async function addressesOf(place: Place, ifname: string): Promise<string[]> {
+  const [link] = await place.ip('address', 'show', 'dev', ifname);
+  const global = (link?.addr_info ?? []).filter((address) => address.scope === 'global');
+  return global.map((address) => `${address.local}/${address.prefixlen}`);
+}
