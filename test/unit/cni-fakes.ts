@@ -65,6 +65,9 @@ export function fakeWorld({ programs = [], execute }: FakeOptions = {}): FakeWor
       return execute(call);
     },
     readText: () => '',
+    files: { list: () => [], read: () => undefined, write: () => {}, remove: () => {} },
+    resultsDirectory: '/nowhere/results',
+    processIdentity: () => undefined,
   };
 }
 
@@ -85,7 +88,7 @@ export interface FakePlugin extends Plugin {
 }
 
 /** Answers ADD with `result`, or fails with what it throws. */
-export function fakePlugin(result: () => CniResult = () => RESULT): FakePlugin {
+export function fakePlugin(result: (context: AttachedContext) => CniResult = () => RESULT): FakePlugin {
   const calls: string[] = [];
   const contexts: AttachedContext[] = [];
   const saw = (context: AttachedContext): void => {
@@ -99,7 +102,7 @@ export function fakePlugin(result: () => CniResult = () => RESULT): FakePlugin {
     contexts,
     add: (context) => {
       saw(context);
-      return result();
+      return result(context);
     },
     check: saw,
     del: (context) => {
