@@ -105,7 +105,7 @@ function readTrunk(trunk: BridgeNatInput['vlanTrunk']): VlanRange[] {
 function checkKeys(raw: JsonObject): BridgeNatInput {
   const input: unknown = raw;
   if (!validateBridge(input)) throw schemaProblem(bridgeSchema, validateBridge.errors, raw, '');
-  return input as BridgeNatInput;
+  return input;
 }
 
 function checkValues(input: BridgeNatInput, config: CniConfig): void {
