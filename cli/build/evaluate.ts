@@ -1,0 +1,21 @@
+/** Evaluates a CommonJS bundle; the same text and file name for the code cache that is made here and the one that is used. */
+import { Script } from 'node:vm';
+
+export interface Evaluated {
+  readonly exports: unknown;
+  /** V8 refused the code cache, made by another V8 or under other options. */
+  readonly rejected: boolean | undefined;
+  /** A code cache that contains every function that has run so far. */
+  readonly createCachedData: () => Buffer;
+}
+
+type Wrapper = (exports: unknown, require: unknown, module: { exports: unknown }, filename: string, dirname: string) => void;
+
+export function evaluate(bundle: string, cachedData?: Buffer): Evaluated {
+  const text = `(function (exports, require, module, __filename, __dirname) {${bundle}\n})`;
+  const script = new Script(text, { filename: 'netmoor:programs', ...(cachedData ? { cachedData } : {}) });
+  const module: { exports: unknown } = { exports: {} };
+  const require = (name: string): unknown => process.getBuiltinModule(name);
+  (script.runInThisContext() as Wrapper)(module.exports, require, module, 'programs.js', '/');
+  return { exports: module.exports, rejected: script.cachedDataRejected, createCachedData: () => script.createCachedData() };
+}

@@ -1,0 +1,13 @@
+/**
+ * Options that the executable runs under, whatever its caller's NODE_OPTIONS say. V8 accepts a code cache only under the very
+ * V8 options it was made with, so the build uses the same ones.
+ */
+export const NODE_FLAGS: readonly string[] = [
+  // Computing new hash secrets and hashing every string of the start-up snapshot again takes a fifth of a start. They protect
+  // against chosen object keys; here the keys come from the runtime that starts us as root, and their number is bounded.
+  '--no-rehash-snapshot',
+  // No thread that waits for SIGUSR1 to open a debugger's port.
+  '--disable-sigusr1',
+  // Compiling and collecting in the background does not pay within milliseconds.
+  '--v8-pool-size=1',
+];

@@ -1,0 +1,91 @@
+/**
+ * Makes the code cache of the second stage: runs what runtimes ask for most and writes down every function that was compiled for
+ * it, so that a start compiles nothing. A process of its own, inside namespaces that vanish with it (see code-cache.ts).
+ */
+import { createHash } from 'node:crypto';
+import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { dispatch } from '../../lib/cni/dispatch.ts';
+import type { realWorld } from '../../lib/cni/real-world.ts';
+import type { Plugin } from '../../lib/cni/plugin.ts';
+import { evaluate } from './evaluate.ts';
+import { BIN, CODE_CACHE, KOFFI, PROGRAMS, ROOT } from './paths.ts';
+
+interface SecondStage {
+  'lib/cni/dispatch.ts': () => { dispatch: typeof dispatch };
+  'lib/cni/real-world.ts': () => { realWorld: typeof realWorld };
+  'plugins/bridge-nat/main.ts': () => { bridgeNat: Plugin };
+}
+
+/** The program asks whether it is a single executable, and for its assets: here it is one. */
+function poseAsExecutable(): void {
+  const module = readFileSync(KOFFI);
+  const sea = {
+    isSea: () => true,
+    getAsset: () => createHash('sha256').update(module).digest('hex'),
+    getRawAsset: () => new Uint8Array(module).buffer,
+  };
+  const builtin = process.getBuiltinModule;
+  process.getBuiltinModule = ((name: string) => (name === 'node:sea' ? sea : builtin(name))) as typeof builtin;
+}
+
+/** A process in a network namespace of its own. */
+async function startContainer(): Promise<ChildProcess> {
+  const container = spawn('unshare', ['-n', 'sh', '-c', 'echo ready; exec cat'], { stdio: ['pipe', 'pipe', 'inherit'] });
+  if (container.stdout) await once(container.stdout, 'data');
+  return container;
+}
+
+function exampleConfig(hostPort: number): object {
+  const list = JSON.parse(readFileSync(join(ROOT, 'schemas/examples/containerd-dual-stack.conflist'), 'utf8'));
+  const runtimeConfig = { portMappings: [{ hostPort, containerPort: 80, protocol: 'tcp' }] };
+  return { ...list.plugins[0], cniVersion: list.cniVersion, name: list.name, runtimeConfig };
+}
+
+function callOf(stage: SecondStage, container: ChildProcess, number: number): (command: string) => Promise<void> {
+  const environment = {
+    CNI_CONTAINERID: `rehearsal-${number}`,
+    CNI_NETNS: `/proc/${container.pid}/ns/net`,
+    CNI_IFNAME: 'eth0',
+    CNI_PATH: BIN,
+  };
+  let config = exampleConfig(8080 + number);
+  const world = stage['lib/cni/real-world.ts']().realWorld();
+  const plugin = stage['plugins/bridge-nat/main.ts']().bridgeNat;
+  const { dispatch } = stage['lib/cni/dispatch.ts']();
+  return async (command) => {
+    const readStdin = (): Buffer => Buffer.from(JSON.stringify(config));
+    const answer = await dispatch(plugin, { environment: { ...environment, CNI_COMMAND: command }, readStdin }, world);
+    if (answer.exitCode !== 0) throw new Error(`${command} failed: ${answer.stdout}`);
+    if (command === 'ADD') config = { ...config, prevResult: JSON.parse(answer.stdout) };
+  };
+}
+
+/** Two containers come and go: the second finds the bridge, the last takes it along. */
+async function rehearse(stage: SecondStage): Promise<void> {
+  const containers = [await startContainer(), await startContainer()];
+  try {
+    const calls = containers.map((container, number) => callOf(stage, container, number));
+    for (const command of ['ADD', 'CHECK', 'DEL']) for (const call of calls) await call(command);
+  } finally {
+    for (const container of containers) container.stdin?.end();
+  }
+}
+
+/** All modules evaluated, nothing done: what is left where namespaces cannot be made. */
+function load(stage: SecondStage): void {
+  for (const module of Object.values(stage)) module();
+}
+
+poseAsExecutable();
+const { exports, createCachedData } = evaluate(readFileSync(PROGRAMS, 'latin1'));
+try {
+  if (process.argv.includes('--load-only')) load(exports as SecondStage);
+  else await rehearse(exports as SecondStage);
+} catch (error) {
+  console.error('The code cache is incomplete, starts will be slower:', error instanceof Error ? error.message : error);
+}
+writeFileSync(CODE_CACHE, createCachedData());

@@ -1,0 +1,23 @@
+/**
+ * The programs in the one executable, by the name it is started under. Each names its modules without loading them. This list
+ * is also what `npm run build` leaves in dist/bin: a further program is one more entry here.
+ */
+import { runPlugin } from '../lib/cni/entry.ts';
+
+export interface Invocation {
+  /** The arguments behind the program's name. */
+  readonly args: readonly string[];
+  readonly environment: Readonly<Record<string, string | undefined>>;
+}
+
+/** Answers, and ends the process. */
+export type Program = (invocation: Invocation) => Promise<never>;
+
+const bridgeNat: Program = () => runPlugin(async () => (await import('../plugins/bridge-nat/main.ts')).bridgeNat);
+
+export const PROGRAMS: ReadonlyMap<string, Program> = new Map([['bridge-nat', bridgeNat]]);
+
+/** The program of the first name that has one. */
+export function programOf(names: readonly string[]): Program {
+  return names.map((name) => PROGRAMS.get(name)).find((program) => program !== undefined) ?? bridgeNat;
+}
