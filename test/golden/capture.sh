@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Captures again, with one command, what nft and iptables-nft send to the kernel: test/golden/nft.hex and layout.hex, each
-# entry titled by the command line that caused it; and layout.json, how nft lists layout.nft once it is loaded.
+# entry titled by the command line that caused it; and layout.json and attached.json, how nft lists layout.nft once it is
+# loaded, and attached.nft behind it.
 # Needs root, strace, nft and iptables-nft. Works in a network namespace of its own.
 set -eu -o pipefail
 cd "$(dirname "$0")"
@@ -79,9 +80,15 @@ commands() {
 commands >nft.hex
 nft flush ruleset
 record nft -f layout.nft >layout.hex
-nft -j list ruleset | python3 -c '
+# How nft lists everything there is, without the numbers the kernel gave it.
+listing() {
+  nft -j list ruleset | python3 -c '
 import json, sys
 entries = [entry for entry in json.load(sys.stdin)["nftables"] if "metainfo" not in entry]
 for entry in entries:
   for thing in entry.values(): thing.pop("handle")
-print(json.dumps(entries, indent=1))' >layout.json
+print(json.dumps(entries, indent=1))'
+}
+listing >layout.json
+nft -f attached.nft
+listing >attached.json
