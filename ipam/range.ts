@@ -40,7 +40,7 @@ export interface RangeBounds {
 }
 
 // Addresses in here have the same 128 bits as IPv4 ones (RFC 4291 2.5.5.2), no network can route them.
-const MAPPED = parsePrefix('::ffff:0.0.0.0/96');
+const MAPPED: Prefix = { address: { family: 6, value: 0xffffn << 32n }, length: 96 };
 
 export function badKey(key: string, value: unknown, problem: string, advice: string): NetmoorError {
   return new NetmoorError('bad-config', `${key}: ${JSON.stringify(value)} ${problem}`, advice);

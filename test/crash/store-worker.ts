@@ -2,8 +2,11 @@
  * A process that uses the lease store, for tests that run many at once or kill them.
  * `store-worker.ts once <dir>`: waits for the end of stdin, attaches one container, prints its address.
  * `store-worker.ts loop <dir>`: attaches and detaches containers until killed, saying so line by line after each commit.
+ * `store-worker.ts fill <dir>`: attaches containers until something fails.
+ * A failure is printed as "error <kind> <message>".
  */
 import { readFileSync, writeSync } from 'node:fs';
+import { NetmoorError } from '../../lib/base/errors.ts';
 import { formatPrefix } from '../../lib/base/ip.ts';
 import { allocate } from '../../ipam/allocate.ts';
 import { parsePool } from '../../ipam/pool.ts';
@@ -58,8 +61,19 @@ function loop(store: LeaseStore): void {
   }
 }
 
-const [, , verb, dir = ''] = process.argv;
-const store = openStore({ dir, bootId: 'boot', now: Date.now });
-if (verb === 'once') once(store);
-else if (verb === 'loop') loop(store);
-else throw new Error(`unknown verb ${verb}`);
+function fill(store: LeaseStore): void {
+  for (let number = 0; ; number++) {
+    store.write((tx) => tx.putAttachment({ ...attach(tx, `c${process.pid}-${number}`), state: 'attached', ports: [] }));
+  }
+}
+
+const VERBS = new Map(Object.entries({ once, loop, fill }));
+
+const [, , verb = '', dir = ''] = process.argv;
+try {
+  VERBS.get(verb)?.(openStore({ dir, bootId: 'boot', now: Date.now }));
+} catch (error) {
+  if (!(error instanceof NetmoorError)) throw error;
+  say(`error ${error.kind} ${error.message}`);
+  process.exitCode = 1;
+}
