@@ -4,7 +4,7 @@
  */
 import { NetmoorError, errorText, isErrno } from '../base/errors.ts';
 import { decodeResult } from './decode-result.ts';
-import type { Command } from './environment.ts';
+import type { CniRequest, Command } from './environment.ts';
 import { CODE_OF_KIND, DelegateError } from './errors.ts';
 import { isJsonObject, parseJson, parseJsonObject } from './json.ts';
 import { pluginTypeProblem } from './names.ts';
@@ -31,7 +31,7 @@ export function findPlugin(type: string, path: readonly string[], world: World):
   throw new NetmoorError('delegate', `plugin ${quote(type)} was not found`, `${where}; install the plugin in one of its directories`);
 }
 
-function execute(file: string, command: Command, { request, world }: Context): Outcome {
+function execute(file: string, command: Command | 'VERSION', { request, world }: Context): Outcome {
   const execution = {
     environment: { ...request.environment, CNI_COMMAND: command },
     stdin: request.stdin,
@@ -53,7 +53,7 @@ function execute(file: string, command: Command, { request, world }: Context): O
 }
 
 /** The error a plugin printed, else its stderr, else how it ended. */
-function failure(type: string, command: Command, { exitCode, killedBy, stdout, stderr }: Outcome): DelegateError {
+export function delegateError(type: string, command: Command | 'VERSION', { exitCode, killedBy, stdout, stderr }: Outcome): DelegateError {
   const who = `${type} ${command}`;
   const ended = exitCode === undefined ? `was killed (${killedBy ?? 'no reason given'})` : `ended with exit code ${exitCode}`;
   try {
@@ -69,18 +69,18 @@ function failure(type: string, command: Command, { exitCode, killedBy, stdout, s
   return new DelegateError(CODE_OF_KIND.delegate, `${who} ${ended}`, stderr.trim());
 }
 
-function run(type: string, command: Command, context: Context): Outcome {
+function run(type: string, command: Command | 'VERSION', context: Context): Outcome {
   const file = findPlugin(type, context.request.path, context.world);
   const outcome = execute(file, command, context);
   if (outcome.stderr.trim() !== '') context.note(outcome.stderr.trimEnd());
-  if (outcome.exitCode !== 0) throw failure(type, command, outcome);
-  return outcome;
+  if (outcome.exitCode !== 0) throw delegateError(type, command, outcome);
+  return outcome.stdout;
 }
 
 /** DEL of the delegate after a failed ADD; its own failure is only noted, the first error is the one to report. */
 function takeBack(type: string, context: Context): void {
   try {
-    run(type, 'DEL', context);
+    runDelegate(type, 'DEL', context);
   } catch (error) {
     context.note(`${type} DEL after the failed ADD: ${errorText(error)}`);
   }
@@ -90,7 +90,7 @@ function takeBack(type: string, context: Context): void {
 export function delegateAdd(type: string, context: Context): CniResult {
   findPlugin(type, context.request.path, context.world);
   try {
-    const { stdout } = run(type, 'ADD', context);
+    const stdout = runDelegate(type, 'ADD', context);
     return decodeResult(parseJsonObject(stdout, `the result of ${type}`), `result of ${type}`);
   } catch (error) {
     takeBack(type, context);
@@ -99,17 +99,32 @@ export function delegateAdd(type: string, context: Context): CniResult {
 }
 
 export function delegateDel(type: string, context: Context): void {
-  run(type, 'DEL', context);
+  runDelegate(type, 'DEL', context);
 }
 
 export function delegateCheck(type: string, context: Context): void {
-  run(type, 'CHECK', context);
+  runDelegate(type, 'CHECK', context);
+}
+
+/** Whether a plugin says that it knows this version of the specification. */
+function knowsVersion(type: string, version: string, context: Context): boolean {
+  const stdin = Buffer.from(JSON.stringify({ cniVersion: version }));
+  const { stdout } = run(type, 'VERSION', { ...context, request: { ...context.request, stdin } });
+  const { supportedVersions } = parseJsonObject(stdout, `the versions of ${type}`);
+  return Array.isArray(supportedVersions) && supportedVersions.includes(version);
+}
+
+/** GC and STATUS came with 1.1.0: an older delegate would take them for mistakes, and has nothing to do for them. */
+function runIfKnown(type: string, command: 'GC' | 'STATUS', context: Context): void {
+  const { cniVersion } = context.config;
+  if (knowsVersion(type, cniVersion, context)) run(type, command, context);
+  else context.note(`${type} does not know CNI ${cniVersion}: ${command} is not forwarded`);
 }
 
 export function delegateGc(type: string, context: Context): void {
-  run(type, 'GC', context);
+  runIfKnown(type, 'GC', context);
 }
 
 export function delegateStatus(type: string, context: Context): void {
-  run(type, 'STATUS', context);
+  runIfKnown(type, 'STATUS', context);
 }

@@ -50,15 +50,31 @@ t.test('it gets the same environment and the same bytes', async (t) => {
   t.strictSame(delegateAdd('host-local', context).ips, [{ address: '10.0.0.2/8' }]);
   delegateDel('host-local', context);
   delegateCheck('host-local', context);
-  delegateGc('host-local', context);
-  delegateStatus('host-local', context);
-  t.strictSame(world.executed.map(commandOf), ['ADD', 'DEL', 'CHECK', 'GC', 'STATUS']);
+  t.strictSame(world.executed.map(commandOf), ['ADD', 'DEL', 'CHECK']);
   for (const { file, environment, stdin, timeLimit } of world.executed) {
     t.equal(file, FILE);
     t.equal(stdin, context.request.stdin);
     t.strictSame({ ...environment, CNI_COMMAND: 'ADD' }, context.request.environment);
     t.ok(timeLimit > 0);
   }
+});
+
+t.test('GC and STATUS reach a plugin that knows their version, and no other', async (t) => {
+  const versions = (...supportedVersions: string[]) => (call: Executed) =>
+    outcome(commandOf(call) === 'VERSION' ? { text: JSON.stringify({ cniVersion: '1.1.0', supportedVersions }) } : {});
+  const current = bench(versions('1.0.0', '1.1.0'));
+  delegateGc('host-local', current.context);
+  delegateStatus('host-local', current.context);
+  t.strictSame(current.world.executed.map(commandOf), ['VERSION', 'GC', 'VERSION', 'STATUS']);
+  for (const { environment, stdin } of current.world.executed.filter((call) => commandOf(call) !== 'VERSION')) {
+    t.equal(stdin, current.context.request.stdin);
+    t.strictSame({ ...environment, CNI_COMMAND: 'ADD' }, current.context.request.environment);
+  }
+  const older = bench(versions('0.4.0', '1.0.0'));
+  delegateGc('host-local', older.context);
+  delegateStatus('host-local', older.context);
+  t.strictSame(older.world.executed.map(commandOf), ['VERSION', 'VERSION']);
+  t.match(older.notes.join('\n'), /host-local does not know CNI 1\.1\.0: GC is not forwarded/);
 });
 
 t.test('its error is handed on with its code; a failed ADD is followed by DEL', async (t) => {
