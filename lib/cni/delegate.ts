@@ -31,7 +31,14 @@ export function findPlugin(type: string, path: readonly string[], world: World):
   throw new NetmoorError('delegate', `plugin ${quote(type)} was not found`, `${where}; install the plugin in one of its directories`);
 }
 
-function execute(file: string, command: Command | 'VERSION', { request, world }: Context): Outcome {
+/** As much of a context as running another plugin takes. */
+export interface Delegation {
+  readonly request: Pick<CniRequest, 'environment' | 'stdin' | 'path'>;
+  readonly world: World;
+  readonly note: (line: string) => void;
+}
+
+function execute(file: string, command: Command | 'VERSION', { request, world }: Delegation): Outcome {
   const execution = {
     environment: { ...request.environment, CNI_COMMAND: command },
     stdin: request.stdin,
@@ -69,7 +76,8 @@ export function delegateError(type: string, command: Command | 'VERSION', { exit
   return new DelegateError(CODE_OF_KIND.delegate, `${who} ${ended}`, stderr.trim());
 }
 
-function run(type: string, command: Command | 'VERSION', context: Context): Outcome {
+/** Runs a plugin to its end and returns its stdout. Throws DelegateError when it fails, NetmoorError when it cannot be run. */
+export function runDelegate(type: string, command: Command | 'VERSION', context: Delegation): Buffer {
   const file = findPlugin(type, context.request.path, context.world);
   const outcome = execute(file, command, context);
   if (outcome.stderr.trim() !== '') context.note(outcome.stderr.trimEnd());
@@ -98,8 +106,14 @@ export function delegateAdd(type: string, context: Context): CniResult {
   }
 }
 
+/** A plugin that does not speak the configuration's version has never attached anything by it: there is nothing to release. */
 export function delegateDel(type: string, context: Context): void {
-  runDelegate(type, 'DEL', context);
+  try {
+    runDelegate(type, 'DEL', context);
+  } catch (error) {
+    if (!(error instanceof DelegateError) || error.code !== CODE_OF_KIND['bad-version']) throw error;
+    context.note(error.message);
+  }
 }
 
 export function delegateCheck(type: string, context: Context): void {
@@ -109,22 +123,22 @@ export function delegateCheck(type: string, context: Context): void {
 /** Whether a plugin says that it knows this version of the specification. */
 function knowsVersion(type: string, version: string, context: Context): boolean {
   const stdin = Buffer.from(JSON.stringify({ cniVersion: version }));
-  const { stdout } = run(type, 'VERSION', { ...context, request: { ...context.request, stdin } });
+  const stdout = runDelegate(type, 'VERSION', { ...context, request: { ...context.request, stdin } });
   const { supportedVersions } = parseJsonObject(stdout, `the versions of ${type}`);
   return Array.isArray(supportedVersions) && supportedVersions.includes(version);
 }
 
-/** GC and STATUS came with 1.1.0: an older delegate would take them for mistakes, and has nothing to do for them. */
-function runIfKnown(type: string, command: 'GC' | 'STATUS', context: Context): void {
-  const { cniVersion } = context.config;
-  if (knowsVersion(type, cniVersion, context)) run(type, command, context);
-  else context.note(`${type} does not know CNI ${cniVersion}: ${command} is not forwarded`);
-}
-
+/** An older plugin takes GC for a mistake; it has nothing to do for it, since it refuses the configuration's version anyway. */
 export function delegateGc(type: string, context: Context): void {
-  runIfKnown(type, 'GC', context);
+  const { cniVersion } = context.config;
+  if (knowsVersion(type, cniVersion, context)) runDelegate(type, 'GC', context);
+  else context.note(`${type} does not know CNI ${cniVersion}: GC is not forwarded`);
 }
 
+/** Throws NetmoorError('not-available') when the plugin would refuse ADD for the configuration's version. */
 export function delegateStatus(type: string, context: Context): void {
-  runIfKnown(type, 'STATUS', context);
+  const { cniVersion } = context.config;
+  if (knowsVersion(type, cniVersion, context)) return void runDelegate(type, 'STATUS', context);
+  const advice = `install a newer ${type}, or set "cniVersion" to one that it supports`;
+  throw new NetmoorError('not-available', `plugin ${quote(type)} does not know CNI ${cniVersion}`, advice);
 }

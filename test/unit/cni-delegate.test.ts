@@ -45,36 +45,37 @@ t.test('the first directory of CNI_PATH that has it', async (t) => {
   }
 });
 
+const VERSIONS = '{"cniVersion":"1.1.0","supportedVersions":["1.0.0","1.1.0"]}';
+const OLD_VERSIONS = '{"cniVersion":"1.0.0","supportedVersions":["0.4.0","1.0.0"]}';
+
 t.test('it gets the same environment and the same bytes', async (t) => {
-  const { context, world } = bench(() => outcome({ text: '{"cniVersion":"0.2.0","ip4":{"ip":"10.0.0.2/8"}}' }));
+  const { context, world } = bench((call) =>
+    outcome({ text: commandOf(call) === 'VERSION' ? VERSIONS : '{"cniVersion":"0.2.0","ip4":{"ip":"10.0.0.2/8"}}' }),
+  );
   t.strictSame(delegateAdd('host-local', context).ips, [{ address: '10.0.0.2/8' }]);
   delegateDel('host-local', context);
   delegateCheck('host-local', context);
-  t.strictSame(world.executed.map(commandOf), ['ADD', 'DEL', 'CHECK']);
-  for (const { file, environment, stdin, timeLimit } of world.executed) {
-    t.equal(file, FILE);
-    t.equal(stdin, context.request.stdin);
-    t.strictSame({ ...environment, CNI_COMMAND: 'ADD' }, context.request.environment);
-    t.ok(timeLimit > 0);
+  delegateGc('host-local', context);
+  delegateStatus('host-local', context);
+  t.strictSame(world.executed.map(commandOf), ['ADD', 'DEL', 'CHECK', 'VERSION', 'GC', 'VERSION', 'STATUS']);
+  for (const call of world.executed) {
+    t.equal(call.file, FILE);
+    if (commandOf(call) !== 'VERSION') t.equal(call.stdin, context.request.stdin);
+    t.strictSame({ ...call.environment, CNI_COMMAND: 'ADD' }, context.request.environment);
+    t.ok(call.timeLimit > 0);
   }
 });
 
-t.test('GC and STATUS reach a plugin that knows their version, and no other', async (t) => {
-  const versions = (...supportedVersions: string[]) => (call: Executed) =>
-    outcome(commandOf(call) === 'VERSION' ? { text: JSON.stringify({ cniVersion: '1.1.0', supportedVersions }) } : {});
-  const current = bench(versions('1.0.0', '1.1.0'));
-  delegateGc('host-local', current.context);
-  delegateStatus('host-local', current.context);
-  t.strictSame(current.world.executed.map(commandOf), ['VERSION', 'GC', 'VERSION', 'STATUS']);
-  for (const { environment, stdin } of current.world.executed.filter((call) => commandOf(call) !== 'VERSION')) {
-    t.equal(stdin, current.context.request.stdin);
-    t.strictSame({ ...environment, CNI_COMMAND: 'ADD' }, current.context.request.environment);
-  }
-  const older = bench(versions('0.4.0', '1.0.0'));
-  delegateGc('host-local', older.context);
-  delegateStatus('host-local', older.context);
-  t.strictSame(older.world.executed.map(commandOf), ['VERSION', 'VERSION']);
-  t.match(older.notes.join('\n'), /host-local does not know CNI 1\.1\.0: GC is not forwarded/);
+t.test('one that does not know the version: ADD would fail, and there is nothing to release or collect', async (t) => {
+  const { context, world, notes } = bench((call) =>
+    commandOf(call) === 'VERSION' ? outcome({ text: OLD_VERSIONS }) : outcome({ exitCode: 1, text: '{"code":1,"msg":"incompatible CNI versions"}' }),
+  );
+  t.throws(() => delegateStatus('host-local', context), { kind: 'not-available', message: /host-local.*1\.1\.0/ });
+  delegateGc('host-local', context);
+  delegateDel('host-local', context);
+  t.strictSame(world.executed.map(commandOf), ['VERSION', 'VERSION', 'DEL']);
+  t.match(notes, [/GC is not forwarded/, /DEL: incompatible CNI versions/]);
+  t.throws(() => delegateAdd('host-local', context), { code: 1, message: /incompatible/ });
 });
 
 t.test('its error is handed on with its code; a failed ADD is followed by DEL', async (t) => {
