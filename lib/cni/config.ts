@@ -57,7 +57,11 @@ export function configVersion(raw: JsonObject): CniVersion {
   const version = raw['cniVersion'] ?? '';
   if (version === '') return ASSUMED_VERSION;
   if (typeof version !== 'string') {
-    throw new NetmoorError('bad-json', `cniVersion must be a string, not ${quote(version)}`, 'write "cniVersion": "1.0.0"');
+    throw new NetmoorError(
+      'bad-json',
+      `cniVersion must be a string, not ${quote(version)}`,
+      'write "cniVersion": "1.0.0"',
+    );
   }
   if (isSupportedVersion(version)) return version;
   throw new NetmoorError(
@@ -67,7 +71,11 @@ export function configVersion(raw: JsonObject): CniVersion {
   );
 }
 
-const SINCE: Readonly<Partial<Record<Command, CniVersion>>> = { CHECK: '0.4.0', GC: '1.1.0', STATUS: '1.1.0' };
+const SINCE: Readonly<Partial<Record<Command, CniVersion>>> = {
+  CHECK: '0.4.0',
+  GC: '1.1.0',
+  STATUS: '1.1.0',
+};
 
 function requireCommandOf(version: CniVersion, command: Command): void {
   const since = SINCE[command];
@@ -81,7 +89,8 @@ function requireCommandOf(version: CniVersion, command: Command): void {
 
 function readName(raw: JsonObject): string {
   const name = raw['name'] ?? '';
-  if (name === '') throw new NetmoorError('bad-config', 'the network has no name', 'add "name" to the configuration');
+  if (name === '')
+    throw new NetmoorError('bad-config', 'the network has no name', 'add "name" to the configuration');
   const problem = typeof name === 'string' ? networkNameProblem(name) : `${quote(name)} is no string`;
   if (typeof name !== 'string' || problem !== undefined) {
     throw new NetmoorError('bad-config', `name of the network: ${problem}`, 'choose another name');

@@ -14,7 +14,9 @@ function readIn<T>(what: string, text: string, read: (text: string) => T): T {
   try {
     return read(text);
   } catch (error) {
-    throw new NetmoorError('bad-config', `${what}: ${errorText(error)}`, 'a plugin of the chain wrote it', { cause: error });
+    throw new NetmoorError('bad-config', `${what}: ${errorText(error)}`, 'a plugin of the chain wrote it', {
+      cause: error,
+    });
   }
 }
 
@@ -55,13 +57,20 @@ function decodeOldIp(what: string, ip: OldIpInput): { ip: CniIp; routes: CniRout
 
 function decodeInterface(item: NonNullable<ResultInput['interfaces']>[number]): CniInterface {
   const { name, mac, mtu, sandbox, socketPath, pciID } = item;
-  return { name, ...compact<Omit<CniInterface, 'name'>>({ mac, mtu: mtu || undefined, sandbox, socketPath, pciID }) };
+  return {
+    name,
+    ...compact<Omit<CniInterface, 'name'>>({ mac, mtu: mtu || undefined, sandbox, socketPath, pciID }),
+  };
 }
 
 function decodeIp(what: string, ip: NonNullable<ResultInput['ips']>[number], interfaces: number): CniIp {
   const index = ip.interface;
   if (index !== undefined && (index < 0 || index >= interfaces)) {
-    throw new NetmoorError('bad-config', `${what}.interface is ${index}, but there are ${interfaces} interfaces`, 'a plugin of the chain wrote it');
+    throw new NetmoorError(
+      'bad-config',
+      `${what}.interface is ${index}, but there are ${interfaces} interfaces`,
+      'a plugin of the chain wrote it',
+    );
   }
   const address = readIn(`${what}.address`, ip.address, canonicalPrefix);
   return compact<CniIp>({ address, gateway: decodeGateway(`${what}.gateway`, ip.gateway), interface: index });
@@ -69,7 +78,11 @@ function decodeIp(what: string, ip: NonNullable<ResultInput['ips']>[number], int
 
 function checkVersion(what: string, version: string | undefined): void {
   if (!version || isSupportedVersion(version)) return;
-  throw new NetmoorError('bad-version', `${what} has cniVersion ${quote(version)}, which is not supported`, 'use plugins of versions up to 1.1.0');
+  throw new NetmoorError(
+    'bad-version',
+    `${what} has cniVersion ${quote(version)}, which is not supported`,
+    'use plugins of versions up to 1.1.0',
+  );
 }
 
 /**

@@ -23,12 +23,17 @@ const BUSY_PAUSE = 50;
 /** The executable of a plugin, searched in CNI_PATH. Throws NetmoorError 'bad-config' or 'delegate'. */
 export function findPlugin(type: string, path: readonly string[], world: World): string {
   const problem = pluginTypeProblem(type);
-  if (problem !== undefined) throw new NetmoorError('bad-config', `type of a plugin: ${problem}`, 'name a file in CNI_PATH');
+  if (problem !== undefined)
+    throw new NetmoorError('bad-config', `type of a plugin: ${problem}`, 'name a file in CNI_PATH');
   const files = path.map((directory) => `${directory.replace(/\/+$/, '')}/${type}`);
   const found = files.find((file) => world.isExecutable(file));
   if (found !== undefined) return found;
   const where = path.length === 0 ? 'CNI_PATH is empty' : `CNI_PATH is ${quote(path.join(':'))}`;
-  throw new NetmoorError('delegate', `plugin ${quote(type)} was not found`, `${where}; install the plugin in one of its directories`);
+  throw new NetmoorError(
+    'delegate',
+    `plugin ${quote(type)} was not found`,
+    `${where}; install the plugin in one of its directories`,
+  );
 }
 
 /** As much of a context as running another plugin takes. */
@@ -54,18 +59,35 @@ function execute(file: string, command: Command | 'VERSION', { request, world }:
         continue;
       }
       const advice = 'check that it is a program for this machine';
-      throw new NetmoorError('delegate', `plugin ${quote(file)} could not be started: ${errorText(error)}`, advice, { cause: error });
+      throw new NetmoorError(
+        'delegate',
+        `plugin ${quote(file)} could not be started: ${errorText(error)}`,
+        advice,
+        { cause: error },
+      );
     }
   }
 }
 
 /** The error a plugin printed, else its stderr, else how it ended. */
-export function delegateError(type: string, command: Command | 'VERSION', { exitCode, killedBy, stdout, stderr }: Outcome): DelegateError {
+export function delegateError(
+  type: string,
+  command: Command | 'VERSION',
+  { exitCode, killedBy, stdout, stderr }: Outcome,
+): DelegateError {
   const who = `${type} ${command}`;
-  const ended = exitCode === undefined ? `was killed (${killedBy ?? 'no reason given'})` : `ended with exit code ${exitCode}`;
+  const ended =
+    exitCode === undefined
+      ? `was killed (${killedBy ?? 'no reason given'})`
+      : `ended with exit code ${exitCode}`;
   try {
     const error = parseJson(stdout, 'its error');
-    if (isJsonObject(error) && typeof error['code'] === 'number' && Number.isInteger(error['code']) && error['code'] > 0) {
+    if (
+      isJsonObject(error) &&
+      typeof error['code'] === 'number' &&
+      Number.isInteger(error['code']) &&
+      error['code'] > 0
+    ) {
       const { code, msg, details } = error;
       const text = typeof msg === 'string' && msg !== '' ? msg : ended;
       return new DelegateError(code, `${who}: ${text}`, typeof details === 'string' ? details : '');

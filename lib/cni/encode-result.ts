@@ -12,7 +12,9 @@ function isV4(text: string): boolean {
 function encodeOldIp(result: CniResult, v4: boolean): object | undefined {
   const ip = result.ips.find((each) => isV4(each.address) === v4);
   if (ip === undefined) return undefined;
-  const routes = result.routes.filter(({ dst }) => isV4(dst) === v4).map(({ dst, gw }) => compact({ dst, gw }));
+  const routes = result.routes
+    .filter(({ dst }) => isV4(dst) === v4)
+    .map(({ dst, gw }) => compact({ dst, gw }));
   return compact({ ip: ip.address, gateway: ip.gateway, routes });
 }
 
@@ -32,7 +34,10 @@ function encodeOld(result: CniResult, cniVersion: CniVersion): object {
 
 function encodeInterface(item: CniInterface, modern: boolean): object {
   const { name, mac, mtu, sandbox, socketPath, pciID } = item;
-  return { name, ...(modern ? compact({ mac, mtu, sandbox, socketPath, pciID }) : compact({ mac, sandbox })) };
+  return {
+    name,
+    ...(modern ? compact({ mac, mtu, sandbox, socketPath, pciID }) : compact({ mac, sandbox })),
+  };
 }
 
 function encodeRoute(route: CniRoute, modern: boolean): object {
@@ -42,7 +47,12 @@ function encodeRoute(route: CniRoute, modern: boolean): object {
 
 function encodeIp(ip: CniIp, withVersion: boolean): object {
   const { address, gateway } = ip;
-  return compact({ version: withVersion ? (isV4(address) ? '4' : '6') : undefined, interface: ip.interface, address, gateway });
+  return compact({
+    version: withVersion ? (isV4(address) ? '4' : '6') : undefined,
+    interface: ip.interface,
+    address,
+    gateway,
+  });
 }
 
 /**

@@ -63,7 +63,8 @@ async function write(fd: number, text: string): Promise<boolean> {
     try {
       bytes = bytes.subarray(writeSync(fd, bytes));
     } catch (error) {
-      if (hasCode(error, 'EAGAIN')) return writeStream(fd === STDOUT ? process.stdout : process.stderr, bytes);
+      if (hasCode(error, 'EAGAIN'))
+        return writeStream(fd === STDOUT ? process.stdout : process.stderr, bytes);
       return false;
     }
   }
@@ -79,7 +80,8 @@ async function finish({ exitCode, stdout, stderr }: Answer): Promise<never> {
 
 /** Runs this process as the plugin that `load` imports. */
 export async function runPlugin(load: () => Promise<Plugin>): Promise<never> {
-  if (process.env['CNI_COMMAND'] === 'VERSION') return finish({ exitCode: 0, stdout: versionAnswer(), stderr: '' });
+  if (process.env['CNI_COMMAND'] === 'VERSION')
+    return finish({ exitCode: 0, stdout: versionAnswer(), stderr: '' });
   const plugin = await load();
   const { dispatch } = await import('./dispatch.ts');
   const { realWorld } = await import('./real-world.ts');

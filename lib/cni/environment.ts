@@ -78,7 +78,11 @@ function requireValid(command: Command, environment: Environment): void {
   look('CNI_IFNAME', interfaceNameProblem);
   look('CNI_NETNS', (path) => (path.startsWith('/') ? undefined : `${quote(path)} is not an absolute path`));
   if (problems.length === 0) return;
-  throw new NetmoorError('bad-environment', `invalid environment variables: ${problems.join('; ')}`, 'correct them and try again');
+  throw new NetmoorError(
+    'bad-environment',
+    `invalid environment variables: ${problems.join('; ')}`,
+    'correct them and try again',
+  );
 }
 
 /**

@@ -71,13 +71,20 @@ function systemError(error: Error, errno: string): CniError {
 
 /** The message, and the message of what caused it unless that is said already. */
 function withCause({ message, cause }: Error): string {
-  return cause instanceof Error && !message.includes(cause.message) ? `${message}: ${cause.message}` : message;
+  return cause instanceof Error && !message.includes(cause.message)
+    ? `${message}: ${cause.message}`
+    : message;
 }
 
 /** Several failures of one command that went on after each (GC): the first one's code, everybody's words. */
 function several(errors: readonly CniError[]): CniError {
-  const words = (pick: (error: CniError) => string): string => [...new Set(errors.map(pick))].filter((text) => text !== '').join('; ');
-  return { code: errors[0]?.code ?? CODE_OF_KIND.internal, msg: words((error) => error.msg), details: words((error) => error.details) };
+  const words = (pick: (error: CniError) => string): string =>
+    [...new Set(errors.map(pick))].filter((text) => text !== '').join('; ');
+  return {
+    code: errors[0]?.code ?? CODE_OF_KIND.internal,
+    msg: words((error) => error.msg),
+    details: words((error) => error.details),
+  };
 }
 
 /** Code, words and advice of anything thrown; 999 for what nobody foresaw. */
@@ -86,11 +93,21 @@ export function toCniError(error: unknown): CniError {
   if (error instanceof NetmoorError) {
     return ofKind(error.kind, withCause(error), error.details);
   }
-  if (error instanceof AggregateError && error.errors.length > 0) return several(error.errors.map(toCniError));
-  if (error instanceof Error && 'code' in error && typeof error.code === 'string' && /^E[A-Z0-9]+$/.test(error.code)) {
+  if (error instanceof AggregateError && error.errors.length > 0)
+    return several(error.errors.map(toCniError));
+  if (
+    error instanceof Error &&
+    'code' in error &&
+    typeof error.code === 'string' &&
+    /^E[A-Z0-9]+$/.test(error.code)
+  ) {
     return systemError(error, error.code);
   }
-  return ofKind('internal', errorText(error) || 'failed without a message', 'this is a defect of netmoor; please report it');
+  return ofKind(
+    'internal',
+    errorText(error) || 'failed without a message',
+    'this is a defect of netmoor; please report it',
+  );
 }
 
 /** The JSON value for stdout. */

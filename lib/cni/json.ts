@@ -26,7 +26,8 @@ function refuse(what: string, problem: string, advice: string, cause?: unknown):
 
 function withoutNulls(value: Json, what: string, depth: number): Json {
   if (typeof value !== 'object' || value === null) return value;
-  if (depth === JSON_DEPTH) refuse(what, `is nested deeper than ${JSON_DEPTH} levels`, 'no configuration needs that');
+  if (depth === JSON_DEPTH)
+    refuse(what, `is nested deeper than ${JSON_DEPTH} levels`, 'no configuration needs that');
   if (Array.isArray(value)) return value.map((item: Json) => withoutNulls(item, what, depth + 1));
   const members: [string, Json][] = [];
   for (const [key, member] of Object.entries(value)) {
@@ -38,7 +39,8 @@ function withoutNulls(value: Json, what: string, depth: number): Json {
 
 /** `what` names the document in messages. Throws NetmoorError('bad-json'). */
 export function parseJson(bytes: Buffer, what: string): Json {
-  if (bytes.length > JSON_BYTES) refuse(what, `is larger than ${JSON_BYTES} bytes`, 'no configuration needs that much');
+  if (bytes.length > JSON_BYTES)
+    refuse(what, `is larger than ${JSON_BYTES} bytes`, 'no configuration needs that much');
   if (!isUtf8(bytes)) refuse(what, 'is not UTF-8 text', 'JSON is written in UTF-8 (RFC 8259)');
   const text = bytes.toString();
   if (text.trim() === '') refuse(what, 'is empty', 'it must be a JSON object');
@@ -54,5 +56,7 @@ export function parseJson(bytes: Buffer, what: string): Json {
 /** The same for a document that must be an object. */
 export function parseJsonObject(bytes: Buffer, what: string): JsonObject {
   const value = parseJson(bytes, what);
-  return isJsonObject(value) ? value : refuse(what, `must be a JSON object, not ${quote(value)}`, 'put it in braces');
+  return isJsonObject(value)
+    ? value
+    : refuse(what, `must be a JSON object, not ${quote(value)}`, 'put it in braces');
 }

@@ -29,13 +29,19 @@ function refuse(place: string, problem: string, advice: string): never {
 
 function readProtocol(place: string, text: string): Protocol {
   const protocol = (text || 'tcp').toLowerCase();
-  return isProtocol(protocol) ? protocol : refuse(place, `.protocol is ${quote(text)}`, `use one of ${PROTOCOLS.join(', ')}`);
+  return isProtocol(protocol)
+    ? protocol
+    : refuse(place, `.protocol is ${quote(text)}`, `use one of ${PROTOCOLS.join(', ')}`);
 }
 
 function checkPorts(place: string, key: string, port: number, count: number): void {
   const last = port + count - 1;
   if (port >= 1 && last <= 65535) return;
-  refuse(place, `.${key} ${count === 1 ? `is ${port}` : `runs from ${port} to ${last}`}`, 'ports are 1 to 65535');
+  refuse(
+    place,
+    `.${key} ${count === 1 ? `is ${port}` : `runs from ${port} to ${last}`}`,
+    'ports are 1 to 65535',
+  );
 }
 
 function readHostIp(place: string, text: string): Address {
@@ -84,7 +90,11 @@ function refuseConflicts(mappings: readonly PortMapping[]): void {
     const other = reaching.find((candidate) => mappingsConflict(candidate, mapping));
     if (other !== undefined) {
       const both = `${describeMapping(other)} and ${describeMapping(mapping)}`;
-      throw new NetmoorError('bad-config', `port mappings ${both} are the same port of the host`, 'publish it once');
+      throw new NetmoorError(
+        'bad-config',
+        `port mappings ${both} are the same port of the host`,
+        'publish it once',
+      );
     }
     open.splice(0, open.length, ...reaching, mapping);
   }

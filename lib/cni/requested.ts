@@ -15,7 +15,9 @@ function read<T>(place: string, text: string, reader: (text: string) => T): T {
     return reader(text);
   } catch (error) {
     const kind = place.startsWith('CNI_ARGS') ? 'bad-environment' : 'bad-config';
-    throw new NetmoorError(kind, `${place}: ${errorText(error)}`, 'correct the value or leave it out', { cause: error });
+    throw new NetmoorError(kind, `${place}: ${errorText(error)}`, 'correct the value or leave it out', {
+      cause: error,
+    });
   }
 }
 
@@ -25,7 +27,9 @@ function readAddress(text: string): Address {
 
 /** Each address once. */
 function distinct(addresses: readonly Address[]): Address[] {
-  return addresses.filter((address, index) => addresses.findIndex((other) => sameAddress(address, other)) === index);
+  return addresses.filter(
+    (address, index) => addresses.findIndex((other) => sameAddress(address, other)) === index,
+  );
 }
 
 /**
@@ -33,10 +37,15 @@ function distinct(addresses: readonly Address[]): Address[] {
  * in CNI_ARGS and IPv6 through the capability. Throws NetmoorError 'bad-config' or 'bad-environment'.
  */
 export function requestedAddresses(config: CniConfig, request: CniRequest): Address[] {
-  const capability = config.runtimeConfig.ips.map((text, index) => read(`runtimeConfig.ips[${index}]`, text, readAddress));
+  const capability = config.runtimeConfig.ips.map((text, index) =>
+    read(`runtimeConfig.ips[${index}]`, text, readAddress),
+  );
   const listed = (request.args.get('IP') ?? '').split(',').map((text) => text.trim());
-  const fromEnvironment = (): Address[] => listed.filter((text) => text !== '').map((text) => read('CNI_ARGS IP', text, readAddress));
-  const args = config.args.ips?.map((text, index) => read(`args.cni.ips[${index}]`, text, readAddress)) ?? fromEnvironment();
+  const fromEnvironment = (): Address[] =>
+    listed.filter((text) => text !== '').map((text) => read('CNI_ARGS IP', text, readAddress));
+  const args =
+    config.args.ips?.map((text, index) => read(`args.cni.ips[${index}]`, text, readAddress)) ??
+    fromEnvironment();
   const others = args.filter((address) => !capability.some((given) => given.family === address.family));
   return distinct([...capability, ...others]);
 }

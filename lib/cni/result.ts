@@ -51,7 +51,9 @@ export const EMPTY_RESULT: CniResult = { interfaces: [], ips: [], routes: [], dn
 
 /** A copy without members that are undefined, empty strings or empty lists: what Go's `omitempty` leaves out. */
 export function compact<T extends object>(members: { [K in keyof T]: T[K] | undefined }): T {
-  const kept = Object.entries(members).filter(([, value]) => value !== undefined && value !== '' && !isEmptyList(value));
+  const kept = Object.entries(members).filter(
+    ([, value]) => value !== undefined && value !== '' && !isEmptyList(value),
+  );
   return Object.fromEntries(kept) as T;
 }
 
@@ -68,7 +70,9 @@ export function compactDns(dns: { readonly [Key in keyof Dns]?: Dns[Key] | undef
 /** What a chained plugin answers: the previous result, ours after it; our dns when it says anything. */
 export function mergeResults(previous: CniResult, ours: CniResult): CniResult {
   const shift = previous.interfaces.length;
-  const shifted = ours.ips.map((ip) => (ip.interface === undefined ? ip : { ...ip, interface: ip.interface + shift }));
+  const shifted = ours.ips.map((ip) =>
+    ip.interface === undefined ? ip : { ...ip, interface: ip.interface + shift },
+  );
   const dns = compactDns(ours.dns);
   return {
     interfaces: [...previous.interfaces, ...ours.interfaces],

@@ -34,7 +34,14 @@ export interface RuntimeConfig {
   readonly podAnnotations: Readonly<Record<string, string>>;
 }
 
-export const NO_RUNTIME_CONFIG: RuntimeConfig = { portMappings: [], ipRanges: [], dns: {}, ips: [], aliases: [], podAnnotations: {} };
+export const NO_RUNTIME_CONFIG: RuntimeConfig = {
+  portMappings: [],
+  ipRanges: [],
+  dns: {},
+  ips: [],
+  aliases: [],
+  podAnnotations: {},
+};
 
 const POD_ANNOTATIONS = 'io.kubernetes.cri.pod-annotations';
 
@@ -45,7 +52,16 @@ const MEMBERS: Readonly<Record<string, readonly string[]>> = {
   dns: ['servers', 'searches', 'options'],
 };
 
-const CAPABILITIES = [...Object.keys(MEMBERS), 'ips', 'mac', 'infinibandGUID', 'deviceID', 'cgroupPath', 'aliases', POD_ANNOTATIONS];
+const CAPABILITIES = [
+  ...Object.keys(MEMBERS),
+  'ips',
+  'mac',
+  'infinibandGUID',
+  'deviceID',
+  'cgroupPath',
+  'aliases',
+  POD_ANNOTATIONS,
+];
 
 /** Keys brought to the spelling of `known`; a key spelled exactly so wins over its other spellings. */
 function respell(object: JsonObject, known: readonly string[]): [string, Json][] {

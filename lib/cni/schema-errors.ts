@@ -40,7 +40,13 @@ function placeName(prefix: string, steps: readonly string[]): string {
   return name;
 }
 
-function unknownKey(prefix: string, steps: readonly string[], key: string, value: unknown, known: readonly string[]): NetmoorError {
+function unknownKey(
+  prefix: string,
+  steps: readonly string[],
+  key: string,
+  value: unknown,
+  known: readonly string[],
+): NetmoorError {
   const meant = nearest(key, known);
   return new NetmoorError(
     'unsupported-field',
@@ -70,7 +76,8 @@ export function schemaProblem(
   prefix: string,
 ): NetmoorError {
   const error = errors?.[0];
-  if (error === undefined) return new NetmoorError('internal', `${prefix || 'the configuration'} was refused without a reason`);
+  if (error === undefined)
+    return new NetmoorError('internal', `${prefix || 'the configuration'} was refused without a reason`);
   const steps = pointerSteps(error.instancePath);
   const place = placeName(prefix, steps) || 'the configuration';
   const value = valueAt(data, steps);
@@ -78,11 +85,21 @@ export function schemaProblem(
   if (typeof additionalProperty === 'string') {
     const owner = valueAt(schema, [...pointerSteps(error.schemaPath).slice(0, -1), 'properties']);
     const unknown = isJsonObject(value) ? value[additionalProperty] : undefined;
-    return unknownKey(prefix, steps, additionalProperty, unknown, isJsonObject(owner) ? Object.keys(owner) : []);
+    return unknownKey(
+      prefix,
+      steps,
+      additionalProperty,
+      unknown,
+      isJsonObject(owner) ? Object.keys(owner) : [],
+    );
   }
   if (Array.isArray(allowedValues)) return notAllowed(place, value, allowedValues);
   if (typeof missingProperty === 'string') {
-    return new NetmoorError('bad-config', `${placeName(prefix, [...steps, missingProperty])} is missing`, `add it to ${place}`);
+    return new NetmoorError(
+      'bad-config',
+      `${placeName(prefix, [...steps, missingProperty])} is missing`,
+      `add it to ${place}`,
+    );
   }
   if (error.keyword === 'type') {
     const wanted = Array.isArray(type) ? type.join(' or ') : String(type);

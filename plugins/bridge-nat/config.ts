@@ -29,7 +29,12 @@ export type IpamChoice =
   /** Nobody: a layer 2 network. */
   | { readonly kind: 'none' }
   /** Our own store. `automatic`: neither the configuration nor the runtime names a range, netmoor picks the subnets. */
-  | { readonly kind: 'netmoor'; readonly automatic: boolean; readonly pool: PoolConfig; readonly extraRanges: IpRanges }
+  | {
+      readonly kind: 'netmoor';
+      readonly automatic: boolean;
+      readonly pool: PoolConfig;
+      readonly extraRanges: IpRanges;
+    }
   /** Another plugin, which reads its keys itself. */
   | { readonly kind: 'delegated'; readonly type: string };
 
@@ -79,10 +84,16 @@ function readIpam({ ipam, runtimeConfig }: CniConfig, disabled: boolean): IpamCh
   const type = ipam?.['type'] ?? '';
   const none = ipam !== undefined && type === '' && Object.keys(ipam).every((key) => key === 'type');
   if (none || (disabled && ipam === undefined)) return { kind: 'none' };
-  if (disabled) refuse('disableContainerInterface excludes ipam: a disabled interface has no addresses', 'remove one of the two');
+  if (disabled)
+    refuse(
+      'disableContainerInterface excludes ipam: a disabled interface has no addresses',
+      'remove one of the two',
+    );
   if (typeof type === 'string' && type !== '' && type !== OWN_IPAM) {
     const problem = pluginTypeProblem(type);
-    return problem === undefined ? { kind: 'delegated', type } : refuse(`ipam.type: ${problem}`, 'name an IPAM plugin in CNI_PATH');
+    return problem === undefined
+      ? { kind: 'delegated', type }
+      : refuse(`ipam.type: ${problem}`, 'name an IPAM plugin in CNI_PATH');
   }
   const pool = readIpamConfig(ipam ?? {});
   const extraRanges = runtimeConfig.ipRanges;
@@ -92,8 +103,10 @@ function readIpam({ ipam, runtimeConfig }: CniConfig, disabled: boolean): IpamCh
 function readTrunk(trunk: BridgeNatInput['vlanTrunk']): VlanRange[] {
   return (trunk ?? []).flatMap(({ id, minID, maxID }, index): VlanRange[] => {
     const place = `vlanTrunk[${index}]`;
-    if ((minID === undefined) !== (maxID === undefined)) refuse(`${place} needs both minID and maxID`, 'add the missing one, or use id');
-    if (id === undefined && minID === undefined) refuse(`${place} names no VLAN`, 'give it id, or minID and maxID');
+    if ((minID === undefined) !== (maxID === undefined))
+      refuse(`${place} needs both minID and maxID`, 'add the missing one, or use id');
+    if (id === undefined && minID === undefined)
+      refuse(`${place} names no VLAN`, 'give it id, or minID and maxID');
     if (minID !== undefined && maxID !== undefined && minID > maxID) {
       refuse(`${place}: minID ${minID} is greater than maxID ${maxID}`, 'exchange them');
     }
@@ -109,10 +122,12 @@ function checkKeys(raw: JsonObject): BridgeNatInput {
 }
 
 function checkValues(input: BridgeNatInput, config: CniConfig): void {
-  if (input.hairpinMode && input.promiscMode) refuse('hairpinMode and promiscMode exclude each other', 'switch one of them off');
+  if (input.hairpinMode && input.promiscMode)
+    refuse('hairpinMode and promiscMode exclude each other', 'switch one of them off');
   const problem = input.bridge ? interfaceNameProblem(input.bridge) : undefined;
   if (problem !== undefined) refuse(`bridge: ${problem}`, 'choose another name, or leave it to netmoor');
-  if (input.mtu && input.mtu < LOWEST_MTU) refuse(`mtu ${input.mtu} is below ${LOWEST_MTU}, the least the kernel allows`, 'raise it');
+  if (input.mtu && input.mtu < LOWEST_MTU)
+    refuse(`mtu ${input.mtu} is below ${LOWEST_MTU}, the least the kernel allows`, 'raise it');
   for (const [index, server] of (config.dns.nameservers ?? []).entries()) {
     try {
       parseAddress(server);
@@ -126,17 +141,26 @@ function checkValues(input: BridgeNatInput, config: CniConfig): void {
 function checkLayer2(config: CniConfig, wanted: BridgeNatConfig): void {
   if (wanted.ipam.kind !== 'none') return;
   if (!isAtLeast(config.cniVersion, '0.3.0')) {
-    refuse(`cniVersion ${config.cniVersion} cannot express a network without addresses`, 'set "cniVersion" to 0.3.1 or later');
+    refuse(
+      `cniVersion ${config.cniVersion} cannot express a network without addresses`,
+      'set "cniVersion" to 0.3.1 or later',
+    );
   }
   if (wanted.portMappings.length > 0) {
-    refuse('ports are to be published, but the network gives no addresses', 'give it an "ipam", or publish no ports');
+    refuse(
+      'ports are to be published, but the network gives no addresses',
+      'give it an "ipam", or publish no ports',
+    );
   }
   if (wanted.requestedAddresses.length > 0) {
     refuse('addresses are requested, but the network gives none', 'give it an "ipam", or request none');
   }
 }
 
-function withDefaults(input: BridgeNatInput, ipam: IpamChoice): Omit<BridgeNatConfig, keyof AttachmentWishes> {
+function withDefaults(
+  input: BridgeNatInput,
+  ipam: IpamChoice,
+): Omit<BridgeNatConfig, keyof AttachmentWishes> {
   const routed = ipam.kind !== 'none';
   const isGateway = routed && (input.isDefaultGateway === true || (input.isGateway ?? true));
   const automatic = ipam.kind === 'netmoor' && ipam.automatic;
@@ -162,7 +186,10 @@ function withDefaults(input: BridgeNatInput, ipam: IpamChoice): Omit<BridgeNatCo
   };
 }
 
-type AttachmentWishes = Pick<BridgeNatConfig, 'mac' | 'requestedAddresses' | 'containerName' | 'portMappings'>;
+type AttachmentWishes = Pick<
+  BridgeNatConfig,
+  'mac' | 'requestedAddresses' | 'containerName' | 'portMappings'
+>;
 
 /**
  * Reads and checks everything. Throws NetmoorError: 'unsupported-field' for a key nobody knows, naming the nearest known one;

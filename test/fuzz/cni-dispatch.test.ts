@@ -20,14 +20,21 @@ const EXAMPLES = new URL('../../schemas/examples/', import.meta.url);
 const PREVIOUS = [
   { cniVersion: '1.1.0', ...RESULT },
   { cniVersion: '0.2.0', ip4: { ip: '10.1.0.2/16', routes: [{ dst: '0.0.0.0/0' }] }, dns: {} },
-  { cniVersion: '0.4.0', interfaces: [{ name: 'eth0' }], ips: [{ version: '4', address: '10.1.0.2/16', interface: 0 }] },
+  {
+    cniVersion: '0.4.0',
+    interfaces: [{ name: 'eth0' }],
+    ips: [{ version: '4', address: '10.1.0.2/16', interface: 0 }],
+  },
 ];
 
 /** What a runtime would send for the examples, with everything a runtime can add. */
 function seeds(): object[] {
   const files = readdirSync(EXAMPLES).filter((file) => file.endsWith('.conflist'));
   return files.flatMap((file, index) => {
-    const { plugins, ...list } = JSON.parse(readFileSync(new URL(file, EXAMPLES), 'utf8')) as { plugins: object[]; name: string };
+    const { plugins, ...list } = JSON.parse(readFileSync(new URL(file, EXAMPLES), 'utf8')) as {
+      plugins: object[];
+      name: string;
+    };
     const { name } = list;
     return plugins.map((plugin) => ({
       ...plugin,
@@ -59,13 +66,38 @@ const reader: Plugin = {
 };
 
 const COMMANDS = ['ADD', 'ADD', 'ADD', 'DEL', 'CHECK', 'GC', 'STATUS'];
-const VARIABLES = ['CNI_COMMAND', 'CNI_CONTAINERID', 'CNI_NETNS', 'CNI_IFNAME', 'CNI_PATH', 'CNI_ARGS', 'CNI_NETNS_OVERRIDE'];
-const TEXTS = ['', 'x', '..', 'a/b', 'a\nb', 'x'.repeat(300), 'IP=10.88.0.5;MAC=02:00:00:00:00:07', 'IP=x', '=;=', ';;;', '/proc/1/ns/net', 'true'];
+const VARIABLES = [
+  'CNI_COMMAND',
+  'CNI_CONTAINERID',
+  'CNI_NETNS',
+  'CNI_IFNAME',
+  'CNI_PATH',
+  'CNI_ARGS',
+  'CNI_NETNS_OVERRIDE',
+];
+const TEXTS = [
+  '',
+  'x',
+  '..',
+  'a/b',
+  'a\nb',
+  'x'.repeat(300),
+  'IP=10.88.0.5;MAC=02:00:00:00:00:07',
+  'IP=x',
+  '=;=',
+  ';;;',
+  '/proc/1/ns/net',
+  'true',
+];
 
 function mutatedEnvironment(random: () => number): Record<string, string | undefined> {
   const environment = environmentOf(pick(random, COMMANDS));
   if (random() < 0.3) environment[pick(random, VARIABLES)] = pick(random, [...TEXTS, undefined]);
-  if (random() < 0.2) environment['CNI_ARGS'] = mutateText(random, 'IP=10.88.0.5,fd10:88::5;MAC=02:00:00:00:00:07;K8S_POD_NAME=web');
+  if (random() < 0.2)
+    environment['CNI_ARGS'] = mutateText(
+      random,
+      'IP=10.88.0.5,fd10:88::5;MAC=02:00:00:00:00:07;K8S_POD_NAME=web',
+    );
   return environment;
 }
 
@@ -81,22 +113,36 @@ function mutatedStdin(random: () => number, valid: readonly object[]): Buffer {
 const CODES = [1, 2, 4, 5, 6, 7, 11, 50];
 
 /** What a delegate may print: anything. */
-function mutatedOutput(random: () => number): { exitCode: number | undefined; stdout: Buffer; stderr: string } {
-  const value = random() < 0.5 ? pick(random, PREVIOUS) : { code: pick(random, CODES), msg: 'm', details: 'd' };
+function mutatedOutput(random: () => number): {
+  exitCode: number | undefined;
+  stdout: Buffer;
+  stderr: string;
+} {
+  const value =
+    random() < 0.5 ? pick(random, PREVIOUS) : { code: pick(random, CODES), msg: 'm', details: 'd' };
   const text = JSON.stringify(random() < 0.6 ? mutateValue(random, value) : value);
-  return { exitCode: pick(random, [0, 0, 1, undefined]), stdout: Buffer.from(random() < 0.2 ? mutateText(random, text) : text), stderr: '' };
+  return {
+    exitCode: pick(random, [0, 0, 1, undefined]),
+    stdout: Buffer.from(random() < 0.2 ? mutateText(random, text) : text),
+    stderr: '',
+  };
 }
 
 /** What is wrong with an answer; undefined when nothing is. */
-function fault({ exitCode, stdout }: { exitCode: number; stdout: string }, command: string | undefined): string | undefined {
+function fault(
+  { exitCode, stdout }: { exitCode: number; stdout: string },
+  command: string | undefined,
+): string | undefined {
   if (stdout === '') return exitCode === 0 ? undefined : 'failed without a word';
   const document: unknown = JSON.parse(stdout);
-  if (typeof document !== 'object' || document === null || !('cniVersion' in document)) return 'no document of the protocol';
+  if (typeof document !== 'object' || document === null || !('cniVersion' in document))
+    return 'no document of the protocol';
   if ('code' in document !== (exitCode !== 0)) return 'exit code and document disagree';
   if (exitCode !== 0) {
     const { code, msg } = document as { code?: unknown; msg?: unknown };
     if (code === 999) return `an error nobody foresaw: ${String(msg)}`;
-    if (typeof code !== 'number' || typeof msg !== 'string' || msg === '') return 'an error without code or words';
+    if (typeof code !== 'number' || typeof msg !== 'string' || msg === '')
+      return 'an error without code or words';
     return undefined;
   }
   return command === 'ADD' || command === 'VERSION' ? undefined : 'a document where none belongs';
@@ -114,8 +160,12 @@ t.test(`${ROUNDS} mutated invocations from seed ${SEED}`, async (t) => {
     try {
       const answer = await dispatch(reader, { environment, readStdin: () => stdin }, world);
       const problem = fault(answer, environment['CNI_COMMAND']);
-      if (problem !== undefined) wrong.push(`seed ${SEED + round}: ${problem}\n${stdin.toString()}\n${answer.stdout}`);
-      if (world.opened.filter((path) => path === '/run/netns/container' || path === '/proc/1/ns/net').length !== world.closed.length) {
+      if (problem !== undefined)
+        wrong.push(`seed ${SEED + round}: ${problem}\n${stdin.toString()}\n${answer.stdout}`);
+      if (
+        world.opened.filter((path) => path === '/run/netns/container' || path === '/proc/1/ns/net').length !==
+        world.closed.length
+      ) {
         wrong.push(`seed ${SEED + round}: a namespace stays open`);
       }
       if (answer.exitCode === 0) counted.successes++;

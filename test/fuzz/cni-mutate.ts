@@ -36,7 +36,20 @@ const NASTY: readonly unknown[] = [
   { type: 'host-local' },
 ];
 
-const KEYS = ['name', 'type', 'constructor', '__proto__', 'toString', 'hostPort', 'HostPort', 'ipam', 'cni.dev/x', '_', '', 'length'];
+const KEYS = [
+  'name',
+  'type',
+  'constructor',
+  '__proto__',
+  'toString',
+  'hostPort',
+  'HostPort',
+  'ipam',
+  'cni.dev/x',
+  '_',
+  '',
+  'length',
+];
 
 export function pick<T>(random: () => number, items: readonly T[]): T {
   const item = items[Math.floor(random() * items.length)];
@@ -60,7 +73,8 @@ export function mutateValue(random: () => number, value: unknown): unknown {
   const entry = entries[at];
   if (entry === undefined) entries.push([pick(random, KEYS), pick(random, NASTY)]);
   else if (random() < 0.2) entries.splice(at, 1);
-  else entries[at] = random() < 0.1 ? [pick(random, KEYS), entry[1]] : [entry[0], mutateValue(random, entry[1])];
+  else
+    entries[at] = random() < 0.1 ? [pick(random, KEYS), entry[1]] : [entry[0], mutateValue(random, entry[1])];
   return Object.fromEntries(entries);
 }
 
@@ -72,7 +86,10 @@ export function mutateText(random: () => number, text: string): string {
     () => text.slice(0, from),
     () => text.slice(0, from) + text.slice(to),
     () => text.slice(0, to) + text.slice(from),
-    () => text.slice(0, from) + pick(random, ['"', '{', '}', '[', ',', '\\', '\u0000', 'é', '9', ' ']) + text.slice(to),
+    () =>
+      text.slice(0, from) +
+      pick(random, ['"', '{', '}', '[', ',', '\\', '\u0000', 'é', '9', ' ']) +
+      text.slice(to),
   ];
   return pick(random, ways)();
 }

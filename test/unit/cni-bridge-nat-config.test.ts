@@ -14,7 +14,9 @@ const EXAMPLES = new URL('../../schemas/examples/', import.meta.url);
 const RANGES = [[{ subnet: '10.1.0.0/16' }]];
 
 function read(members: object, args = ''): BridgeNatConfig {
-  const stdin = Buffer.from(JSON.stringify({ cniVersion: '1.0.0', name: 'net1', type: 'bridge-nat', ...members }));
+  const stdin = Buffer.from(
+    JSON.stringify({ cniVersion: '1.0.0', name: 'net1', type: 'bridge-nat', ...members }),
+  );
   const raw = parseConfig(stdin);
   const request = { ...readParameters(environmentOf('ADD', { CNI_ARGS: args })), stdin };
   return readBridgeNatConfig(readConfig(raw, configVersion(raw), 'ADD'), request);
@@ -68,7 +70,11 @@ t.test('every key of the reference bridge', async (t) => {
       dns: { nameservers: ['10.1.0.1'] },
       args: { cni: { mac: '02:00:00:00:00:02', labels: [] } },
       capabilities: { portMappings: true },
-      runtimeConfig: { portMappings: [{ hostPort: 80, containerPort: 80 }], ips: ['10.1.0.9'], unknownCapability: 1 },
+      runtimeConfig: {
+        portMappings: [{ hostPort: 80, containerPort: 80 }],
+        ips: ['10.1.0.9'],
+        unknownCapability: 1,
+      },
       prevResult: {},
       'cni.dev/x': 1,
       _comment: 'x',
@@ -84,7 +90,12 @@ t.test('every key of the reference bridge', async (t) => {
     mtu: 1400,
     hairpinMode: true,
     vlan: 100,
-    vlanTrunk: [{ first: 5, last: 5 }, { first: 10, last: 20 }, { first: 1, last: 1 }, { first: 30, last: 30 }],
+    vlanTrunk: [
+      { first: 5, last: 5 },
+      { first: 10, last: 20 },
+      { first: 1, last: 1 },
+      { first: 30, last: 30 },
+    ],
     preserveDefaultVlan: true,
     macspoofchk: true,
     enabledad: true,
@@ -100,14 +111,32 @@ t.test('gateway and masquerade', async (t) => {
   const ipam = { ranges: RANGES };
   const cases: [object, Partial<BridgeNatConfig>][] = [
     [{ ipam }, { isGateway: true, isDefaultGateway: false, ipMasq: true }],
-    [{ ipam, isGateway: false }, { isGateway: false, isDefaultGateway: false, ipMasq: false }],
-    [{ ipam, isGateway: false, ipMasq: true }, { isGateway: false, ipMasq: true }],
-    [{ ipam, isGateway: false, isDefaultGateway: true }, { isGateway: true, isDefaultGateway: true }],
-    [{ ipam, ipMasq: false }, { isGateway: true, ipMasq: false }],
+    [
+      { ipam, isGateway: false },
+      { isGateway: false, isDefaultGateway: false, ipMasq: false },
+    ],
+    [
+      { ipam, isGateway: false, ipMasq: true },
+      { isGateway: false, ipMasq: true },
+    ],
+    [
+      { ipam, isGateway: false, isDefaultGateway: true },
+      { isGateway: true, isDefaultGateway: true },
+    ],
+    [
+      { ipam, ipMasq: false },
+      { isGateway: true, ipMasq: false },
+    ],
     [{ isGateway: false }, { isGateway: false, isDefaultGateway: false }],
     [{ isDefaultGateway: false }, { isGateway: true, isDefaultGateway: false }],
-    [{ ipam: {}, isGateway: true, ipMasq: true }, { isGateway: false, isDefaultGateway: false, ipMasq: false }],
-    [{ ipam, mtu: 0, vlan: 0, bridge: '' }, { mtu: undefined, vlan: undefined, bridge: undefined }],
+    [
+      { ipam: {}, isGateway: true, ipMasq: true },
+      { isGateway: false, isDefaultGateway: false, ipMasq: false },
+    ],
+    [
+      { ipam, mtu: 0, vlan: 0, bridge: '' },
+      { mtu: undefined, vlan: undefined, bridge: undefined },
+    ],
   ];
   for (const [members, expected] of cases) t.match(read(members), expected, JSON.stringify(members));
 });
@@ -118,13 +147,25 @@ t.test('who gives the addresses', async (t) => {
   t.match(kind({ ipam: { type: '' } }), { kind: 'none' });
   t.match(kind({ disableContainerInterface: true }), { kind: 'none' });
   t.match(kind({ ipam: { type: 'netmoor' } }), { kind: 'netmoor', automatic: true });
-  t.match(kind({ ipam: { resolvConf: '/etc/resolv.conf' } }), { kind: 'netmoor', automatic: true, pool: { resolvConf: '/etc/resolv.conf' } });
+  t.match(kind({ ipam: { resolvConf: '/etc/resolv.conf' } }), {
+    kind: 'netmoor',
+    automatic: true,
+    pool: { resolvConf: '/etc/resolv.conf' },
+  });
   t.match(kind({ ipam: { subnet: '10.1.0.0/16' } }), { kind: 'netmoor', automatic: false });
   t.match(kind({ ipam: { type: '', ranges: RANGES } }), { kind: 'netmoor', automatic: false });
   t.match(kind({ ipam: { ranges: [] } }), { kind: 'netmoor', automatic: true });
   const extraRanges = [[{ subnet: '10.9.0.0/24' }]];
-  t.match(kind({ runtimeConfig: { ipRanges: extraRanges } }), { kind: 'netmoor', automatic: false, extraRanges });
-  t.strictSame(kind({ ipam: { type: 'host-local', anything: [1], subnet: 5 } }), { kind: 'delegated', type: 'host-local' }, 'its keys are its own');
+  t.match(kind({ runtimeConfig: { ipRanges: extraRanges } }), {
+    kind: 'netmoor',
+    automatic: false,
+    extraRanges,
+  });
+  t.strictSame(
+    kind({ ipam: { type: 'host-local', anything: [1], subnet: 5 } }),
+    { kind: 'delegated', type: 'host-local' },
+    'its keys are its own',
+  );
 });
 
 t.test('unknown keys: key, value and the nearest known one', async (t) => {
@@ -134,12 +175,21 @@ t.test('unknown keys: key, value and the nearest known one', async (t) => {
     [{ conditionsV4: ['-s', '1'] }, /conditionsV4: \["-s","1"\]/, /known keys here: .*bridge/],
     [{ constructor: 1 }, /constructor: 1/, /known keys/],
     [{ ipam: { rangestart: '10.0.0.1' } }, /ipam\.rangestart: "10\.0\.0\.1"/, /did you mean "rangeStart"/],
-    [{ ipam: { ranges: [[{ subnet: '10.0.0.0/8', gatway: 'x' }]] } }, /ipam\.ranges\[0\]\[0\]\.gatway: "x"/, /did you mean "gateway"/],
-    [{ ipam: { routes: [{ dst: '::/0', via: 'x' }] } }, /ipam\.routes\[0\]\.via: "x"/, /known keys here: dst, gw/],
+    [
+      { ipam: { ranges: [[{ subnet: '10.0.0.0/8', gatway: 'x' }]] } },
+      /ipam\.ranges\[0\]\[0\]\.gatway: "x"/,
+      /did you mean "gateway"/,
+    ],
+    [
+      { ipam: { routes: [{ dst: '::/0', via: 'x' }] } },
+      /ipam\.routes\[0\]\.via: "x"/,
+      /known keys here: dst, gw/,
+    ],
     [{ ipam: { addresses: [] } }, /ipam\.addresses: \[\]/, /known keys/],
     [{ vlanTrunk: [{ ID: 1 }] }, /vlanTrunk\[0\]\.ID: 1/, /did you mean "id"/],
   ];
-  for (const [members, message, details] of cases) t.throws(() => read(members), { kind: 'unsupported-field', message, details });
+  for (const [members, message, details] of cases)
+    t.throws(() => read(members), { kind: 'unsupported-field', message, details });
 });
 
 t.test('wrong types, values and contradictions', async (t) => {
@@ -162,8 +212,14 @@ t.test('wrong types, values and contradictions', async (t) => {
     [{ vlanTrunk: [{ minID: 5, maxID: 4 }] }, /greater/],
     [{ vlanTrunk: [{ id: 0 }] }, /vlanTrunk\[0\]\.id must be >= 1/],
     [{ hairpinMode: true, promiscMode: true }, /hairpinMode and promiscMode/],
-    [{ disableContainerInterface: true, ipam: { ranges: RANGES } }, /disableContainerInterface excludes ipam/],
-    [{ disableContainerInterface: true, ipam: { type: 'host-local' } }, /disableContainerInterface excludes ipam/],
+    [
+      { disableContainerInterface: true, ipam: { ranges: RANGES } },
+      /disableContainerInterface excludes ipam/,
+    ],
+    [
+      { disableContainerInterface: true, ipam: { type: 'host-local' } },
+      /disableContainerInterface excludes ipam/,
+    ],
     [{ ingressPolicy: 'isolate' }, /ingressPolicy must be one of/],
     [{ ipam: { type: '../x' } }, /^ipam\.type: /],
     [{ ipam: { ranges: [[]] } }, /ipam\.ranges\[0\]/],
@@ -174,11 +230,15 @@ t.test('wrong types, values and contradictions', async (t) => {
     [{ ipam: { reservations: { web: '10.0.0.1' } } }, /ipam\.reservations\.web must be of type array/],
     [{ dns: { nameservers: ['10.0.0.1', 'ns.example'] } }, /dns\.nameservers\[1\]: .*ns\.example/],
     [{ ipam: {}, cniVersion: '0.2.0' }, /0\.2\.0 cannot express/],
-    [{ ipam: {}, runtimeConfig: { portMappings: [{ hostPort: 80, containerPort: 80 }] } }, /ports are to be published/],
+    [
+      { ipam: {}, runtimeConfig: { portMappings: [{ hostPort: 80, containerPort: 80 }] } },
+      /ports are to be published/,
+    ],
     [{ ipam: {}, runtimeConfig: { ips: ['10.0.0.1'] } }, /addresses are requested/],
     [{ runtimeConfig: { portMappings: [{ hostPort: 80, containerPort: 0 }] } }, /containerPort is 0/],
   ];
-  for (const [members, message] of cases) t.throws(() => read(members), { kind: 'bad-config', message }, JSON.stringify(members));
+  for (const [members, message] of cases)
+    t.throws(() => read(members), { kind: 'bad-config', message }, JSON.stringify(members));
 });
 
 t.test('every example is valid, and so is what it says to bridge-nat', async (t) => {
@@ -187,11 +247,16 @@ t.test('every example is valid, and so is what it says to bridge-nat', async (t)
   for (const file of files) {
     const list: unknown = JSON.parse(readFileSync(new URL(file, EXAMPLES), 'utf8'));
     t.ok(validate(list), `${file}: ${JSON.stringify(validate.errors)}`);
-    const { cniVersion, name, plugins } = list as { cniVersion: string; name: string; plugins: { type: string; capabilities?: object }[] };
+    const { cniVersion, name, plugins } = list as {
+      cniVersion: string;
+      name: string;
+      plugins: { type: string; capabilities?: object }[];
+    };
     const [own, ...others] = plugins.filter(({ type }) => type === 'bridge-nat');
     t.strictSame(others, [], file);
-    const { capabilities: _, ...rest } = own ?? t.fail(file) as never;
+    const { capabilities: _, ...rest } = own ?? (t.fail(file) as never);
     const config = read({ cniVersion, name, ...rest });
-    if (config.ipam.kind === 'netmoor' && !config.ipam.automatic) t.ok(parsePool(config.ipam.pool, []).sets.length > 0, file);
+    if (config.ipam.kind === 'netmoor' && !config.ipam.automatic)
+      t.ok(parsePool(config.ipam.pool, []).sets.length > 0, file);
   }
 });

@@ -25,9 +25,26 @@ function refusal(config: unknown, command: Command = 'ADD'): NetmoorError {
 const BASE = { cniVersion: '1.1.0', name: 'net1', type: 'x' };
 
 t.test('what is no JSON object is refused as bad JSON', async (t) => {
-  const bad = ['', '  \n', '{', '{"name":"a"', '[]', '"a"', '1', 'null', 'true', '{"name":"a"} x', '{"__proto__":{"name":"a"}}', '\ufeff{}'];
+  const bad = [
+    '',
+    '  \n',
+    '{',
+    '{"name":"a"',
+    '[]',
+    '"a"',
+    '1',
+    'null',
+    'true',
+    '{"name":"a"} x',
+    '{"__proto__":{"name":"a"}}',
+    '\ufeff{}',
+  ];
   for (const text of bad) t.equal(refusal(text).kind, 'bad-json', text);
-  t.equal(refusal({ ...BASE, a: JSON.parse('{"b":[{"__proto__":1}]}') as unknown }).kind, 'bad-json', 'also deep inside');
+  t.equal(
+    refusal({ ...BASE, a: JSON.parse('{"b":[{"__proto__":1}]}') as unknown }).kind,
+    'bad-json',
+    'also deep inside',
+  );
 });
 
 t.test('bytes that are not UTF-8, and too many of them', async (t) => {
@@ -39,12 +56,15 @@ t.test('bytes that are not UTF-8, and too many of them', async (t) => {
 });
 
 t.test('deep nesting is refused, however deep', async (t) => {
-  for (const depth of [70, 500_000]) t.equal(refusal(`${'['.repeat(depth)}${']'.repeat(depth)}`).kind, 'bad-json', `${depth}`);
+  for (const depth of [70, 500_000])
+    t.equal(refusal(`${'['.repeat(depth)}${']'.repeat(depth)}`).kind, 'bad-json', `${depth}`);
   t.equal(refusal(`${'{"a":'.repeat(70)}1${'}'.repeat(70)}`).kind, 'bad-json');
 });
 
 t.test('null members are absent ones, the last of equal names counts', async (t) => {
-  const config = read('{"cniVersion":null,"name":"first","name":"net1","ipam":null,"dns":null,"prevResult":null,"runtimeConfig":null,"args":{"cni":null}}');
+  const config = read(
+    '{"cniVersion":null,"name":"first","name":"net1","ipam":null,"dns":null,"prevResult":null,"runtimeConfig":null,"args":{"cni":null}}',
+  );
   t.match(config, { cniVersion: '0.1.0', name: 'net1', dns: {}, args: {} });
   t.notOk('ipam' in config);
   t.notOk('prevResult' in config);
@@ -63,12 +83,23 @@ t.test('versions: exactly the supported ones', async (t) => {
 });
 
 t.test('commands that a version does not know', async (t) => {
-  const since: [Command, number][] = [['ADD', 0], ['DEL', 0], ['CHECK', 4], ['GC', 6], ['STATUS', 6]];
+  const since: [Command, number][] = [
+    ['ADD', 0],
+    ['DEL', 0],
+    ['CHECK', 4],
+    ['GC', 6],
+    ['STATUS', 6],
+  ];
   for (const [command, first] of since) {
     for (const [index, cniVersion] of SUPPORTED_VERSIONS.entries()) {
       const config = { ...BASE, cniVersion };
       if (index >= first) t.equal(read(config, command).cniVersion, cniVersion, `${command} ${cniVersion}`);
-      else t.match(refusal(config, command), { kind: 'bad-version', message: new RegExp(command) }, `${command} ${cniVersion}`);
+      else
+        t.match(
+          refusal(config, command),
+          { kind: 'bad-version', message: new RegExp(command) },
+          `${command} ${cniVersion}`,
+        );
     }
   }
 });
@@ -76,7 +107,11 @@ t.test('commands that a version does not know', async (t) => {
 t.test('the name of the network', async (t) => {
   for (const command of ['ADD', 'DEL', 'GC'] as const) {
     for (const name of [undefined, null, '', '..', '../x', 'a b', 'x'.repeat(300), 'a\n', 5, {}]) {
-      t.match(refusal({ ...BASE, name }, command), { kind: 'bad-config', message: /name/ }, `${command} ${JSON.stringify(name)}`);
+      t.match(
+        refusal({ ...BASE, name }, command),
+        { kind: 'bad-config', message: /name/ },
+        `${command} ${JSON.stringify(name)}`,
+      );
     }
   }
 });
@@ -89,14 +124,22 @@ t.test('wrong types are named with their place', async (t) => {
     [{ args: 'x' }, /^args must be/],
     [{ args: { cni: { ips: [1] } } }, /^args\.cni\.ips\[0\] must be/],
     [{ runtimeConfig: [] }, /^runtimeConfig must be/],
-    [{ runtimeConfig: { portMappings: [{ hostPort: '80' }] } }, /^runtimeConfig\.portMappings\[0\]\.hostPort must be of type integer, not "80"$/],
+    [
+      { runtimeConfig: { portMappings: [{ hostPort: '80' }] } },
+      /^runtimeConfig\.portMappings\[0\]\.hostPort must be of type integer, not "80"$/,
+    ],
     [{ runtimeConfig: { ips: 'x' } }, /^runtimeConfig\.ips must be/],
     [{ prevResult: 'x' }, /^prevResult must be/],
     [{ prevResult: { ips: [{ address: 'x' }] } }, /^prevResult\.ips\[0\]\.address: not an address/],
   ];
-  for (const [members, message] of cases) t.match(refusal({ ...BASE, ...members }), { kind: 'bad-config', message });
+  for (const [members, message] of cases)
+    t.match(refusal({ ...BASE, ...members }), { kind: 'bad-config', message });
   const unknown = refusal({ ...BASE, dns: { nameserver: ['1.1.1.1'] } });
-  t.match(unknown, { kind: 'unsupported-field', message: /dns\.nameserver: \["1\.1\.1\.1"\]/, details: /did you mean "nameservers"/ });
+  t.match(unknown, {
+    kind: 'unsupported-field',
+    message: /dns\.nameserver: \["1\.1\.1\.1"\]/,
+    details: /did you mean "nameservers"/,
+  });
 });
 
 t.test('DEL goes on without what is of no use', async (t) => {
@@ -115,21 +158,39 @@ t.test('DEL goes on without what is of no use', async (t) => {
   t.match(config, { name: 'net1', dns: {}, args: {}, raw: { kept: 1 } });
   for (const key of ['ipam', 'prevResult']) t.notOk(key in config, key);
   t.strictSame(config.runtimeConfig.portMappings, []);
-  const whole = read({ ...BASE, ipam: { type: 'a' }, prevResult: { ips: [{ address: '10.0.0.1/8' }] } }, 'DEL');
-  t.match(whole, { ipam: { type: 'a' }, prevResult: { ips: [{ address: '10.0.0.1/8' }] } }, 'and uses what it can');
+  const whole = read(
+    { ...BASE, ipam: { type: 'a' }, prevResult: { ips: [{ address: '10.0.0.1/8' }] } },
+    'DEL',
+  );
+  t.match(
+    whole,
+    { ipam: { type: 'a' }, prevResult: { ips: [{ address: '10.0.0.1/8' }] } },
+    'and uses what it can',
+  );
 });
 
 t.test('valid attachments: both spellings, absent means none', async (t) => {
   const one = { containerID: 'c1', ifname: 'eth0' };
   const two = { containerID: 'c2', ifname: 'eth1', extra: true };
-  const expected = [{ containerId: 'c1', ifname: 'eth0' }, { containerId: 'c2', ifname: 'eth1' }];
+  const expected = [
+    { containerId: 'c1', ifname: 'eth0' },
+    { containerId: 'c2', ifname: 'eth1' },
+  ];
   t.strictSame(read({ ...BASE, 'cni.dev/valid-attachments': [one, two] }, 'GC').validAttachments, expected);
   t.strictSame(read({ ...BASE, 'cni.dev/attachments': [one, two] }, 'GC').validAttachments, expected);
-  t.strictSame(read({ ...BASE, 'cni.dev/valid-attachments': [one], 'cni.dev/attachments': [two] }, 'GC').validAttachments, expected);
+  t.strictSame(
+    read({ ...BASE, 'cni.dev/valid-attachments': [one], 'cni.dev/attachments': [two] }, 'GC')
+      .validAttachments,
+    expected,
+  );
   t.strictSame(read({ ...BASE, 'cni.dev/valid-attachments': null }, 'GC').validAttachments, []);
   t.strictSame(read(BASE, 'GC').validAttachments, []);
   for (const bad of ['x', [1], [{ containerID: 'c1' }], [{ containerid: 'c1', ifname: 'eth0' }]]) {
-    t.equal(refusal({ ...BASE, 'cni.dev/valid-attachments': bad }, 'GC').kind, 'bad-config', 'never read as "all stale"');
+    t.equal(
+      refusal({ ...BASE, 'cni.dev/valid-attachments': bad }, 'GC').kind,
+      'bad-config',
+      'never read as "all stale"',
+    );
   }
 });
 
@@ -159,7 +220,9 @@ t.test('capabilities as go-cni writes them', async (t) => {
 
 t.test('the exact spelling wins, aliases are a list or a map by network', async (t) => {
   const runtimeConfig = (value: object) => read({ ...BASE, runtimeConfig: value }).runtimeConfig;
-  t.match(runtimeConfig({ portMappings: [{ hostPort: 1, HostPort: 2, HOSTPORT: 3 }] }).portMappings, [{ hostPort: 1 }]);
+  t.match(runtimeConfig({ portMappings: [{ hostPort: 1, HostPort: 2, HOSTPORT: 3 }] }).portMappings, [
+    { hostPort: 1 },
+  ]);
   t.strictSame(runtimeConfig({ aliases: ['a', 'b'] }).aliases, ['a', 'b']);
   t.strictSame(runtimeConfig({ aliases: { net1: ['a'], net2: ['b'] } }).aliases, ['a']);
   t.strictSame(runtimeConfig({ aliases: { net2: ['b'] } }).aliases, []);

@@ -2,7 +2,14 @@
 import t from 'tap';
 import { NetmoorError, SystemError } from '../../lib/base/errors.ts';
 import { readConfig } from '../../lib/cni/config.ts';
-import { delegateAdd, delegateCheck, delegateDel, delegateGc, delegateStatus, findPlugin } from '../../lib/cni/delegate.ts';
+import {
+  delegateAdd,
+  delegateCheck,
+  delegateDel,
+  delegateGc,
+  delegateStatus,
+  findPlugin,
+} from '../../lib/cni/delegate.ts';
 import { readParameters } from '../../lib/cni/environment.ts';
 import { DelegateError } from '../../lib/cni/errors.ts';
 import type { Context } from '../../lib/cni/plugin.ts';
@@ -29,7 +36,12 @@ function bench(execute: (call: Executed) => Outcome): Bench {
   const stdin = Buffer.from('{ "as": "received" }');
   const environment = environmentOf('ADD', { CNI_ARGS: 'A=1', TRACEPARENT: 'x' });
   const request = { ...readParameters(environment), stdin };
-  const context = { request, config: readConfig(CONFIG, '1.1.0', 'ADD'), world, note: (line: string) => void notes.push(line) };
+  const context = {
+    request,
+    config: readConfig(CONFIG, '1.1.0', 'ADD'),
+    world,
+    note: (line: string) => void notes.push(line),
+  };
   return { context, world, notes };
 }
 
@@ -38,10 +50,22 @@ const commandOf = ({ environment }: Executed): string | undefined => environment
 t.test('the first directory of CNI_PATH that has it', async (t) => {
   const world = fakeWorld({ programs: ['/b/x', '/c/x', '/etc/passwd'] });
   t.equal(findPlugin('x', ['/a', '/b/', '/c'], world), '/b/x');
-  t.throws(() => findPlugin('y', ['/a', '/b'], world), { kind: 'delegate', message: /"y"/, details: /\/a:\/b/ });
-  t.throws(() => findPlugin('y', [], world), { kind: 'delegate', message: /not found/, details: /CNI_PATH is empty/ });
+  t.throws(() => findPlugin('y', ['/a', '/b'], world), {
+    kind: 'delegate',
+    message: /"y"/,
+    details: /\/a:\/b/,
+  });
+  t.throws(() => findPlugin('y', [], world), {
+    kind: 'delegate',
+    message: /not found/,
+    details: /CNI_PATH is empty/,
+  });
   for (const type of ['../etc/passwd', 'a/b', '..', '.', '', '/etc/passwd', 'a\nb', '-x']) {
-    t.throws(() => findPlugin(type, ['/', '/a'], world), { kind: 'bad-config', message: /type of a plugin/ }, type);
+    t.throws(
+      () => findPlugin(type, ['/', '/a'], world),
+      { kind: 'bad-config', message: /type of a plugin/ },
+      type,
+    );
   }
 });
 
@@ -50,7 +74,9 @@ const OLD_VERSIONS = '{"cniVersion":"1.0.0","supportedVersions":["0.4.0","1.0.0"
 
 t.test('it gets the same environment and the same bytes', async (t) => {
   const { context, world } = bench((call) =>
-    outcome({ text: commandOf(call) === 'VERSION' ? VERSIONS : '{"cniVersion":"0.2.0","ip4":{"ip":"10.0.0.2/8"}}' }),
+    outcome({
+      text: commandOf(call) === 'VERSION' ? VERSIONS : '{"cniVersion":"0.2.0","ip4":{"ip":"10.0.0.2/8"}}',
+    }),
   );
   t.strictSame(delegateAdd('host-local', context).ips, [{ address: '10.0.0.2/8' }]);
   delegateDel('host-local', context);
@@ -66,21 +92,31 @@ t.test('it gets the same environment and the same bytes', async (t) => {
   }
 });
 
-t.test('one that does not know the version: ADD would fail, and there is nothing to release or collect', async (t) => {
-  const { context, world, notes } = bench((call) =>
-    commandOf(call) === 'VERSION' ? outcome({ text: OLD_VERSIONS }) : outcome({ exitCode: 1, text: '{"code":1,"msg":"incompatible CNI versions"}' }),
-  );
-  t.throws(() => delegateStatus('host-local', context), { kind: 'not-available', message: /host-local.*1\.1\.0/ });
-  delegateGc('host-local', context);
-  delegateDel('host-local', context);
-  t.strictSame(world.executed.map(commandOf), ['VERSION', 'VERSION', 'DEL']);
-  t.match(notes, [/GC is not forwarded/, /DEL: incompatible CNI versions/]);
-  t.throws(() => delegateAdd('host-local', context), { code: 1, message: /incompatible/ });
-});
+t.test(
+  'one that does not know the version: ADD would fail, and there is nothing to release or collect',
+  async (t) => {
+    const { context, world, notes } = bench((call) =>
+      commandOf(call) === 'VERSION'
+        ? outcome({ text: OLD_VERSIONS })
+        : outcome({ exitCode: 1, text: '{"code":1,"msg":"incompatible CNI versions"}' }),
+    );
+    t.throws(() => delegateStatus('host-local', context), {
+      kind: 'not-available',
+      message: /host-local.*1\.1\.0/,
+    });
+    delegateGc('host-local', context);
+    delegateDel('host-local', context);
+    t.strictSame(world.executed.map(commandOf), ['VERSION', 'VERSION', 'DEL']);
+    t.match(notes, [/GC is not forwarded/, /DEL: incompatible CNI versions/]);
+    t.throws(() => delegateAdd('host-local', context), { code: 1, message: /incompatible/ });
+  },
+);
 
 t.test('its error is handed on with its code; a failed ADD is followed by DEL', async (t) => {
   const { context, world, notes } = bench((call) =>
-    commandOf(call) === 'ADD' ? outcome({ exitCode: 1, text: '{"code":11,"msg":"full","details":"wait"}', stderr: 'log line\n' }) : outcome(),
+    commandOf(call) === 'ADD'
+      ? outcome({ exitCode: 1, text: '{"code":11,"msg":"full","details":"wait"}', stderr: 'log line\n' })
+      : outcome(),
   );
   t.throws(() => delegateAdd('host-local', context), new DelegateError(11, 'host-local ADD: full', 'wait'));
   t.strictSame(world.executed.map(commandOf), ['ADD', 'DEL']);
@@ -89,8 +125,14 @@ t.test('its error is handed on with its code; a failed ADD is followed by DEL', 
 
 t.test('what is no result is a failed ADD too, and a failing DEL does not hide it', async (t) => {
   for (const text of ['', '{', '[]', '{"ips":[{"address":"x"}]}', '{"cniVersion":"9.9.9"}']) {
-    const { context, world, notes } = bench((call) => (commandOf(call) === 'ADD' ? outcome({ text }) : outcome({ exitCode: 3, stderr: 'broken' })));
-    t.throws(() => delegateAdd('host-local', context), { message: /result of host-local/ }, JSON.stringify(text));
+    const { context, world, notes } = bench((call) =>
+      commandOf(call) === 'ADD' ? outcome({ text }) : outcome({ exitCode: 3, stderr: 'broken' }),
+    );
+    t.throws(
+      () => delegateAdd('host-local', context),
+      { message: /result of host-local/ },
+      JSON.stringify(text),
+    );
     t.strictSame(world.executed.map(commandOf), ['ADD', 'DEL']);
     t.match(notes.at(-1), /DEL after the failed ADD.*exit code 3/);
   }
@@ -126,11 +168,17 @@ t.test('a file that is being written is tried again for a while', async (t) => {
 
 t.test('one that cannot be started, or is not there, needs no DEL', async (t) => {
   const missing = bench(() => outcome());
-  t.throws(() => delegateAdd('static', missing.context), { kind: 'delegate', message: /"static" was not found/ });
+  t.throws(() => delegateAdd('static', missing.context), {
+    kind: 'delegate',
+    message: /"static" was not found/,
+  });
   t.strictSame(missing.world.executed, []);
   const broken = bench(() => {
     throw new SystemError('spawn', 8);
   });
-  t.throws(() => delegateDel('host-local', broken.context), { kind: 'delegate', message: /could not be started.*ENOEXEC/ });
+  t.throws(() => delegateDel('host-local', broken.context), {
+    kind: 'delegate',
+    message: /could not be started.*ENOEXEC/,
+  });
   t.throws(() => delegateDel('host-local', broken.context), NetmoorError);
 });

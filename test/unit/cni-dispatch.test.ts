@@ -4,17 +4,39 @@ import { NetmoorError } from '../../lib/base/errors.ts';
 import { dispatch } from '../../lib/cni/dispatch.ts';
 import { EMPTY_RESULT } from '../../lib/cni/result.ts';
 import { SUPPORTED_VERSIONS } from '../../lib/cni/versions.ts';
-import { CONFIG, CONTAINER_NETNS, OWN_NETNS, RESULT, environmentOf, fakePlugin, fakeWorld, invoke, printed } from './cni-fakes.ts';
+import {
+  CONFIG,
+  CONTAINER_NETNS,
+  OWN_NETNS,
+  RESULT,
+  environmentOf,
+  fakePlugin,
+  fakeWorld,
+  invoke,
+  printed,
+} from './cni-fakes.ts';
 
 t.test('without CNI_COMMAND it introduces itself on stderr', async (t) => {
   for (const command of [undefined, '']) {
-    const answer = await dispatch(fakePlugin(), { environment: { CNI_COMMAND: command }, readStdin: () => t.fail('read') as never }, fakeWorld());
-    t.match(answer, { exitCode: 0, stdout: '', stderr: /fake: a plugin for tests\n.*0\.1\.0, 0\.2\.0.*1\.1\.0\n/ });
+    const answer = await dispatch(
+      fakePlugin(),
+      { environment: { CNI_COMMAND: command }, readStdin: () => t.fail('read') as never },
+      fakeWorld(),
+    );
+    t.match(answer, {
+      exitCode: 0,
+      stdout: '',
+      stderr: /fake: a plugin for tests\n.*0\.1\.0, 0\.2\.0.*1\.1\.0\n/,
+    });
   }
 });
 
 t.test('VERSION needs nothing, and reads nothing', async (t) => {
-  const answer = await dispatch(fakePlugin(), { environment: { CNI_COMMAND: 'VERSION' }, readStdin: () => t.fail('read') as never }, fakeWorld());
+  const answer = await dispatch(
+    fakePlugin(),
+    { environment: { CNI_COMMAND: 'VERSION' }, readStdin: () => t.fail('read') as never },
+    fakeWorld(),
+  );
   t.equal(answer.exitCode, 0);
   t.strictSame(printed(answer), { cniVersion: '1.1.0', supportedVersions: [...SUPPORTED_VERSIONS] });
 });
@@ -53,12 +75,18 @@ t.test('CHECK, DEL, GC and STATUS print nothing when all is well', async (t) => 
     t.strictSame(plugin.calls, [`${command} net1`]);
   }
   const { gc: _gc, status: _status, ...simple } = fakePlugin();
-  for (const command of ['GC', 'STATUS']) t.match(await invoke({ command, plugin: simple }), { exitCode: 0, stdout: '' }, command);
+  for (const command of ['GC', 'STATUS'])
+    t.match(await invoke({ command, plugin: simple }), { exitCode: 0, stdout: '' }, command);
 });
 
 t.test('nothing is called when something is wrong', async (t) => {
   const cases: [string, Parameters<typeof invoke>[0], number, RegExp][] = [
-    ['missing variables', { environment: { CNI_CONTAINERID: '', CNI_IFNAME: undefined } }, 4, /CNI_CONTAINERID, CNI_IFNAME/],
+    [
+      'missing variables',
+      { environment: { CNI_CONTAINERID: '', CNI_IFNAME: undefined } },
+      4,
+      /CNI_CONTAINERID, CNI_IFNAME/,
+    ],
     ['unknown command', { command: 'FROB' }, 4, /FROB/],
     ['truncated JSON', { config: Buffer.from('{"name":') }, 6, /JSON/],
     ['10 MB of JSON', { config: Buffer.alloc(10_000_000, 0x5b) }, 6, /larger/],
@@ -77,7 +105,11 @@ t.test('nothing is called when something is wrong', async (t) => {
     t.equal(answer.exitCode, 1, what);
     t.match(printed(answer), { code, msg, details: String }, what);
     t.strictSame(plugin.calls, [], what);
-    t.strictSame(world.closed, world.opened.filter((path) => path === OWN_NETNS), `${what}: nothing stays open`);
+    t.strictSame(
+      world.closed,
+      world.opened.filter((path) => path === OWN_NETNS),
+      `${what}: nothing stays open`,
+    );
   }
 });
 
@@ -117,9 +149,16 @@ t.test('what a plugin throws is the answer, and the namespace is closed', async 
   });
   const answer = await invoke({ plugin, world, config: { ...CONFIG, cniVersion: '1.0.0' } });
   t.equal(answer.exitCode, 1);
-  t.strictSame(printed(answer), { cniVersion: '1.0.0', code: 102, msg: 'tcp 80 is taken', details: 'by another' });
+  t.strictSame(printed(answer), {
+    cniVersion: '1.0.0',
+    code: 102,
+    msg: 'tcp 80 is taken',
+    details: 'by another',
+  });
   t.strictSame(world.closed, [CONTAINER_NETNS]);
-  const rejected = await invoke({ plugin: { ...fakePlugin(), add: () => Promise.reject(new Error('later')) } });
+  const rejected = await invoke({
+    plugin: { ...fakePlugin(), add: () => Promise.reject(new Error('later')) },
+  });
   t.match(printed(rejected), { code: 999, msg: 'later' });
 });
 

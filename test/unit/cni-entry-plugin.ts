@@ -5,7 +5,10 @@ import type { CniResult } from '../../lib/cni/result.ts';
 import { fakePlugin } from './cni-fakes.ts';
 
 function answer({ config }: AttachedContext): CniResult {
-  const search = Array.from({ length: Number(config.raw['lines'] ?? 0) }, (_, index) => `line-${index}.example`);
+  const search = Array.from(
+    { length: Number(config.raw['lines'] ?? 0) },
+    (_, index) => `line-${index}.example`,
+  );
   return { interfaces: [], ips: [{ address: '10.1.0.2/16' }], routes: [], dns: { search } };
 }
 

@@ -13,21 +13,30 @@ const PLUGIN = join(import.meta.dirname, 'cni-entry-plugin.ts');
 const CONFIG = { cniVersion: '1.0.0', name: 'net1', type: 'fake' };
 
 /** Sets O_NONBLOCK on stdin and stdout, as a careless parent leaves them, and becomes the plugin. */
-const NONBLOCKING = 'use Fcntl; for (*STDIN, *STDOUT) { fcntl($_, F_SETFL, fcntl($_, F_GETFL, 0) | O_NONBLOCK) or die } exec @ARGV';
+const NONBLOCKING =
+  'use Fcntl; for (*STDIN, *STDOUT) { fcntl($_, F_SETFL, fcntl($_, F_GETFL, 0) | O_NONBLOCK) or die } exec @ARGV';
 
-function run(command: string | undefined, input: string | Buffer): { status: number | null; stdout: string; stderr: string } {
+function run(
+  command: string | undefined,
+  input: string | Buffer,
+): { status: number | null; stdout: string; stderr: string } {
   const env = environmentOf('ADD', { CNI_COMMAND: command });
   return spawnSync(process.execPath, [PLUGIN], { env, input, encoding: 'utf8', maxBuffer: 1 << 26 });
 }
 
 function start(command: string, nonBlocking = false): ChildProcess {
   const env = environmentOf(command, { PATH: process.env['PATH'] });
-  const [program, args] = nonBlocking ? ['perl', ['-e', NONBLOCKING, process.execPath, PLUGIN]] : [process.execPath, [PLUGIN]];
+  const [program, args] = nonBlocking
+    ? ['perl', ['-e', NONBLOCKING, process.execPath, PLUGIN]]
+    : [process.execPath, [PLUGIN]];
   return spawn(program, args, { env, stdio: 'pipe' });
 }
 
-async function ended(child: ChildProcess): Promise<{ status: number | null; stdout: string; stderr: string }> {
-  const collect = (stream: ChildProcess['stdout']): Promise<string> => (stream === null || stream.destroyed ? Promise.resolve('') : text(stream));
+async function ended(
+  child: ChildProcess,
+): Promise<{ status: number | null; stdout: string; stderr: string }> {
+  const collect = (stream: ChildProcess['stdout']): Promise<string> =>
+    stream === null || stream.destroyed ? Promise.resolve('') : text(stream);
   const output = Promise.all([collect(child.stdout), collect(child.stderr)]);
   const [status] = (await once(child, 'close')) as [number | null];
   const [stdout, stderr] = await output;
@@ -42,7 +51,12 @@ t.test('ADD: one document on stdout, exit code 0', async (t) => {
 });
 
 t.test('errors: one document on stdout, exit code 1', async (t) => {
-  for (const [input, code] of [['{', 6], ['', 6], ['{}', 7], [Buffer.alloc(10_000_000, 0x20), 6]] as const) {
+  for (const [input, code] of [
+    ['{', 6],
+    ['', 6],
+    ['{}', 7],
+    [Buffer.alloc(10_000_000, 0x20), 6],
+  ] as const) {
     const { status, stdout, stderr } = run('ADD', input);
     t.match({ status, stderr }, { status: 1, stderr: '' });
     t.match(JSON.parse(stdout), { code, msg: String });
@@ -63,7 +77,10 @@ t.test('VERSION answers while stdin is still open', async (t) => {
 t.test('stdin and stdout that do not block: input in pieces, a long answer', async (t) => {
   const child = start('ADD', true);
   const done = ended(child);
-  const [first, second] = [JSON.stringify({ ...CONFIG, lines: 20_000 }).slice(0, 20), JSON.stringify({ ...CONFIG, lines: 20_000 }).slice(20)];
+  const [first, second] = [
+    JSON.stringify({ ...CONFIG, lines: 20_000 }).slice(0, 20),
+    JSON.stringify({ ...CONFIG, lines: 20_000 }).slice(20),
+  ];
   child.stdin?.write(first);
   child.stdin?.end(second);
   const { status, stdout } = await done;
@@ -91,12 +108,22 @@ t.test('the real world: programs', async (t) => {
   };
   const world = realWorld();
   const input = { environment: { CNI_COMMAND: 'ADD' }, stdin: Buffer.from('in'), timeLimit: 60_000 };
-  const echo = world.execute(program('echo', 'printf "%s %s" "$CNI_COMMAND" "$(cat)"; echo oops >&2; exit 3'), input);
+  const echo = world.execute(
+    program('echo', 'printf "%s %s" "$CNI_COMMAND" "$(cat)"; echo oops >&2; exit 3'),
+    input,
+  );
   t.match(echo, { exitCode: 3, stderr: 'oops\n', killedBy: undefined });
   t.equal(echo.stdout.toString(), 'ADD in');
-  t.equal(world.execute(program('deaf', 'exec true'), { ...input, stdin: Buffer.alloc(1 << 20) }).exitCode, 0, 'one that does not read');
+  t.equal(
+    world.execute(program('deaf', 'exec true'), { ...input, stdin: Buffer.alloc(1 << 20) }).exitCode,
+    0,
+    'one that does not read',
+  );
   t.match(world.execute(program('kill', 'kill -9 $$'), input), { exitCode: undefined, killedBy: 'SIGKILL' });
-  t.match(world.execute(program('hang', 'exec sleep 600'), { ...input, timeLimit: 100 }), { exitCode: undefined, killedBy: 'time limit' });
+  t.match(world.execute(program('hang', 'exec sleep 600'), { ...input, timeLimit: 100 }), {
+    exitCode: undefined,
+    killedBy: 'time limit',
+  });
   t.throws(() => world.execute(join(directory, 'absent'), input), { code: 'ENOENT' });
   t.ok(world.isExecutable(join(directory, 'echo')));
   writeFileSync(join(directory, 'plain'), '');

@@ -2,7 +2,13 @@
 import t from 'tap';
 import { NetmoorError } from '../../lib/base/errors.ts';
 import { readParameters } from '../../lib/cni/environment.ts';
-import { CONTAINER_ID_LENGTH, NETWORK_NAME_LENGTH, containerIdProblem, interfaceNameProblem, networkNameProblem } from '../../lib/cni/names.ts';
+import {
+  CONTAINER_ID_LENGTH,
+  NETWORK_NAME_LENGTH,
+  containerIdProblem,
+  interfaceNameProblem,
+  networkNameProblem,
+} from '../../lib/cni/names.ts';
 import { environmentOf } from './cni-fakes.ts';
 
 function refusal(environment: Record<string, string | undefined>): NetmoorError {
@@ -35,7 +41,11 @@ t.test('an unknown command is refused with the nearest known one', async (t) => 
   t.equal(error.kind, 'bad-environment');
   t.match(error.message, /CNI_COMMAND.*CHEK/);
   t.match(error.details, /CHECK/);
-  t.equal(refusal(environmentOf('constructor')).kind, 'bad-environment', 'an inherited property is no command');
+  t.equal(
+    refusal(environmentOf('constructor')).kind,
+    'bad-environment',
+    'an inherited property is no command',
+  );
 });
 
 t.test('a complete ADD', async (t) => {
@@ -45,14 +55,34 @@ t.test('a complete ADD', async (t) => {
     CNI_NETNS_OVERRIDE: 'True',
   });
   const parameters = readParameters(environment);
-  t.match(parameters, { command: 'ADD', containerId: 'c1', netns: '/run/netns/container', ifname: 'eth0', netnsOverride: true });
-  t.strictSame([...parameters.args], [['IgnoreUnknown', '1'], ['IP', '10.1.0.9,fd00::9'], ['K8S_POD_NAME', 'web'], ['X', 'a=b']]);
+  t.match(parameters, {
+    command: 'ADD',
+    containerId: 'c1',
+    netns: '/run/netns/container',
+    ifname: 'eth0',
+    netnsOverride: true,
+  });
+  t.strictSame(
+    [...parameters.args],
+    [
+      ['IgnoreUnknown', '1'],
+      ['IP', '10.1.0.9,fd00::9'],
+      ['K8S_POD_NAME', 'web'],
+      ['X', 'a=b'],
+    ],
+  );
   t.strictSame(parameters.path, ['/opt/cni/bin', '/usr/lib/cni']);
   t.equal(parameters.environment, environment, 'delegates get it as it came');
 });
 
 t.test('DEL needs neither a namespace nor well-formed arguments', async (t) => {
-  const parameters = readParameters({ CNI_COMMAND: 'DEL', CNI_CONTAINERID: 'c1', CNI_IFNAME: 'eth0', CNI_NETNS: '', CNI_ARGS: 'broken;A=1' });
+  const parameters = readParameters({
+    CNI_COMMAND: 'DEL',
+    CNI_CONTAINERID: 'c1',
+    CNI_IFNAME: 'eth0',
+    CNI_NETNS: '',
+    CNI_ARGS: 'broken;A=1',
+  });
   t.equal(parameters.netns, '');
   t.strictSame([...parameters.args], [['A', '1']]);
   t.strictSame(parameters.path, []);
@@ -60,7 +90,9 @@ t.test('DEL needs neither a namespace nor well-formed arguments', async (t) => {
 
 t.test('STATUS and GC know of no attachment', async (t) => {
   for (const command of ['STATUS', 'GC']) {
-    const parameters = readParameters(environmentOf(command, { CNI_CONTAINERID: '../x', CNI_ARGS: 'broken' }));
+    const parameters = readParameters(
+      environmentOf(command, { CNI_CONTAINERID: '../x', CNI_ARGS: 'broken' }),
+    );
     t.match(parameters, { command, containerId: '', netns: '', ifname: '' });
     t.equal(parameters.args.size, 0);
   }
@@ -74,15 +106,29 @@ t.test('malformed CNI_ARGS are named', async (t) => {
 });
 
 t.test('invalid variables are named together, for DEL too', async (t) => {
-  const error = refusal(environmentOf('ADD', { CNI_CONTAINERID: '../x', CNI_IFNAME: 'a/b', CNI_NETNS: 'netns' }));
+  const error = refusal(
+    environmentOf('ADD', { CNI_CONTAINERID: '../x', CNI_IFNAME: 'a/b', CNI_NETNS: 'netns' }),
+  );
   t.match(error.message, /CNI_CONTAINERID.*CNI_IFNAME.*CNI_NETNS/);
   t.equal(error.kind, 'bad-environment');
   t.match(refusal(environmentOf('DEL', { CNI_CONTAINERID: 'a\nb' })).message, /CNI_CONTAINERID/);
 });
 
 t.test('netns override is 1 or true, nothing else', async (t) => {
-  for (const [text, on] of [['1', true], ['TRUE', true], ['true', true], ['0', false], ['yes', false], ['', false], [undefined, false]] as const) {
-    t.equal(readParameters(environmentOf('ADD', { CNI_NETNS_OVERRIDE: text })).netnsOverride, on, String(text));
+  for (const [text, on] of [
+    ['1', true],
+    ['TRUE', true],
+    ['true', true],
+    ['0', false],
+    ['yes', false],
+    ['', false],
+    [undefined, false],
+  ] as const) {
+    t.equal(
+      readParameters(environmentOf('ADD', { CNI_NETNS_OVERRIDE: text })).netnsOverride,
+      on,
+      String(text),
+    );
   }
 });
 
@@ -92,18 +138,51 @@ t.test('container ids and network names', async (t) => {
     t.equal(containerIdProblem(good), undefined, good);
     t.equal(networkNameProblem(good), undefined, good);
   }
-  for (const bad of ['', '.', '..', '../x', '-a', '_a', 'a/b', 'a b', 'a\nb', 'a\n', 'ä', 'a\0', 'x'.repeat(300)]) {
+  for (const bad of [
+    '',
+    '.',
+    '..',
+    '../x',
+    '-a',
+    '_a',
+    'a/b',
+    'a b',
+    'a\nb',
+    'a\n',
+    'ä',
+    'a\0',
+    'x'.repeat(300),
+  ]) {
     t.type(containerIdProblem(bad), 'string', JSON.stringify(bad));
     t.type(networkNameProblem(bad), 'string', JSON.stringify(bad));
   }
   t.equal(containerIdProblem('x'.repeat(CONTAINER_ID_LENGTH)), undefined);
   t.match(containerIdProblem('x'.repeat(CONTAINER_ID_LENGTH + 1)), /154 characters/);
-  t.ok(CONTAINER_ID_LENGTH + NETWORK_NAME_LENGTH + 15 + 2 <= 255, "a runtime's cache file can be named after them");
+  t.ok(
+    CONTAINER_ID_LENGTH + NETWORK_NAME_LENGTH + 15 + 2 <= 255,
+    "a runtime's cache file can be named after them",
+  );
 });
 
 t.test('interface names', async (t) => {
-  for (const good of ['eth0', 'a', '123456789012345', 'eth0.100', 'ens-1_a', 'é']) t.equal(interfaceNameProblem(good), undefined, good);
-  for (const bad of ['', '.', '..', '1234567890123456', 'éééééééé', 'a/b', 'a:b', 'a b', 'a\tb', 'a\n', 'eth%d', 'a\u0001', 'all', 'default']) {
+  for (const good of ['eth0', 'a', '123456789012345', 'eth0.100', 'ens-1_a', 'é'])
+    t.equal(interfaceNameProblem(good), undefined, good);
+  for (const bad of [
+    '',
+    '.',
+    '..',
+    '1234567890123456',
+    'éééééééé',
+    'a/b',
+    'a:b',
+    'a b',
+    'a\tb',
+    'a\n',
+    'eth%d',
+    'a\u0001',
+    'all',
+    'default',
+  ]) {
     t.type(interfaceNameProblem(bad), 'string', JSON.stringify(bad));
   }
 });

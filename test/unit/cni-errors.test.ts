@@ -28,13 +28,25 @@ t.test("the specification's codes, and from 100 on our own", async (t) => {
   const named = new Set(codes.map(([kind]) => kind));
   const own = Object.entries(CODE_OF_KIND).filter(([kind]) => !named.has(kind as ErrorKind));
   t.ok(own.length > 0);
-  t.ok(own.every(([, code]) => code >= 100 && code < 999), 'kinds the specification has no code for');
+  t.ok(
+    own.every(([, code]) => code >= 100 && code < 999),
+    'kinds the specification has no code for',
+  );
   t.equal(new Set(own.map(([, code]) => code)).size, own.length, 'told apart');
 });
 
 t.test('the answer', async (t) => {
-  t.strictSame(errorAnswer(new NetmoorError('bad-config', 'what', 'do this'), '0.4.0'), { cniVersion: '0.4.0', code: 7, msg: 'what', details: 'do this' });
-  t.strictSame(errorAnswer(new NetmoorError('bad-config', 'what'), '1.1.0'), { cniVersion: '1.1.0', code: 7, msg: 'what' });
+  t.strictSame(errorAnswer(new NetmoorError('bad-config', 'what', 'do this'), '0.4.0'), {
+    cniVersion: '0.4.0',
+    code: 7,
+    msg: 'what',
+    details: 'do this',
+  });
+  t.strictSame(errorAnswer(new NetmoorError('bad-config', 'what'), '1.1.0'), {
+    cniVersion: '1.1.0',
+    code: 7,
+    msg: 'what',
+  });
   t.strictSame(errorAnswer(new DelegateError(51, 'their words', 'their details'), '1.1.0'), {
     cniVersion: '1.1.0',
     code: 51,
@@ -45,15 +57,35 @@ t.test('the answer', async (t) => {
 
 t.test('a cause is told once', async (t) => {
   const cause = new SystemError('open the store', 13);
-  t.equal(toCniError(new NetmoorError('store', 'no store', '', { cause })).msg, 'no store: open the store: EACCES');
-  t.equal(toCniError(new NetmoorError('store', 'no store: open the store: EACCES', '', { cause })).msg, 'no store: open the store: EACCES');
+  t.equal(
+    toCniError(new NetmoorError('store', 'no store', '', { cause })).msg,
+    'no store: open the store: EACCES',
+  );
+  t.equal(
+    toCniError(new NetmoorError('store', 'no store: open the store: EACCES', '', { cause })).msg,
+    'no store: open the store: EACCES',
+  );
 });
 
 t.test('the kernel, files, and what nobody foresaw', async (t) => {
-  t.match(toCniError(new SystemError('create bridge', 1)), { code: CODE_OF_KIND.privilege, msg: 'create bridge: EPERM', details: /root/ });
-  t.match(toCniError(new SystemError('create bridge', 95, { extack: 'why' })), { code: CODE_OF_KIND.kernel, msg: /EOPNOTSUPP \(why\)/, details: /kernel/ });
-  t.match(toCniError(Object.assign(new Error('EROFS: x'), { code: 'EROFS' })), { code: 5, details: /read-only/ });
-  t.match(toCniError(Object.assign(new Error('x'), { code: 'ERR_INVALID_ARG_TYPE' })), { code: 999, msg: 'x' });
+  t.match(toCniError(new SystemError('create bridge', 1)), {
+    code: CODE_OF_KIND.privilege,
+    msg: 'create bridge: EPERM',
+    details: /root/,
+  });
+  t.match(toCniError(new SystemError('create bridge', 95, { extack: 'why' })), {
+    code: CODE_OF_KIND.kernel,
+    msg: /EOPNOTSUPP \(why\)/,
+    details: /kernel/,
+  });
+  t.match(toCniError(Object.assign(new Error('EROFS: x'), { code: 'EROFS' })), {
+    code: 5,
+    details: /read-only/,
+  });
+  t.match(toCniError(Object.assign(new Error('x'), { code: 'ERR_INVALID_ARG_TYPE' })), {
+    code: 999,
+    msg: 'x',
+  });
   for (const thrown of [new TypeError('oops'), 'oops', new Error(''), undefined, null, { a: 1 }]) {
     const { code, msg } = toCniError(thrown);
     t.equal(code, 999);
@@ -63,8 +95,16 @@ t.test('the kernel, files, and what nobody foresaw', async (t) => {
 });
 
 t.test('several failures: the first code, all words', async (t) => {
-  const errors = [new NetmoorError('kernel', 'one', 'try'), new NetmoorError('store', 'two', 'try'), new Error('three')];
-  t.match(toCniError(new AggregateError(errors)), { code: CODE_OF_KIND.kernel, msg: 'one; two; three', details: /^try; / });
+  const errors = [
+    new NetmoorError('kernel', 'one', 'try'),
+    new NetmoorError('store', 'two', 'try'),
+    new Error('three'),
+  ];
+  t.match(toCniError(new AggregateError(errors)), {
+    code: CODE_OF_KIND.kernel,
+    msg: 'one; two; three',
+    details: /^try; /,
+  });
   t.equal(toCniError(new AggregateError([], 'nothing')).code, 999);
 });
 
@@ -77,12 +117,26 @@ t.test('quoted input is short and on one line', async (t) => {
 
 t.test('schema errors: places, pointers and neighbours', async (t) => {
   const schema = { definitions: { range: { properties: { subnet: {}, rangeStart: {} } } } };
-  const error = (keyword: string, params: Record<string, unknown>, instancePath: string, schemaPath = '#/x', message = 'must NOT be so') => [
-    { keyword, params, instancePath, schemaPath, message },
-  ];
+  const error = (
+    keyword: string,
+    params: Record<string, unknown>,
+    instancePath: string,
+    schemaPath = '#/x',
+    message = 'must NOT be so',
+  ) => [{ keyword, params, instancePath, schemaPath, message }];
   const data = { ranges: [[{ rangeStrat: '10.0.0.1', 'a/b': 1 }]] };
   const unknown = (additionalProperty: string) =>
-    schemaProblem(schema, error('additionalProperties', { additionalProperty }, '/ranges/0/0', '#/definitions/range/additionalProperties'), data, 'ipam');
+    schemaProblem(
+      schema,
+      error(
+        'additionalProperties',
+        { additionalProperty },
+        '/ranges/0/0',
+        '#/definitions/range/additionalProperties',
+      ),
+      data,
+      'ipam',
+    );
   t.match(unknown('rangeStrat'), {
     kind: 'unsupported-field',
     message: 'unknown key ipam.ranges[0][0].rangeStrat: "10.0.0.1"',
@@ -93,11 +147,20 @@ t.test('schema errors: places, pointers and neighbours', async (t) => {
     kind: 'bad-config',
     message: 'ranges[0][0].a/b must be of type string or array, not 1',
   });
-  t.match(schemaProblem(schema, error('enum', { allowedValues: ['open', 'isolated'] }, '/p'), { p: 'isolate' }, ''), {
-    message: 'p must be one of "open", "isolated", not "isolate"',
-    details: 'did you mean "isolated"?',
-  });
-  t.match(schemaProblem(schema, error('required', { missingProperty: 'subnet' }, ''), {}, 'ipam').message, 'ipam.subnet is missing');
-  t.match(schemaProblem(schema, error('minItems', { limit: 1 }, '/a'), { a: [] }, '').message, 'a must NOT be so, not []');
+  t.match(
+    schemaProblem(schema, error('enum', { allowedValues: ['open', 'isolated'] }, '/p'), { p: 'isolate' }, ''),
+    {
+      message: 'p must be one of "open", "isolated", not "isolate"',
+      details: 'did you mean "isolated"?',
+    },
+  );
+  t.match(
+    schemaProblem(schema, error('required', { missingProperty: 'subnet' }, ''), {}, 'ipam').message,
+    'ipam.subnet is missing',
+  );
+  t.match(
+    schemaProblem(schema, error('minItems', { limit: 1 }, '/a'), { a: [] }, '').message,
+    'a must NOT be so, not []',
+  );
   t.equal(schemaProblem(schema, null, {}, '').kind, 'internal');
 });

@@ -54,7 +54,11 @@ export function fakeWorld({ programs = [], execute }: FakeOptions = {}): FakeWor
       opened.push(path);
       if (path === CONTAINER_NETNS) return { fd: 99, path, id: '4:2000' };
       if (path === OWN_NETNS) return { fd: 98, path, id: OWN_ID };
-      throw new NetmoorError('bad-netns', `network namespace ${JSON.stringify(path)} cannot be opened`, 'the container may have ended');
+      throw new NetmoorError(
+        'bad-netns',
+        `network namespace ${JSON.stringify(path)} cannot be opened`,
+        'the container may have ended',
+      );
     },
     closeNetns: (netns) => void closed.push(netns.path),
     isExecutable: (file) => programs.includes(file),
@@ -114,7 +118,10 @@ export function fakePlugin(result: (context: AttachedContext) => CniResult = () 
 }
 
 /** The environment of a complete call. */
-export function environmentOf(command: string, changes: Record<string, string | undefined> = {}): Record<string, string | undefined> {
+export function environmentOf(
+  command: string,
+  changes: Record<string, string | undefined> = {},
+): Record<string, string | undefined> {
   return {
     CNI_COMMAND: command,
     CNI_CONTAINERID: 'c1',
@@ -138,9 +145,19 @@ export interface Call {
 }
 
 /** One invocation, answered. */
-export function invoke({ command = 'ADD', environment = {}, config = CONFIG, plugin = fakePlugin(), world = fakeWorld() }: Call): Promise<Answer> {
+export function invoke({
+  command = 'ADD',
+  environment = {},
+  config = CONFIG,
+  plugin = fakePlugin(),
+  world = fakeWorld(),
+}: Call): Promise<Answer> {
   const stdin = Buffer.isBuffer(config) ? config : Buffer.from(JSON.stringify(config));
-  return dispatch(plugin, { environment: environmentOf(command, environment), readStdin: () => stdin }, world);
+  return dispatch(
+    plugin,
+    { environment: environmentOf(command, environment), readStdin: () => stdin },
+    world,
+  );
 }
 
 /** The JSON document an answer printed. */

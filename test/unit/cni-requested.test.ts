@@ -16,22 +16,42 @@ function asked(args: string, members: object = {}): [CniConfig, CniRequest] {
   return [readConfig({ ...CONFIG, ...members }, '1.1.0', 'ADD'), request];
 }
 
-const addresses = (args: string, members?: object): string[] => requestedAddresses(...asked(args, members)).map(formatAddress);
+const addresses = (args: string, members?: object): string[] =>
+  requestedAddresses(...asked(args, members)).map(formatAddress);
 
 t.test('addresses: the capability, then args, then CNI_ARGS', async (t) => {
   t.strictSame(addresses(''), []);
   t.strictSame(addresses('IP=10.0.0.1'), ['10.0.0.1']);
   t.strictSame(addresses('IP=10.0.0.1/24, fd00::1,,'), ['10.0.0.1', 'fd00::1']);
   t.strictSame(addresses('IP=10.0.0.1', { args: { cni: { ips: ['10.0.0.2/24'] } } }), ['10.0.0.2']);
-  t.strictSame(addresses('IP=10.0.0.1', { args: { cni: { ips: [] } } }), [], 'args gave it: CNI_ARGS does not count');
-  t.strictSame(addresses('IP=10.0.0.1', { runtimeConfig: { ips: ['fd00::1/64'] } }), ['fd00::1', '10.0.0.1'], 'as nerdctl does it');
-  t.strictSame(addresses('IP=10.0.0.1', { runtimeConfig: { ips: ['10.0.0.3', '10.0.0.3/8'] } }), ['10.0.0.3']);
+  t.strictSame(
+    addresses('IP=10.0.0.1', { args: { cni: { ips: [] } } }),
+    [],
+    'args gave it: CNI_ARGS does not count',
+  );
+  t.strictSame(
+    addresses('IP=10.0.0.1', { runtimeConfig: { ips: ['fd00::1/64'] } }),
+    ['fd00::1', '10.0.0.1'],
+    'as nerdctl does it',
+  );
+  t.strictSame(addresses('IP=10.0.0.1', { runtimeConfig: { ips: ['10.0.0.3', '10.0.0.3/8'] } }), [
+    '10.0.0.3',
+  ]);
 });
 
 t.test('addresses that are none are refused where they stand', async (t) => {
-  t.throws(() => addresses('IP=10.0.0.300'), { kind: 'bad-environment', message: /CNI_ARGS IP: .*10\.0\.0\.300/ });
-  t.throws(() => addresses('', { args: { cni: { ips: ['x'] } } }), { kind: 'bad-config', message: /args\.cni\.ips\[0\]/ });
-  t.throws(() => addresses('', { runtimeConfig: { ips: ['10.0.0.1', '10.0.0.1/33'] } }), { kind: 'bad-config', message: /runtimeConfig\.ips\[1\]/ });
+  t.throws(() => addresses('IP=10.0.0.300'), {
+    kind: 'bad-environment',
+    message: /CNI_ARGS IP: .*10\.0\.0\.300/,
+  });
+  t.throws(() => addresses('', { args: { cni: { ips: ['x'] } } }), {
+    kind: 'bad-config',
+    message: /args\.cni\.ips\[0\]/,
+  });
+  t.throws(() => addresses('', { runtimeConfig: { ips: ['10.0.0.1', '10.0.0.1/33'] } }), {
+    kind: 'bad-config',
+    message: /runtimeConfig\.ips\[1\]/,
+  });
 });
 
 t.test('MAC address', async (t) => {
@@ -41,9 +61,15 @@ t.test('MAC address', async (t) => {
   t.equal(mac('MAC='), undefined);
   t.equal(mac('MAC=02:00:00:00:00:01'), '02:00:00:00:00:01');
   t.equal(mac('MAC=02:00:00:00:00:01', { args }), '02:00:00:00:00:aa');
-  t.equal(mac('MAC=02:00:00:00:00:01', { args, runtimeConfig: { mac: '02:00:00:00:00:03' } }), '02:00:00:00:00:03');
+  t.equal(
+    mac('MAC=02:00:00:00:00:01', { args, runtimeConfig: { mac: '02:00:00:00:00:03' } }),
+    '02:00:00:00:00:03',
+  );
   t.throws(() => mac('MAC=01:00:5e:00:00:01'), { kind: 'bad-environment', message: /CNI_ARGS MAC/ });
-  t.throws(() => mac('', { runtimeConfig: { mac: 'x' } }), { kind: 'bad-config', message: /runtimeConfig\.mac/ });
+  t.throws(() => mac('', { runtimeConfig: { mac: 'x' } }), {
+    kind: 'bad-config',
+    message: /runtimeConfig\.mac/,
+  });
 });
 
 t.test('the name of the container', async (t) => {
@@ -51,7 +77,8 @@ t.test('the name of the container', async (t) => {
   t.equal(name(''), undefined);
   t.equal(name('K8S_POD_NAME=web-1'), 'web-1');
   t.equal(name('K8S_POD_NAME=web-1', { args: { cni: { name: 'mail' } } }), 'mail');
-  for (const bad of ['a b', 'a\nb', '\u001b[31m', 'x'.repeat(300)]) t.equal(name(`K8S_POD_NAME=${bad}`), undefined, JSON.stringify(bad.slice(0, 9)));
+  for (const bad of ['a b', 'a\nb', '\u001b[31m', 'x'.repeat(300)])
+    t.equal(name(`K8S_POD_NAME=${bad}`), undefined, JSON.stringify(bad.slice(0, 9)));
 });
 
 t.test('port mappings', async (t) => {
@@ -65,7 +92,14 @@ t.test('port mappings', async (t) => {
     { hostPort: 0, containerPort: 9000 },
     { containerPort: 9001, protocol: 'icmp' },
   ]);
-  t.strictSame(mappings.map(describeMapping), ['tcp 8080', 'udp 53', 'tcp 127.0.0.1:443', 'tcp [::1]:443', 'sctp 5000-5009', 'tcp 7000-7001']);
+  t.strictSame(mappings.map(describeMapping), [
+    'tcp 8080',
+    'udp 53',
+    'tcp 127.0.0.1:443',
+    'tcp [::1]:443',
+    'sctp 5000-5009',
+    'tcp 7000-7001',
+  ]);
   t.match(mappings[0], { protocol: 'tcp', hostPort: 8080, containerPort: 80, count: 1 });
   t.match(mappings[4], { hostPort: 5000, containerPort: 6000, count: 10 });
 });
@@ -107,26 +141,47 @@ t.test('the same port of the host twice', async (t) => {
   for (const [a, b, conflict] of cases) {
     for (const pair of [[a, b] as const, [b, a] as const]) {
       const text = JSON.stringify(pair);
-      if (conflict) t.throws(() => readPortMappings(pair), { kind: 'bad-config', message: /same port/ }, text);
+      if (conflict)
+        t.throws(() => readPortMappings(pair), { kind: 'bad-config', message: /same port/ }, text);
       else t.equal(readPortMappings(pair).length, 2, text);
     }
   }
-  const far = [{ hostPort: 1, containerPort: 1, range: 1000 }, { hostPort: 2000, containerPort: 1 }, { hostPort: 900, containerPort: 1 }];
-  t.throws(() => readPortMappings(far), { message: /tcp 1-1000 and tcp 900/ }, 'a range reaches past its neighbour');
-  const many = Array.from({ length: 20_000 }, (_, index) => ({ hostPort: index + 1, containerPort: index + 1 }));
+  const far = [
+    { hostPort: 1, containerPort: 1, range: 1000 },
+    { hostPort: 2000, containerPort: 1 },
+    { hostPort: 900, containerPort: 1 },
+  ];
+  t.throws(
+    () => readPortMappings(far),
+    { message: /tcp 1-1000 and tcp 900/ },
+    'a range reaches past its neighbour',
+  );
+  const many = Array.from({ length: 20_000 }, (_, index) => ({
+    hostPort: index + 1,
+    containerPort: index + 1,
+  }));
   t.equal(readPortMappings(many).length, many.length);
 });
 
 t.test('conflicts are the same both ways', async (t) => {
-  const [a, b] = [{ protocol: 'tcp', hostPort: 10, containerPort: 1, count: 5 }, { protocol: 'tcp', hostPort: 14, containerPort: 1, count: 1 }] as const;
+  const [a, b] = [
+    { protocol: 'tcp', hostPort: 10, containerPort: 1, count: 5 },
+    { protocol: 'tcp', hostPort: 14, containerPort: 1, count: 1 },
+  ] as const;
   t.ok(mappingsConflict(a, b));
   t.ok(mappingsConflict(b, a));
   t.notOk(mappingsConflict(a, { ...b, hostPort: 15 }));
 });
 
 t.test('resolv.conf', async (t) => {
-  const text = '# a\n; b\nnameserver 10.0.0.1\n nameserver\tfd00::1 \nnameserver fe80::1%eth0\nnameserver\ndomain old\ndomain a.example\nsearch a b\nsearch c\noptions ndots:5 rotate\nsortlist x\r\n';
-  t.strictSame(parseResolvConf(text), { nameservers: ['10.0.0.1', 'fd00::1'], domain: 'a.example', search: ['a', 'b', 'c'], options: ['ndots:5', 'rotate'] });
+  const text =
+    '# a\n; b\nnameserver 10.0.0.1\n nameserver\tfd00::1 \nnameserver fe80::1%eth0\nnameserver\ndomain old\ndomain a.example\nsearch a b\nsearch c\noptions ndots:5 rotate\nsortlist x\r\n';
+  t.strictSame(parseResolvConf(text), {
+    nameservers: ['10.0.0.1', 'fd00::1'],
+    domain: 'a.example',
+    search: ['a', 'b', 'c'],
+    options: ['ndots:5', 'rotate'],
+  });
   t.strictSame(parseResolvConf(''), {});
 });
 

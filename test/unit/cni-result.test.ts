@@ -11,7 +11,14 @@ import type { CniVersion } from '../../lib/cni/versions.ts';
 const FULL: CniResult = {
   interfaces: [
     { name: 'br0', mac: '02:00:00:00:00:01', mtu: 1500 },
-    { name: 'eth0', mac: '02:00:00:00:00:02', mtu: 1450, sandbox: '/run/netns/c', socketPath: '/run/s', pciID: '0000:00:1f.6' },
+    {
+      name: 'eth0',
+      mac: '02:00:00:00:00:02',
+      mtu: 1450,
+      sandbox: '/run/netns/c',
+      socketPath: '/run/s',
+      pciID: '0000:00:1f.6',
+    },
   ],
   ips: [
     { address: '10.1.0.2/16', gateway: '10.1.0.1', interface: 1 },
@@ -70,15 +77,21 @@ t.test('a full result in the shape of each version', async (t) => {
 });
 
 t.test('an empty result: dns is always there before 1.0.0, empty lists never', async (t) => {
-  for (const cniVersion of ['0.3.0', '0.3.1', '0.4.0'] as const) t.strictSame(encodeResult(EMPTY_RESULT, cniVersion), { cniVersion, dns: {} });
-  for (const cniVersion of ['1.0.0', '1.1.0'] as const) t.strictSame(encodeResult(EMPTY_RESULT, cniVersion), { cniVersion });
+  for (const cniVersion of ['0.3.0', '0.3.1', '0.4.0'] as const)
+    t.strictSame(encodeResult(EMPTY_RESULT, cniVersion), { cniVersion, dns: {} });
+  for (const cniVersion of ['1.0.0', '1.1.0'] as const)
+    t.strictSame(encodeResult(EMPTY_RESULT, cniVersion), { cniVersion });
 });
 
 t.test('0.1.0 and 0.2.0 cannot express a result without addresses', async (t) => {
   for (const cniVersion of ['0.1.0', '0.2.0'] as const) {
     t.throws(() => encodeResult(EMPTY_RESULT, cniVersion), { kind: 'bad-config', message: /address/ });
     const ip = { address: '10.0.0.2/8' };
-    t.strictSame(encodeResult({ ...EMPTY_RESULT, ips: [ip] }, cniVersion), { cniVersion, ip4: { ip: ip.address }, dns: {} });
+    t.strictSame(encodeResult({ ...EMPTY_RESULT, ips: [ip] }, cniVersion), {
+      cniVersion,
+      ip4: { ip: ip.address },
+      dns: {},
+    });
   }
 });
 
@@ -89,36 +102,46 @@ t.test('what each version writes is read back', async (t) => {
     if (cniVersion === '1.1.0') t.strictSame(decoded, FULL);
     else if (cniVersion >= '0.3.0') t.strictSame(decoded, withoutExtras, cniVersion);
     else {
-      t.strictSame(decoded, {
-        interfaces: [],
-        ips: [{ address: '10.1.0.2/16', gateway: '10.1.0.1' }, { address: 'fd00::2/64', gateway: 'fd00::1' }],
-        routes: MIDDLE.routes,
-        dns: DNS,
-      }, cniVersion);
+      t.strictSame(
+        decoded,
+        {
+          interfaces: [],
+          ips: [
+            { address: '10.1.0.2/16', gateway: '10.1.0.1' },
+            { address: 'fd00::2/64', gateway: 'fd00::1' },
+          ],
+          routes: MIDDLE.routes,
+          dns: DNS,
+        },
+        cniVersion,
+      );
     }
   }
 });
 
-t.test('addresses come out canonical, strangers keys are dropped, empty strings and zeros mean absent', async (t) => {
-  const decoded = decodeResult(
-    {
-      cniVersion: '1.0.0',
-      interfaces: [{ name: 'eth0', mac: '', mtu: 0, sandbox: '', extra: 1 }],
-      ips: [{ address: 'FD00:0:0::2/64', gateway: '', interface: 0 }],
-      routes: [{ dst: '::/0', gw: 'FD00::1', priority: 0, table: 0, scope: 0 }],
-      dns: { nameservers: [], domain: '' },
-      extra: {},
-    },
-    'r',
-  );
-  t.strictSame(decoded, {
-    interfaces: [{ name: 'eth0' }],
-    ips: [{ address: 'fd00::2/64', interface: 0 }],
-    routes: [{ dst: '::/0', gw: 'fd00::1', table: 0, scope: 0 }],
-    dns: {},
-  });
-  t.strictSame(decodeResult({}, 'r'), EMPTY_RESULT);
-});
+t.test(
+  'addresses come out canonical, strangers keys are dropped, empty strings and zeros mean absent',
+  async (t) => {
+    const decoded = decodeResult(
+      {
+        cniVersion: '1.0.0',
+        interfaces: [{ name: 'eth0', mac: '', mtu: 0, sandbox: '', extra: 1 }],
+        ips: [{ address: 'FD00:0:0::2/64', gateway: '', interface: 0 }],
+        routes: [{ dst: '::/0', gw: 'FD00::1', priority: 0, table: 0, scope: 0 }],
+        dns: { nameservers: [], domain: '' },
+        extra: {},
+      },
+      'r',
+    );
+    t.strictSame(decoded, {
+      interfaces: [{ name: 'eth0' }],
+      ips: [{ address: 'fd00::2/64', interface: 0 }],
+      routes: [{ dst: '::/0', gw: 'fd00::1', table: 0, scope: 0 }],
+      dns: {},
+    });
+    t.strictSame(decodeResult({}, 'r'), EMPTY_RESULT);
+  },
+);
 
 t.test('broken results are refused with the place of the fault', async (t) => {
   const cases: [unknown, string, RegExp][] = [
@@ -126,12 +149,24 @@ t.test('broken results are refused with the place of the fault', async (t) => {
     [{ ips: {} }, 'bad-config', /^r\.ips must be of type array/],
     [{ ips: [{}] }, 'bad-config', /^r\.ips\[0\]\.address is missing/],
     [{ ips: [{ address: '10.0.0.1' }] }, 'bad-config', /^r\.ips\[0\]\.address: /],
-    [{ ips: [{ address: '10.0.0.1/8', interface: 0 }] }, 'bad-config', /^r\.ips\[0\]\.interface is 0, but there are 0/],
-    [{ interfaces: [{ name: 'a' }], ips: [{ address: '10.0.0.1/8', interface: -1 }] }, 'bad-config', /interface is -1/],
+    [
+      { ips: [{ address: '10.0.0.1/8', interface: 0 }] },
+      'bad-config',
+      /^r\.ips\[0\]\.interface is 0, but there are 0/,
+    ],
+    [
+      { interfaces: [{ name: 'a' }], ips: [{ address: '10.0.0.1/8', interface: -1 }] },
+      'bad-config',
+      /interface is -1/,
+    ],
     [{ interfaces: [{ mac: 'x' }] }, 'bad-config', /^r\.interfaces\[0\]\.name is missing/],
     [{ routes: [{ dst: 'default' }] }, 'bad-config', /^r\.routes\[0\]\.dst: /],
     [{ routes: [{ dst: '::/0', gw: 'x' }] }, 'bad-config', /^r\.routes\[0\]\.gw: /],
-    [{ routes: [{ dst: '::/0', scope: 256 }] }, 'bad-config', /^r\.routes\[0\]\.scope must be <= 255, not 256/],
+    [
+      { routes: [{ dst: '::/0', scope: 256 }] },
+      'bad-config',
+      /^r\.routes\[0\]\.scope must be <= 255, not 256/,
+    ],
     [{ ip4: { ip: '10.0.0.1/8', routes: [{ dst: 'x' }] } }, 'bad-config', /^r\.ip4\.routes\[0\]\.dst: /],
     [{ cniVersion: '3.0.0' }, 'bad-version', /3\.0\.0/],
   ];
@@ -149,7 +184,10 @@ t.test('a chained result follows the previous one, its indexes shifted', async (
     dns: {},
   };
   const merged = mergeResults(FULL, ours);
-  t.strictSame(merged.interfaces.map(({ name }) => name), ['br0', 'eth0', 'br1', 'eth1']);
+  t.strictSame(
+    merged.interfaces.map(({ name }) => name),
+    ['br0', 'eth0', 'br1', 'eth1'],
+  );
   t.strictSame(merged.ips.slice(3), [{ address: '10.9.0.2/24', interface: 3 }, { address: '10.9.1.2/24' }]);
   t.equal(merged.routes.length, 4);
   t.strictSame(merged.dns, DNS, 'we said nothing');
