@@ -1,8 +1,11 @@
-/** The world as it is. Nothing is read before it is asked for. */
-import { spawnSync } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
+/**
+ * The world as it is. Nothing is read before it is asked for, and Node's modules for programs and randomness, which take
+ * milliseconds to load, are not loaded before they are used.
+ */
 import { accessSync, closeSync, constants, openSync, readFileSync, readSync, statSync } from 'node:fs';
 import { closeNetns, openNetns, ownNetnsId } from '../system/netns.ts';
+import { processIdentity } from '../system/process.ts';
+import { files } from './files.ts';
 import type { Execution, Outcome, World } from './world.ts';
 
 /** A plugin's answer is one JSON document, its complaints a few lines. */
@@ -19,6 +22,7 @@ function isExecutable(file: string): boolean {
 }
 
 function execute(file: string, { environment, stdin, timeLimit }: Execution): Outcome {
+  const { spawnSync } = process.getBuiltinModule('node:child_process');
   const done = spawnSync(file, [], {
     env: { ...environment },
     input: stdin,
@@ -72,7 +76,7 @@ function machineId(): string {
 export function realWorld(): World {
   return {
     now: () => Date.now(),
-    random: (bytes) => randomBytes(bytes),
+    random: (bytes) => process.getBuiltinModule('node:crypto').randomBytes(bytes),
     get bootId() {
       return bootId();
     },
@@ -89,5 +93,8 @@ export function realWorld(): World {
     isExecutable,
     execute,
     readText,
+    files,
+    resultsDirectory: '/var/lib/cni/results',
+    processIdentity,
   };
 }

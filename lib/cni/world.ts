@@ -4,6 +4,7 @@
  */
 import type { Environment } from './environment.ts';
 import type { Netns } from '../system/netns.ts';
+import type { ProcessIdentity } from '../system/process.ts';
 
 export interface Execution {
   readonly environment: Environment;
@@ -19,6 +20,18 @@ export interface Outcome {
   readonly killedBy?: string;
   readonly stdout: Buffer;
   readonly stderr: string;
+}
+
+/** Small files, such as network configurations and cached results: at most FILE_BYTES each. Throws Node's errors. */
+export interface Files {
+  /** Names of the files in a directory, sorted, its subdirectories left out; none when there is no such directory. */
+  readonly list: (directory: string) => readonly string[];
+  /** Undefined when there is no such file. Throws NetmoorError('io') when it is too large, or no regular file. */
+  readonly read: (file: string) => Buffer | undefined;
+  /** Replaces the file in one step, readable by root alone, its directories made where needed. */
+  readonly write: (file: string, content: Buffer) => void;
+  /** Absence is fine. */
+  readonly remove: (file: string) => void;
 }
 
 export interface World {
@@ -45,4 +58,9 @@ export interface World {
   readonly execute: (file: string, execution: Execution) => Outcome;
   /** Text of a file of at most 64 KiB, such as resolv.conf; throws Node's errors. */
   readonly readText: (file: string) => string;
+  readonly files: Files;
+  /** Where runtimes keep the results of their attachments (libcni's cache). */
+  readonly resultsDirectory: string;
+  /** The process that has this number now; undefined when none has. */
+  readonly processIdentity: (pid: number) => ProcessIdentity | undefined;
 }

@@ -1,0 +1,145 @@
+/** What a runtime asks of a network for one interface of one container, and its checks before any plugin runs. */
+import { NetmoorError, errorText } from '../../base/errors.ts';
+import { parseAddress, parsePrefix } from '../../base/ip.ts';
+import { parseMac } from '../../base/mac.ts';
+import type { ProcessIdentity } from '../../system/process.ts';
+import { findPlugin } from '../delegate.ts';
+import type { Environment } from '../environment.ts';
+import type { Json, JsonObject } from '../json.ts';
+import { isJsonObject } from '../json.ts';
+import { containerIdProblem, interfaceNameProblem, networkNameProblem } from '../names.ts';
+import type { Plugin } from '../plugin.ts';
+import { readPortMappings } from '../port-mappings.ts';
+import { quote } from '../quote.ts';
+import { readRuntimeConfig } from '../runtime-config.ts';
+import type { World } from '../world.ts';
+import type { NetworkList } from './list.ts';
+
+export interface Attachment {
+  readonly containerId: string;
+  /** Path of the container's namespace; empty when it is gone (DEL only). */
+  readonly netns: string;
+  readonly ifname: string;
+  /** CNI_ARGS. */
+  readonly args: ReadonlyMap<string, string>;
+  /** portMappings, ips, mac, dns, aliases, …: each reaches the plugins that declare the capability. */
+  readonly capabilities: JsonObject;
+  /** Directories to look for plugins in. */
+  readonly path: readonly string[];
+  /** "device:inode" of the namespace: should the path lead elsewhere by the time a plugin is to run, none runs. */
+  readonly netnsId?: string;
+  /** The process whose namespace it is, when `netns` is /proc/PID/ns/net: its number may be used again. */
+  readonly process?: ProcessIdentity;
+  /** For plugins of others; PLUGIN_ENVIRONMENT when absent. Its CNI_ variables do not count. */
+  readonly environment?: Environment;
+}
+
+/** Our own plugins by type, run in this process; undefined: looked for in the path and executed. */
+export type Ours = (type: string) => Promise<Plugin | undefined>;
+
+function refuse(problem: string, advice = 'correct it and try again'): never {
+  throw new NetmoorError('bad-config', problem, advice);
+}
+
+function checkNames(network: string, { containerId, ifname, netns, path }: Attachment): void {
+  const problems = [
+    ['network', networkNameProblem(network)],
+    ['container id', containerIdProblem(containerId)],
+    ['interface', interfaceNameProblem(ifname)],
+    ['namespace', netns === '' || netns.startsWith('/') ? undefined : `${quote(netns)} is not an absolute path`],
+  ] as const;
+  for (const [what, problem] of problems) if (problem !== undefined) refuse(`${what}: ${problem}`);
+  const bad = path.find((directory) => !directory.startsWith('/') || directory.includes(':'));
+  if (bad !== undefined) refuse(`path of plugins: ${quote(bad)} is not an absolute path without ":"`);
+  if (path.length === 0) refuse('path of plugins: it is empty', 'name at least one directory');
+}
+
+/** CNI_ARGS has no way to quote its separators. */
+function checkArgs(args: ReadonlyMap<string, string>): void {
+  for (const [key, value] of args) {
+    if (!/^[a-zA-Z][a-zA-Z0-9_]*$/.test(key)) refuse(`argument ${quote(key)} is no name for one`);
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: refusing them is the point
+    if (/[;=\u0000-\u001f]/.test(value)) refuse(`argument ${key}: ${quote(value)} holds ";", "=" or a control character`);
+  }
+}
+
+function readEach(what: string, texts: readonly string[], read: (text: string) => unknown): void {
+  for (const text of texts) {
+    try {
+      read(text);
+    } catch (error) {
+      refuse(`${what}: ${errorText(error)}`);
+    }
+  }
+}
+
+/** By the rules of our own plugins, for whichever plugin it is meant. */
+function checkCapabilities(network: string, capabilities: JsonObject): void {
+  const { portMappings, ips, mac } = readRuntimeConfig(capabilities, network);
+  readPortMappings(portMappings);
+  readEach('address', ips, (text) => (text.includes('/') ? parsePrefix(text) : parseAddress(text)));
+  readEach('MAC address', mac === undefined ? [] : [mac], parseMac);
+}
+
+export function declares(plugin: JsonObject, capability: string): boolean {
+  const declared = plugin['capabilities'];
+  return isJsonObject(declared) && declared[capability] === true;
+}
+
+/** What would silently not happen otherwise; names and DNS are hints, which a network may have no use for. */
+const ESSENTIAL = ['portMappings', 'ips', 'mac', 'bandwidth'];
+
+function isEmpty(value: Json | undefined): boolean {
+  return value === undefined || (Array.isArray(value) && value.length === 0);
+}
+
+/**
+ * The attachment as this network understands it: an address or a MAC for which no plugin declares the capability goes by
+ * CNI_ARGS, as before there were capabilities. Throws 'bad-config' when a port or an address would be lost.
+ */
+export function adapt(list: NetworkList, attachment: Attachment): Attachment {
+  const args = new Map(attachment.args);
+  const capabilities: Record<string, Json> = { ...attachment.capabilities };
+  for (const capability of ESSENTIAL) {
+    const value = capabilities[capability];
+    if (isEmpty(value) || list.plugins.some((plugin) => declares(plugin, capability))) continue;
+    const single = capability === 'ips' && Array.isArray(value) && value.length === 1 ? value[0] : capability === 'mac' ? value : undefined;
+    const variable = capability === 'ips' ? 'IP' : 'MAC';
+    if (typeof single !== 'string' || args.has(variable)) {
+      refuse(
+        `network ${list.name} cannot do what is asked of it: no plugin of it declares the capability ${capability}`,
+        `add "capabilities": { "${capability}": true } to a plugin that has it, in ${list.source}`,
+      );
+    }
+    args.set(variable, capability === 'ips' ? single.replace(/\/.*$/, '') : single);
+    delete capabilities[capability];
+  }
+  if (args.size > 0 && !args.has('IgnoreUnknown')) args.set('IgnoreUnknown', '1');
+  return { ...attachment, args, capabilities };
+}
+
+/** Everything that can be known to be wrong before a plugin runs. Throws NetmoorError. */
+export async function validateAttachment(list: NetworkList, attachment: Attachment, world: World, ours: Ours): Promise<void> {
+  checkNames(list.name, attachment);
+  checkArgs(attachment.args);
+  checkCapabilities(list.name, attachment.capabilities);
+  for (const plugin of list.plugins) {
+    const type = String(plugin['type']);
+    if ((await ours(type)) === undefined) findPlugin(type, attachment.path, world);
+  }
+}
+
+/** Throws when the path does not lead, or no longer leads, to the namespace that is meant. */
+export function requireSameNetns({ netns, netnsId, process }: Attachment, world: World): void {
+  if (process !== undefined && world.processIdentity(process.pid)?.started !== process.started) {
+    throw new NetmoorError('bad-netns', `process ${process.pid} has ended`, 'the container ended meanwhile; start it again');
+  }
+  const opened = world.openNetns(netns);
+  world.closeNetns(opened);
+  if (opened.id === world.ownNetnsId()) {
+    throw new NetmoorError('own-netns', `${quote(netns)} is the network namespace of the host`, 'give the namespace of a container');
+  }
+  if (netnsId !== undefined && opened.id !== netnsId) {
+    throw new NetmoorError('bad-netns', `${quote(netns)} is another namespace than before`, 'the container ended meanwhile; start it again');
+  }
+}

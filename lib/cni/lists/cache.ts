@@ -1,0 +1,212 @@
+/**
+ * What a container was attached to, kept for CHECK and DEL where libcni keeps it and as libcni writes it ("cniCacheV1"), so that
+ * either finds the attachments of the other. The member "netmoor" is ours, which libcni passes over: the file is there before
+ * the first plugin runs, hence whatever dies in between can still be taken down.
+ */
+import { NetmoorError, errorText } from '../../base/errors.ts';
+import type { ProcessIdentity } from '../../system/process.ts';
+import { decodeResult } from '../decode-result.ts';
+import { encodeResult } from '../encode-result.ts';
+import type { Json, JsonObject } from '../json.ts';
+import { isJsonObject, parseJsonObject } from '../json.ts';
+import { containerIdProblem, interfaceNameProblem, networkNameProblem } from '../names.ts';
+import { quote } from '../quote.ts';
+import type { CniResult } from '../result.ts';
+import type { World } from '../world.ts';
+import type { Attachment } from './attachment.ts';
+import { readList, upconvert, writeList } from './list.ts';
+import type { NetworkList } from './list.ts';
+
+const KIND = 'cniCacheV1';
+
+/** What tells one life of a namespace from another that has its path. */
+export interface Origin {
+  readonly bootId: string;
+  /** "device:inode" */
+  readonly netnsId?: string;
+  readonly process?: ProcessIdentity;
+  /** Its ADD has not finished, or died: `result` is that of the plugins that had run by then. */
+  readonly unfinished: boolean;
+}
+
+export interface CachedAttachment {
+  readonly network: string;
+  readonly containerId: string;
+  readonly ifname: string;
+  readonly netns: string;
+  readonly args: ReadonlyMap<string, string>;
+  readonly capabilities: JsonObject;
+  /** The list as it was at ADD; undefined when it cannot be read any more. */
+  readonly list: NetworkList | undefined;
+  /** Undefined when no plugin had finished, or the result cannot be read any more. */
+  readonly result: CniResult | undefined;
+  /** Undefined for an attachment that another runtime made. */
+  readonly origin: Origin | undefined;
+  readonly file: string;
+}
+
+export interface CacheKey {
+  readonly network: string;
+  readonly containerId: string;
+  readonly ifname: string;
+}
+
+function fileOf({ network, containerId, ifname }: CacheKey, world: World): string {
+  return `${world.resultsDirectory}/${network}-${containerId}-${ifname}`;
+}
+
+function text(value: Json | undefined): string {
+  return typeof value === 'string' ? value : '';
+}
+
+function attempt<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof NetmoorError) return undefined;
+    throw error;
+  }
+}
+
+function readConfig(base64: string, file: string): NetworkList {
+  const document = parseJsonObject(Buffer.from(base64, 'base64'), 'the cached configuration');
+  return document['plugins'] === undefined ? upconvert(document, file) : readList(document, file).list;
+}
+
+function readArgs(pairs: Json | undefined): Map<string, string> {
+  const list = Array.isArray(pairs) ? pairs : [];
+  const strings = list.filter((pair): pair is [string, string] => Array.isArray(pair) && pair.length === 2 && pair.every((item) => typeof item === 'string'));
+  return new Map(strings);
+}
+
+function readOrigin(value: Json | undefined): Origin | undefined {
+  if (!isJsonObject(value)) return undefined;
+  const { bootId, netnsId, process, unfinished } = value;
+  const pid = isJsonObject(process) ? process['pid'] : undefined;
+  const started = isJsonObject(process) ? process['started'] : undefined;
+  return {
+    bootId: text(bootId),
+    unfinished: unfinished === true,
+    ...(typeof netnsId === 'string' ? { netnsId } : {}),
+    ...(typeof pid === 'number' && typeof started === 'string' ? { process: { pid, started } } : {}),
+  };
+}
+
+/** Undefined for what is no attachment: another kind of file, half a file, names that no runtime accepts. */
+function readCached(file: string, world: World): CachedAttachment | undefined {
+  const document = attempt(() => parseJsonObject(world.files.read(file) ?? Buffer.alloc(0), file));
+  if (document === undefined || document['kind'] !== KIND) return undefined;
+  const { networkName, containerId, ifName, netns, config, cniArgs, capabilityArgs, result, netmoor } = document;
+  const [network, id, ifname] = [text(networkName), text(containerId), text(ifName)];
+  if (networkNameProblem(network) ?? containerIdProblem(id) ?? interfaceNameProblem(ifname)) return undefined;
+  return {
+    network,
+    containerId: id,
+    ifname,
+    netns: text(netns),
+    args: readArgs(cniArgs),
+    capabilities: isJsonObject(capabilityArgs) ? capabilityArgs : {},
+    list: attempt(() => readConfig(text(config), file)),
+    result: result === undefined ? undefined : attempt(() => decodeResult(result, 'cached result')),
+    origin: readOrigin(netmoor),
+    file,
+  };
+}
+
+/** Everything that is on file; what cannot be read does not count. */
+export function allCachedAttachments(world: World): CachedAttachment[] {
+  const names = world.files.list(world.resultsDirectory).filter((name) => !name.startsWith('.'));
+  return names.flatMap((name) => readCached(`${world.resultsDirectory}/${name}`, world) ?? []);
+}
+
+/** Everything a container is attached to, whoever attached it, in the order of its interfaces' names. */
+export function cachedAttachments(containerId: string, world: World): CachedAttachment[] {
+  const part = `-${containerId}-`;
+  const names = world.files.list(world.resultsDirectory).filter((name) => !name.startsWith('.') && name.includes(part));
+  const read = names.flatMap((name) => readCached(`${world.resultsDirectory}/${name}`, world) ?? []);
+  const natural = new Intl.Collator('en', { numeric: true });
+  return read.filter((cached) => cached.containerId === containerId).sort((a, b) => natural.compare(a.ifname, b.ifname));
+}
+
+function sameKey(a: CacheKey, b: CacheKey): boolean {
+  return a.network === b.network && a.containerId === b.containerId && a.ifname === b.ifname;
+}
+
+export function cachedAttachment(key: CacheKey, world: World): CachedAttachment | undefined {
+  const cached = readCached(fileOf(key, world), world);
+  return cached !== undefined && sameKey(cached, key) ? cached : undefined;
+}
+
+function describe({ network, containerId, ifname }: CacheKey): string {
+  return `${network}/${containerId}/${ifname}`;
+}
+
+/** "a-b" with container "c" and "a" with container "b-c" share a file name. */
+function refuseStranger(key: CacheKey, file: string, world: World): void {
+  const there = readCached(file, world);
+  if (there === undefined || sameKey(there, key)) return;
+  throw new NetmoorError(
+    'bad-config',
+    `the result of ${describe(key)} would be kept in ${quote(file)}, which is that of ${describe(there)}`,
+    'choose another container id',
+  );
+}
+
+/** How far an ADD has come. */
+export interface Progress {
+  readonly result: CniResult | undefined;
+  readonly unfinished: boolean;
+}
+
+function originOf({ netnsId, process }: Attachment, unfinished: boolean, { bootId }: World): Origin {
+  return { bootId, unfinished, ...(netnsId === undefined ? {} : { netnsId }), ...(process === undefined ? {} : { process }) };
+}
+
+/** Puts an attachment on file: with no result and unfinished when it is about to be made. Throws NetmoorError. */
+export function rememberAttachment(list: NetworkList, attachment: Attachment, { result, unfinished }: Progress, world: World): void {
+  const { containerId, ifname, netns, args, capabilities } = attachment;
+  const key = { network: list.name, containerId, ifname };
+  const file = fileOf(key, world);
+  if (result === undefined) refuseStranger(key, file, world);
+  const document = {
+    kind: KIND,
+    containerId,
+    config: Buffer.from(JSON.stringify(writeList(list))).toString('base64'),
+    ifName: ifname,
+    networkName: list.name,
+    netns,
+    cniArgs: [...args],
+    capabilityArgs: capabilities,
+    ...(result === undefined ? {} : { result: encodeResult(result, list.cniVersion) }),
+    netmoor: originOf(attachment, unfinished, world),
+  };
+  const content = Buffer.from(JSON.stringify(document));
+  try {
+    world.files.write(file, content);
+  } catch (error) {
+    const advice = 'the directory must be writable; results are kept for the time of detaching';
+    throw new NetmoorError('io', `${quote(file)} cannot be written: ${errorText(error)}`, advice, { cause: error });
+  }
+}
+
+/** Forgets what is on file under this key, and nothing else. */
+export function forgetAttachment(key: CacheKey, world: World): void {
+  const file = fileOf(key, world);
+  const there = readCached(file, world);
+  if (there === undefined || sameKey(there, key)) world.files.remove(file);
+}
+
+/** False when the container is certainly gone from where it was attached: another boot, process or namespace. */
+export function isWhereItWas({ netns, origin }: CachedAttachment, world: World): boolean {
+  if (netns === '') return false;
+  if (origin !== undefined && origin.bootId !== world.bootId) return false;
+  const process = origin?.process;
+  if (process !== undefined && world.processIdentity(process.pid)?.started !== process.started) return false;
+  const id = attempt(() => {
+    const opened = world.openNetns(netns);
+    world.closeNetns(opened);
+    return opened.id;
+  });
+  if (id === undefined || id === world.ownNetnsId()) return false;
+  return origin?.netnsId === undefined || origin.netnsId === id;
+}
