@@ -110,8 +110,8 @@ function rememberAttachment(tx: StoreTransaction, request: AttachRequest, record
 function completeDelegated(host: Host, request: AttachRequest, intent: Attachment, undo: UndoStack): Attachment {
   const delegate = delegateOf(request);
   if (delegate === undefined) return intent;
-  undo.push(`give addresses back to ${delegate.type}`, () => delegateDel(delegate.type, request.context));
   const leased = leaseFromDelegate(delegate.type, request.context);
+  undo.push(`give addresses back to ${delegate.type}`, () => delegateDel(delegate.type, request.context));
   const { addresses, detail } = planAttachment(request.config, leased, delegate);
   const record = { ...intent.record, addresses, detail: { ...detail } };
   host.store.write((tx) => rememberAttachment(tx, request, record));

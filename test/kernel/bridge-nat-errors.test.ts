@@ -1,0 +1,151 @@
+/** What can be wrong with a request or a host: the right code, words that say what to do, and nothing left behind. */
+import t from 'tap';
+import { lacking, without, withHost } from './harness.ts';
+import type { Host, Snapshot } from './harness.ts';
+import { BRIDGE_NAT, DUAL_STACK, Network } from './moorings.ts';
+import type { Wish } from './moorings.ts';
+
+const skip = lacking() ?? false;
+
+interface Trouble {
+  readonly what: string;
+  readonly config?: object;
+  readonly wish?: Wish;
+  readonly prepare?: (host: Host, network: Network) => Promise<unknown>;
+  readonly code: number;
+  readonly msg: RegExp;
+  readonly details: RegExp;
+}
+
+const TROUBLES: readonly Trouble[] = [
+  { what: 'an unknown key', config: { hairpinMod: true }, code: 2, msg: /hairpinMod/, details: /hairpinMode/ },
+  { what: 'an unknown ipam key', config: { ipam: { subnet: '10.77.0.0/24', rangestart: '10.77.0.9' } }, code: 2, msg: /rangestart/, details: /rangeStart/ },
+  { what: 'a key of the wrong type', config: { mtu: 'big' }, code: 7, msg: /mtu/, details: /./ },
+  { what: 'a bridge name that is a path', config: { bridge: '../x' }, code: 7, msg: /bridge/, details: /./ },
+  { what: 'a network name with a newline', config: { name: 'a\nb' }, code: 7, msg: /name/, details: /./ },
+  { what: 'a network name of 300 characters', config: { name: 'n'.repeat(300) }, code: 7, msg: /name/, details: /./ },
+  { what: 'a subnet with host bits', config: { ipam: { subnet: '10.77.0.1/24' } }, code: 7, msg: /10\.77\.0\.1\/24/, details: /10\.77\.0\.0\/24/ },
+  { what: 'a requested address outside the pool', wish: { ips: ['192.0.2.9'] }, code: 7, msg: /192\.0\.2\.9/, details: /./ },
+  { what: 'a requested address that is the gateway', wish: { ips: ['10.77.0.1'] }, code: 7, msg: /10\.77\.0\.1/, details: /./ },
+  { what: 'a multicast MAC address', wish: { mac: '01:00:5e:00:00:01' }, code: 7, msg: /01:00:5e/, details: /./ },
+  { what: 'a port over 65535', wish: { ports: [{ hostPort: 70000, containerPort: 80 }] }, code: 7, msg: /70000/, details: /65535/ },
+  {
+    what: 'a bridge name taken by another kind of link',
+    config: { bridge: 'dock' },
+    prepare: (host) => host.must(['ip', 'link', 'add', 'dock', 'type', 'veth', 'peer', 'name', 'dock1']),
+    code: 103,
+    msg: /dock is of kind veth, not a bridge/,
+    details: /"bridge"/,
+  },
+  {
+    what: 'an interface that the container has already',
+    prepare: async (host) => host.at('/run/netns/c1').must(['ip', 'link', 'add', 'eth0', 'type', 'bridge']),
+    code: 100,
+    msg: /eth0 already/,
+    details: /another interface name/,
+  },
+  {
+    what: 'a bridge with another address',
+    config: { bridge: 'dock' },
+    prepare: (host) => host.shell('ip link add dock type bridge\nip address add 192.168.7.1/24 dev dock\nip link set dock up'),
+    code: 7,
+    msg: /dock has 192\.168\.7\.1\/24/,
+    details: /forceAddress/,
+  },
+  {
+    what: 'a pool with no free address',
+    config: { ipam: { subnet: '10.77.0.0/30' } },
+    prepare: (_, network) => network.container('c0'),
+    code: 11,
+    msg: /10\.77\.0\.2/,
+    details: /netmoor gc|larger|range/,
+  },
+  {
+    what: 'a published port that another container has',
+    wish: { ports: [{ hostPort: 8080, containerPort: 80 }] },
+    prepare: (_, network) => network.container('c0', { ports: [{ hostPort: 8000, range: 100, containerPort: 8000 }] }),
+    code: 102,
+    msg: /8080.*harbour\/c0\/eth0/,
+    details: /./,
+  },
+  { what: 'an IPAM plugin that is not there', config: { ipam: { type: 'host-locale' } }, code: 107, msg: /host-locale/, details: /CNI_PATH/ },
+  {
+    what: 'a corrupt store',
+    prepare: (host) => host.shell('mkdir -p /var/lib/cni/netmoor; head -c 8192 /dev/zero | tr "\\0" x > /var/lib/cni/netmoor/leases.db'),
+    code: 5,
+    msg: /leases\.db/,
+    details: /aside/,
+  },
+];
+
+async function dump(host: Host): Promise<Snapshot> {
+  return without(await host.snapshot({ ignoreFiles: /\/netmoor/ }), 'processes');
+}
+
+async function leases(host: Host): Promise<string> {
+  return host.must(['sh', '-c', 'for f in /var/lib/cni/netmoor/leases.db; do test ! -f $f || strings -n 3 $f | grep -c "c1" || true; done']);
+}
+
+for (const { what, config = {}, wish = {}, prepare, code, msg, details } of TROUBLES) {
+  t.test(what, { skip }, async (t) => {
+    await withHost(t, async (host) => {
+      const network = new Network(host, { ...DUAL_STACK, ...config });
+      await host.container('c1');
+      await prepare?.(host, network);
+      const before = await dump(host);
+      const answer = await network.run('ADD', 'c1', wish);
+      t.equal(answer.code, 1);
+      t.match(answer.json, { cniVersion: '1.1.0', code, msg, details });
+      t.same(await dump(host), before, 'nothing is left');
+      t.type(await leases(host), 'string');
+    });
+  });
+}
+
+t.test('input that is no config', { skip }, async (t) => {
+  await withHost(t, async (host) => {
+    await host.container('c1');
+    const call = { containerId: 'c1', ifname: 'eth0', netns: '/run/netns/c1' };
+    const whole = JSON.stringify({ cniVersion: '1.0.0', name: 'harbour', type: 'bridge-nat' });
+    const before = await dump(host);
+    for (const [config, what] of [
+      ['', 'nothing'],
+      [whole.slice(0, -5), 'truncated'],
+      ['[]', 'a list'],
+      ['null', 'null'],
+      [`{"cniVersion":"1.0.0","name":"harbour","x":"${'x'.repeat(10 << 20)}"}`, 'ten megabytes'],
+      [`${'['.repeat(100_000)}`, 'a hundred thousand brackets'],
+    ] as const) {
+      const answer = await host.cni(BRIDGE_NAT, 'ADD', { ...call, config });
+      t.match(answer, { code: 1, json: { code: 6, msg: /./, details: /./ } }, what);
+    }
+    for (const [change, expected] of [
+      [{ containerId: '../x' }, 4],
+      [{ containerId: 'a\nb' }, 4],
+      [{ containerId: 'c'.repeat(300) }, 4],
+      [{ ifname: 'a/b' }, 4],
+      [{ ifname: 'sixteen-letters-' }, 4],
+      [{ netns: '/run/netns/none' }, undefined],
+      [{ netns: '/etc/passwd' }, undefined],
+      [{ netns: '/proc/1/ns/mnt' }, undefined],
+      [{ netns: '/proc/1/ns/net' }, 4],
+    ] as const) {
+      const answer = await host.cni(BRIDGE_NAT, 'ADD', { ...call, config: whole, ...change });
+      t.match(answer, { code: 1, json: { msg: /./ } }, JSON.stringify(change));
+      if (expected !== undefined) t.equal(answer.json?.code, expected, answer.stdout);
+    }
+    t.same(await dump(host), before, 'nothing is left');
+  });
+});
+
+t.test('without privileges', { skip }, async (t) => {
+  await withHost(t, async (host) => {
+    await host.container('c1');
+    const before = await dump(host);
+    const config = { cniVersion: '1.1.0', name: 'harbour', type: 'bridge-nat' };
+    const call = { containerId: 'c1', ifname: 'eth0', netns: '/run/netns/c1', config };
+    const answer = await host.cni(['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups', BRIDGE_NAT], 'ADD', call);
+    t.match(answer, { code: 1, json: { msg: /./, details: /root|permission|privilege/i } });
+    t.same(await dump(host), before);
+  });
+});
