@@ -1,5 +1,5 @@
 /** Ethernet addresses (IEEE 802). */
-import { createHash } from 'node:crypto';
+import { sha256 } from './sha256.ts';
 
 /** Reads "02:00:5e:10:00:01" (either case) into 6 bytes; throws RangeError for anything that is not a unicast address. */
 export function parseMac(text: string): Buffer {
@@ -18,7 +18,7 @@ export function formatMac(bytes: Uint8Array): string {
 
 /** A locally administered unicast address that is always the same for the same seed. */
 export function macFrom(seed: string): string {
-  const bytes = createHash('sha256').update(seed).digest().subarray(0, 6);
+  const bytes = sha256(seed).subarray(0, 6);
   bytes.writeUInt8((bytes.readUInt8(0) & 0xfc) | 0x02, 0);
   return formatMac(bytes);
 }

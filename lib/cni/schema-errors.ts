@@ -103,7 +103,8 @@ export function schemaProblem(
   }
   if (error.keyword === 'type') {
     const wanted = Array.isArray(type) ? type.join(' or ') : String(type);
-    return new NetmoorError('bad-config', `${place} must be of type ${wanted}, not ${quote(value)}`);
+    const advice = `write it as ${wanted}${wanted === 'string' ? ', in quotes' : ', without quotes'}`;
+    return new NetmoorError('bad-config', `${place} must be of type ${wanted}, not ${quote(value)}`, advice);
   }
   return new NetmoorError('bad-config', `${place} ${error.message ?? 'is not allowed'}, not ${quote(value)}`);
 }

@@ -2,7 +2,7 @@
  * Whose an element is, in its comment: "network/containerId/ifname" for an attachment's, "bridge NAME" for what everything
  * on a bridge shares. `nft list` shows it, and nothing is ever removed that says another name.
  */
-import { createHash } from 'node:crypto';
+import { sha256 } from '../base/sha256.ts';
 import { COMMENT_MAX_LENGTH } from './userdata.ts';
 
 /** One attachment. */
@@ -15,7 +15,7 @@ export interface Owner {
 /** The comment of an attachment's elements; for very long names a digest stands in for them. */
 export function ownerComment({ network, containerId, ifname }: Owner): string {
   const comment = `${network}/${containerId}/${ifname}`;
-  return Buffer.byteLength(comment) <= COMMENT_MAX_LENGTH ? comment : `sha256:${createHash('sha256').update(comment).digest('hex')}`;
+  return Buffer.byteLength(comment) <= COMMENT_MAX_LENGTH ? comment : `sha256:${sha256(comment).toString('hex')}`;
 }
 
 /** The comment of the elements that belong to a bridge. Neither network names nor digests have a space. */

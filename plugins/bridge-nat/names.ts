@@ -2,8 +2,8 @@
  * Names that bridge-nat gives by itself, always the same for the same network or attachment, so that rules and drawings that
  * mention them stay valid across restarts. None begins with ve-, vb- or vz-: systemd-networkd takes those for its own.
  */
-import { createHash } from 'node:crypto';
 import { macFrom } from '../../lib/base/mac.ts';
+import { sha256 } from '../../lib/base/sha256.ts';
 
 /** What an attachment is known by everywhere. */
 interface Key {
@@ -15,7 +15,7 @@ interface Key {
 const IFNAME_BYTES = 15;
 
 function digest(...parts: string[]): string {
-  return createHash('sha256').update(parts.join('\0')).digest('hex');
+  return sha256(parts.join('\0')).toString('hex');
 }
 
 /** "nm-" and the network's name, or the beginning of its hash when that is too long for an interface. */
@@ -27,6 +27,11 @@ export function bridgeNameFor(network: string): string {
 /** The host's end of an attachment's veth. */
 export function hostIfnameFor({ network, containerId, ifname }: Key): string {
   return `nmv${digest(network, containerId, ifname).slice(0, 11)}`;
+}
+
+/** Whether a name is of the kind that hostIfnameFor() gives. */
+export function isHostIfname(name: string): boolean {
+  return /^nmv[0-9a-f]{11}$/.test(name);
 }
 
 /** The container's MAC address when nobody asks for another. */
