@@ -15,9 +15,18 @@ export type Program = (invocation: Invocation) => Promise<never>;
 
 const bridgeNat: Program = () => runPlugin(async () => (await import('../plugins/bridge-nat/main.ts')).bridgeNat);
 
-export const PROGRAMS: ReadonlyMap<string, Program> = new Map([['bridge-nat', bridgeNat]]);
+/** A main plugin that wants addresses of netmoor's store starts it as the IPAM plugin of that name. */
+const netmoor: Program = async ({ args, environment }) => {
+  if (environment['CNI_COMMAND']) return runPlugin(async () => (await import('./ipam-plugin.ts')).netmoorIpam);
+  return (await import('./netmoor.ts')).runNetmoor(args);
+};
+
+export const PROGRAMS: ReadonlyMap<string, Program> = new Map([
+  ['bridge-nat', bridgeNat],
+  ['netmoor', netmoor],
+]);
 
 /** The program of the first name that has one. */
 export function programOf(names: readonly string[]): Program {
-  return names.map((name) => PROGRAMS.get(name)).find((program) => program !== undefined) ?? bridgeNat;
+  return names.map((name) => PROGRAMS.get(name)).find((program) => program !== undefined) ?? netmoor;
 }

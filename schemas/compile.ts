@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { Ajv } from 'ajv';
 import standalone from 'ajv/dist/standalone/index.js';
 import { compile as compileTypes } from 'json-schema-to-typescript';
-import type { JSONSchema4 } from 'json-schema-to-typescript';
+import type { JSONSchema } from 'json-schema-to-typescript';
 
 const SCHEMAS = import.meta.dirname;
 const COMPILED = join(SCHEMAS, 'compiled');
@@ -25,7 +25,7 @@ function validatorOf(name: string, schema: object): string {
   return `${code.replace(/^"use strict";\s*/, '').replace(/export default \w+;\s*/, '')}\n`;
 }
 
-async function typesOf(name: string, schema: JSONSchema4): Promise<string> {
+async function typesOf(name: string, schema: JSONSchema): Promise<string> {
   const { title } = schema;
   if (typeof title !== 'string') throw new Error(`${name}: a schema needs a title, the name of its type`);
   const options = { bannerComment: '', format: false };

@@ -1,0 +1,125 @@
+/** Runs one test file as a process of its own and reads its TAP (TAP version 14) as it comes. */
+import { spawn } from 'node:child_process';
+import type { ChildProcessByStdio } from 'node:child_process';
+import { once } from 'node:events';
+import type { Readable } from 'node:stream';
+import { Parser } from 'tap-parser';
+import type { Result } from 'tap-parser';
+
+export interface Counts {
+  readonly passed: number;
+  readonly failed: number;
+  readonly skipped: number;
+}
+
+export interface FileResult extends Counts {
+  readonly file: string;
+  readonly seconds: number;
+  /** Why tests were skipped, each reason once. */
+  readonly reasons: readonly string[];
+  /** Everything the file said, when something failed. */
+  readonly output: string;
+}
+
+/** A file that hangs is ended; its tests have deadlines of their own, far below this. */
+const TIME_LIMIT_MS = 10 * 60 * 1000;
+
+/** Counts assertions; the line that sums up a subtest is none. */
+class Tally {
+  passed = 0;
+  failed = 0;
+  readonly reasons: string[] = [];
+  skipped = 0;
+
+  follow(parser: Parser): void {
+    parser.on('child', (child: Parser) => this.follow(child));
+    parser.on('assert', (result: Result) => {
+      if (!result.closingTestPoint) this.#count(result);
+    });
+  }
+
+  #count({ ok, skip, todo, name }: Result): void {
+    if (skip !== false || todo !== false) {
+      this.skipped += 1;
+      const reason = [skip, todo].find((each) => typeof each === 'string');
+      this.reasons.push(typeof reason === 'string' ? reason : name);
+    } else if (ok) this.passed += 1;
+    else this.failed += 1;
+  }
+}
+
+/** What of our own environment would change how a test runs, or what it measures. */
+function testEnvironment(): NodeJS.ProcessEnv {
+  const { NODE_OPTIONS: _options, NODE_EXTRA_CA_CERTS: _certificates, ...rest } = process.env;
+  return { ...rest, TAP: '1' };
+}
+
+/** The process groups of the files that run now. */
+const running = new Set<number>();
+
+/** Ends every file that runs, and what it started. */
+export function endAll(): void {
+  for (const group of running) process.kill(-group, 'SIGKILL');
+}
+
+/** How the process ended, in words; undefined for success. */
+function badEnd(code: number | null, signal: NodeJS.Signals | null, timedOut: boolean): string | undefined {
+  if (timedOut) return `ended after ${TIME_LIMIT_MS / 1000} s`;
+  if (signal !== null) return `died of ${signal}`;
+  return code === 0 ? undefined : `exit status ${code}`;
+}
+
+/** Starts the file in a process group of its own; `ended` says how it ended, undefined for success. */
+function start(file: string): { child: ChildProcessByStdio<null, Readable, Readable>; ended: Promise<string | undefined> } {
+  const child = spawn(process.execPath, [file], {
+    detached: true,
+    env: testEnvironment(),
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const group = child.pid;
+  if (group === undefined) throw new Error(`${file} cannot be started`);
+  running.add(group);
+  let timedOut = false;
+  const timer = setTimeout(() => {
+    timedOut = true;
+    process.kill(-group, 'SIGKILL');
+  }, TIME_LIMIT_MS);
+  const ended = once(child, 'close').then(([code, signal]) => {
+    clearTimeout(timer);
+    running.delete(group);
+    return badEnd(code, signal, timedOut);
+  });
+  return { child, ended };
+}
+
+export async function runFile(file: string): Promise<FileResult> {
+  const started = performance.now();
+  const parser = new Parser();
+  const tally = new Tally();
+  tally.follow(parser);
+  let output = '';
+  const { child, ended } = start(file);
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    output += text;
+  });
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    output += text;
+    parser.write(text);
+  });
+  const end = await ended;
+  parser.end();
+  const { passed, failed, skipped, reasons } = tally;
+  const nothing = passed + failed + skipped === 0;
+  const broken = end !== undefined || nothing || !parser.ok;
+  const seconds = (performance.now() - started) / 1000;
+  const verdict = `# ${file}: ${end ?? (nothing ? 'no test ran' : 'a failed or missing test')}\n`;
+  return {
+    file,
+    seconds,
+    passed,
+    failed: broken ? Math.max(failed, 1) : failed,
+    skipped,
+    reasons: [...new Set(reasons)],
+    output: broken ? output + verdict : '',
+  };
+}

@@ -1,0 +1,103 @@
+/**
+ * Runs test tiers, `npm test`:   node test/run.ts [tier | file]...
+ *
+ * A tier is a folder of *.test.ts files; `check` is the tier that looks at the sources. All tiers without arguments. The last
+ * line has the counts; the exit status is 1 when a test failed or a tier ran nothing.
+ */
+import { existsSync, globSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { relative, resolve } from 'node:path';
+import { checkSources } from '../.ci/check.ts';
+import { endAll, runFile } from './run-file.ts';
+import type { Counts, FileResult } from './run-file.ts';
+
+const TESTS = import.meta.dirname;
+const ROOT = resolve(TESTS, '..');
+
+/** In the order in which they are most worth knowing. */
+const TIERS = ['unit', 'golden', 'kernel', 'dhcp', 'runtime', 'crash', 'fuzz'];
+
+/** Container runtimes share the machine's cgroups, and crash tests its patience: one file at a time. */
+const ONE_AT_A_TIME = new Set(['runtime']);
+
+interface Selection {
+  readonly tier: string;
+  readonly files: readonly string[];
+}
+
+function filesOf(tier: string): string[] {
+  return globSync('**/*.test.ts', { cwd: `${TESTS}/${tier}` })
+    .sort()
+    .map((file) => `test/${tier}/${file}`);
+}
+
+function tierOf(argument: string): Selection {
+  if (argument === 'check') return { tier: 'check', files: [] };
+  if (TIERS.includes(argument)) return { tier: argument, files: filesOf(argument) };
+  if (existsSync(argument) && argument.endsWith('.test.ts')) {
+    return { tier: argument, files: [relative(ROOT, resolve(argument))] };
+  }
+  throw new Error(`${argument} is neither a test file nor one of ${['check', ...TIERS].join(', ')}`);
+}
+
+function everything(): Selection[] {
+  const tiers = TIERS.filter((tier) => existsSync(`${TESTS}/${tier}`));
+  return ['check', ...tiers].map(tierOf);
+}
+
+function report({ file, passed, failed, skipped, reasons, seconds, output }: FileResult): void {
+  const counts = [`${passed} passed`, failed && `${failed} failed`, skipped && `${skipped} skipped`].filter(Boolean);
+  console.log(`${failed ? 'FAIL' : 'ok  '} ${file}  ${counts.join(', ')}  ${seconds.toFixed(1)} s`);
+  for (const reason of reasons) console.log(`     skipped: ${reason}`);
+  if (output) console.log(output);
+}
+
+function sum(results: readonly Counts[]): Counts {
+  const add = (key: keyof Counts): number => results.reduce((total, result) => total + result[key], 0);
+  return { passed: add('passed'), failed: add('failed'), skipped: add('skipped') };
+}
+
+async function check(): Promise<Counts[]> {
+  const findings = await checkSources();
+  for (const { check, ok, output } of findings) console.log(ok ? `ok   ${check}` : `FAIL ${check}\n${output}`);
+  return findings.map(({ ok }) => ({ passed: ok ? 1 : 0, failed: ok ? 0 : 1, skipped: 0 }));
+}
+
+async function runFiles(files: readonly string[], jobs: number): Promise<Counts[]> {
+  const left = [...files];
+  const results: Counts[] = [];
+  const work = async (): Promise<void> => {
+    for (let file = left.shift(); file !== undefined; file = left.shift()) {
+      const result = await runFile(file);
+      report(result);
+      results.push(result);
+    }
+  };
+  await Promise.all(Array.from({ length: jobs }, work));
+  return results;
+}
+
+async function runTier({ tier, files }: Selection): Promise<Counts> {
+  console.log(`\n# ${tier}`);
+  const jobs = ONE_AT_A_TIME.has(tier) ? 1 : availableParallelism();
+  const counts = sum(tier === 'check' ? await check() : await runFiles(files, jobs));
+  if (counts.passed + counts.failed > 0) return counts;
+  console.log(`FAIL ${tier}: nothing ran`);
+  return { ...counts, failed: 1 };
+}
+
+process.chdir(ROOT);
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  process.on(signal, () => {
+    endAll();
+    process.exit(1);
+  });
+}
+
+const selections = process.argv.length > 2 ? process.argv.slice(2).map(tierOf) : everything();
+const results: Counts[] = [];
+for (const selection of selections) results.push(await runTier(selection));
+const { passed, failed, skipped } = sum(results);
+console.log(`\n# { total: ${passed + failed + skipped}, pass: ${passed}, fail: ${failed}, skip: ${skipped} }`);
+console.log(`${passed} passed, ${failed} failed, ${skipped} skipped`);
+process.exitCode = failed > 0 ? 1 : 0;
