@@ -23,7 +23,9 @@ export interface Allocated {
 function exhausted(ledger: AddressView, scope: string, pool: Pool, set: RangeSet): NetmoorError {
   const size = set.reduce((sum, range) => range.free.reduce((part, span) => part + spanSize(span), sum), 0n);
   const held = set.reduce((sum, range) => sum + ledger.countTaken(scope, range.start, range.end), 0);
-  const reserved = [...pool.reservations.values()].flat().filter((address) => rangeForReserved(set, address)).length;
+  const reserved = [...pool.reservations.values()]
+    .flat()
+    .filter((address) => rangeForReserved(set, address)).length;
   const kept = reserved > 0 ? ` (${reserved} more are reserved by name)` : '';
   return new NetmoorError(
     'pool-exhausted',

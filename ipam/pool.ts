@@ -76,7 +76,11 @@ function readSets(config: PoolConfig, extraRanges: readonly (readonly RangeConfi
       }),
     );
   const legacy = config.subnet ? [[{ key: 'ipam', ...readRange('ipam', config) }]] : [];
-  return [...read('runtimeConfig.ipRanges', extraRanges), ...legacy, ...read('ipam.ranges', config.ranges ?? [])];
+  return [
+    ...read('runtimeConfig.ipRanges', extraRanges),
+    ...legacy,
+    ...read('ipam.ranges', config.ranges ?? []),
+  ];
 }
 
 function bounds(range: RangeBounds): Span {
@@ -86,17 +90,30 @@ function bounds(range: RangeBounds): Span {
 function checkFamilies(sets: readonly (readonly NamedRange[])[]): void {
   if (sets.length === 0) {
     const advice = 'add "ranges": [[{ "subnet": "10.22.0.0/16" }]]';
-    throw new NetmoorError('bad-config', 'ipam: there is no "subnet" and no "ranges" to allocate from', advice);
+    throw new NetmoorError(
+      'bad-config',
+      'ipam: there is no "subnet" and no "ranges" to allocate from',
+      advice,
+    );
   }
   for (const [index, set] of sets.entries()) {
     const first = set[0];
     if (first === undefined) {
-      throw new NetmoorError('bad-config', `ipam: range set ${index} is empty`, 'give it a range or remove it');
+      throw new NetmoorError(
+        'bad-config',
+        `ipam: range set ${index} is empty`,
+        'give it a range or remove it',
+      );
     }
     const other = set.find((range) => range.subnet.address.family !== first.subnet.address.family);
     if (other !== undefined) {
       const problem = 'is of another family than the ranges before it in its set';
-      throw badKey(`${other.key}.subnet`, formatPrefix(other.subnet), problem, 'put each family in a set of its own');
+      throw badKey(
+        `${other.key}.subnet`,
+        formatPrefix(other.subnet),
+        problem,
+        'put each family in a set of its own',
+      );
     }
   }
 }
@@ -165,16 +182,30 @@ function readRoute(key: string, { dst, gw, ...attributes }: RouteConfig): Route 
   if (gw === undefined || gw === '') return { dst: destination, ...attributes };
   const gateway = readText(`${key}.gw`, gw, parseAddress, 'write the address of a router');
   if (gateway.family !== destination.address.family) {
-    throw badKey(`${key}.gw`, gw, `is of another family than dst "${dst}"`, 'write a router of the same family');
+    throw badKey(
+      `${key}.gw`,
+      gw,
+      `is of another family than dst "${dst}"`,
+      'write a router of the same family',
+    );
   }
   return { dst: destination, gw: gateway, ...attributes };
 }
 
-function openRange({ key, ...range }: NamedRange, excluded: readonly Span[], reserved: readonly Span[]): Range {
+function openRange(
+  { key, ...range }: NamedRange,
+  excluded: readonly Span[],
+  reserved: readonly Span[],
+): Range {
   const usable = subtract(bounds(range), excluded);
   if (usable.length === 0) {
     const problem = 'holds no address to hand out: only network, broadcast, gateway or excluded ones';
-    throw badKey(key, formatSpan(bounds(range)), problem, 'widen rangeStart to rangeEnd, or shorten "exclude"');
+    throw badKey(
+      key,
+      formatSpan(bounds(range)),
+      problem,
+      'widen rangeStart to rangeEnd, or shorten "exclude"',
+    );
   }
   return { ...range, free: usable.flatMap((span) => subtract(span, reserved)) };
 }

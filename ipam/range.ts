@@ -58,7 +58,12 @@ export function readText<T>(key: string, value: unknown, read: (text: string) =>
 }
 
 function readSubnet(key: string, value: unknown): Prefix {
-  const subnet = readText(key, value, parsePrefix, 'write a network with its prefix length, like "10.22.0.0/16"');
+  const subnet = readText(
+    key,
+    value,
+    parsePrefix,
+    'write a network with its prefix length, like "10.22.0.0/16"',
+  );
   const network = networkOf(subnet);
   if (!sameAddress(network.address, subnet.address)) {
     throw badKey(key, value, 'has host bits set', `write "${formatPrefix(network)}"`);
@@ -68,7 +73,12 @@ function readSubnet(key: string, value: unknown): Prefix {
     throw badKey(key, value, 'is too small to allocate from', `use a prefix of /${bits - 1} or shorter`);
   }
   if (prefixesOverlap(subnet, MAPPED)) {
-    throw badKey(key, value, 'overlaps the IPv4-mapped addresses', 'write the IPv4 network itself, or another IPv6 one');
+    throw badKey(
+      key,
+      value,
+      'overlaps the IPv4-mapped addresses',
+      'write the IPv4 network itself, or another IPv6 one',
+    );
   }
   return subnet;
 }
@@ -96,7 +106,12 @@ function readGateway(key: string, value: unknown, subnet: Prefix): Address {
   const family = subnet.address.family === 4 ? 'IPv4' : 'IPv6';
   const gateway = readText(key, value, parseAddress, `write an ${family} address`);
   if (gateway.family !== subnet.address.family) {
-    throw badKey(key, value, `is of another family than ${formatPrefix(subnet)}`, `write an ${family} address`);
+    throw badKey(
+      key,
+      value,
+      `is of another family than ${formatPrefix(subnet)}`,
+      `write an ${family} address`,
+    );
   }
   return gateway;
 }

@@ -24,7 +24,9 @@ function isReservedFor(pool: Pool, wanted: Wanted, address: Address): boolean {
 
 function doesNotFit(pool: Pool, address: Address, crowded: boolean): NetmoorError {
   const ranges = pool.sets.map(describeSet).join('; ');
-  const why = crowded ? 'is one more than its range set gives to a container' : `is in none of the ranges ${ranges}`;
+  const why = crowded
+    ? 'is one more than its range set gives to a container'
+    : `is in none of the ranges ${ranges}`;
   const message = `requested address ${formatAddress(address)} ${why}`;
   return new NetmoorError('address-invalid', message, `ask for at most one address from each of: ${ranges}`);
 }

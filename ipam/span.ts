@@ -14,7 +14,9 @@ export function single(address: Address): Span {
 
 export function spanContains(span: Span, address: Address): boolean {
   return (
-    span.first.family === address.family && span.first.value <= address.value && address.value <= span.last.value
+    span.first.family === address.family &&
+    span.first.value <= address.value &&
+    address.value <= span.last.value
   );
 }
 

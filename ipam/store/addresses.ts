@@ -7,8 +7,9 @@ import { formatAddress } from '../../lib/base/ip.ts';
 import { NetmoorError } from '../../lib/base/errors.ts';
 import type { AttachmentKey } from '../record.ts';
 import { formatKey } from '../record.ts';
-import type { Connection, Row } from './connection.ts';
-import { bytes, count, text } from './connection.ts';
+import type { Connection } from './connection.ts';
+import type { Row } from './row.ts';
+import { bytes, count, text } from './row.ts';
 import { addressOf, keyOf, sameKey } from './key.ts';
 import { firstFree, joinRun, splitRun } from './runs.ts';
 

@@ -36,7 +36,8 @@ function gather(record: AttachmentRecord, claims: Claims): string[] {
   };
   try {
     for (const { scope, address } of record.addresses) {
-      if (scope !== undefined) note(claims.addresses, `${formatAddress(parsePrefix(address).address)} in ${scope}`);
+      if (scope !== undefined)
+        note(claims.addresses, `${formatAddress(parsePrefix(address).address)} in ${scope}`);
     }
     for (const port of record.ports) note(claims.ports, formatClaim(claimOf(port)));
   } catch (error) {
@@ -47,11 +48,16 @@ function gather(record: AttachmentRecord, claims: Claims): string[] {
 }
 
 /** What the records say is held against what the tables say is. */
-function compare(kind: string, recorded: Map<string, string>, claimed: Map<string, string | undefined>): string[] {
+function compare(
+  kind: string,
+  recorded: Map<string, string>,
+  claimed: Map<string, string | undefined>,
+): string[] {
   const differences: string[] = [];
   for (const [what, owner] of claimed) {
     if (owner === undefined) differences.push(`${kind} ${what} is held by an attachment that does not exist`);
-    else if (recorded.get(what) !== owner) differences.push(`${kind} ${what} is held by ${owner}, whose record has it not`);
+    else if (recorded.get(what) !== owner)
+      differences.push(`${kind} ${what} is held by ${owner}, whose record has it not`);
   }
   for (const [what, owner] of recorded) {
     if (!claimed.has(what)) differences.push(`${kind} ${what} is in the record of ${owner}, but not claimed`);
@@ -87,8 +93,12 @@ function checkRuns(contents: StoreContents): string[] {
   const expected = text(expectedRuns(contents));
   const stored = text(contents.runs);
   return [
-    ...[...expected].filter((run) => !stored.has(run)).map((run) => `addresses ${run} are not marked as in use`),
-    ...[...stored].filter((run) => !expected.has(run)).map((run) => `the stretch ${run} is marked taken, but is not`),
+    ...[...expected]
+      .filter((run) => !stored.has(run))
+      .map((run) => `addresses ${run} are not marked as in use`),
+    ...[...stored]
+      .filter((run) => !expected.has(run))
+      .map((run) => `the stretch ${run} is marked taken, but is not`),
   ];
 }
 
@@ -110,8 +120,12 @@ export function checkContents(contents: StoreContents): string[] {
   );
   const ports = new Map(contents.ports.map((row) => [formatClaim(row.claim), owner(row.owner)]));
   differences.push(...compare('address', claims.addresses, addresses), ...compare('', claims.ports, ports));
-  const held = contents.released.filter(({ scope, address }) => addresses.has(`${formatAddress(address)} in ${scope}`));
-  differences.push(...held.map(({ scope, address }) => `${formatAddress(address)} in ${scope} is both held and released`));
+  const held = contents.released.filter(({ scope, address }) =>
+    addresses.has(`${formatAddress(address)} in ${scope}`),
+  );
+  differences.push(
+    ...held.map(({ scope, address }) => `${formatAddress(address)} in ${scope} is both held and released`),
+  );
   return [...differences.map((text) => text.trim()), ...checkRuns(contents)];
 }
 

@@ -1,8 +1,9 @@
 /** Everything the embedded store holds, row by row, for check.ts to compare. */
 import type { AttachmentKey } from '../record.ts';
 import { keyFrom } from './addresses.ts';
-import type { Connection, Row } from './connection.ts';
-import { bytes, count, text } from './connection.ts';
+import type { Connection } from './connection.ts';
+import type { Row } from './row.ts';
+import { bytes, count, text } from './row.ts';
 import { addressOf } from './key.ts';
 import type { PortClaim, StoreContents } from './store.ts';
 
@@ -23,7 +24,8 @@ function owned(row: Row): { owner?: AttachmentKey } {
 function portClaim(row: Row): PortClaim {
   const protocol = text(row, 'protocol');
   const family = count(row, 'family');
-  if (protocol !== 'tcp' && protocol !== 'udp' && protocol !== 'sctp') throw new TypeError(`protocol ${protocol}`);
+  if (protocol !== 'tcp' && protocol !== 'udp' && protocol !== 'sctp')
+    throw new TypeError(`protocol ${protocol}`);
   if (family !== 0 && family !== 4 && family !== 6) throw new TypeError(`family ${family}`);
   const host = bytes(row, 'host');
   return {
@@ -57,7 +59,10 @@ export function readContents(db: Connection): StoreContents {
       ...owned(row),
     })),
     ports: ports.map((row) => ({ claim: portClaim(row), ...owned(row) })),
-    released: released.map((row) => ({ scope: text(row, 'scope'), address: addressOf(bytes(row, 'address')) })),
+    released: released.map((row) => ({
+      scope: text(row, 'scope'),
+      address: addressOf(bytes(row, 'address')),
+    })),
     runs: runs.map((row) => ({
       scope: text(row, 'scope'),
       span: { first: addressOf(bytes(row, 'first')), last: addressOf(bytes(row, 'last')) },

@@ -68,12 +68,15 @@ function describe(file: string, code: number, error: unknown): NetmoorError {
   const reason = whyNotWritable(file) ?? whyNotWritable(dirname(file));
   if (primary === SQLITE_READONLY || (primary === SQLITE_CANTOPEN && reason !== undefined)) {
     const message = `lease store ${file} cannot be written${reason === undefined ? '' : `: ${reason}`}`;
-    const advice = 'check the owner of the file and its directory, and whether that file system is mounted read-only';
+    const advice =
+      'check the owner of the file and its directory, and whether that file system is mounted read-only';
     return new NetmoorError('store', message, advice, { cause: error });
   }
   const what = primary === SQLITE_IOERR ? 'disk I/O error' : 'error';
   const advice = `look at the kernel log and at the state of ${dirname(file)}`;
-  return new NetmoorError('store', `lease store ${file}: ${what}: ${text} (SQLite ${code})`, advice, { cause: error });
+  return new NetmoorError('store', `lease store ${file}: ${what}: ${text} (SQLite ${code})`, advice, {
+    cause: error,
+  });
 }
 
 /** Runs fn; an SQLite error leaves as NetmoorError 'store' or 'try-again', any other one as it is. */

@@ -11,10 +11,15 @@ export interface StoreOptions {
   readonly now: () => number;
 }
 
+/** Where the store of a directory is, if there is one yet. */
+export function storeFile(dir: string): string {
+  return join(dir, 'leases.db');
+}
+
 /**
  * Touches nothing yet: the file is opened by the first read or write, and created, with its directory, by the first write.
  * Errors come from there.
  */
 export function openStore({ dir, bootId, now }: StoreOptions): LeaseStore {
-  return new SqliteStore({ file: join(dir, 'leases.db'), bootId, now });
+  return new SqliteStore({ file: storeFile(dir), bootId, now });
 }

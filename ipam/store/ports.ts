@@ -5,14 +5,16 @@ import type { AttachmentKey, PortRecord } from '../record.ts';
 import { formatKey } from '../record.ts';
 import { keyFrom } from './addresses.ts';
 import type { Connection } from './connection.ts';
-import { count } from './connection.ts';
+import { count } from './row.ts';
 import { keyOf } from './key.ts';
 import type { PortClaim } from './store.ts';
 
 /** Every address of the family: primary key columns cannot be NULL. */
 export const ANY_HOST = new Uint8Array(0);
 
-export function claimOf(port: Pick<PortRecord, 'protocol' | 'hostIp' | 'hostPort'> & { count?: number }): PortClaim {
+export function claimOf(
+  port: Pick<PortRecord, 'protocol' | 'hostIp' | 'hostPort'> & { count?: number },
+): PortClaim {
   const claim = { protocol: port.protocol, first: port.hostPort, count: port.count ?? 1 };
   if (port.hostIp === undefined) return { ...claim, family: 0 };
   const host = parseAddress(port.hostIp);
@@ -63,10 +65,15 @@ export function claimPort(db: Connection, claim: PortClaim, attachment: number):
   if (collision !== undefined) {
     if (collision.attachment === attachment) {
       const advice = 'publish each host port once';
-      throw new NetmoorError('port-taken', `${formatClaim(claim)} is asked for twice by the same container`, advice);
+      throw new NetmoorError(
+        'port-taken',
+        `${formatClaim(claim)} is asked for twice by the same container`,
+        advice,
+      );
     }
     const owner = collision.owner === undefined ? 'another container' : formatKey(collision.owner);
-    const advice = 'publish another port, give each container a host address of its own, or remove that container';
+    const advice =
+      'publish another port, give each container a host address of its own, or remove that container';
     throw new NetmoorError('port-taken', `${formatClaim(claim)} is already published by ${owner}`, advice);
   }
   db.run(

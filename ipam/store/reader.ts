@@ -2,8 +2,9 @@
 import type { Address } from '../../lib/base/ip.ts';
 import type { AttachmentKey, AttachmentRecord, NetworkRecord, PortRecord } from '../record.ts';
 import { addressOwner, countTaken, cursor, isTaken, nextFree, recentlyReleased } from './addresses.ts';
-import type { Connection, Row } from './connection.ts';
-import { count, text } from './connection.ts';
+import type { Connection } from './connection.ts';
+import type { Row } from './row.ts';
+import { count, text } from './row.ts';
 import { readContents } from './contents.ts';
 import { corrupt } from './failure.ts';
 import { claimOf, findCollision } from './ports.ts';

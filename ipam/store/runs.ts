@@ -2,8 +2,9 @@
  * The addresses of a scope that are not to be handed out, taken or just released, as maximal stretches: no two of them touch
  * or overlap. Finding a free address is then one descent of a B-tree: the one after a stretch is free by construction.
  */
-import type { Connection, Row } from './connection.ts';
-import { bytes } from './connection.ts';
+import type { Connection } from './connection.ts';
+import type { Row } from './row.ts';
+import { bytes } from './row.ts';
 import { keyAfter, keyBefore, sameKey } from './key.ts';
 
 export interface Run {
@@ -48,7 +49,8 @@ export function joinRun(db: Connection, scope: string, key: Uint8Array): void {
   const after = high && db.get('SELECT first, last FROM run WHERE scope = ? AND first = ?', scope, high);
   const last = after === undefined ? key : bytes(after, 'last');
   if (high !== undefined && after !== undefined) deleteRun(db, scope, high);
-  if (before !== undefined && low !== undefined && sameKey(before.last, low)) endRun(db, scope, before.first, last);
+  if (before !== undefined && low !== undefined && sameKey(before.last, low))
+    endRun(db, scope, before.first, last);
   else insertRun(db, scope, { first: key, last });
 }
 

@@ -5,7 +5,8 @@
 import { existsSync } from 'node:fs';
 import { NetmoorError } from '../../lib/base/errors.ts';
 import { dropOtherBoots, isSameBoot } from './boot.ts';
-import { Connection, createFile, migrate, schemaVersion } from './connection.ts';
+import { Connection } from './connection.ts';
+import { createFile, migrate, schemaVersion } from './create.ts';
 import { EMPTY } from './empty.ts';
 import { guard } from './failure.ts';
 import { SqliteReader } from './reader.ts';
@@ -86,19 +87,19 @@ export class SqliteStore implements LeaseStore {
   /** Opens a write transaction on a file of the newest schema, rid of other boots' attachments. */
   #begin(db: Connection): void {
     this.#refuseNesting(db);
-    db.run('BEGIN IMMEDIATE');
+    db.beginWrite(this.#options.now);
     try {
       if (schemaVersion(db) < STEPS.length) {
         db.rollback();
         migrate(db, this.#options.now);
-        db.run('BEGIN IMMEDIATE');
+        db.beginWrite(this.#options.now);
       }
       if (this.#bootChecked) return;
       if (!isSameBoot(db, this.#options.bootId)) {
         // Committed by itself: it stays true whatever becomes of the transaction that happened to notice.
         dropOtherBoots(db, this.#options.bootId);
         db.run('COMMIT');
-        db.run('BEGIN IMMEDIATE');
+        db.beginWrite(this.#options.now);
       }
       this.#bootChecked = true;
     } catch (error) {
@@ -111,7 +112,10 @@ export class SqliteStore implements LeaseStore {
     try {
       const result = fn();
       if (isThenable(result)) {
-        throw new NetmoorError('internal', 'a transaction of the lease store was given an asynchronous function');
+        throw new NetmoorError(
+          'internal',
+          'a transaction of the lease store was given an asynchronous function',
+        );
       }
       db.run('COMMIT');
       return result;

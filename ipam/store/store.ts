@@ -20,7 +20,11 @@ export interface StoreContents {
   readonly attachments: readonly { readonly key: AttachmentKey; readonly record: unknown }[];
   readonly networks: readonly { readonly name: string; readonly record: unknown }[];
   /** `owner` is undefined for a row whose attachment is gone. */
-  readonly addresses: readonly { readonly scope: string; readonly address: Address; readonly owner?: AttachmentKey }[];
+  readonly addresses: readonly {
+    readonly scope: string;
+    readonly address: Address;
+    readonly owner?: AttachmentKey;
+  }[];
   readonly ports: readonly { readonly claim: PortClaim; readonly owner?: AttachmentKey }[];
   /** Free, but just released: oldest first in each scope. */
   readonly released: readonly { readonly scope: string; readonly address: Address }[];

@@ -27,7 +27,8 @@ export class SqliteTransaction extends SqliteReader implements StoreTransaction 
     const id = this.#store(record, previous?.id);
     const before = leased(previous?.record);
     const after = leased(record);
-    for (const held of before.filter((old) => !after.some((kept) => sameHeld(kept, old)))) this.#release(held, id);
+    for (const held of before.filter((old) => !after.some((kept) => sameHeld(kept, old))))
+      this.#release(held, id);
     for (const { scope, text } of after) claimAddress(this.db, scope, parsePrefix(text).address, id);
     const oldPorts = previous?.record.ports ?? [];
     if (JSON.stringify(oldPorts) === JSON.stringify(record.ports)) return;
@@ -38,7 +39,11 @@ export class SqliteTransaction extends SqliteReader implements StoreTransaction 
   #store(record: AttachmentRecord, id: number | undefined): number {
     const values = [record.plugin, record.bridge ?? null, record.bootId, JSON.stringify(record)];
     if (id !== undefined) {
-      this.db.run('UPDATE attachment SET plugin = ?, bridge = ?, boot = ?, record = ? WHERE id = ?', ...values, id);
+      this.db.run(
+        'UPDATE attachment SET plugin = ?, bridge = ?, boot = ?, record = ? WHERE id = ?',
+        ...values,
+        id,
+      );
       return id;
     }
     return this.db.run(

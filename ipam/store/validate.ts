@@ -9,7 +9,9 @@ interface SchemaError {
 
 function explain(valid: boolean, errors: readonly SchemaError[] | null | undefined): string[] {
   if (valid) return [];
-  const texts = (errors ?? []).map(({ instancePath, message }) => `${instancePath} ${message ?? 'is not valid'}`.trim());
+  const texts = (errors ?? []).map(({ instancePath, message }) =>
+    `${instancePath} ${message ?? 'is not valid'}`.trim(),
+  );
   return texts.length > 0 ? texts : ['is not valid'];
 }
 

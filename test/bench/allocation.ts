@@ -40,7 +40,13 @@ function attach(tx: StoreTransaction, number: number): AttachmentRecord {
     bridge: 'bench0',
     addresses: [{ address: formatPrefix(allocated.address), scope: 'bench' }],
     ports: [
-      { protocol: 'tcp', hostIp: `192.0.2.${number >> 14}`, hostPort: 1024 + (number & 0x3fff), containerPort: 80, count: 1 },
+      {
+        protocol: 'tcp',
+        hostIp: `192.0.2.${number >> 14}`,
+        hostPort: 1024 + (number & 0x3fff),
+        containerPort: 80,
+        count: 1,
+      },
     ],
     detail: {},
   };
@@ -113,7 +119,11 @@ export function measureAllocation(rounds = 51): AllocationTime[] {
 if (import.meta.main) {
   console.log('taken   open+write   write   choose  (ms, median)');
   for (const { taken, openAndWrite, write, choose } of measureAllocation()) {
-    const columns = [openAndWrite.toFixed(3).padStart(10), write.toFixed(3).padStart(7), choose.toFixed(4).padStart(8)];
+    const columns = [
+      openAndWrite.toFixed(3).padStart(10),
+      write.toFixed(3).padStart(7),
+      choose.toFixed(4).padStart(8),
+    ];
     console.log(`${String(taken).padEnd(7)} ${columns.join(' ')}`);
   }
 }

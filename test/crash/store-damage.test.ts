@@ -30,7 +30,8 @@ function failure(fn: () => unknown): NetmoorError | undefined {
 function filled(dir: string): string {
   const store = open(dir);
   store.write((tx) => {
-    for (let i = 0; i < 300; i++) tx.putAttachment(attachment(`c${i}`, { bootId: 'boot', detail: { text: 'x'.repeat(200) } }));
+    for (let i = 0; i < 300; i++)
+      tx.putAttachment(attachment(`c${i}`, { bootId: 'boot', detail: { text: 'x'.repeat(200) } }));
   });
   store.close();
   return join(dir, 'leases.db');
@@ -38,7 +39,10 @@ function filled(dir: string): string {
 
 t.test('a damaged file is refused naming it and what to do, for reading and writing', async (t) => {
   const damages: [string, (file: string) => void][] = [
-    ['text in its place', (file) => writeFileSync(file, 'these are not the leases you are looking for\n'.repeat(200))],
+    [
+      'text in its place',
+      (file) => writeFileSync(file, 'these are not the leases you are looking for\n'.repeat(200)),
+    ],
     ['cut short', (file) => truncateSync(file, 8192)],
     ['pages overwritten', (file) => writeFileSync(file, readFileSync(file).fill(0x5a, 4096))],
   ];
@@ -63,9 +67,15 @@ t.test('a damaged file is refused naming it and what to do, for reading and writ
 t.test('an empty file is a store that was never written', async (t) => {
   const dir = t.testdir({ 'leases.db': '' });
   const store = open(dir);
-  t.same(store.read((reader) => reader.attachments()), []);
+  t.same(
+    store.read((reader) => reader.attachments()),
+    [],
+  );
   store.write((tx) => tx.putAttachment(attachment('one', { bootId: 'boot' })));
-  t.equal(store.read((reader) => reader.countAttachments()), 1);
+  t.equal(
+    store.read((reader) => reader.countAttachments()),
+    1,
+  );
   store.close();
 });
 
@@ -74,7 +84,10 @@ t.test('a file of a newer version is not touched', async (t) => {
   const database = new DatabaseSync(filled(dir));
   database.exec('PRAGMA user_version = 99');
   database.close();
-  for (const use of [() => open(dir).read((reader) => reader.networks()), () => open(dir).write((tx) => tx.networks())]) {
+  for (const use of [
+    () => open(dir).read((reader) => reader.networks()),
+    () => open(dir).write((tx) => tx.networks()),
+  ]) {
     const error = failure(use);
     t.equal(error?.kind, 'store');
     t.match(error?.message, 'version 99');
@@ -120,16 +133,26 @@ t.test('a read-only file system', root, async (t) => {
   t.match(inMounts(t, readOnly, fresh), /^error store .*EROFS/m, 'on an empty directory');
   const used = join(t.testdirName, 'used');
   filled(used);
-  t.match(inMounts(t, readOnly, used), /^error store .*leases.db cannot be written/m, 'on a store that exists');
+  t.match(
+    inMounts(t, readOnly, used),
+    /^error store .*leases.db cannot be written/m,
+    'on a store that exists',
+  );
   const store = open(used);
-  t.equal(store.read((reader) => reader.countAttachments()), 300);
+  t.equal(
+    store.read((reader) => reader.countAttachments()),
+    300,
+  );
   store.close();
 });
 
 t.test('a full disk fails the transaction and nothing else', root, async (t) => {
   const dir = join(t.testdir({ disk: {}, kept: {} }), 'disk');
   const small = 'mount -t tmpfs -o size=256k tmpfs "$DIR"';
-  t.match(inMounts(t, `${small} && head -c 240k /dev/zero > "$DIR/ballast"`, dir), /^error store .*cannot grow/m);
+  t.match(
+    inMounts(t, `${small} && head -c 240k /dev/zero > "$DIR/ballast"`, dir),
+    /^error store .*cannot grow/m,
+  );
   const filling = `${small} && { "$NODE" "$PROGRAM" fill "$DIR" || cp "$DIR"/* "$DIR/../kept/"; }`;
   t.match(inMounts(t, filling, dir), /^error store .*cannot grow/m);
   const kept = open(join(t.testdirName, 'kept'));

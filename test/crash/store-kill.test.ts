@@ -24,7 +24,9 @@ function broken(reader: StoreReader, lines: readonly string[]): string {
     removing: ['attached', undefined],
     removed: [undefined],
   };
-  return expected[step]?.includes(record?.state) ? '' : `after "${step} ${containerId}" it is ${record?.state}`;
+  return expected[step]?.includes(record?.state)
+    ? ''
+    : `after "${step} ${containerId}" it is ${record?.state}`;
 }
 
 async function killRound(
@@ -44,12 +46,18 @@ async function killRound(
     }),
   );
   total.steps += workers.reduce((sum, worker) => sum + worker.lines.length, 0);
-  t.same(workers.flatMap((worker) => worker.errors), [], 'none of them failed by itself');
+  t.same(
+    workers.flatMap((worker) => worker.errors),
+    [],
+    'none of them failed by itself',
+  );
   const store = openStore({ dir, bootId: 'boot', now: Date.now });
   store.read((reader) => {
     t.same(checkStore(reader), [], 'nothing half-done');
     t.same(workers.map((worker) => broken(reader, worker.lines)).filter(Boolean), [], 'nothing lost');
-    const left = reader.attachments().map(({ containerId, state }) => ({ process: containerId.split('-')[0], state }));
+    const left = reader
+      .attachments()
+      .map(({ containerId, state }) => ({ process: containerId.split('-')[0], state }));
     const attaching = left.filter(({ state }) => state === 'attaching').map(({ process }) => process);
     t.equal(new Set(attaching).size, attaching.length, 'at most one intent for each process');
     t.ok(left.length <= WORKERS, `${left.length} records of ${WORKERS} killed processes`);

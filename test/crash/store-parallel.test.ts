@@ -14,7 +14,11 @@ t.test('100 processes that begin at once on an empty directory never get the sam
   await Promise.all(workers.map((worker) => worker.line(0)));
   for (const worker of workers) worker.go();
   const answers = await Promise.all(workers.map((worker) => worker.line(1)));
-  t.same(await Promise.all(workers.map((worker) => worker.ended)), workers.map(() => 0), 'all succeed');
+  t.same(
+    await Promise.all(workers.map((worker) => worker.ended)),
+    workers.map(() => 0),
+    'all succeed',
+  );
   for (const family of [0, 1]) {
     const addresses = answers.map((line) => line.split(' ')[family]);
     t.equal(new Set(addresses).size, PROCESSES, 'as many addresses as processes');

@@ -10,7 +10,14 @@ import { buildSync } from 'esbuild';
 export function buildWorker(dir: string): string {
   const outfile = join(dir, 'worker.mjs');
   const source = fileURLToPath(new URL('store-worker.ts', import.meta.url));
-  buildSync({ entryPoints: [source], outfile, bundle: true, platform: 'node', format: 'esm', logLevel: 'error' });
+  buildSync({
+    entryPoints: [source],
+    outfile,
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    logLevel: 'error',
+  });
   return outfile;
 }
 

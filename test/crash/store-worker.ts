@@ -63,7 +63,9 @@ function loop(store: LeaseStore): void {
 
 function fill(store: LeaseStore): void {
   for (let number = 0; ; number++) {
-    store.write((tx) => tx.putAttachment({ ...attach(tx, `c${process.pid}-${number}`), state: 'attached', ports: [] }));
+    store.write((tx) =>
+      tx.putAttachment({ ...attach(tx, `c${process.pid}-${number}`), state: 'attached', ports: [] }),
+    );
   }
 }
 

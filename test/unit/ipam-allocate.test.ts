@@ -15,7 +15,8 @@ interface Asked {
 function attach(ledger: MemoryLedger, pool: Pool, asked: Asked = {}): string[] {
   const requested = (asked.requested ?? []).map(parseAddress);
   const allocated = allocate(ledger, 'net', pool, { requested, identities: asked.identities ?? [] });
-  for (const { address } of allocated) ledger.take('net', formatAddress(address.address), asked.identities?.[0]);
+  for (const { address } of allocated)
+    ledger.take('net', formatAddress(address.address), asked.identities?.[0]);
   return allocated.map(({ address }) => formatPrefix(address));
 }
 
@@ -76,16 +77,25 @@ t.test('one address from each set, several ranges as one pool', async (t) => {
 });
 
 t.test('gateways come with the addresses', async (t) => {
-  const pool = parsePool({ ranges: [[{ subnet: '10.1.0.0/24', gateway: '10.1.0.254' }], [{ subnet: 'fd00::/64' }]] });
+  const pool = parsePool({
+    ranges: [[{ subnet: '10.1.0.0/24', gateway: '10.1.0.254' }], [{ subnet: 'fd00::/64' }]],
+  });
   const allocated = allocate(new MemoryLedger(), 'net', pool, { requested: [], identities: [] });
-  t.same(allocated.map(({ gateway }) => formatAddress(gateway)), ['10.1.0.254', 'fd00::1']);
+  t.same(
+    allocated.map(({ gateway }) => formatAddress(gateway)),
+    ['10.1.0.254', 'fd00::1'],
+  );
 });
 
 t.test('requested addresses go to the sets they fit', async (t) => {
   const ledger = new MemoryLedger();
   const pool = parsePool({ ranges: [[{ subnet: '10.1.0.0/24' }], [{ subnet: 'fd00::/64' }]] });
   t.same(attach(ledger, pool, { requested: ['fd00::77', '10.1.0.9'] }), ['10.1.0.9/24', 'fd00::77/64']);
-  t.same(attach(ledger, pool, { requested: ['fd00::78'] }), ['10.1.0.2/24', 'fd00::78/64'], 'the other set as usual');
+  t.same(
+    attach(ledger, pool, { requested: ['fd00::78'] }),
+    ['10.1.0.2/24', 'fd00::78/64'],
+    'the other set as usual',
+  );
   t.same(attach(ledger, pool), ['10.1.0.3/24', 'fd00::2/64'], 'requests do not move round robin');
   ledger.release('net', '10.1.0.9');
   t.same(attach(ledger, pool, { requested: ['10.1.0.9'] }), ['10.1.0.9/24', 'fd00::3/64'], 'released or not');
@@ -122,7 +132,10 @@ t.test('requests that cannot be granted', async (t) => {
 t.test('reservations', async (t) => {
   const ledger = new MemoryLedger();
   const pool = parsePool({
-    ranges: [[{ subnet: '10.1.0.0/24', rangeStart: '10.1.0.2', rangeEnd: '10.1.0.4' }], [{ subnet: 'fd00::/64' }]],
+    ranges: [
+      [{ subnet: '10.1.0.0/24', rangeStart: '10.1.0.2', rangeEnd: '10.1.0.4' }],
+      [{ subnet: 'fd00::/64' }],
+    ],
     exclude: ['10.1.0.3'],
     reservations: { web: ['10.1.0.2', '10.1.0.200', 'fd00::80'], cafe01: ['10.1.0.3'] },
   });
@@ -135,7 +148,11 @@ t.test('reservations', async (t) => {
     'by id, excluded for the rest; round robin where nothing is reserved',
   );
   const requested = ['10.1.0.200', 'fd00::99'];
-  t.same(attach(ledger, pool, { identities: ['web'], requested }), ['10.1.0.200/24', 'fd00::99/64'], 'on request');
+  t.same(
+    attach(ledger, pool, { identities: ['web'], requested }),
+    ['10.1.0.200/24', 'fd00::99/64'],
+    'on request',
+  );
   const error = failure(ledger, pool, { identities: ['cafe01'] });
   t.equal(error?.kind, 'address-taken', 'a reservation is not replaced by another address');
   t.match(error?.message, '10.1.0.3 is held by net/cafe01/eth0');

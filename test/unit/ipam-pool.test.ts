@@ -47,7 +47,12 @@ t.test('a range gets the defaults of host-local', async (t) => {
 });
 
 t.test('bounds, gateway and the empty strings Go writes for absent ones', async (t) => {
-  const config = { subnet: '10.22.0.0/24', rangeStart: '10.22.0.10', rangeEnd: '10.22.0.12', gateway: '10.22.0.11' };
+  const config = {
+    subnet: '10.22.0.0/24',
+    rangeStart: '10.22.0.10',
+    rangeEnd: '10.22.0.12',
+    gateway: '10.22.0.11',
+  };
   t.same(describe(parsePool(config)), [
     {
       subnet: '10.22.0.0/24',
@@ -64,10 +69,15 @@ t.test('bounds, gateway and the empty strings Go writes for absent ones', async 
 });
 
 t.test('network and broadcast addresses are left out even of a range that names them', async (t) => {
-  const [range] = parsePool({ subnet: '10.22.0.0/29', rangeStart: '10.22.0.0', rangeEnd: '10.22.0.7' }).sets[0] ?? [];
+  const [range] =
+    parsePool({ subnet: '10.22.0.0/29', rangeStart: '10.22.0.0', rangeEnd: '10.22.0.7' }).sets[0] ?? [];
   t.same(range?.free.map(formatSpan), ['10.22.0.2-10.22.0.6']);
   const [six] = parsePool({ subnet: 'fd00::/126', rangeStart: 'fd00::', gateway: 'fd00::2' }).sets[0] ?? [];
-  t.same(six?.free.map(formatSpan), ['fd00::1-fd00::1', 'fd00::3-fd00::3'], 'the last IPv6 address is a host like others');
+  t.same(
+    six?.free.map(formatSpan),
+    ['fd00::1-fd00::1', 'fd00::3-fd00::3'],
+    'the last IPv6 address is a host like others',
+  );
 });
 
 t.test('/31 and /127 hold a gateway and one container', async (t) => {
@@ -82,26 +92,29 @@ t.test('runtime ranges come first, then the legacy one, then the list', async (t
   t.same(subnets, [['fd00::/64'], ['10.1.0.0/24'], ['10.2.0.0/24', '10.3.0.0/24']]);
 });
 
-t.test('exclusions and reservations leave the free spans; a gateway in one range is barred in all', async (t) => {
-  const pool = parsePool({
-    ranges: [
-      [
-        { subnet: '10.22.0.0/24', rangeStart: '10.22.0.10', rangeEnd: '10.22.0.19' },
-        { subnet: '10.22.0.0/24', rangeStart: '10.22.0.30', rangeEnd: '10.22.0.39', gateway: '10.22.0.12' },
+t.test(
+  'exclusions and reservations leave the free spans; a gateway in one range is barred in all',
+  async (t) => {
+    const pool = parsePool({
+      ranges: [
+        [
+          { subnet: '10.22.0.0/24', rangeStart: '10.22.0.10', rangeEnd: '10.22.0.19' },
+          { subnet: '10.22.0.0/24', rangeStart: '10.22.0.30', rangeEnd: '10.22.0.39', gateway: '10.22.0.12' },
+        ],
       ],
-    ],
-    exclude: ['10.22.0.14', '10.22.0.16/31', '10.22.0.38 - 10.22.0.200'],
-    reservations: { web: ['10.22.0.30', '10.22.0.5'], db: ['10.22.0.38'] },
-  });
-  t.same(pool.sets[0]?.[0]?.free.map(formatSpan), [
-    '10.22.0.10-10.22.0.11',
-    '10.22.0.13-10.22.0.13',
-    '10.22.0.15-10.22.0.15',
-    '10.22.0.18-10.22.0.19',
-  ]);
-  t.same(pool.sets[0]?.[1]?.free.map(formatSpan), ['10.22.0.31-10.22.0.37']);
-  t.same(pool.reservations.get('web')?.map(formatAddress), ['10.22.0.30', '10.22.0.5']);
-});
+      exclude: ['10.22.0.14', '10.22.0.16/31', '10.22.0.38 - 10.22.0.200'],
+      reservations: { web: ['10.22.0.30', '10.22.0.5'], db: ['10.22.0.38'] },
+    });
+    t.same(pool.sets[0]?.[0]?.free.map(formatSpan), [
+      '10.22.0.10-10.22.0.11',
+      '10.22.0.13-10.22.0.13',
+      '10.22.0.15-10.22.0.15',
+      '10.22.0.18-10.22.0.19',
+    ]);
+    t.same(pool.sets[0]?.[1]?.free.map(formatSpan), ['10.22.0.31-10.22.0.37']);
+    t.same(pool.reservations.get('web')?.map(formatAddress), ['10.22.0.30', '10.22.0.5']);
+  },
+);
 
 t.test('routes, resolvConf and dataDir are carried over', async (t) => {
   const pool = parsePool({
@@ -131,9 +144,19 @@ const REFUSED: [name: string, config: PoolConfig, key: string, advice: string][]
   ['no subnet in a range', { ranges: [[{ gateway: '10.22.0.1' }]] }, 'ipam.ranges[0][0].subnet', 'network'],
   ['nothing', {}, 'ipam', '"ranges"'],
   ['an empty set', { ranges: [[]] }, 'range set 0', 'remove it'],
-  ['start outside', { subnet: SUBNET, rangeStart: '10.23.0.1' }, 'ipam.rangeStart: "10.23.0.1"', '10.22.0.0/24'],
+  [
+    'start outside',
+    { subnet: SUBNET, rangeStart: '10.23.0.1' },
+    'ipam.rangeStart: "10.23.0.1"',
+    '10.22.0.0/24',
+  ],
   ['end outside', { subnet: SUBNET, rangeEnd: 'fd00::1' }, 'ipam.rangeEnd', '10.22.0.0/24'],
-  ['start above end', { subnet: SUBNET, rangeStart: '10.22.0.9', rangeEnd: '10.22.0.8' }, 'ipam.rangeStart', 'exchange'],
+  [
+    'start above end',
+    { subnet: SUBNET, rangeStart: '10.22.0.9', rangeEnd: '10.22.0.8' },
+    'ipam.rangeStart',
+    'exchange',
+  ],
   ['gateway of another family', { subnet: SUBNET, gateway: 'fd00::1' }, 'ipam.gateway', 'IPv4'],
   ['a word for an address', { subnet: SUBNET, gateway: 'router' }, 'ipam.gateway: "router"', 'IPv4 address'],
   [
@@ -142,13 +165,38 @@ const REFUSED: [name: string, config: PoolConfig, key: string, advice: string][]
     'ipam.ranges[0][1].subnet: "fd00::/64"',
     'set of its own',
   ],
-  ['overlap in a set', { ranges: [[{ subnet: SUBNET }, { subnet: '10.22.0.0/25' }]] }, 'ipam.ranges[0][1]', 'own'],
-  ['overlap of sets', { ranges: [[{ subnet: SUBNET }], [{ subnet: '10.22.0.0/16' }]] }, 'ipam.ranges[1][0]', 'own'],
+  [
+    'overlap in a set',
+    { ranges: [[{ subnet: SUBNET }, { subnet: '10.22.0.0/25' }]] },
+    'ipam.ranges[0][1]',
+    'own',
+  ],
+  [
+    'overlap of sets',
+    { ranges: [[{ subnet: SUBNET }], [{ subnet: '10.22.0.0/16' }]] },
+    'ipam.ranges[1][0]',
+    'own',
+  ],
   ['nothing left', { subnet: SUBNET, exclude: ['10.22.0.0/24'] }, 'ipam:', 'exclude'],
   ['a bad exclusion', { subnet: SUBNET, exclude: ['10.22.0.9-10.22.0.2'] }, 'ipam.exclude[0]', 'range like'],
-  ['an exclusion of two families', { subnet: SUBNET, exclude: ['10.22.0.9-fd00::'] }, 'ipam.exclude[0]', 'range like'],
-  ['a reservation elsewhere', { subnet: SUBNET, reservations: { a: ['10.23.0.1'] } }, 'ipam.reservations.a[0]', SUBNET],
-  ['a reserved gateway', { subnet: SUBNET, reservations: { a: ['10.22.0.1'] } }, 'ipam.reservations.a[0]', 'another'],
+  [
+    'an exclusion of two families',
+    { subnet: SUBNET, exclude: ['10.22.0.9-fd00::'] },
+    'ipam.exclude[0]',
+    'range like',
+  ],
+  [
+    'a reservation elsewhere',
+    { subnet: SUBNET, reservations: { a: ['10.23.0.1'] } },
+    'ipam.reservations.a[0]',
+    SUBNET,
+  ],
+  [
+    'a reserved gateway',
+    { subnet: SUBNET, reservations: { a: ['10.22.0.1'] } },
+    'ipam.reservations.a[0]',
+    'another',
+  ],
   [
     'one address reserved twice',
     { subnet: SUBNET, reservations: { a: ['10.22.0.9'], b: ['10.22.0.9'] } },
@@ -156,7 +204,12 @@ const REFUSED: [name: string, config: PoolConfig, key: string, advice: string][]
     'once',
   ],
   ['a bad route', { subnet: SUBNET, routes: [{ dst: 'default' }] }, 'ipam.routes[0].dst', '0.0.0.0/0'],
-  ['a route of two families', { subnet: SUBNET, routes: [{ dst: '::/0', gw: '10.22.0.1' }] }, 'routes[0].gw', 'family'],
+  [
+    'a route of two families',
+    { subnet: SUBNET, routes: [{ dst: '::/0', gw: '10.22.0.1' }] },
+    'routes[0].gw',
+    'family',
+  ],
 ];
 
 t.test('what is refused says which key, which value and what to write', async (t) => {

@@ -18,7 +18,8 @@ const random = randomFrom(4193);
 function randomPrefix(): Prefix {
   const family = random() < 0.5 ? 4 : 6;
   let value = 0n;
-  for (let i = 0; i < (family === 4 ? 1 : 4); i++) value = (value << 32n) | BigInt(Math.floor(random() * 2 ** 32));
+  for (let i = 0; i < (family === 4 ? 1 : 4); i++)
+    value = (value << 32n) | BigInt(Math.floor(random() * 2 ** 32));
   return { address: { family, value }, length: Math.floor(random() * (family === 4 ? 33 : 129)) };
 }
 
@@ -39,7 +40,9 @@ t.test('prefix arithmetic agrees with ip-cidr', async (t) => {
     const cidr = new IPCIDR(formatPrefix(networkOf(prefix)));
     const [first, last] = cidr.toRange<bigint>({ type: 'bigInteger' });
     const inside = prefixContains(prefix, other.address);
-    const [otherFirst, otherLast] = new IPCIDR(formatPrefix(networkOf(other))).toRange<bigint>({ type: 'bigInteger' });
+    const [otherFirst, otherLast] = new IPCIDR(formatPrefix(networkOf(other))).toRange<bigint>({
+      type: 'bigInteger',
+    });
     if (inside) contained++;
     const same =
       first === firstAddress(prefix).value &&

@@ -18,7 +18,10 @@ function record(containerId: string, scope: string, addresses: string[]): Attach
     state: 'attached',
     bootId: 'boot',
     createdAt: 1,
-    addresses: addresses.map((address) => ({ address: `${address}/${address.includes(':') ? 64 : 16}`, scope })),
+    addresses: addresses.map((address) => ({
+      address: `${address}/${address.includes(':') ? 64 : 16}`,
+      scope,
+    })),
     ports: [],
     detail: {},
   };
@@ -26,7 +29,15 @@ function record(containerId: string, scope: string, addresses: string[]): Attach
 
 /** Addresses close together, at both ends of the families too, so that stretches touch, join and split. */
 function randomAddress(random: () => number): Address {
-  const bases = ['10.22.0.0', '10.22.255.200', '0.0.0.0', '255.255.255.200', '::', 'fd00::ff00', 'ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffc0'];
+  const bases = [
+    '10.22.0.0',
+    '10.22.255.200',
+    '0.0.0.0',
+    '255.255.255.200',
+    '::',
+    'fd00::ff00',
+    'ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffc0',
+  ];
   return further(parseAddress(bases[Math.floor(random() * bases.length)] ?? '::'), Math.floor(random() * 56));
 }
 
@@ -93,6 +104,9 @@ t.test('the stored ledger behaves as a plain list does, over thousands of random
     t.same(store.read(checkStore), [], 'consistent with itself');
   }
   t.ok(removed > 2 * 2 * 256, `${removed} releases: more than are remembered`);
-  t.equal(store.read((reader) => reader.countAttachments()), held.size);
+  t.equal(
+    store.read((reader) => reader.countAttachments()),
+    held.size,
+  );
   store.close();
 });

@@ -28,11 +28,23 @@ const home = (address: string): { address: string; scope: string } => ({ address
 t.test('reading a store that does not exist finds nothing and makes nothing', async (t) => {
   const dir = join(t.testdir(), 'var', 'netmoor');
   const store = open(dir);
-  t.same(store.read((reader) => reader.attachments()), []);
-  t.equal(store.read((reader) => reader.countAttachments()), 0);
-  t.same(store.read((reader) => reader.networks()), []);
+  t.same(
+    store.read((reader) => reader.attachments()),
+    [],
+  );
+  t.equal(
+    store.read((reader) => reader.countAttachments()),
+    0,
+  );
+  t.same(
+    store.read((reader) => reader.networks()),
+    [],
+  );
   const first = parseAddress('10.1.0.1');
-  t.same(store.read((reader) => reader.nextFree('home', first, first)), first);
+  t.same(
+    store.read((reader) => reader.nextFree('home', first, first)),
+    first,
+  );
   t.same(store.read(checkStore), []);
   t.notOk(existsSync(dir));
 });
@@ -74,13 +86,22 @@ t.test('attachments are found by key and by what they are on', async (t) => {
   store.write((tx) => tx.putAttachment({ ...one, state: 'detaching' }));
   store.write((tx) => tx.removeAttachment(keyOf(two)));
   store.write((tx) => tx.removeAttachment(keyOf(two)));
-  t.same(store.read((reader) => reader.attachments().map(({ state }) => state)), ['detaching', 'attached']);
+  t.same(
+    store.read((reader) => reader.attachments().map(({ state }) => state)),
+    ['detaching', 'attached'],
+  );
   store.close();
 });
 
 t.test('networks', async (t) => {
   const store = open(t.testdir());
-  const network: NetworkRecord = { name: 'home', plugin: 'bridge-nat', subnets: ['10.1.0.0/24'], automatic: true, createdAt: 1 };
+  const network: NetworkRecord = {
+    name: 'home',
+    plugin: 'bridge-nat',
+    subnets: ['10.1.0.0/24'],
+    automatic: true,
+    createdAt: 1,
+  };
   store.write((tx) => {
     tx.putNetwork({ ...network, name: 'zoo' });
     tx.putNetwork({ ...network, automatic: false });
@@ -88,8 +109,14 @@ t.test('networks', async (t) => {
     tx.setCursor('home', 'set', parseAddress('10.1.0.7'));
     tx.setCursor('zoo', 'set', parseAddress('10.1.0.8'));
   });
-  t.same(store.read((reader) => reader.networks()), [network, { ...network, name: 'zoo' }]);
-  t.same(store.read((reader) => reader.network('home')), network);
+  t.same(
+    store.read((reader) => reader.networks()),
+    [network, { ...network, name: 'zoo' }],
+  );
+  t.same(
+    store.read((reader) => reader.network('home')),
+    network,
+  );
   store.write((tx) => tx.removeNetwork('home'));
   store.read((reader) => {
     t.equal(reader.network('home'), undefined);
@@ -101,7 +128,9 @@ t.test('networks', async (t) => {
 
 t.test('addresses are held once in a scope, and given back', async (t) => {
   const store = open(t.testdir());
-  const one = attachment('one', { addresses: [home('10.1.0.2/24'), home('fd00::2/64'), { address: '192.0.2.9/24' }] });
+  const one = attachment('one', {
+    addresses: [home('10.1.0.2/24'), home('fd00::2/64'), { address: '192.0.2.9/24' }],
+  });
   store.write((tx) => tx.putAttachment(one));
   const two = attachment('two', { addresses: [home('10.1.0.3/24'), home('fd00::2/64')] });
   const error = failure(() => store.write((tx) => tx.putAttachment(two)));
@@ -111,21 +140,33 @@ t.test('addresses are held once in a scope, and given back', async (t) => {
     t.equal(reader.attachment(keyOf(two)), undefined, 'nothing of the refused one stays');
     t.notOk(reader.isTaken('home', parseAddress('10.1.0.3')));
     t.same(reader.addressOwner('home', parseAddress('10.1.0.2')), keyOf(one));
-    t.notOk(reader.isTaken('home', parseAddress('192.0.2.9')), 'an address without scope is not ours to give');
+    t.notOk(
+      reader.isTaken('home', parseAddress('192.0.2.9')),
+      'an address without scope is not ours to give',
+    );
     t.notOk(reader.isTaken('work', parseAddress('10.1.0.2')), 'another scope is another world');
   });
   store.write((tx) => tx.putAttachment({ ...one, addresses: [home('10.1.0.9/24'), home('fd00::2/64')] }));
-  t.notOk(store.read((reader) => reader.isTaken('home', parseAddress('10.1.0.2'))), 'a changed record gives up the old');
+  t.notOk(
+    store.read((reader) => reader.isTaken('home', parseAddress('10.1.0.2'))),
+    'a changed record gives up the old',
+  );
   store.write((tx) => tx.removeAttachment(keyOf(one)));
   store.read((reader) => {
     t.same(reader.countTaken('home', parseAddress('10.1.0.0'), parseAddress('10.1.0.255')), 0);
     const released = ['10.1.0.2', '10.1.0.9', 'fd00::2'].map(parseAddress);
     t.same(reader.recentlyReleased('home'), released, 'oldest first');
-    t.same(reader.nextFree('home', parseAddress('10.1.0.2'), parseAddress('10.1.0.9')), parseAddress('10.1.0.3'));
+    t.same(
+      reader.nextFree('home', parseAddress('10.1.0.2'), parseAddress('10.1.0.9')),
+      parseAddress('10.1.0.3'),
+    );
   });
   t.same(store.read(checkStore), []);
   store.write((tx) => tx.removeNetwork('home'));
-  t.same(store.read((reader) => reader.recentlyReleased('home')), []);
+  t.same(
+    store.read((reader) => reader.recentlyReleased('home')),
+    [],
+  );
   t.same(store.read(checkStore), []);
   store.close();
 });
@@ -171,7 +212,11 @@ t.test('published ports collide by protocol, family, address and range', async (
       t.same(owner?.containerId, collides ? 'one' : 'two', `owner of ${wanted}`);
     }
     if (collides) store.write((tx) => tx.removeAttachment(attachment('one')));
-    t.equal(failure(() => store.write((tx) => tx.putAttachment(two))), undefined, 'free after its holder is gone');
+    t.equal(
+      failure(() => store.write((tx) => tx.putAttachment(two))),
+      undefined,
+      'free after its holder is gone',
+    );
     t.same(store.read(checkStore), []);
     store.close();
   }
@@ -183,11 +228,17 @@ t.test('a record put again keeps its ports, changes them, or is refused asking t
   store.write((tx) => tx.putAttachment(one));
   store.write((tx) => tx.putAttachment({ ...one, state: 'detaching' }));
   store.write((tx) => tx.putAttachment({ ...one, ports: [port('tcp 80-81')] }));
-  t.equal(store.read((reader) => reader.portOwner(port('udp 53'))), undefined);
+  t.equal(
+    store.read((reader) => reader.portOwner(port('udp 53'))),
+    undefined,
+  );
   t.equal(store.read((reader) => reader.portOwner(port('tcp 81')))?.containerId, 'one');
   const twice = { ...one, ports: [port('tcp 80'), port('tcp 192.0.2.1 80')] };
   t.equal(failure(() => store.write((tx) => tx.putAttachment(twice)))?.kind, 'port-taken');
-  t.same(store.read((reader) => reader.attachment(keyOf(one))?.ports), [port('tcp 80-81')]);
+  t.same(
+    store.read((reader) => reader.attachment(keyOf(one))?.ports),
+    [port('tcp 80-81')],
+  );
   t.same(store.read(checkStore), []);
   store.close();
 });
@@ -203,13 +254,34 @@ t.test('a transaction is whole or not at all', async (t) => {
       }),
     boom,
   );
-  t.equal(store.read((reader) => reader.countAttachments()), 0);
-  t.equal(failure(() => store.write(async () => undefined))?.kind, 'internal', 'asynchronous functions are refused');
-  t.equal(failure(() => store.write((tx) => tx.putAttachment(attachment('one')) ?? Promise.resolve()))?.kind, 'internal');
-  t.equal(store.read((reader) => reader.countAttachments()), 0, 'and what they did is undone');
-  t.equal(failure(() => store.write(() => store.write(() => 0)))?.kind, 'internal', 'no transaction inside another');
+  t.equal(
+    store.read((reader) => reader.countAttachments()),
+    0,
+  );
+  t.equal(
+    failure(() => store.write(async () => undefined))?.kind,
+    'internal',
+    'asynchronous functions are refused',
+  );
+  t.equal(
+    failure(() => store.write((tx) => tx.putAttachment(attachment('one')) ?? Promise.resolve()))?.kind,
+    'internal',
+  );
+  t.equal(
+    store.read((reader) => reader.countAttachments()),
+    0,
+    'and what they did is undone',
+  );
+  t.equal(
+    failure(() => store.write(() => store.write(() => 0)))?.kind,
+    'internal',
+    'no transaction inside another',
+  );
   t.equal(failure(() => store.read(() => store.write(() => 0)))?.kind, 'internal');
-  t.equal(store.write(() => 7), 7);
+  t.equal(
+    store.write(() => 7),
+    7,
+  );
   store.close();
 });
 
@@ -222,7 +294,10 @@ t.test('two connections see each other only after commit', async (t) => {
     return reader.read((view) => view.countAttachments());
   });
   t.equal(during, 1);
-  t.equal(reader.read((view) => view.countAttachments()), 2);
+  t.equal(
+    reader.read((view) => view.countAttachments()),
+    2,
+  );
   writer.close();
   reader.close();
 });
@@ -233,23 +308,41 @@ t.test('another boot frees what its dead containers held', async (t) => {
   before.write((tx) => {
     tx.putAttachment(attachment('one', { addresses: [home('10.1.0.2/24')], ports: [port('tcp 80')] }));
     tx.putAttachment(attachment('two', { addresses: [home('10.1.0.3/24')], bootId: 'next' }));
-    tx.putNetwork({ name: 'home', plugin: 'bridge-nat', subnets: ['10.1.0.0/24'], automatic: true, createdAt: 1 });
+    tx.putNetwork({
+      name: 'home',
+      plugin: 'bridge-nat',
+      subnets: ['10.1.0.0/24'],
+      automatic: true,
+      createdAt: 1,
+    });
     tx.setCursor('home', 'set', parseAddress('10.1.0.2'));
   });
   before.close();
   const after = open(dir, 'next');
-  t.equal(after.read((reader) => reader.countAttachments()), 2, 'reading changes nothing');
+  t.equal(
+    after.read((reader) => reader.countAttachments()),
+    2,
+    'reading changes nothing',
+  );
   t.throws(() =>
     after.write(() => {
       throw new Error('the transaction that noticed fails');
     }),
   );
   after.read((reader) => {
-    t.same(reader.attachments().map(({ containerId }) => containerId), ['two'], 'those of this boot stay');
+    t.same(
+      reader.attachments().map(({ containerId }) => containerId),
+      ['two'],
+      'those of this boot stay',
+    );
     t.notOk(reader.isTaken('home', parseAddress('10.1.0.2')));
     t.ok(reader.isTaken('home', parseAddress('10.1.0.3')));
     t.equal(reader.portOwner(port('tcp 80')), undefined);
-    t.same(reader.networks().map(({ name }) => name), ['home'], 'networks stay');
+    t.same(
+      reader.networks().map(({ name }) => name),
+      ['home'],
+      'networks stay',
+    );
     t.same(reader.cursor('home', 'set'), parseAddress('10.1.0.2'), 'and so does the place of round robin');
   });
   t.same(after.read(checkStore), []);
