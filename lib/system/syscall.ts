@@ -7,7 +7,14 @@ export const AF_NETLINK = 16;
 export const SOCK_RAW = 3;
 export const SOCK_CLOEXEC = 0o2000000;
 export const CLONE_NEWNET = 0x40000000;
+export const CLONE_NEWNS = 0x00020000;
+export const MS_NOSUID = 2;
+export const MS_NODEV = 4;
+export const MS_NOEXEC = 8;
 export const MS_BIND = 4096;
+export const MS_REC = 0x4000;
+export const MS_SLAVE = 0x80000;
+export const MS_SHARED = 0x100000;
 export const MNT_DETACH = 2;
 const MSG_DONTWAIT = 0x40;
 const MSG_TRUNC = 0x20;
@@ -74,9 +81,10 @@ export function unshare(flags: number, op: string): void {
   retried(op, (libc) => libc.call('int unshare(int)', flags));
 }
 
-export function mount(source: string, target: string, flags: number, op: string): void {
+/** mount(2); `type` is of no account for bind mounts and changes of propagation. */
+export function mount(source: string, target: string, flags: number, op: string, type = 'none'): void {
   retried(op, (libc) =>
-    libc.call('int mount(str, str, str, uint64_t, const void *)', source, target, 'none', flags, null),
+    libc.call('int mount(str, str, str, uint64_t, const void *)', source, target, type, flags, null),
   );
 }
 
