@@ -2,8 +2,8 @@
  * How a person writes which networks a container gets and what it asks of them: one syntax for OCI annotations, the hook's flags
  * and `netmoor attach`. Names, capabilities and arguments are those of CNI CONVENTIONS.md.
  *
- *   NETWORKS  one or more NETWORK, separated by "," or white space
- *   NETWORK   NAME[:PART[;PART]…]       front    front:eth1    front:eth1;ip=10.1.0.5;port=2222:22/tcp
+ *   NETWORKS  one or more NETWORK, separated by "," or white space; a KEY=VALUE there belongs to the NETWORK before it
+ *   NETWORK   NAME[:PART[;PART]…]       front    front:eth1    front:eth1;ip=10.1.0.5;port=2222:22/tcp    front:ip=10.1.0.5,mac=…
  *   PART      IFNAME, or KEY=VALUE with KEY one of ifname, ip, mac, port, alias, or an argument in capitals for CNI_ARGS
  *   PORT      [ADDRESS:]HOSTPORT[-LAST]:CONTAINERPORT[-LAST][/PROTOCOL], or one PORT[/PROTOCOL] for both; PROTOCOL tcp by default
  */
@@ -158,21 +158,34 @@ export function readNetwork(text: string, place: string): WantedNetwork {
   const problem = networkNameProblem(name);
   if (problem !== undefined) refuse(place, problem, 'write NAME or NAME:IFNAME, networks separated by commas');
   const draft: Draft = { ips: [], ports: [], aliases: [], args: new Map() };
-  const parts = colon < 0 ? [] : text.slice(colon + 1).split(';');
+  const parts = colon < 0 ? [] : text.slice(colon + 1).split(/[;,]/);
   for (const part of parts) readPart(draft, part, `${place} ${name}`);
   return { name, ...draft };
 }
 
+/** "front:ip=10.1.0.5,mac=…,back" has two networks: a name holds no "=". */
+function splitNetworks(text: string): string[] {
+  const networks: string[] = [];
+  for (const item of splitList(text)) {
+    const option = /^[a-zA-Z0-9_]+=/.test(item) ? networks.pop() : undefined;
+    networks.push(option === undefined ? item : `${option}${option.includes(':') ? ';' : ':'}${item}`);
+  }
+  return networks;
+}
+
 /** NETWORKS, at least one. */
 export function readNetworks(text: string, place: string): WantedNetwork[] {
-  const networks = splitList(text).map((item) => readNetwork(item, place));
+  const networks = splitNetworks(text).map((item) => readNetwork(item, place));
   if (networks.length === 0) refuse(place, 'names no network', 'name one, or leave it out for the default network');
   if (networks.length > MOST_NETWORKS) refuse(place, `${networks.length} networks are more than ${MOST_NETWORKS}`, 'name fewer');
   return networks;
 }
 
-/** Gives eth0, eth1, … in order to those without a name, past the names that are given. Throws when a name is given twice. */
-export function assignInterfaceNames(networks: readonly WantedNetwork[], place: string): NamedNetwork[] {
+/**
+ * Gives eth0, eth1, … in order to those without a name, past the names that are given and those that are `taken` already.
+ * Throws when a name is given twice.
+ */
+export function assignInterfaceNames(networks: readonly WantedNetwork[], place: string, taken: ReadonlySet<string> = new Set()): NamedNetwork[] {
   const given = new Set<string>();
   for (const { ifname } of networks) {
     if (ifname !== undefined && given.has(ifname)) refuse(place, `interface ${quote(ifname)} is wanted twice`, 'give each network another');
@@ -180,7 +193,7 @@ export function assignInterfaceNames(networks: readonly WantedNetwork[], place: 
   }
   let next = 0;
   const free = (): string => {
-    while (given.has(`eth${next}`)) next++;
+    while (given.has(`eth${next}`) || taken.has(`eth${next}`)) next++;
     return `eth${next++}`;
   };
   return networks.map((network) => ({ ...network, ifname: network.ifname ?? free() }));
