@@ -45,24 +45,40 @@ function storeOf({ config, world }: Context): LeaseStore {
 
 /** Addresses are unique in the network, whatever interfaces the main plugin makes of it. */
 function sourceOf({ config }: Context, ipam: IpamConfig, subnets: readonly string[] | undefined): PoolSource {
-  return { scope: `network ${config.name}`, config: ipam, extraRanges: config.runtimeConfig.ipRanges, subnets };
+  return {
+    scope: `network ${config.name}`,
+    config: ipam,
+    extraRanges: config.runtimeConfig.ipRanges,
+    subnets,
+  };
 }
 
 function hostRoutes(): Prefix[] {
   const socket = NetlinkSocket.open('route');
   try {
-    return ([4, 6] as const).flatMap((family) => listRoutes(socket, family)).map((route) => route.destination);
+    return ([4, 6] as const)
+      .flatMap((family) => listRoutes(socket, family))
+      .map((route) => route.destination);
   } finally {
     socket.close();
   }
 }
 
 /** The network as it will be on record, for a config that names no range; undefined for one that does. */
-async function automaticNetwork(context: Context, store: LeaseStore, ipam: IpamConfig): Promise<NetworkRecord | undefined> {
+async function automaticNetwork(
+  context: Context,
+  store: LeaseStore,
+  ipam: IpamConfig,
+): Promise<NetworkRecord | undefined> {
   const { config, world } = context;
   if (!isAutomatic(ipam, config.runtimeConfig.ipRanges)) return undefined;
   const ipv6 = existsSync('/proc/sys/net/ipv6');
-  const subnets = await proposeSubnets(store, { network: config.name, machineId: world.machineId, ipv6, routed: hostRoutes });
+  const subnets = await proposeSubnets(store, {
+    network: config.name,
+    machineId: world.machineId,
+    ipv6,
+    routed: hostRoutes,
+  });
   return { name: config.name, plugin: PLUGIN, subnets, automatic: true, createdAt: world.now() };
 }
 
@@ -130,7 +146,10 @@ async function add(context: Context): Promise<CniResult> {
   const { addresses, routes = [] } = store.write((tx) =>
     leaseTo(tx, context, sourceOf(context, ipam, network && settleSubnets(tx, network)), wanted),
   );
-  const ips = addresses.map(({ address, gateway }) => ({ address, ...(gateway === undefined ? {} : { gateway }) }));
+  const ips = addresses.map(({ address, gateway }) => ({
+    address,
+    ...(gateway === undefined ? {} : { gateway }),
+  }));
   return { interfaces: [], ips, routes, dns };
 }
 
@@ -155,18 +174,32 @@ function check(context: Context): void {
     return record.addresses.flatMap((lease) => complaintsAbout(tx, key, lease, context));
   });
   if (complaints.length === 0) return;
-  throw new NetmoorError('check-failed', complaints.join('; '), 'detach and attach the container again (DEL, ADD)');
+  throw new NetmoorError(
+    'check-failed',
+    complaints.join('; '),
+    'detach and attach the container again (DEL, ADD)',
+  );
 }
 
-function complaintsAbout(tx: StoreReader, key: AttachmentKey, lease: Lease['addresses'][number], { config }: Context): string[] {
+function complaintsAbout(
+  tx: StoreReader,
+  key: AttachmentKey,
+  lease: Lease['addresses'][number],
+  { config }: Context,
+): string[] {
   const { address } = parsePrefix(lease.address);
   const owner = tx.addressOwner(lease.scope ?? '', address);
   const promised = config.prevResult?.ips;
   const held = owner !== undefined && formatKey(owner) === formatKey(key);
-  const known = promised === undefined || promised.some((ip) => sameAddress(parsePrefix(ip.address).address, address));
+  const known =
+    promised === undefined || promised.some((ip) => sameAddress(parsePrefix(ip.address).address, address));
   return [
-    ...(held ? [] : [`the lease of ${lease.address} belongs to ${owner === undefined ? 'nobody' : formatKey(owner)}`]),
-    ...(known ? [] : [`${lease.address} is leased to ${formatKey(key)}, but is not in the result of its ADD`]),
+    ...(held
+      ? []
+      : [`the lease of ${lease.address} belongs to ${owner === undefined ? 'nobody' : formatKey(owner)}`]),
+    ...(known
+      ? []
+      : [`${lease.address} is leased to ${formatKey(key)}, but is not in the result of its ADD`]),
   ];
 }
 
@@ -195,7 +228,11 @@ function status(context: Context): void {
   });
   if (exhausted.length === 0) return;
   const advice = 'detach containers, run "netmoor gc", or give the network larger ranges';
-  throw new NetmoorError('not-available', `network ${network} has no free address in ${exhausted.join(' and ')}`, advice);
+  throw new NetmoorError(
+    'not-available',
+    `network ${network} has no free address in ${exhausted.join(' and ')}`,
+    advice,
+  );
 }
 
 /** Whether it could be written, too: an ADD would have to. */

@@ -16,7 +16,10 @@ export interface AutomaticRequest {
  * Proposes subnets; settleSubnets(), in the transaction that leases, makes them the network's.
  * Throws NetmoorError('pool-exhausted') when everything is in use.
  */
-export async function proposeSubnets(store: LeaseStore, request: AutomaticRequest): Promise<readonly string[]> {
+export async function proposeSubnets(
+  store: LeaseStore,
+  request: AutomaticRequest,
+): Promise<readonly string[]> {
   const { network, machineId, ipv6, routed } = request;
   const known = store.read((tx) => tx.network(network));
   if (known?.automatic) return known.subnets;

@@ -53,7 +53,13 @@ function formatRoute({ dst, gw, ...attributes }: Route): LeaseRoute {
 }
 
 /** What was held before, when it is still to be had and nothing else is asked for; else whatever the pool gives. */
-function chooseAgain(ledger: AddressLedger, scope: string, pool: Pool, wanted: Wanted, held: readonly Address[]): Allocated[] {
+function chooseAgain(
+  ledger: AddressLedger,
+  scope: string,
+  pool: Pool,
+  wanted: Wanted,
+  held: readonly Address[],
+): Allocated[] {
   if (wanted.requested.length > 0 || held.length === 0) return allocate(ledger, scope, pool, wanted);
   try {
     return allocate(ledger, scope, pool, { ...wanted, requested: held });
@@ -76,9 +82,15 @@ export function leaseAddresses(
 ): Lease {
   const { scope, config } = source;
   const pool = poolOf(source);
-  const held = before.filter((address) => address.scope === scope).map(({ address }) => parsePrefix(address).address);
+  const held = before
+    .filter((address) => address.scope === scope)
+    .map(({ address }) => parsePrefix(address).address);
   const addresses = chooseAgain(ledger, scope, pool, wanted, held).map(
-    ({ address, gateway }): AddressRecord => ({ address: formatPrefix(address), gateway: formatAddress(gateway), scope }),
+    ({ address, gateway }): AddressRecord => ({
+      address: formatPrefix(address),
+      gateway: formatAddress(gateway),
+      scope,
+    }),
   );
   return { addresses, routes: config.routes && pool.routes.map(formatRoute) };
 }

@@ -72,7 +72,7 @@ async function write(fd: number, text: string): Promise<boolean> {
 }
 
 /** Prints an answer and ends the process; a result that could not be delivered is a failure. */
-async function finish({ exitCode, stdout, stderr }: Answer): Promise<never> {
+export async function finish({ exitCode, stdout, stderr }: Answer): Promise<never> {
   await write(STDERR, stderr);
   const delivered = await write(STDOUT, stdout);
   process.exit(delivered ? exitCode : exitCode || 1);

@@ -12,7 +12,13 @@ export type { IpamConfig };
 export function readIpamConfig(ipam: JsonObject): IpamConfig {
   const input: unknown = ipam;
   if (!validate(input)) throw schemaProblem(ipamSchema, validate.errors, ipam, 'ipam');
-  const orphan = input.subnet ? undefined : (['rangeStart', 'rangeEnd', 'gateway'] as const).find((key) => input[key]);
+  const orphan = input.subnet
+    ? undefined
+    : (['rangeStart', 'rangeEnd', 'gateway'] as const).find((key) => input[key]);
   if (orphan === undefined) return input;
-  throw new NetmoorError('bad-config', `ipam.${orphan} is given without ipam.subnet`, 'add the subnet it belongs to');
+  throw new NetmoorError(
+    'bad-config',
+    `ipam.${orphan} is given without ipam.subnet`,
+    'add the subnet it belongs to',
+  );
 }

@@ -111,6 +111,26 @@ export function withdrawForwarding(nf: NetlinkSocket, bridge: string): void {
   );
 }
 
+/** The bridge whose name a rule is tagged with and looks at; rules that a person has commented alike look at something else. */
+function taggedBridge(rule: Rule): string | undefined {
+  const expressions = rule.expressions ?? [];
+  const texts = [commentIn(rule.userdata), ...expressions.map(commentText)];
+  const bridge = texts.find((text) => text?.startsWith(tag('')))?.slice(tag('').length);
+  if (bridge === undefined) return undefined;
+  const names = [ifnameBytes(bridge), Buffer.from(`${bridge}\0`)];
+  const looks = expressions.some(({ kind, ...rest }) => {
+    const value = kind === 'cmp' && 'data' in rest && rest.data && 'value' in rest.data ? rest.data.value : undefined;
+    return value !== undefined && names.some((name) => name.equals(value));
+  });
+  return looks ? bridge : undefined;
+}
+
+/** The bridges that acceptForwarding() has opened the host's firewall for. */
+export function forwardedBridges(nf: NetlinkSocket): string[] {
+  const rules = forwardChains(nf).filter(({ use }) => use > 0).flatMap((chain) => rulesOf(nf, chain));
+  return [...new Set(rules.flatMap((rule) => taggedBridge(rule) ?? []))];
+}
+
 function nameOf({ family, table, name }: ForwardChain): string {
   const families = new Map([[NFPROTO_INET, 'inet'], [NFPROTO_IPV4, 'ip']]);
   return `${families.get(family) ?? 'ip6'} ${table} ${name}`;

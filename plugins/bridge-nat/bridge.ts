@@ -10,10 +10,10 @@ import { ensureSysctl, ensureSysctlIfPresent } from '../../lib/system/sysctl.ts'
 import { bridgeMacFor } from './names.ts';
 
 /** Marks the bridges that are ours to remove; one that a person made has another alias, or none. */
-const ALIAS = 'netmoor';
+export const ALIAS = 'netmoor';
 
 /** Marks the addresses that are ours to remove (IFA_PROTO, kernel 5.18; "proto 0x6d" in `ip address`). */
-const IFAPROT_NETMOOR = 0x6d;
+export const IFAPROT_NETMOOR = 0x6d;
 
 export interface BridgeWanted {
   readonly name: string;

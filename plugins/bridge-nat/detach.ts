@@ -39,9 +39,11 @@ function removeVeth(host: Host, name: string): void {
  */
 function removeShared(host: Host, tx: StoreTransaction, record: AttachmentRecord): void {
   const last = soleAttachment(tx, record);
-  removeAttachment(host.netfilter, rulesOf(record), { ofNetwork: last.ofNetwork, ofAll: last.ofAll });
+  removeAttachment(host.netfilter, rulesOf(record), last);
   if (last.onBridge) leaveBridge(host, record);
-  if (last.ofNetwork && tx.network(record.network)?.automatic === false) tx.removeNetwork(record.network);
+  // The record of a network whose bridge stays is what tells that bridge from one left behind.
+  const stays = detailOf(record).keepBridge || tx.network(record.network)?.automatic !== false;
+  if (last.ofNetwork && !stays) tx.removeNetwork(record.network);
 }
 
 /** Whether nothing else is on record beside this attachment: in its network, on its bridge, at all. */
@@ -67,6 +69,20 @@ function flushFlows(host: Host, record: AttachmentRecord): void {
 }
 
 /**
+ * Marks the record as being detached; false when the container has been attached anew since it was read. A record that is
+ * gone (another process was faster, or the store has dropped it after a reboot) stays gone: removing twice does no harm.
+ */
+function markDetaching({ store, worker }: Host, record: AttachmentRecord): boolean {
+  return store.write((tx) => {
+    const current = tx.attachment(record);
+    if (current === undefined) return true;
+    if (current.createdAt !== record.createdAt) return false;
+    tx.putAttachment({ ...record, state: 'detaching', ...(worker ? { worker } : {}) });
+    return true;
+  });
+}
+
+/**
  * Takes one attachment down, going on after failures. When there were any the record stays, marked "detaching", and the next
  * DEL or GC tries again.
  */
@@ -79,8 +95,7 @@ export function detach(host: Host, record: AttachmentRecord): UndoFailure[] {
       failures.push({ what, error });
     }
   };
-  const { worker } = host;
-  host.store.write((tx) => tx.putAttachment({ ...record, state: 'detaching', ...(worker ? { worker } : {}) }));
+  if (!markDetaching(host, record)) return failures;
   host.step('detach: marked');
   attempt('give its addresses back', () => host.releaseDelegated(record));
   host.step('detach: addresses given back');

@@ -9,6 +9,7 @@ import { NetlinkSocket } from '../../lib/netlink/socket.ts';
 import { processIdentity } from '../../lib/system/process.ts';
 import { formatKey } from '../../ipam/record.ts';
 import type { AttachmentKey } from '../../ipam/record.ts';
+import { noteStore } from '../../ipam/store/known.ts';
 import { openStore } from '../../ipam/store/open.ts';
 import { attach } from './attach.ts';
 import { readBridgeNatConfig } from './config.ts';
@@ -30,6 +31,7 @@ function storeDirectory({ config, world }: Context): string {
 /** The host this process works on. */
 export function openHost(context: Context, directory = storeDirectory(context)): Host {
   const { world } = context;
+  if (directory !== world.storeDirectory) noteStore(directory);
   return {
     route: NetlinkSocket.open('route'),
     netfilter: NetlinkSocket.open('netfilter'),

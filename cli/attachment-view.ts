@@ -1,0 +1,98 @@
+/** An attachment as the verbs show it: to programs whole, to people shortened. */
+import { parsePrefix } from '../lib/base/ip.ts';
+import type { Family } from '../lib/base/ip.ts';
+import type { AttachmentRecord, PortRecord } from '../ipam/record.ts';
+
+/** One item of schemas/cli-ls.schema.json. */
+export interface AttachmentView {
+  readonly network: string;
+  readonly containerId: string;
+  readonly ifname: string;
+  readonly name?: string;
+  readonly plugin: string;
+  readonly state: AttachmentRecord['state'];
+  /** Path of the container's namespace. */
+  readonly netns?: string;
+  readonly hostIfname?: string;
+  readonly bridge?: string;
+  readonly mac?: string;
+  readonly mtu?: number;
+  readonly addresses: readonly { readonly address: string; readonly gateway?: string }[];
+  readonly ports: readonly PortRecord[];
+  /** ISO 8601 */
+  readonly createdAt: string;
+  /** Why it cannot be in use any more. */
+  readonly stale?: string;
+}
+
+/** A copy without its undefined members. */
+function defined<T extends object>(members: { [K in keyof T]: T[K] | undefined }): T {
+  return Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined)) as T;
+}
+
+export function viewOf(record: AttachmentRecord, stale: string | undefined): AttachmentView {
+  const { network, containerId, ifname, name, plugin, state, netns, hostIfname, bridge, mac, mtu, ports } =
+    record;
+  const addresses = record.addresses.map(({ address, gateway }) =>
+    defined<AttachmentView['addresses'][number]>({ address, gateway }),
+  );
+  const createdAt = new Date(record.createdAt).toISOString();
+  return defined<AttachmentView>({
+    network,
+    containerId,
+    ifname,
+    name,
+    plugin,
+    state,
+    netns: netns?.path,
+    hostIfname,
+    bridge,
+    mac,
+    mtu,
+    addresses,
+    ports,
+    createdAt,
+    stale,
+  });
+}
+
+/** The container's name, or its id, of which the first twelve digits do when it is a hash. */
+export function containerLabel({
+  name,
+  containerId,
+}: Pick<AttachmentRecord, 'name' | 'containerId'>): string {
+  if (name !== undefined) return name;
+  return /^[0-9a-f]{64}$/.test(containerId) ? containerId.slice(0, 12) : containerId;
+}
+
+/** Where a port without host address is published: "*" for both families. */
+function everywhere(addresses: AttachmentView['addresses']): string {
+  const families = new Set<Family>(addresses.map(({ address }) => parsePrefix(address).address.family));
+  if (families.size > 1) return '*';
+  return families.has(6) ? '[::]' : '0.0.0.0';
+}
+
+function portRange(first: number, count: number): string {
+  return count === 1 ? `${first}` : `${first}-${first + count - 1}`;
+}
+
+/** "0.0.0.0:8080 -> 80/tcp" */
+export function formatPorts({ ports, addresses }: Pick<AttachmentView, 'ports' | 'addresses'>): string[] {
+  return ports.map(({ protocol, hostIp, hostPort, containerPort, count }) => {
+    const host = hostIp === undefined ? everywhere(addresses) : hostIp.includes(':') ? `[${hostIp}]` : hostIp;
+    return `${host}:${portRange(hostPort, count)} -> ${portRange(containerPort, count)}/${protocol}`;
+  });
+}
+
+const UNITS = [
+  ['d', 86_400],
+  ['h', 3600],
+  ['m', 60],
+] as const;
+
+/** "3d", "5h", "12m", "40s" */
+export function formatAge(milliseconds: number): string {
+  const seconds = Math.max(0, Math.floor(milliseconds / 1000));
+  const unit = UNITS.find(([, length]) => seconds >= length);
+  return unit === undefined ? `${seconds}s` : `${Math.floor(seconds / unit[1])}${unit[0]}`;
+}

@@ -1,0 +1,111 @@
+/** The `netmoor` command: one verb of the list, its report as text or JSON. Only what the verb needs is loaded. */
+import type { Answer } from '../lib/cni/dispatch.ts';
+import { finish } from '../lib/cni/entry.ts';
+import type { World } from '../lib/cni/world.ts';
+import { readArguments, unknownVerb, verbIn } from './arguments.ts';
+import { UsageError } from './verb.ts';
+import type { Report, Verb, VerbList } from './verb.ts';
+
+const VERBS: VerbList = {
+  ls: {
+    about: 'list the attachments of containers to networks',
+    load: async () => (await import('./verbs/ls.ts')).verb,
+  },
+  leases: {
+    about: 'list the addresses held, and how full the networks are',
+    load: async () => (await import('./verbs/leases.ts')).verb,
+  },
+  networks: {
+    about: 'list the networks and their subnets',
+    load: async () => (await import('./verbs/networks.ts')).verb,
+  },
+  show: { about: 'draw who is plugged in where', load: async () => (await import('./verbs/show.ts')).verb },
+  check: {
+    about: 'compare everything with what was promised',
+    load: async () => (await import('./verbs/check.ts')).verb,
+  },
+  gc: {
+    about: 'clear away what containers that are gone left behind',
+    load: async () => (await import('./verbs/gc.ts')).verb,
+  },
+  version: { about: 'say what this is', load: async () => (await import('./verbs/version.ts')).verb },
+  help: {
+    about: 'list the verbs, or say what one of them does',
+    load: async () => (await import('./verbs/help.ts')).helpOn(VERBS),
+  },
+};
+
+export interface CommandLine {
+  /** Behind the program's name. */
+  readonly args: readonly string[];
+  /** Width of the terminal; undefined when there is none. */
+  readonly columns: number | undefined;
+}
+
+function answerOf({ json, text, failed = false, notes = [] }: Report, asJson: boolean): Answer {
+  const stdout = asJson ? `${JSON.stringify(json, undefined, 2)}\n` : text();
+  return { exitCode: failed ? 1 : 0, stdout, stderr: notes.map((line) => `${line}\n`).join('') };
+}
+
+/** One line that says what failed, and one that says what to do about it. */
+async function refusal(error: unknown): Promise<Answer> {
+  const { toCniError } = await import('../lib/cni/errors.ts');
+  const { msg, details } = toCniError(error);
+  const lines = [`netmoor: ${msg}`, ...(details === '' ? [] : [`  ${details}`])];
+  return {
+    exitCode: error instanceof UsageError ? 2 : 1,
+    stdout: '',
+    stderr: lines.map((line) => `${line.replaceAll('\n', ' ')}\n`).join(''),
+  };
+}
+
+async function runVerb(
+  name: string,
+  verb: Verb,
+  { args, columns }: CommandLine,
+  world: World,
+): Promise<Answer> {
+  const { operands, switches, values } = readArguments(name, verb, args);
+  const asJson = switches.has('json');
+  if (switches.has('help')) {
+    const { describeVerb } = await import('./verbs/help.ts');
+    return answerOf(await describeVerb(name, { about: '', load: async () => verb }), asJson);
+  }
+  return answerOf(
+    await verb.run({ world, dataDir: values.get('data-dir'), operands, switches, columns }),
+    asJson,
+  );
+}
+
+/** `netmoor --help` and `netmoor --version` mean the verbs. */
+function withVerb(args: readonly string[]): readonly string[] | undefined {
+  if (verbIn(args) !== undefined) return args;
+  if (args.includes('--version')) return ['version', ...args.filter((arg) => arg !== '--version')];
+  if (args.includes('--help') || args.includes('-h'))
+    return ['help', ...args.filter((arg) => arg !== '--help' && arg !== '-h')];
+  return undefined;
+}
+
+/** Answers one command line. Never throws: what goes wrong is the answer. */
+export async function answer(line: CommandLine, world: World): Promise<Answer> {
+  try {
+    const args = withVerb(line.args);
+    const name = verbIn(args ?? []);
+    if (args === undefined || name === undefined) {
+      const { stdout } = await answer({ ...line, args: ['help'] }, world);
+      return { exitCode: 2, stdout: '', stderr: stdout };
+    }
+    const listed = Object.hasOwn(VERBS, name) ? VERBS[name] : undefined;
+    if (listed === undefined) throw unknownVerb(name, Object.keys(VERBS));
+    return await runVerb(name, await listed.load(), { ...line, args }, world);
+  } catch (error) {
+    return refusal(error);
+  }
+}
+
+/** Runs this process as the command. */
+export async function runNetmoor(args: readonly string[]): Promise<never> {
+  const { realWorld } = await import('../lib/cni/real-world.ts');
+  const columns = process.stdout.isTTY ? process.stdout.columns : undefined;
+  return finish(await answer({ args, columns }, realWorld()));
+}

@@ -1,0 +1,55 @@
+/** netmoor check: whether every attachment is as it was promised, and the lease store in order. */
+import { checkStore } from '../../ipam/store/check.ts';
+import { containerLabel } from '../attachment-view.ts';
+import { hostWith, withSockets } from '../host.ts';
+import { openStores } from '../stores.ts';
+import type { Verb } from '../verb.ts';
+import { verifyAll } from '../verification.ts';
+import type { Verdict } from '../verification.ts';
+
+/** schemas/cli-check.schema.json */
+export interface CheckView {
+  readonly ok: boolean;
+  readonly attachments: readonly Verdict[];
+  /** What the store contradicts itself in. */
+  readonly store: readonly string[];
+}
+
+function formatVerdict(verdict: Verdict): string[] {
+  const { network, ifname, differences, notes } = verdict;
+  const title = `${containerLabel(verdict)} ${ifname} on ${network}: ${differences.length === 0 ? 'ok' : 'not as promised'}`;
+  return [title, ...differences.map((text) => `  ${text}`), ...notes.map((text) => `  (${text})`)];
+}
+
+export function formatCheck({ attachments, store, ok }: CheckView): string {
+  const stored =
+    store.length === 0
+      ? ['lease store: ok']
+      : ['lease store: contradicts itself', ...store.map((text) => `  ${text}`)];
+  const advice = ok
+    ? []
+    : ['"netmoor gc" clears away what is stale; containers with other differences are to be attached again'];
+  return [...attachments.flatMap(formatVerdict), ...stored, ...advice].map((line) => `${line}\n`).join('');
+}
+
+export const verb: Verb = {
+  about:
+    'Compares every attachment with what was promised: leases, bridge, interfaces, addresses, routes, NAT and published ports, ' +
+    'on the host and inside the container; and the lease store with itself. Exit code 1 when something differs.',
+  options: [],
+  run({ world, dataDir }) {
+    const stores = openStores(world, dataDir);
+    const attachments = withSockets((sockets) =>
+      stores.flatMap(({ store }) =>
+        verifyAll(
+          world,
+          hostWith(world, sockets, store, () => {}),
+        ),
+      ),
+    );
+    const store = stores.flatMap(({ store: each }) => each.read(checkStore));
+    const ok = store.length === 0 && attachments.every(({ differences }) => differences.length === 0);
+    const view: CheckView = { ok, attachments, store };
+    return { json: view, text: () => formatCheck(view), failed: !ok };
+  },
+};

@@ -1,0 +1,32 @@
+/** netmoor ls: which containers are plugged in where. */
+import { containerLabel, formatAge, formatPorts } from '../attachment-view.ts';
+import type { AttachmentView } from '../attachment-view.ts';
+import { listAttachments } from '../liveness.ts';
+import { openStores } from '../stores.ts';
+import { formatTable } from '../table.ts';
+import type { Verb } from '../verb.ts';
+
+const HEADINGS = ['CONTAINER', 'NETWORK', 'INTERFACE', 'ADDRESSES', 'PORTS', 'STATE', 'AGE'] as const;
+
+export function formatAttachments(attachments: readonly AttachmentView[], now: number): string {
+  const rows = attachments.map((attachment) => [
+    containerLabel(attachment),
+    attachment.network,
+    attachment.ifname,
+    attachment.addresses.map(({ address }) => address),
+    formatPorts(attachment),
+    attachment.stale === undefined ? attachment.state : `stale: ${attachment.stale}`,
+    formatAge(now - Date.parse(attachment.createdAt)),
+  ]);
+  return formatTable(HEADINGS, rows);
+}
+
+export const verb: Verb = {
+  about:
+    'Lists the attachments of containers to networks. Those that cannot be in use any more are marked stale, with the reason.',
+  options: [],
+  run({ world, dataDir }) {
+    const attachments = listAttachments(world, openStores(world, dataDir));
+    return { json: attachments, text: () => formatAttachments(attachments, world.now()) };
+  },
+};

@@ -1,0 +1,57 @@
+/** netmoor networks: the networks in use, and those whose subnets netmoor has picked and keeps for them. */
+import type { AttachmentRecord, NetworkRecord } from '../../ipam/record.ts';
+import { openStores, readAttachments, readNetworks } from '../stores.ts';
+import { formatTable } from '../table.ts';
+import type { Verb } from '../verb.ts';
+
+/** One item of schemas/cli-networks.schema.json. */
+export interface NetworkView {
+  readonly name: string;
+  readonly plugin: string;
+  readonly bridge?: string;
+  readonly subnets: readonly string[];
+  /** netmoor picked the subnets itself. */
+  readonly automatic: boolean;
+  readonly attachments: number;
+  /** ISO 8601 */
+  readonly createdAt: string;
+}
+
+export function networksOf(
+  networks: readonly NetworkRecord[],
+  records: readonly AttachmentRecord[],
+): NetworkView[] {
+  const counts = Map.groupBy(records, (record) => record.network);
+  return networks.map(({ name, plugin, bridge, subnets, automatic, createdAt }) => ({
+    name,
+    plugin,
+    ...(bridge === undefined ? {} : { bridge }),
+    subnets,
+    automatic,
+    attachments: counts.get(name)?.length ?? 0,
+    createdAt: new Date(createdAt).toISOString(),
+  }));
+}
+
+export function formatNetworks(networks: readonly NetworkView[]): string {
+  const rows = networks.map(({ name, plugin, bridge, subnets, automatic, attachments }) => [
+    name,
+    plugin,
+    bridge ?? '-',
+    subnets,
+    automatic ? 'picked by netmoor' : 'configured',
+    `${attachments}`,
+  ]);
+  return formatTable(['NETWORK', 'PLUGIN', 'BRIDGE', 'SUBNETS', 'CHOICE', 'ATTACHMENTS'], rows);
+}
+
+export const verb: Verb = {
+  about:
+    'Lists the networks containers are attached to, and those whose subnets netmoor picked itself and remembers.',
+  options: [],
+  run({ world, dataDir }) {
+    const stores = openStores(world, dataDir);
+    const networks = networksOf(readNetworks(stores), readAttachments(stores));
+    return { json: networks, text: () => formatNetworks(networks) };
+  },
+};

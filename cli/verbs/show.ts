@@ -1,0 +1,45 @@
+/** netmoor show: a drawing of who is plugged in where. */
+import { hostname } from 'node:os';
+import { listAddresses } from '../../lib/netlink/address.ts';
+import { listLinks } from '../../lib/netlink/link.ts';
+import { NetlinkSocket } from '../../lib/netlink/socket.ts';
+import { findUplink } from '../../plugins/bridge-nat/forwarding.ts';
+import { draw } from '../drawing.ts';
+import { nodesOf } from '../drawing-topology.ts';
+import { listAttachments } from '../liveness.ts';
+import { openStores, readNetworks } from '../stores.ts';
+import { buildTopology, narrow } from '../topology.ts';
+import type { HostFacts } from '../topology.ts';
+import type { Verb } from '../verb.ts';
+
+const DEFAULT_COLUMNS = 100;
+
+function gatherFacts(): HostFacts {
+  const socket = NetlinkSocket.open('route');
+  try {
+    return {
+      name: hostname(),
+      uplink: findUplink(socket),
+      links: listLinks(socket),
+      addresses: listAddresses(socket, 0),
+    };
+  } finally {
+    socket.close();
+  }
+}
+
+export const verb: Verb = {
+  about:
+    'Draws the host with its uplink, the bridges with their addresses, and the containers with theirs and their published ports.',
+  operand: '[NETWORK|CONTAINER]',
+  options: [{ name: 'ascii', about: 'draw with plain ASCII characters' }],
+  run({ world, dataDir, operands, switches, columns = DEFAULT_COLUMNS }) {
+    const stores = openStores(world, dataDir);
+    const everything = { networks: readNetworks(stores), attachments: listAttachments(world, stores) };
+    const [word] = operands;
+    const { networks, attachments } =
+      word === undefined ? everything : narrow(everything.networks, everything.attachments, word);
+    const topology = buildTopology(gatherFacts(), networks, attachments);
+    return { json: topology, text: () => draw(nodesOf(topology), { ascii: switches.has('ascii'), columns }) };
+  },
+};
