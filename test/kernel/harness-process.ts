@@ -102,7 +102,7 @@ export class Background {
 
   constructor(argv: readonly string[], env: Readonly<Record<string, string>> = plainEnvironment) {
     this.child = start(argv, env);
-    this.#title = argv.join(' ');
+    this.#title = argv.join(' ').slice(0, 300);
     this.#stdout = gather(this.child.stdout);
     this.#stderr = gather(this.child.stderr);
     this.child.stdin?.on('error', () => {});
@@ -128,7 +128,7 @@ export class Background {
     return this.#ended;
   }
 
-  write(text: string): void {
+  write(text: string | Uint8Array): void {
     this.child.stdin?.write(text);
   }
 

@@ -1,0 +1,148 @@
+/**
+ * `npm run bench [-- --long]`: netmoor beside the Go reference plugins of Debian, on this machine, in the same run.
+ *
+ * The two take turns (A B A B …), so that whatever else the machine does meets both alike. Whole processes are measured, as a
+ * runtime spawns them: of the reference bridge (which runs host-local), then portmap, then firewall; of netmoor bridge-nat.
+ * --long goes up to 1,000 containers, which takes the reference many minutes.
+ */
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { loadavg } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import minimist from 'minimist';
+import { NODE } from '../../cli/build/paths.ts';
+import { plainEnvironment } from '../kernel/harness-process.ts';
+import { lacking } from '../kernel/harness.ts';
+import { Contender, chains } from './contender.ts';
+import { comparisonTable, growthTable, plainTable } from './figures.ts';
+import type { Comparison } from './figures.ts';
+import type { Job } from './spawner.ts';
+import { partsOfStarts } from './startup.ts';
+
+type Pair = readonly [reference: Contender, own: Contender];
+
+const DIST = fileURLToPath(new URL('../../dist', import.meta.url));
+
+/** Shares of the reference's time. VERSION of a one-shot executable has no goal: it costs a start of the runtime inside. */
+const goals = { add: 0.7, del: 0.3, parallel: 0.7, growth: 1.2 };
+
+/** No comparison goes on much longer than this, so that a busy machine gives fewer figures instead of none. */
+const BUDGET_MS = 30_000;
+const FEWEST_ROUNDS = 3;
+
+/** Runs `measure` in turn with both, `rounds` times if the budget lasts; the first round warms up and does not count. */
+async function alternate<T>(pair: Pair, rounds: number, measure: (contender: Contender) => Promise<T>): Promise<[T[], T[]]> {
+  const results: [T[], T[]] = [[], []];
+  const end = performance.now() + BUDGET_MS;
+  for (let round = 0; round <= rounds; round++) {
+    if (round > FEWEST_ROUNDS && performance.now() > end) break;
+    for (const [i, contender] of pair.entries()) {
+      const result = await measure(contender);
+      if (round > 0) results[i]?.push(result);
+    }
+  }
+  return results;
+}
+
+async function compareVersion(pair: Pair): Promise<Comparison> {
+  const [reference, own] = await alternate(pair, 40, async (c) => (await c.spawner.time(c.version())).total);
+  return { what: 'VERSION', reference, own };
+}
+
+/** One container comes and goes. */
+async function comeAndGo(contender: Contender): Promise<{ add: number; del: number }> {
+  const [number = 0] = await contender.containers(1);
+  const add = await contender.spawner.time(contender.add(number));
+  const del = await contender.spawner.time(contender.del(number, add.output));
+  await contender.removeContainer(number);
+  return { add: add.total, del: del.total };
+}
+
+async function compareAttaching(pair: Pair, title: string, rounds: number): Promise<Comparison[]> {
+  const [reference, own] = await alternate(pair, rounds, comeAndGo);
+  const pick = (verb: 'add' | 'del') => ({ reference: reference.map((r) => r[verb]), own: own.map((r) => r[verb]) });
+  return [
+    { what: `ADD, ${title}`, ...pick('add'), goal: goals.add },
+    { what: `DEL, ${title}`, ...pick('del'), goal: goals.del },
+  ];
+}
+
+/** Attaches `count` containers at once; milliseconds until the last is done. */
+async function attachAtOnce(contender: Contender, count: number): Promise<number> {
+  const numbers = await contender.containers(count);
+  return (await contender.spawner.run('parallel', numbers.map((number) => contender.add(number)))).wall;
+}
+
+/** Both in turn, a hundred at a time, up to `target` live containers; the milliseconds of each hundred. */
+async function fill(pair: Pair, from: number, target: number): Promise<[number[], number[]]> {
+  const walls: [number[], number[]] = [[], []];
+  for (let live = from; live < target; live += 100) {
+    for (const [i, contender] of pair.entries()) walls[i]?.push(await attachAtOnce(contender, Math.min(100, target - live)));
+  }
+  return walls;
+}
+
+/** What a process costs before it is netmoor's doing. */
+async function startCosts([, own]: Pair): Promise<string> {
+  const run = async (what: string, argv: readonly string[], variables: Readonly<Record<string, string>> = {}) => {
+    const job: Job = [{ argv, environment: { ...plainEnvironment, ...variables }, input: '{}' }];
+    const times: number[] = [];
+    for (let i = 0; i < 20; i++) times.push((await own.spawner.time(job)).total);
+    return { what, times };
+  };
+  const executable = own.chain.executable;
+  return plainTable('a start of', [
+    await run('/bin/true: what measuring costs', ['/bin/true']),
+    await run('the bare runtime: node -e 0', [NODE, '-e', '0']),
+    await run('the executable, no command', [executable]),
+    await run('the executable, VERSION', [executable], { CNI_COMMAND: 'VERSION' }),
+  ]);
+}
+
+function moduleCosts(): string {
+  const starts = partsOfStarts(15);
+  const names = Object.keys(starts[0] ?? {});
+  return plainTable(
+    'of which, beyond VERSION, an ADD loads',
+    names.map((what) => ({ what, times: starts.map((parts) => parts[what] ?? 0) })),
+  );
+}
+
+async function compare(pair: Pair, long: boolean): Promise<void> {
+  const say = (text: string) => process.stdout.write(`${text}\n\n`);
+  const [load = 0] = loadavg();
+  if (load > 1) say(`The machine is busy (load average ${load.toFixed(1)}): absolute figures are too high, ratios unsteady.`);
+  say(await startCosts(pair));
+  say(moduleCosts());
+  const version = await compareVersion(pair);
+  const alone = await compareAttaching(pair, '1 container', 15);
+  await fill(pair, 0, 1);
+  const second = await compareAttaching(pair, 'beside 1', 10);
+  const crowd = await fill(pair, 1, 101);
+  const parallel = { what: '100 ADDs at once', reference: crowd[0], own: crowd[1], goal: goals.parallel };
+  say(comparisonTable([version, ...alone, ...second, parallel]));
+  for (const live of long ? [300, 1000] : [300]) {
+    await fill(pair, live === 300 ? 101 : 301, live + 1);
+    const beside = await compareAttaching(pair, `beside ${live}`, 5);
+    say(comparisonTable(beside));
+    say(growthTable(second, beside, goals.growth));
+  }
+}
+
+async function main(): Promise<void> {
+  const { long } = minimist(process.argv.slice(2), { boolean: ['long'] }) as unknown as { long: boolean };
+  const missing = lacking() ?? chains.find((chain) => !existsSync(chain.executable))?.executable;
+  if (missing !== undefined) throw new Error(`the bench needs ${missing}`);
+  const states = mkdtempSync(`${DIST}/bench-`);
+  const contenders: Contender[] = [];
+  try {
+    for (const chain of chains) contenders.push(await Contender.start(chain, `${states}/${chain.name}`));
+    const [reference, own] = contenders;
+    if (reference === undefined || own === undefined) throw new Error('a contender is missing');
+    await compare([reference, own], long);
+  } finally {
+    await Promise.all(contenders.map((contender) => contender.close()));
+    rmSync(states, { recursive: true });
+  }
+}
+
+await main();
