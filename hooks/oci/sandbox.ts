@@ -1,0 +1,43 @@
+/**
+ * The network namespace of a container that is being created: found through its first process, and held against every sign that
+ * it is not the container's own. Nothing has been touched when this refuses.
+ */
+import { NetmoorError } from '../../lib/base/errors.ts';
+import type { World } from '../../lib/cni/world.ts';
+import type { ProcessIdentity } from '../../lib/system/process.ts';
+
+export interface Sandbox {
+  /** A path to it while the process lives. */
+  readonly netns: string;
+  /** "device:inode" */
+  readonly netnsId: string;
+  readonly process: ProcessIdentity;
+}
+
+function gone(pid: number): NetmoorError {
+  return new NetmoorError('bad-netns', `process ${pid} of the container has ended`, 'see what the runtime says about it, and start the container again');
+}
+
+/** Throws NetmoorError 'bad-netns' when the process is gone, 'own-netns' when it shares the network of this process. */
+export function findSandbox(pid: number, world: World): Sandbox {
+  const process = world.processIdentity(pid);
+  if (process === undefined) throw gone(pid);
+  const netns = `/proc/${pid}/ns/net`;
+  const opened = world.openNetns(netns);
+  world.closeNetns(opened);
+  // The number may have gone to another process between the two looks.
+  if (world.processIdentity(pid)?.started !== process.started) throw gone(pid);
+  if (opened.id === world.ownNetnsId()) {
+    throw new NetmoorError(
+      'own-netns',
+      'the container has the network namespace of the host',
+      'add { "type": "network" } to linux.namespaces in config.json, or take netmoor-hook out of it',
+    );
+  }
+  return { netns, netnsId: opened.id, process };
+}
+
+/** Throws NetmoorError('bad-netns') when the container ended meanwhile. */
+export function requireAlive({ process }: Sandbox, world: World): void {
+  if (world.processIdentity(process.pid)?.started !== process.started) throw gone(process.pid);
+}

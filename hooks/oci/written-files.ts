@@ -1,0 +1,53 @@
+/** The files that are asked for, with what stands in them. */
+import { NetmoorError } from '../../lib/base/errors.ts';
+import { parseResolvConf } from '../../lib/cni/dns.ts';
+import { containerAddresses } from '../../lib/cni/lists/host-map.ts';
+import type { Dns } from '../../lib/cni/result.ts';
+import type { ContainerFile, HookConfig } from './config.ts';
+import { stageContainerFile } from './container-files.ts';
+import type { Plan } from './plan.ts';
+import { stageResultFiles } from './result-files.ts';
+import { discardAll } from './staged-file.ts';
+import type { StagedFile } from './staged-file.ts';
+import type { Task } from './task.ts';
+import { combineDns, hostnameText, hostsText, resolvConfText, usableInContainer } from './texts.ts';
+import type { NamedResult } from './texts.ts';
+
+function hostDns({ world }: Task): Dns {
+  for (const file of ['/etc/resolv.conf', '/run/systemd/resolve/resolv.conf']) {
+    const content = world.files.read(file);
+    const dns = content === undefined ? {} : usableInContainer(parseResolvConf(content.toString()));
+    if (dns.nameservers !== undefined) return dns;
+  }
+  return {};
+}
+
+function resolvConf(task: Task, config: HookConfig, results: readonly NamedResult[]): string {
+  const dns = combineDns([config.dns, ...results.map(({ result }) => result.dns), hostDns(task)]);
+  if (dns.nameservers !== undefined) return resolvConfText(dns);
+  throw new NetmoorError('bad-config', 'no name server is known for resolv.conf', 'name one with the option "dns", or in the network\'s configuration');
+}
+
+function textOf(file: ContainerFile, task: Task, { config, bundle }: Plan, results: readonly NamedResult[]): string {
+  const name = config.hostname ?? bundle?.hostname ?? task.state.id;
+  if (file === 'hostname') return hostnameText(name);
+  if (file === 'resolv.conf') return resolvConf(task, config, results);
+  return hostsText(results.flatMap(({ result }) => containerAddresses(result)), name);
+}
+
+/** Stages everything that is asked for, results and container's files. Throws NetmoorError 'io' or 'bad-config'. */
+export function stageFiles(task: Task, plan: Plan, results: readonly NamedResult[]): StagedFile[] {
+  const { state } = task;
+  const { config, bundle } = plan;
+  const staged = stageResultFiles(config, state.bundle, state.id, results);
+  try {
+    for (const file of config.files) {
+      if (bundle === undefined) throw new NetmoorError('bad-config', `${state.bundle} has no config.json`, 'take "files" out of the options');
+      staged.push(stageContainerFile(file, textOf(file, task, plan, results), bundle, state.id));
+    }
+    return staged;
+  } catch (error) {
+    discardAll(staged);
+    throw error;
+  }
+}

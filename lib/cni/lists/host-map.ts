@@ -1,0 +1,107 @@
+/**
+ * The addresses of all containers by name, in the format of hosts(5), for whoever on the host wants to reach them: a proxy, a
+ * dnsmasq (`addn-hosts`), a person. It says what the cached results say, and is made anew from them when it is not there.
+ *
+ * Names come from the containers' configurations: the first container to have one keeps it, the others are under their ids.
+ */
+import { closeSync, constants, fchmodSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import { basename, dirname } from 'node:path';
+import { isErrno } from '../../base/errors.ts';
+import { withFileLock } from '../../system/lock.ts';
+import type { CniResult } from '../result.ts';
+import type { World } from '../world.ts';
+import { allCachedAttachments, cachedAttachments } from './cache.ts';
+import type { CachedAttachment } from './cache.ts';
+
+export const HOST_MAP = '/run/netmoor/hosts';
+
+/** The argument by which plugins too learn a container's name (podman, containerd and CRI-O send it). */
+export const NAME_ARGUMENT = 'K8S_POD_NAME';
+
+const HEADER = '# Containers attached by netmoor: address, names, attachment. Written anew at each change; may be deleted.\n';
+
+interface Line {
+  readonly address: string;
+  readonly names: readonly string[];
+  /** "network-container-ifname", the name of the file that holds the result. */
+  readonly attachment: string;
+}
+
+/** A container's own addresses: those on an interface inside it, or on one that is not told. */
+export function containerAddresses({ ips, interfaces }: CniResult): string[] {
+  const inside = ips.filter((ip) => ip.interface === undefined || interfaces[ip.interface]?.sandbox !== undefined);
+  return inside.map(({ address }) => address.replace(/\/.*$/, ''));
+}
+
+function isName(text: string): boolean {
+  return text.length <= 253 && /^[a-zA-Z0-9]([a-zA-Z0-9_.-]*[a-zA-Z0-9])?$/.test(text) && !/^localhost$|\.localhost$|^[\d.]+$/i.test(text);
+}
+
+function linesOf(cached: CachedAttachment, world: World): Line[] {
+  const { result, origin, args, containerId, file } = cached;
+  if (result === undefined || origin === undefined || origin.unfinished || origin.bootId !== world.bootId) return [];
+  const names = [args.get(NAME_ARGUMENT) ?? '', containerId].filter(isName);
+  const distinct = names.filter((name, index) => names.indexOf(name) === index);
+  return containerAddresses(result).map((address) => ({ address, names: distinct, attachment: basename(file) }));
+}
+
+/** Lines that are not as we write them do not count. */
+function parseMap(text: string): Line[] {
+  return text.split('\n').flatMap((line): Line[] => {
+    const [, address, names, attachment] = /^([0-9a-f.:]+)\t([^\t#]+)\t# ([^\s/]+)$/.exec(line) ?? [];
+    return address && names && attachment ? [{ address, names: names.split(' '), attachment }] : [];
+  });
+}
+
+/** `added` behind `present`, without the names that `present` has. */
+function merge(present: readonly Line[], added: readonly Line[]): Line[] {
+  const taken = new Set(present.flatMap(({ names }) => names.map((name) => name.toLowerCase())));
+  const kept = added.map((line) => ({ ...line, names: line.names.filter((name) => !taken.has(name.toLowerCase())) }));
+  return [...present, ...kept.filter(({ names }) => names.length > 0)];
+}
+
+function readMap(file: string): Line[] | undefined {
+  try {
+    return parseMap(readFileSync(file, 'utf8'));
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return undefined;
+    throw error;
+  }
+}
+
+function replaceMap(file: string, lines: readonly Line[]): void {
+  const draft = `${file}.new`;
+  const fd = openSync(draft, constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW, 0o644);
+  try {
+    fchmodSync(fd, 0o644);
+    const text = HEADER + lines.map(({ address, names, attachment }) => `${address}\t${names.join(' ')}\t# ${attachment}\n`).join('');
+    const content = Buffer.from(text);
+    for (let written = 0; written < content.length; ) written += writeSync(fd, content, written);
+  } finally {
+    closeSync(fd);
+  }
+  renameSync(draft, file);
+}
+
+/** The map made from nothing but the cached results, oldest names first. */
+function rebuilt(world: World): Line[] {
+  const containers = Map.groupBy(allCachedAttachments(world), ({ containerId }) => containerId);
+  return [...containers.values()].reduce<Line[]>((lines, cached) => merge(lines, cached.flatMap((each) => linesOf(each, world))), []);
+}
+
+/**
+ * Brings one container's lines up to date after it was attached or detached, and drops those of attachments that are no more.
+ * Throws Node's errors when the map cannot be written.
+ */
+export function refreshHostMap(containerId: string, world: World, file = HOST_MAP): void {
+  mkdirSync(dirname(file), { recursive: true, mode: 0o755 });
+  withFileLock(`${file}.lock`, () => {
+    const present = readMap(file);
+    if (present === undefined) return replaceMap(file, rebuilt(world));
+    const own = cachedAttachments(containerId, world).filter((cached) => cached.origin !== undefined);
+    const owned = new Set(own.map((cached) => basename(cached.file)));
+    const alive = new Set(world.files.list(world.resultsDirectory));
+    const others = present.filter(({ attachment }) => alive.has(attachment) && !owned.has(attachment));
+    replaceMap(file, merge(others, own.flatMap((cached) => linesOf(cached, world))));
+  });
+}
