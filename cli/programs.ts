@@ -18,12 +18,16 @@ const bridgeNat: Program = () => runPlugin(async () => (await import('../plugins
 /** A main plugin that wants addresses of netmoor's store starts it as the IPAM plugin of that name. */
 const netmoor: Program = async ({ args, environment }) => {
   if (environment['CNI_COMMAND']) return runPlugin(async () => (await import('./ipam-plugin.ts')).netmoorIpam);
-  return (await import('./netmoor.ts')).runNetmoor(args);
+  return (await import('./netmoor.ts')).runNetmoor(args, environment);
 };
+
+/** For container runtimes, which list it among a container's hooks. */
+const netmoorHook: Program = async (invocation) => (await import('../hooks/oci/main.ts')).runHook(invocation);
 
 export const PROGRAMS: ReadonlyMap<string, Program> = new Map([
   ['bridge-nat', bridgeNat],
   ['netmoor', netmoor],
+  ['netmoor-hook', netmoorHook],
 ]);
 
 /** The program of the first name that has one. */
