@@ -3,12 +3,13 @@
  * flow, and a UDP flow lasts as long as somebody keeps sending: without this, a client's packets would go on to where they
  * went before the port was published, or to a container that is gone.
  */
-import { networkInterfaces } from 'node:os';
 import { formatAttribute } from 'netlink/dist/structs.js';
 import { addressFromBytes, formatAddress, sameAddress } from '../base/ip.ts';
 import type { Address, Family } from '../base/ip.ts';
+import { listAddresses } from './address.ts';
 import { Attributes } from './attributes.ts';
-import type { NetlinkMessage, NetlinkSocket } from './socket.ts';
+import { NetlinkSocket } from './socket.ts';
+import type { NetlinkMessage } from './socket.ts';
 
 const NFNL_SUBSYS_CTNETLINK = 1;
 const IPCTNL_MSG_CT_GET = (NFNL_SUBSYS_CTNETLINK << 8) | 1;
@@ -92,7 +93,8 @@ function flowIn(message: NetlinkMessage): Flow | undefined {
   const destination = addressIn(original, CTA_IP_V4_DST, CTA_IP_V6_DST);
   const answerer = addressIn(attributes.nested(CTA_TUPLE_REPLY), CTA_IP_V4_SRC, CTA_IP_V6_SRC);
   const tuple = attributes.bytes(CTA_TUPLE_ORIG);
-  if (proto?.u8(CTA_PROTO_NUM) !== IPPROTO_UDP || port?.length !== 2 || !destination || !answerer || !tuple) return undefined;
+  if (proto?.u8(CTA_PROTO_NUM) !== IPPROTO_UDP || port?.length !== 2 || !destination || !answerer || !tuple)
+    return undefined;
   const zone = attributes.bytes(CTA_ZONE);
   const id = attributes.bytes(CTA_ID);
   const name = [
@@ -104,14 +106,23 @@ function flowIn(message: NetlinkMessage): Flow | undefined {
   return { destination, port: port.readUInt16BE(0), answerer, name };
 }
 
-/** The addresses of this thread's network namespace, looked up when first asked for. */
+/** Whether an address is one of this thread's network namespace; they are looked up when first asked for. */
 function ownAddresses(): (address: Address) => boolean {
   let own: Set<string> | undefined;
   return (address) => {
-    own ??= new Set(Object.values(networkInterfaces()).flatMap((list) => (list ?? []).map((entry) => entry.address)));
+    own ??= addressTexts();
     const loopback = address.family === 4 && address.value >> 24n === 127n;
     return loopback || own.has(formatAddress(address));
   };
+}
+
+function addressTexts(): Set<string> {
+  const route = NetlinkSocket.open('route');
+  try {
+    return new Set(listAddresses(route, 0).map(({ prefix }) => formatAddress(prefix.address)));
+  } finally {
+    route.close();
+  }
 }
 
 /**
@@ -137,14 +148,20 @@ export function flushUdp(nf: NetlinkSocket, mappings: readonly UdpMapping[]): nu
     const [first] = group;
     const port = group.length === 1 && first?.count === 1 ? first.hostPort : undefined;
     const found = nf.dump({ type: IPCTNL_MSG_CT_GET, data: dumpRequest(family, port), op: 'list UDP flows' });
-    const flows = found.flatMap((message) => flowIn(message) ?? []).filter((flow) => group.some((mapping) => concerns(mapping, flow, isOwn)));
+    const flows = found
+      .flatMap((message) => flowIn(message) ?? [])
+      .filter((flow) => group.some((mapping) => concerns(mapping, flow, isOwn)));
     forgotten += forget(nf, family, flows);
   }
   return forgotten;
 }
 
 function forget(nf: NetlinkSocket, family: Family, flows: readonly Flow[]): number {
-  const requests = flows.map(({ name }) => ({ type: IPCTNL_MSG_CT_DELETE, data: [header(family), ...name], op: 'forget a UDP flow' }));
+  const requests = flows.map(({ name }) => ({
+    type: IPCTNL_MSG_CT_DELETE,
+    data: [header(family), ...name],
+    op: 'forget a UDP flow',
+  }));
   const { failures } = nf.exchange(requests);
   const failure = failures.find(({ error }) => error.code !== 'ENOENT');
   if (failure) throw failure.error;

@@ -5,7 +5,6 @@
  */
 import { NLM_F_CREATE } from '../netlink/socket.ts';
 import type { NetlinkSocket } from '../netlink/socket.ts';
-import { failedWith, tryCommit } from './batch.ts';
 import { NF_ACCEPT } from './data.ts';
 import type { Expression } from './expression.ts';
 import { IPS_DST_NAT, NFT_CT_STATE, NFT_CT_STATUS, NF_CT_STATE_ESTABLISHED, NF_CT_STATE_RELATED } from './expressions/ct.ts';
@@ -16,11 +15,10 @@ import { ctBits, equals, ifnameBytes, loadMeta, verdict } from './match.ts';
 import { NFPROTO_INET, NFPROTO_IPV4 } from './message.ts';
 import type { NftMessage } from './message.ts';
 import type { Rule } from './messages/rule.ts';
-import { currentGeneration } from './query.ts';
+import { commitPlanned } from './planned.ts';
 import { commentIn, commented } from './userdata.ts';
 import { XT_STATE_DNAT, XT_STATE_ESTABLISHED, XT_STATE_RELATED, comment, commentText, conntrackState } from './xt.ts';
 
-const ATTEMPTS = 64;
 const ACCEPT = verdict(NF_ACCEPT);
 
 function tag(bridge: string): string {
@@ -78,17 +76,6 @@ function insertions(chain: ForwardChain, bridge: string): NftMessage[] {
   return rules.map((rule) => {
     return { name: 'NEWRULE', family: chain.family, flags: NLM_F_CREATE, body: { table: chain.table, chain: chain.name, ...rule } };
   });
-}
-
-/** Commits what `plan` finds necessary, again when the ruleset changed under it; nothing when it plans nothing. */
-function commitPlanned(nf: NetlinkSocket, op: string, plan: () => NftMessage[]): void {
-  for (let attempt = 1; ; attempt++) {
-    const generation = currentGeneration(nf, op);
-    const failures = tryCommit(nf, plan(), op, generation);
-    const [first] = failures;
-    if (first === undefined) return;
-    if (!failedWith(failures, 'ERESTART', 'ENOENT') || attempt === ATTEMPTS) throw first.error;
-  }
 }
 
 /** Lets the bridge's traffic through wherever the host's own chains refuse by default. Repeating it changes nothing. */

@@ -67,9 +67,20 @@ function publishOnAll(family: Family): RulePlan {
   return rule('published on every address', ofFamily(family), loadService(1, 9), dnatByMap(family, `publish${family}`));
 }
 
+const LOOPBACK6 = Buffer.alloc(16);
+LOOPBACK6[15] = 1;
+
+/**
+ * IPv6 has no route_localnet. A connection from ::1 can be redirected, but the answer, translated back, comes in through the
+ * bridge for ::1 and is dropped: it hangs, where an unanswered ::1 makes clients turn to 127.0.0.1 at once. (A route "local
+ * ::1 dev BRIDGE table local" would let answers in, but not where br_netfilter shows bridged frames to ip6tables: there they
+ * are translated before ip6_rcv_core() looks for ::1 on interfaces other than lo. Seen with Linux 6.18.)
+ */
+const notLoopback6 = rule('an answer to ::1 would not be let in', ofFamily(6), loadAddress(6, 'destination'), equals(LOOPBACK6), RETURN);
+
 const publish: ChainPlan = {
   name: 'publish',
-  rules: [publishOnOne(4), publishOnAll(4), publishOnOne(6), publishOnAll(6)],
+  rules: [publishOnOne(4), publishOnAll(4), notLoopback6, publishOnOne(6), publishOnAll(6)],
 };
 
 /** CVE-2025-67499: without the question to the routing table, traffic forwarded to any host's port of that number was ours. */

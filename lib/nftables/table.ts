@@ -21,6 +21,7 @@ import type { SetName } from './layout.ts';
 import type { NftMessage } from './message.ts';
 import { bridgeComment, ownerComment } from './owner.ts';
 import { covers, distinct, elementId, elementsOf, presentElements } from './present.ts';
+import { ATTEMPTS, commitPlanned } from './planned.ts';
 import { currentGeneration } from './query.ts';
 import type { AttachmentRules } from './rules.ts';
 import { FAMILIES, build, dropTables, tableStates } from './tables.ts';
@@ -31,9 +32,6 @@ export type { ListedElement } from './listing.ts';
 export { bridgeComment, ownerComment } from './owner.ts';
 export type { Owner } from './owner.ts';
 export type { AttachmentRules, IngressPolicy, NetworkRules, PortForward, Protocol } from './rules.ts';
-
-/** Each attempt that fails means that another process got its work done; this many in a row mean something else. */
-const ATTEMPTS = 64;
 
 /** Elements that a bridge shares may be there already: everyone on it adds them. */
 function additions(shared: readonly SetElement[], own: readonly SetElement[]): NftMessage[] {
@@ -141,6 +139,7 @@ export function addAttachment(nf: NetlinkSocket, a: AttachmentRules, everyOther:
   }
 }
 
+const REMOVAL = 'remove nftables elements';
 const BRIDGE_SETS = SET_NAMES.filter((set) => SETS[set].of === 'bridge');
 
 /** What bears the attachment's name, or its bridge's, in tables of our layout; another layout's sets are not ours to read. */
@@ -167,14 +166,18 @@ export interface Last {
  * the tables. Whatever is gone already is fine, and what another owns is left alone.
  */
 export function removeAttachment(nf: NetlinkSocket, a: AttachmentRules, last: Last): void {
-  const op = 'remove nftables elements';
   const withBridge = last.ofAll || (last.onBridge ?? last.ofNetwork);
-  for (let attempt = 1; ; attempt++) {
-    const generation = currentGeneration(nf, op);
-    const failures = tryCommit(nf, elementMessages('DELSETELEM', removable(nf, a, withBridge)), op, generation);
-    const reason = outcome(failures, 'ENOENT');
-    if (reason === undefined) break;
-    if (attempt === ATTEMPTS) throw reason;
-  }
+  commitPlanned(nf, REMOVAL, () => elementMessages('DELSETELEM', removable(nf, a, withBridge)));
   if (last.ofAll) dropTables(nf);
+}
+
+/** Removes all elements that bear one of these names (see listElements), for owners of whom nothing else is known; how many. */
+export function removeElementsOf(nf: NetlinkSocket, owners: ReadonlySet<string>): number {
+  let count = 0;
+  commitPlanned(nf, REMOVAL, () => {
+    const elements = SET_NAMES.flatMap((set) => elementsOf(nf, set)).filter(({ comment }) => owners.has(comment));
+    count = elements.length;
+    return elementMessages('DELSETELEM', elements);
+  });
+  return count;
 }

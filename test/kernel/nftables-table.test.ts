@@ -1,7 +1,7 @@
 /** lib/nftables/table.ts on the real kernel: what the tables hold, who may remove what, and processes that race. */
 import { readFileSync } from 'node:fs';
 import { test } from 'tap';
-import { addAttachment, checkAttachment, listElements, ownerComment, removeAttachment } from '../../lib/nftables/table.ts';
+import { addAttachment, checkAttachment, listElements, ownerComment, removeAttachment, removeElementsOf } from '../../lib/nftables/table.ts';
 import { attachment, network, none, withNetfilter } from './nftables-bed.ts';
 import { lacking, withHost } from './harness.ts';
 import { Background } from './harness-process.ts';
@@ -87,6 +87,19 @@ test('an element belongs to who is named in it', { skip }, async (t) => {
       t.match(checkAttachment(nf, again), [/publish4: tcp \. 80 leads to 10\.89\.0\.2 \. 8080, not 10\.89\.0\.2 \. 9090/]);
       addAttachment(nf, again, none);
       t.strictSame(checkAttachment(nf, again), [], 'one’s own element is corrected');
+    }),
+  );
+});
+
+test('what bears the name of somebody unknown can be removed', { skip }, async (t) => {
+  await withHost(t, (host) =>
+    withNetfilter(host, async (nf) => {
+      addAttachment(nf, c1, none);
+      addAttachment(nf, c2, none);
+      t.equal(removeElementsOf(nf, new Set(['web/c2/eth0', 'web/c7/eth0'])), 4);
+      t.strictSame(checkAttachment(nf, c1), []);
+      t.strictSame(listElements(nf).filter(({ owner }) => owner === 'web/c2/eth0'), []);
+      t.equal(removeElementsOf(nf, new Set(['web/c2/eth0'])), 0);
     }),
   );
 });

@@ -103,6 +103,9 @@ for (const bridged of [false, true]) {
           t.match(await at(c2, world.host6), { from: 'six', peer: 'fd00:89::1' });
         }
 
+        await serve(host, 'tcp', 8080, { address: '::1' });
+        t.match(await ask(host, 'tcp', '::1', 8080), { from: 'host' }, 'but ::1 is left alone');
+
         removeAttachment(nf, rules, notLast);
         t.equal(await ask(host.outside, 'tcp', world.host4, 8080, silence), undefined, 'no longer after removal');
       }),
@@ -263,24 +266,31 @@ test('another MAC address than its own', { skip }, async (t) => {
   );
 });
 
-test('multicast keeps its source address', { skip }, async (t) => {
+test('multicast, broadcast and link-local traffic keeps its source address', { skip }, async (t) => {
   await withHost(t, (host) =>
     withNetfilter(host, async (nf) => {
       await makeBridge(host);
       await seeBridged(host, true);
       const c2 = await moor(host, 2);
       const c3 = await moor(host, 3);
-      // An address that is masqueraded but in no subnet of the network: only the multicast rule stands before the translation.
+      // Addresses that are masqueraded but in no subnet of the network: only the rules in question stand before the translation.
       const rules = { ...network(), subnets: [] };
       addAttachment(nf, attachment('c2', { rules, addresses: ['10.89.0.2', 'fd00:89::2'] }), none);
-      const four = await Ear.open(c3, 'UDP4-RECVFROM:7000,ip-add-membership=239.1.2.3:10.89.0.3');
-      const six = await Ear.open(c3, 'UDP6-RECVFROM:7001,ipv6-join-group=[ff05::123]:eth0');
+      const addresses = (await c3.ip('-6', 'address', 'show', 'dev', 'eth0')).flatMap((link) => link.addr_info ?? []);
+      const linkLocal = addresses.find(({ scope }) => scope === 'link')?.local;
       await c2.shell('ip route add 239.0.0.0/8 dev eth0; ip -6 route add ff05::/16 dev eth0 table local metric 1');
-      await c2.must(['socat', '-u', 'STDIN', 'UDP4-SENDTO:239.1.2.3:7000'], { input: 'x' });
-      await c2.must(['socat', '-u', 'STDIN', 'UDP6-SENDTO:[ff05::123]:7001'], { input: 'x' });
-      await Promise.all([four.hears(1), six.hears(1)]);
-      t.strictSame(four.heard(), ['10.89.0.2']);
-      t.strictSame(six.heard(), ['[fd00:0089:0000:0000:0000:0000:0000:0002]']);
+      const six = 'fd00:0089:0000:0000:0000:0000:0000:0002';
+      for (const [what, listen, send, source] of [
+        ['multicast', 'UDP4-RECVFROM:7000,ip-add-membership=239.1.2.3:10.89.0.3', 'UDP4-SENDTO:239.1.2.3:7000', '10.89.0.2'],
+        ['multicast', 'UDP6-RECVFROM:7001,ipv6-join-group=[ff05::123]:eth0', 'UDP6-SENDTO:[ff05::123]:7001', `[${six}]`],
+        ['broadcast', 'UDP4-RECVFROM:7002', 'UDP4-SENDTO:255.255.255.255:7002,broadcast,so-bindtodevice=eth0', '10.89.0.2'],
+        ['link-local', 'UDP6-RECVFROM:7003', `UDP6-SENDTO:[${linkLocal}%eth0]:7003,bind=[fd00:89::2]`, `[${six}]`],
+      ] as const) {
+        const ear = await Ear.open(c3, listen);
+        await c2.must(['socat', '-u', 'STDIN', send], { input: 'x' });
+        await ear.hears(1);
+        t.strictSame(ear.heard(), [source], what);
+      }
     }),
   );
 });
