@@ -5,7 +5,7 @@ import { test } from 'tap';
 import { flavours, networks } from './flavours.ts';
 import type { Flavour } from './flavours.ts';
 import { lackingFor } from './lacking.ts';
-import { stateOf } from './states.ts';
+import { FORWARDING, stateOf } from './states.ts';
 import { addressesOf, isNotPublished, isPublished, reachesOutside, serveAll } from './traffic.ts';
 import { addChainMust, runChain, withoutType } from '../kernel/harness-chain.ts';
 import type { NetworkList } from '../kernel/harness-chain.ts';
@@ -52,7 +52,7 @@ for (const flavour of flavours()) {
       t.equal(await flavour.held(host), 0, 'no address is held');
       t.same((await place.ip('link', 'show')).map((each) => each.ifname), ['lo']);
       t.notOk((await host.ip('link', 'show')).some((each) => each.ifname?.startsWith('veth')), 'no host end is left');
-    });
+    }, FORWARDING);
   });
 
   test(`${flavour.name}: two networks and loopback attached to one container in parallel`, { skip }, async (t) => {
@@ -76,6 +76,6 @@ for (const flavour of flavours()) {
       t.equal(await flavour.held(host), 0, 'no address is held');
       await host.removeContainer('c1');
       if (flavour.exact) t.same(await stateOf(host, REFERENCE_FILES), before, 'everything is as before');
-    });
+    }, FORWARDING);
   });
 }

@@ -77,8 +77,8 @@ export const own: Flavour = {
   },
   settled: async () => {},
   held: async (host) => {
-    const leases = JSON.parse(await host.must([`${OWN_PLUGINS}/netmoor`, 'leases', '--json'])) as readonly unknown[];
-    return leases.length;
+    const text = await host.must([`${OWN_PLUGINS}/netmoor`, 'leases', '--json']);
+    return (JSON.parse(text) as { readonly leases: readonly unknown[] }).leases.length;
   },
 };
 

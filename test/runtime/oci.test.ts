@@ -6,7 +6,7 @@ import { makeBundle } from './bundle.ts';
 import { flavours, networks } from './flavours.ts';
 import { lackingFor } from './lacking.ts';
 import { makeRootfs } from './rootfs.ts';
-import { stateOf } from './states.ts';
+import { FORWARDING, stateOf } from './states.ts';
 import { isNotPublished, isPublished, reachesOutside, serveAll } from './traffic.ts';
 import { addChainMust, runChain, withoutType } from '../kernel/harness-chain.ts';
 import { withHost } from '../kernel/harness.ts';
@@ -19,7 +19,7 @@ const portMappings = [
 ];
 
 /** crun refuses machines that mix both versions of control groups: in its host only the first is to be seen. */
-const prepare = '[ ! -d /sys/fs/cgroup/unified ] || umount /sys/fs/cgroup/unified';
+const prepare = `${FORWARDING.prepare}\n[ ! -d /sys/fs/cgroup/unified ] || umount /sys/fs/cgroup/unified`;
 
 for (const runtime of ['runc', 'crun']) {
   const skip = lackingFor(runtime, 'runc', 'busybox', 'socat', 'nft');
@@ -41,12 +41,13 @@ for (const runtime of ['runc', 'crun']) {
         const seen = await host.shell(`${runtime} exec c1 /bin/ip address show eth0 < /dev/null`);
         for (const { address } of result.ips ?? []) t.match(seen, address, 'the container has the address of the result');
         await flavour.settled(host);
-        await serveAll(place);
+        const stopServers = await serveAll(place);
         await reachesOutside(t, place);
         await isPublished(t, host, 'c1');
         // The reference's portmap 1.1.1 looks for IPv4 rules among the IPv6 ones when it has published both.
         await runChain(host, 'CHECK', withoutType(list, 'portmap'), call, result);
 
+        await stopServers();
         await host.shell(`${runtime} delete --force c1`);
         await runChain(host, 'DEL', list, call, result);
         await isNotPublished(t, host);

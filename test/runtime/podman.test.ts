@@ -7,7 +7,7 @@ import { flavours, networks, writeConflist } from './flavours.ts';
 import type { Flavour } from './flavours.ts';
 import { lackingFor } from './lacking.ts';
 import { PODMAN_FILES, Podman } from './podman.ts';
-import { stateOf } from './states.ts';
+import { FORWARDING, stateOf } from './states.ts';
 import { isNotPublished, isPublished, reachesOutside, serveAll } from './traffic.ts';
 import { withHost } from '../kernel/harness.ts';
 import type { Host } from '../kernel/harness.ts';
@@ -16,7 +16,7 @@ const skip = lackingFor('podman', 'conmon', 'runc', 'busybox', 'socat', 'nft');
 
 async function published(t: Test, flavour: Flavour, host: Host, podman: Podman): Promise<void> {
   const container = await podman.container('c1', '--network', 'net1', '-p', '8080:80', '-p', '5353:53/udp');
-  await serveAll(container);
+  const stopServers = await serveAll(container);
   await flavour.settled(host);
   await reachesOutside(t, container);
   await isPublished(t, host, 'c1');
@@ -25,6 +25,7 @@ async function published(t: Test, flavour: Flavour, host: Host, podman: Podman):
   await reachesOutside(t, container);
   await isPublished(t, host, 'c1');
   t.match(await podman.must('port', 'c1'), '80/tcp -> 0.0.0.0:8080');
+  await stopServers();
   await podman.remove('c1');
   await isNotPublished(t, host);
 }
@@ -68,8 +69,9 @@ async function stopAndStart(t: Test, host: Host, podman: Podman): Promise<void> 
   await podman.must('stop', '--time', '0', 'c4');
   await podman.must('start', 'c4');
   const again = host.at((await podman.inspect('c4')).NetworkSettings.SandboxKey, 'c4');
-  await serveAll(again);
+  const stopServers = await serveAll(again);
   await isPublished(t, host, 'c4');
+  await stopServers();
   await podman.remove('c4');
 }
 
@@ -96,6 +98,6 @@ for (const flavour of flavours()) {
       await t.test('stop and start', (t) => stopAndStart(t, host, podman));
       t.equal(await flavour.held(host), 0, 'no address is held');
       if (flavour.exact) t.same(await stateOf(host, PODMAN_FILES), before, 'everything is as before');
-    });
+    }, FORWARDING);
   });
 }

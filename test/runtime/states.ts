@@ -1,14 +1,20 @@
 /**
  * What must be equal before the first container and after the last.
  */
-import { without } from '../kernel/harness.ts';
 import type { Host, Snapshot } from '../kernel/harness.ts';
 
 /** Files that stay by intent: the lease store with no lease in it, and the caches libcni and host-local keep. */
 const STORE = /^\S \/var\/lib\/cni(\/(netmoor|results|networks|cache)|$)|^\S \/run\/xtables.lock/;
 
-/** A dump of the host without the runtime's own files and without the forwarding switches, which stay on once needed. */
+/**
+ * For `withHost`: a host that forwards already, as forwarding stays on once a network needed it, and with it come the kernel's
+ * subnet-router anycast routes.
+ */
+export const FORWARDING = {
+  prepare: 'echo 1 > /proc/sys/net/ipv4/ip_forward\necho 1 > /proc/sys/net/ipv6/conf/all/forwarding',
+} as const;
+
+/** A dump of the host without the runtime's own files. */
 export async function stateOf(host: Host, runtimesOwn: RegExp): Promise<Snapshot> {
-  const ignoreFiles = new RegExp(`${runtimesOwn.source}|${STORE.source}`);
-  return without(await host.snapshot({ ignoreFiles }), 'sysctls');
+  return host.snapshot({ ignoreFiles: new RegExp(`${runtimesOwn.source}|${STORE.source}`) });
 }

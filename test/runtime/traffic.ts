@@ -3,14 +3,18 @@
  */
 import type { Test } from 'tap';
 import { ask, serve, world } from '../kernel/harness.ts';
+import type { Background } from '../kernel/harness-process.ts';
 import type { Host, Place } from '../kernel/harness.ts';
 
-/** Servers on tcp/80 and udp/53 of both families. */
-export async function serveAll(place: Place): Promise<void> {
+/** Servers on tcp/80 and udp/53 of both families; returns what stops them. */
+export async function serveAll(place: Place): Promise<() => Promise<void>> {
+  const servers: Background[] = [];
   for (const address of ['0.0.0.0', '::']) {
-    await serve(place, 'tcp', 80, { address });
-    await serve(place, 'udp', 53, { address });
+    servers.push(await serve(place, 'tcp', 80, { address }), await serve(place, 'udp', 53, { address }));
   }
+  return async () => {
+    await Promise.all(servers.map((server) => server.stop()));
+  };
 }
 
 /** The world outside answers, and sees the host's addresses. */
