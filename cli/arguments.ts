@@ -12,8 +12,10 @@ export const COMMON_OPTIONS: readonly Option[] = [
 
 export interface Arguments {
   readonly operands: readonly string[];
+  /** What stands behind "--". */
+  readonly command: readonly string[];
   readonly switches: ReadonlySet<string>;
-  readonly values: ReadonlyMap<string, string>;
+  readonly values: ReadonlyMap<string, readonly string[]>;
 }
 
 function read(
@@ -24,6 +26,7 @@ function read(
   const named = (withValue: boolean): string[] =>
     options.filter((option) => (option.value !== undefined) === withValue).map((option) => option.name);
   return minimist([...args], {
+    '--': true,
     boolean: named(false),
     // Operands stay text: a container may be called 007.
     string: ['_', ...named(true)],
@@ -68,15 +71,17 @@ function valuesOf(
   verb: string,
   parsed: minimist.ParsedArgs,
   options: readonly Option[],
-): Map<string, string> {
-  const values = new Map<string, string>();
-  for (const { name, value } of options) {
+): Map<string, string[]> {
+  const values = new Map<string, string[]>();
+  for (const { name, value, repeated = false } of options) {
     const given: unknown = parsed[name];
     if (value === undefined || given === undefined) continue;
-    if (Array.isArray(given)) throw new UsageError(`--${name} is given more than once`, 'give it once');
-    if (given === '')
+    const all = (Array.isArray(given) ? given : [given]).map(String);
+    if (all.length > 1 && !repeated)
+      throw new UsageError(`--${name} is given more than once`, 'give it once');
+    if (all.includes(''))
       throw new UsageError(`--${name} needs a value`, `write netmoor ${verb} --${name} ${value}`);
-    values.set(name, String(given));
+    values.set(name, all);
   }
   return values;
 }
@@ -84,7 +89,7 @@ function valuesOf(
 /** Reads the arguments of a verb, itself among them. Throws UsageError. */
 export function readArguments(
   name: string,
-  verb: Pick<Verb, 'operand' | 'options'>,
+  verb: Pick<Verb, 'operand' | 'manyOperands' | 'command' | 'options'>,
   args: readonly string[],
 ): Arguments {
   const options = [...COMMON_OPTIONS, ...verb.options];
@@ -93,7 +98,9 @@ export function readArguments(
   const [stranger] = unknown;
   if (stranger !== undefined) throw unknownOption(name, stranger, options);
   const operands = parsed._.slice(1);
-  const surplus = operands[verb.operand === undefined ? 0 : 1];
+  const command = parsed['--'] ?? [];
+  const most = verb.manyOperands ? Number.POSITIVE_INFINITY : verb.operand === undefined ? 0 : 1;
+  const surplus = operands.slice(most)[0] ?? (verb.command === undefined ? command[0] : undefined);
   if (surplus !== undefined) {
     throw new UsageError(
       `${name} does not know what to do with ${surplus}`,
@@ -103,6 +110,7 @@ export function readArguments(
   const switches = options.filter((option) => option.value === undefined && parsed[option.name] === true);
   return {
     operands,
+    command,
     switches: new Set(switches.map((option) => option.name)),
     values: valuesOf(name, parsed, options),
   };

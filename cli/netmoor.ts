@@ -1,12 +1,25 @@
 /** The `netmoor` command: one verb of the list, its report as text or JSON. Only what the verb needs is loaded. */
 import type { Answer } from '../lib/cni/dispatch.ts';
 import { finish } from '../lib/cni/entry.ts';
+import type { Environment } from '../lib/cni/environment.ts';
 import type { World } from '../lib/cni/world.ts';
 import { readArguments, unknownVerb, verbIn } from './arguments.ts';
 import { UsageError } from './verb.ts';
 import type { Report, Verb, VerbList } from './verb.ts';
 
 const VERBS: VerbList = {
+  attach: {
+    about: 'attach a network namespace to networks',
+    load: async () => (await import('./verbs/attach.ts')).verb,
+  },
+  detach: {
+    about: 'detach a network namespace from its networks',
+    load: async () => (await import('./verbs/detach.ts')).verb,
+  },
+  exec: {
+    about: 'run a command in the network of an attached container',
+    load: async () => (await import('./verbs/exec.ts')).verb,
+  },
   ls: {
     about: 'list the attachments of containers to networks',
     load: async () => (await import('./verbs/ls.ts')).verb,
@@ -40,6 +53,7 @@ export interface CommandLine {
   readonly args: readonly string[];
   /** Width of the terminal; undefined when there is none. */
   readonly columns: number | undefined;
+  readonly environment: Environment;
 }
 
 function answerOf({ json, text, failed = false, notes = [] }: Report, asJson: boolean): Answer {
@@ -62,17 +76,28 @@ async function refusal(error: unknown): Promise<Answer> {
 async function runVerb(
   name: string,
   verb: Verb,
-  { args, columns }: CommandLine,
+  { args, columns, environment }: CommandLine,
   world: World,
+  note: (line: string) => void,
 ): Promise<Answer> {
-  const { operands, switches, values } = readArguments(name, verb, args);
+  const { operands, command, switches, values } = readArguments(name, verb, args);
   const asJson = switches.has('json');
   if (switches.has('help')) {
     const { describeVerb } = await import('./verbs/help.ts');
     return answerOf(await describeVerb(name, { about: '', load: async () => verb }), asJson);
   }
   return answerOf(
-    await verb.run({ world, dataDir: values.get('data-dir'), operands, switches, columns }),
+    await verb.run({
+      world,
+      dataDir: values.get('data-dir')?.[0],
+      operands,
+      command,
+      switches,
+      values,
+      columns,
+      environment,
+      note,
+    }),
     asJson,
   );
 }
@@ -88,6 +113,11 @@ function withVerb(args: readonly string[]): readonly string[] | undefined {
 
 /** Answers one command line. Never throws: what goes wrong is the answer. */
 export async function answer(line: CommandLine, world: World): Promise<Answer> {
+  const notes: string[] = [];
+  const noted = (given: Answer): Answer => ({
+    ...given,
+    stderr: notes.map((text) => `${text}\n`).join('') + given.stderr,
+  });
   try {
     const args = withVerb(line.args);
     const name = verbIn(args ?? []);
@@ -97,15 +127,16 @@ export async function answer(line: CommandLine, world: World): Promise<Answer> {
     }
     const listed = Object.hasOwn(VERBS, name) ? VERBS[name] : undefined;
     if (listed === undefined) throw unknownVerb(name, Object.keys(VERBS));
-    return await runVerb(name, await listed.load(), { ...line, args }, world);
+    const note = (text: string): void => void notes.push(text);
+    return noted(await runVerb(name, await listed.load(), { ...line, args }, world, note));
   } catch (error) {
-    return refusal(error);
+    return noted(await refusal(error));
   }
 }
 
 /** Runs this process as the command. */
-export async function runNetmoor(args: readonly string[]): Promise<never> {
+export async function runNetmoor(args: readonly string[], environment: Environment): Promise<never> {
   const { realWorld } = await import('../lib/cni/real-world.ts');
   const columns = process.stdout.isTTY ? process.stdout.columns : undefined;
-  return finish(await answer({ args, columns }, realWorld()));
+  return finish(await answer({ args, columns, environment }, realWorld()));
 }

@@ -1,5 +1,6 @@
 /** What a verb of the `netmoor` command is: words, options and a function from a context to a report. */
 import { NetmoorError } from '../lib/base/errors.ts';
+import type { Environment } from '../lib/cni/environment.ts';
 import type { World } from '../lib/cni/world.ts';
 
 export interface Option {
@@ -7,6 +8,8 @@ export interface Option {
   readonly name: string;
   /** What stands for the value in the help; a switch has none. */
   readonly value?: string;
+  /** May be given several times. */
+  readonly repeated?: boolean;
   readonly about: string;
 }
 
@@ -15,8 +18,15 @@ export interface VerbContext {
   /** `--data-dir`; undefined: all the stores of this host. */
   readonly dataDir: string | undefined;
   readonly operands: readonly string[];
+  /** What stands behind "--". */
+  readonly command: readonly string[];
   /** Names of the switches given. */
   readonly switches: ReadonlySet<string>;
+  /** What the verb's other options were given, at least one value each. */
+  readonly values: ReadonlyMap<string, readonly string[]>;
+  readonly environment: Environment;
+  /** A line for stderr, printed whether the verb succeeds or fails. */
+  readonly note: (line: string) => void;
   /** Width of the terminal; undefined when there is none. */
   readonly columns: number | undefined;
 }
@@ -37,6 +47,10 @@ export interface Verb {
   readonly about: string;
   /** "[NETWORK|CONTAINER]"; absent: the verb takes none. */
   readonly operand?: string;
+  /** It takes any number of operands. */
+  readonly manyOperands?: boolean;
+  /** "COMMAND…": it takes a command line behind "--". */
+  readonly command?: string;
   /** Beside those that all verbs have. */
   readonly options: readonly Option[];
   run(context: VerbContext): Report | Promise<Report>;

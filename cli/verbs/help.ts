@@ -38,9 +38,10 @@ function overview(verbs: VerbList): Report {
 
 /** What one verb does, and its options. */
 export async function describeVerb(name: string, listed: ListedVerb): Promise<Report> {
-  const { about, operand, options } = await listed.load();
+  const { about, operand, command, options } = await listed.load();
   const all = [...options, ...COMMON_OPTIONS];
-  const usage = ['netmoor', name, operand, ...all.map((option) => `[${formatOption(option)[0]}]`)]
+  const words = all.map((option) => `[${formatOption(option)[0]}]${option.repeated ? '…' : ''}`);
+  const usage = ['netmoor', name, operand, ...words, command && `-- ${command}`]
     .filter(Boolean)
     .join(' ');
   const text = `${wrap(about)}\nusage: ${usage}\n\n${twoColumns(all.map(formatOption))}`;

@@ -1,0 +1,162 @@
+/** Attaching a namespace to networks: everything looked at and checked first, then all of them or none. */
+import { NetmoorError, errorText } from '../lib/base/errors.ts';
+import { UndoStack } from '../lib/base/undo.ts';
+import type { Environment } from '../lib/cni/environment.ts';
+import type { Json, JsonObject } from '../lib/cni/json.ts';
+import type { Attachment } from '../lib/cni/lists/attachment.ts';
+import { cachedAttachments, isWhereItWas } from '../lib/cni/lists/cache.ts';
+import type { CachedAttachment } from '../lib/cni/lists/cache.ts';
+import { NAME_ARGUMENT, refreshHostMap } from '../lib/cni/lists/host-map.ts';
+import { findNetworkList } from '../lib/cni/lists/load.ts';
+import { assignInterfaceNames, capabilitiesOf } from '../lib/cni/lists/options.ts';
+import type { NamedNetwork, WantedNetwork } from '../lib/cni/lists/options.ts';
+import { addNetworks, delCached } from '../lib/cni/lists/several.ts';
+import type { Attached, Plan } from '../lib/cni/lists/several.ts';
+import { quote } from '../lib/cni/quote.ts';
+import type { World } from '../lib/cni/world.ts';
+import { findLink, linkChange, listLinks } from '../lib/netlink/link.ts';
+import { NetlinkSocket } from '../lib/netlink/socket.ts';
+import { ensureNamedNetns, namedNetnsPath, removeNamedNetns } from '../lib/system/named-netns.ts';
+import { inNetns } from '../lib/system/netns.ts';
+import { inProcess } from '../plugins/in-process.ts';
+import type { Sandbox } from './target.ts';
+
+/** What is the same for every call of a plugin, and where its notes go. */
+export interface Surroundings {
+  readonly world: World;
+  readonly confDirs: readonly string[];
+  readonly path: readonly string[];
+  readonly environment: Environment;
+  readonly note: (line: string) => void;
+}
+
+export interface Container extends Sandbox {
+  readonly containerId: string;
+  readonly netnsId: string;
+  /** What people call it; its id when they call it nothing. */
+  readonly name: string;
+  /** The capability `dns`; empty when nothing was said about it. */
+  readonly dns: JsonObject;
+}
+
+/** Runs `work` with a socket that belongs to the container's namespace. */
+function withSocketIn<T>(path: string, world: World, work: (socket: NetlinkSocket) => T): T {
+  const netns = world.openNetns(path);
+  try {
+    const socket = inNetns(netns, () => NetlinkSocket.open('route'));
+    try {
+      return work(socket);
+    } finally {
+      socket.close();
+    }
+  } finally {
+    world.closeNetns(netns);
+  }
+}
+
+/** A named namespace made on demand has its loopback interface up, as runtimes leave it. `undo` takes it away again. */
+export function createNetns(name: string, world: World, undo: UndoStack): string {
+  const path = namedNetnsPath(name);
+  if (!ensureNamedNetns(name)) return path;
+  undo.push(`remove network namespace ${name}`, () => void removeNamedNetns(name));
+  withSocketIn(path, world, (socket) => {
+    const loopback = findLink(socket, 'lo');
+    if (loopback !== undefined) socket.request(linkChange(loopback.index, { up: true }, 'raise lo'));
+  });
+  return path;
+}
+
+function interfacesIn({ netns }: Container, world: World): ReadonlySet<string> {
+  return withSocketIn(netns, world, (socket) => new Set(listLinks(socket).map(({ name }) => name)));
+}
+
+interface Present {
+  /** Interfaces of the container, whoever made them. */
+  readonly links: ReadonlySet<string>;
+  readonly live: readonly CachedAttachment[];
+  /** Attachments of a container that had this id before. */
+  readonly stale: readonly CachedAttachment[];
+}
+
+/** What is there of the container already. Throws when another container, which still runs, has its id. */
+function lookAt(container: Container, world: World): Present {
+  const links = interfacesIn(container, world);
+  const live: CachedAttachment[] = [];
+  const stale: CachedAttachment[] = [];
+  for (const cached of cachedAttachments(container.containerId, world)) {
+    const there = isWhereItWas(cached, world);
+    const elsewhere = there && world.openNetns(cached.netns);
+    if (elsewhere) world.closeNetns(elsewhere);
+    if (elsewhere && elsewhere.id !== container.netnsId) {
+      throw new NetmoorError(
+        'bad-config',
+        `container id ${container.containerId} is that of another namespace, ${quote(cached.netns)}`,
+        'give this one another --id, or detach that one first',
+      );
+    }
+    (there && links.has(cached.ifname) ? live : stale).push(cached);
+  }
+  return { links, live, stale };
+}
+
+function refuseAttached(wanted: readonly WantedNetwork[], { links, live }: Present): void {
+  for (const { name, ifname } of wanted) {
+    const same = live.find((cached) => cached.network === name && (ifname === undefined || ifname === cached.ifname));
+    if (same !== undefined) {
+      throw new NetmoorError('ifname-taken', `it is already attached to ${name}, as ${same.ifname}`, 'detach it first, or ask for another interface name');
+    }
+    if (ifname !== undefined && links.has(ifname)) {
+      throw new NetmoorError('ifname-taken', `the container already has an interface ${ifname}`, 'ask for another interface name');
+    }
+  }
+}
+
+function planFor(network: NamedNetwork, container: Container, { confDirs, world, path, environment, note }: Surroundings): Plan {
+  const list = findNetworkList(network.name, confDirs, world, ({ message }) => note(message));
+  const { containerId, netns, netnsId, process, dns, name } = container;
+  const capabilities: Record<string, Json> = { ...capabilitiesOf(network) };
+  if (Object.keys(dns).length > 0) capabilities['dns'] = dns;
+  const attachment: Attachment = {
+    containerId,
+    netns,
+    netnsId,
+    ...(process === undefined ? {} : { process }),
+    ifname: network.ifname,
+    args: new Map([...network.args, [NAME_ARGUMENT, name]]),
+    capabilities,
+    path,
+    environment,
+  };
+  return { list, attachment };
+}
+
+function refreshNames(containerId: string, { world, note }: Surroundings): void {
+  try {
+    refreshHostMap(containerId, world);
+  } catch (error) {
+    note(`the list of containers by name is out of date: ${errorText(error)}`);
+  }
+}
+
+/** Throws with nothing changed, but for what was left of an earlier container of the same id, which is cleared away. */
+export async function attach(container: Container, wanted: readonly WantedNetwork[], around: Surroundings): Promise<Attached[]> {
+  const { world, path, environment, note } = around;
+  const present = lookAt(container, world);
+  refuseAttached(wanted, present);
+  const plans = assignInterfaceNames(wanted, 'networks', present.links).map((network) => planFor(network, container, around));
+  const ours = present.stale.filter((cached) => cached.origin !== undefined);
+  await delCached(ours, { path, environment }, world, inProcess, note);
+  const attached = await addNetworks(plans, world, inProcess, note);
+  refreshNames(container.containerId, around);
+  return attached;
+}
+
+/** Detaches, last interface first, going on after failures. */
+export async function detach(cached: readonly CachedAttachment[], around: Omit<Surroundings, 'confDirs'>): Promise<void> {
+  const { world, path, environment, note } = around;
+  try {
+    await delCached(cached, { path, environment }, world, inProcess, note);
+  } finally {
+    for (const id of new Set(cached.map(({ containerId }) => containerId))) refreshNames(id, { ...around, confDirs: [] });
+  }
+}
