@@ -36,7 +36,9 @@ export class SystemError extends Error {
 
 /** True for a SystemError, or an error of Node's own fs layer, with one of these errno names. */
 export function isErrno(error: unknown, ...codes: string[]): boolean {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' && codes.includes(error.code);
+  return (
+    error instanceof Error && 'code' in error && typeof error.code === 'string' && codes.includes(error.code)
+  );
 }
 
 export type ErrorKind =

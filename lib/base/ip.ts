@@ -111,7 +111,9 @@ export function parsePrefix(text: string): Prefix {
   const address = parseAddress(text.slice(0, slash));
   const length = Number(digits);
   if (length > bitsOf(address.family)) {
-    throw new AddressError(`prefix length ${length} is over ${bitsOf(address.family)} in ${JSON.stringify(text)}`);
+    throw new AddressError(
+      `prefix length ${length} is over ${bitsOf(address.family)} in ${JSON.stringify(text)}`,
+    );
   }
   return { address, length };
 }

@@ -4,11 +4,15 @@ import { sha256 } from './sha256.ts';
 /** Reads "02:00:5e:10:00:01" (either case) into 6 bytes; throws RangeError for anything that is not a unicast address. */
 export function parseMac(text: string): Buffer {
   if (!/^[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5}$/.test(text)) {
-    throw new RangeError(`not a MAC address: ${JSON.stringify(text.slice(0, 64))}; write it as 02:00:5e:10:00:01`);
+    throw new RangeError(
+      `not a MAC address: ${JSON.stringify(text.slice(0, 64))}; write it as 02:00:5e:10:00:01`,
+    );
   }
   const bytes = Buffer.from(text.replaceAll(':', ''), 'hex');
-  if ((bytes.readUInt8(0) & 1) === 1) throw new RangeError(`${text} is a multicast address; an interface needs a unicast one`);
-  if (bytes.every((byte) => byte === 0)) throw new RangeError('00:00:00:00:00:00 cannot be the address of an interface');
+  if ((bytes.readUInt8(0) & 1) === 1)
+    throw new RangeError(`${text} is a multicast address; an interface needs a unicast one`);
+  if (bytes.every((byte) => byte === 0))
+    throw new RangeError('00:00:00:00:00:00 cannot be the address of an interface');
   return bytes;
 }
 

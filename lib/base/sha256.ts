@@ -75,6 +75,6 @@ export function sha256(text: string): Buffer {
   const message = padded(Buffer.from(text));
   for (let at = 0; at < message.length; at += 64) compress(state, message.subarray(at, at + 64));
   const digest = Buffer.alloc(32);
-  state.forEach((word, index) => digest.writeUInt32BE(word, index * 4));
+  for (const [index, word] of state.entries()) digest.writeUInt32BE(word, index * 4);
   return digest;
 }

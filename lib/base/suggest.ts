@@ -29,7 +29,10 @@ export function nearest(word: string, known: readonly string[]): string | undefi
   let best: { word: string; distance: number } | undefined;
   for (const candidate of known) {
     const cost = distance(lower, candidate.toLowerCase());
-    if (cost <= Math.max(2, Math.floor(candidate.length / 3)) && (best === undefined || cost < best.distance)) {
+    if (
+      cost <= Math.max(2, Math.floor(candidate.length / 3)) &&
+      (best === undefined || cost < best.distance)
+    ) {
       best = { word: candidate, distance: cost };
     }
   }

@@ -1,8 +1,11 @@
 /** Waiting for what the kernel does in its own time, by its notifications (rtnetlink multicast groups) and never by sleeping. */
+import { IFA_F_DADFAILED, IFA_F_TENTATIVE, listAddresses } from './address.ts';
+import type { InterfaceAddress } from './address.ts';
 import { IF_OPER_UP, RTM_NEWLINK, decodeLink, findLink } from './link.ts';
 import { NetlinkSocket } from './socket.ts';
 
 const RTNLGRP_LINK = 1;
+const RTNLGRP_IPV6_IFADDR = 9;
 
 export interface LinkWatch {
   /**
@@ -32,4 +35,33 @@ export function watchLinks(): LinkWatch {
     },
     close: () => notifications.close(),
   };
+}
+
+/**
+ * Waits until duplicate address detection of every address of a link has ended, from `notifications`, a socket of
+ * openAddressWatch() in the link's namespace. Returns the addresses that somebody else has, and those still undecided after
+ * `milliseconds`.
+ */
+export function untilDetected(
+  notifications: NetlinkSocket,
+  index: number,
+  milliseconds: number,
+  now: () => number,
+): { duplicate: InterfaceAddress[]; undecided: InterfaceAddress[] } {
+  const deadline = now() + milliseconds;
+  for (;;) {
+    const addresses = listAddresses(notifications, index);
+    const duplicate = addresses.filter(({ flags }) => (flags & IFA_F_DADFAILED) !== 0);
+    const undecided = addresses.filter(
+      ({ flags }) => (flags & (IFA_F_TENTATIVE | IFA_F_DADFAILED)) === IFA_F_TENTATIVE,
+    );
+    const left = deadline - now();
+    if (undecided.length === 0 || left <= 0) return { duplicate, undecided };
+    notifications.receive(left, 'wait for duplicate address detection');
+  }
+}
+
+/** In the calling thread's namespace; to be opened before the addresses are added. */
+export function openAddressWatch(): NetlinkSocket {
+  return NetlinkSocket.open('route', { groups: [RTNLGRP_IPV6_IFADDR] });
 }

@@ -28,7 +28,7 @@ import { delegateOf, leaseFromDelegate } from './delegated.ts';
 import { leaseFromStore } from './lease.ts';
 import { bridgeMacFor, containerMacFor, hostIfnameFor, hostMacFor } from './names.ts';
 import { kernelRoute, planAttachment, resultOf } from './plan.ts';
-import { announce, configureInterface, openSandbox } from './sandbox.ts';
+import { announce, awaitDetection, configureInterface, openSandbox } from './sandbox.ts';
 import type { Sandbox } from './sandbox.ts';
 
 /** A port that is not up by then never will be: something else holds it down. */
@@ -68,7 +68,9 @@ function baseRecord(host: Host, request: AttachRequest, mtu: number | undefined)
     ...(mtu === undefined ? {} : { mtu }),
     addresses: [],
     ports: config.portMappings.map(portRecord),
-    detail: { ...planAttachment(config, { addresses: [], routes: undefined, dns: {} }, delegateOf(request)).detail },
+    detail: {
+      ...planAttachment(config, { addresses: [], routes: undefined, dns: {} }, delegateOf(request)).detail,
+    },
   };
 }
 
@@ -82,7 +84,12 @@ function clearPrevious(host: Host, key: AttachmentKey): AttachmentRecord | undef
 }
 
 /** The intent and its addresses, in one transaction, on disk before anything else happens. */
-async function recordIntent(host: Host, request: AttachRequest, mtu: number | undefined, previous: AttachmentRecord | undefined): Promise<Attachment> {
+async function recordIntent(
+  host: Host,
+  request: AttachRequest,
+  mtu: number | undefined,
+  previous: AttachmentRecord | undefined,
+): Promise<Attachment> {
   const base = baseRecord(host, request, mtu);
   if (request.config.ipam.kind !== 'netmoor') {
     host.store.write((tx) => rememberAttachment(tx, request, base));
@@ -101,13 +108,25 @@ function rememberAttachment(tx: StoreTransaction, request: AttachRequest, record
   const known = tx.network(network);
   if (known?.automatic !== true) {
     const subnets = [...new Set([...(known?.subnets ?? []), ...detailOf(record).subnets])];
-    tx.putNetwork({ name: network, plugin: 'bridge-nat', bridge: request.bridge, subnets, automatic: false, createdAt: known?.createdAt ?? record.createdAt });
+    tx.putNetwork({
+      name: network,
+      plugin: 'bridge-nat',
+      bridge: request.bridge,
+      subnets,
+      automatic: false,
+      createdAt: known?.createdAt ?? record.createdAt,
+    });
   }
   tx.putAttachment(record);
 }
 
 /** Addresses from another IPAM plugin, put on record as soon as they are known. */
-function completeDelegated(host: Host, request: AttachRequest, intent: Attachment, undo: UndoStack): Attachment {
+function completeDelegated(
+  host: Host,
+  request: AttachRequest,
+  intent: Attachment,
+  undo: UndoStack,
+): Attachment {
   const delegate = delegateOf(request);
   if (delegate === undefined) return intent;
   const leased = leaseFromDelegate(delegate.type, request.context);
@@ -139,7 +158,13 @@ function prepareBridge(host: Host, request: AttachRequest, record: AttachmentRec
   return bridge;
 }
 
-function plugIn(host: Host, request: AttachRequest, record: AttachmentRecord, bridge: Link, undo: UndoStack): Link {
+function plugIn(
+  host: Host,
+  request: AttachRequest,
+  record: AttachmentRecord,
+  bridge: Link,
+  undo: UndoStack,
+): Link {
   const { key, netns } = request;
   const name = hostIfnameFor(key);
   const stale = findLink(host.route, name);
@@ -177,7 +202,13 @@ function writeRules(host: Host, record: AttachmentRecord, undo: UndoStack): void
   if (udp.length > 0) flushUdp(host.netfilter, udp);
 }
 
-function connect(host: Host, request: AttachRequest, sandbox: Sandbox, record: AttachmentRecord, undo: UndoStack): { bridge: Link; link: Link } {
+function connect(
+  host: Host,
+  request: AttachRequest,
+  sandbox: Sandbox,
+  record: AttachmentRecord,
+  undo: UndoStack,
+): { bridge: Link; link: Link } {
   const { config, key, context } = request;
   const detail = detailOf(record);
   const bridge = prepareBridge(host, request, record, undo);
@@ -189,13 +220,23 @@ function connect(host: Host, request: AttachRequest, sandbox: Sandbox, record: A
   const watch = watchLinks();
   try {
     host.route.request(linkChange(link.index, { up: true }, `raise ${link.name}`));
-    const wanted = { ifname: key.ifname, addresses: prefixesOf(record), routes: detail.routes.map(kernelRoute), dad: config.enabledad };
+    const wanted = {
+      ifname: key.ifname,
+      addresses: prefixesOf(record),
+      routes: detail.routes.map(kernelRoute),
+      dad: config.enabledad,
+    };
     if (!config.disableContainerInterface) {
       const inside = configureInterface(sandbox, wanted, undo);
       host.step('attach: container configured');
       if (!watch.untilUp(link.index, LINK_UP_DEADLINE_MS, context.world.now)) {
-        throw new NetmoorError('kernel', `port ${link.name} of bridge ${bridge.name} did not come up`, 'is the interface in the container, or the bridge, being held down?');
+        throw new NetmoorError(
+          'kernel',
+          `port ${link.name} of bridge ${bridge.name} did not come up`,
+          'is the interface in the container, or the bridge, being held down?',
+        );
       }
+      if (config.enabledad) awaitDetection(sandbox, inside, context.world.now);
       announce(sandbox, inside, record.mac ?? '');
     }
   } finally {
@@ -222,7 +263,12 @@ function rollBack(host: Host, record: AttachmentRecord, undo: UndoStack, cause: 
   }
   if (failures.length === 0) return cause;
   const list = failures.map(({ what, error }) => `${what}: ${errorText(error)}`).join('; ');
-  return new NetmoorError('internal', `${errorText(cause)}; and taking it back failed: ${list}`, 'run "netmoor gc"', { cause });
+  return new NetmoorError(
+    'internal',
+    `${errorText(cause)}; and taking it back failed: ${list}`,
+    'run "netmoor gc"',
+    { cause },
+  );
 }
 
 /** Attaches a container; the result in the shape of CNI 1.1.0. Throws with nothing left behind. */
@@ -245,8 +291,21 @@ export async function attach(host: Host, request: AttachRequest): Promise<CniRes
       host.store.write((tx) => tx.putAttachment(record));
       host.step('attach: recorded');
       undo.disarm();
-      const links = { bridgeMac: bridge.mac ?? bridgeMacFor(bridge.name), hostMac: link.mac ?? '', mtu: link.mtu };
-      return resultOf(record, detailOf(record), links, chooseDns({ runtime: context.config.runtimeConfig.dns, config: context.config.dns, ipam: current.dns }));
+      const links = {
+        bridgeMac: bridge.mac ?? bridgeMacFor(bridge.name),
+        hostMac: link.mac ?? '',
+        mtu: link.mtu,
+      };
+      return resultOf(
+        record,
+        detailOf(record),
+        links,
+        chooseDns({
+          runtime: context.config.runtimeConfig.dns,
+          config: context.config.dns,
+          ipam: current.dns,
+        }),
+      );
     } catch (error) {
       throw rollBack(host, current.record, undo, error);
     }

@@ -3,7 +3,15 @@ import { NetmoorError, isErrno } from '../../lib/base/errors.ts';
 import { formatPrefix, prefixesOverlap, sameAddress } from '../../lib/base/ip.ts';
 import type { Prefix } from '../../lib/base/ip.ts';
 import { addressAddition, addressRemoval, listAddresses } from '../../lib/netlink/address.ts';
-import { IFF_PROMISC, IFF_UP, createBridge, findLink, linkChange, listLinks, removeLink } from '../../lib/netlink/link.ts';
+import {
+  IFF_PROMISC,
+  IFF_UP,
+  createBridge,
+  findLink,
+  linkChange,
+  listLinks,
+  removeLink,
+} from '../../lib/netlink/link.ts';
 import type { Link } from '../../lib/netlink/link.ts';
 import type { NetlinkSocket } from '../../lib/netlink/socket.ts';
 import { ensureSysctl, ensureSysctlIfPresent } from '../../lib/system/sysctl.ts';
@@ -52,11 +60,15 @@ function findOrCreate(host: NetlinkSocket, wanted: BridgeWanted): Link {
 /** Addresses on the bridge that contradict a wanted gateway: any other IPv4 one, an IPv6 one of an overlapping prefix. */
 function contradictions(present: readonly Prefix[], gateways: readonly Prefix[]): Prefix[] {
   const wanted = (prefix: Prefix): boolean =>
-    gateways.some((gateway) => sameAddress(gateway.address, prefix.address) && gateway.length === prefix.length);
+    gateways.some(
+      (gateway) => sameAddress(gateway.address, prefix.address) && gateway.length === prefix.length,
+    );
   return present.filter((prefix) => {
     if (wanted(prefix)) return false;
     const rivals = gateways.filter((gateway) => gateway.address.family === prefix.address.family);
-    return prefix.address.family === 4 ? rivals.length > 0 : rivals.some((rival) => prefixesOverlap(rival, prefix));
+    return prefix.address.family === 4
+      ? rivals.length > 0
+      : rivals.some((rival) => prefixesOverlap(rival, prefix));
   });
 }
 
@@ -72,11 +84,23 @@ function ensureGateways(host: NetlinkSocket, link: Link, wanted: BridgeWanted): 
     );
   }
   const missing = wanted.gateways.filter(
-    (gateway) => !present.some((prefix) => sameAddress(prefix.address, gateway.address) && prefix.length === gateway.length),
+    (gateway) =>
+      !present.some(
+        (prefix) => sameAddress(prefix.address, gateway.address) && prefix.length === gateway.length,
+      ),
   );
   const { failures } = host.exchange([
-    ...inTheWay.map((prefix) => addressRemoval(link.index, prefix, `remove ${formatPrefix(prefix)} from ${link.name}`)),
-    ...missing.map((prefix) => addressAddition(link.index, prefix, { dad: false, protocol: IFAPROT_NETMOOR }, `add ${formatPrefix(prefix)} to ${link.name}`)),
+    ...inTheWay.map((prefix) =>
+      addressRemoval(link.index, prefix, `remove ${formatPrefix(prefix)} from ${link.name}`),
+    ),
+    ...missing.map((prefix) =>
+      addressAddition(
+        link.index,
+        prefix,
+        { dad: false, protocol: IFAPROT_NETMOOR },
+        `add ${formatPrefix(prefix)} to ${link.name}`,
+      ),
+    ),
   ]);
   // Another process at the same work was faster.
   const failure = failures.find(({ error }) => !isErrno(error, 'EEXIST', 'EADDRNOTAVAIL'));
@@ -123,7 +147,9 @@ export function releaseBridge(host: NetlinkSocket, name: string): void {
   }
   const given = listAddresses(host, link.index).filter((address) => address.protocol === IFAPROT_NETMOOR);
   const { failures } = host.exchange(
-    given.map(({ prefix }) => addressRemoval(link.index, prefix, `remove ${formatPrefix(prefix)} from ${name}`)),
+    given.map(({ prefix }) =>
+      addressRemoval(link.index, prefix, `remove ${formatPrefix(prefix)} from ${name}`),
+    ),
   );
   const failure = failures.find(({ error }) => !isErrno(error, 'EADDRNOTAVAIL'));
   if (failure) throw failure.error;

@@ -12,6 +12,7 @@ import type { JsonObject } from '../../lib/cni/json.ts';
 import { interfaceNameProblem, pluginTypeProblem } from '../../lib/cni/names.ts';
 import { readPortMappings } from '../../lib/cni/port-mappings.ts';
 import type { PortMapping } from '../../lib/cni/port-mappings.ts';
+import { quote } from '../../lib/cni/quote.ts';
 import { containerName, requestedAddresses, requestedMac } from '../../lib/cni/requested.ts';
 import type { IpRanges } from '../../lib/cni/runtime-config.ts';
 import { schemaProblem } from '../../lib/cni/schema-errors.ts';
@@ -38,12 +39,6 @@ export type IpamChoice =
   /** Another plugin, which reads its keys itself. */
   | { readonly kind: 'delegated'; readonly type: string };
 
-/** VLAN ids from `first` to `last`. */
-export interface VlanRange {
-  readonly first: number;
-  readonly last: number;
-}
-
 export interface BridgeNatConfig {
   /** Undefined: derived from the network's name. */
   readonly bridge: string | undefined;
@@ -55,9 +50,6 @@ export interface BridgeNatConfig {
   readonly mtu: number | undefined;
   readonly hairpinMode: boolean;
   readonly promiscMode: boolean;
-  readonly vlan: number | undefined;
-  readonly vlanTrunk: readonly VlanRange[];
-  readonly preserveDefaultVlan: boolean;
   readonly macspoofchk: boolean;
   readonly enabledad: boolean;
   readonly disableContainerInterface: boolean;
@@ -100,19 +92,18 @@ function readIpam({ ipam, runtimeConfig }: CniConfig, disabled: boolean): IpamCh
   return { kind: 'netmoor', automatic: isAutomatic(pool, extraRanges), pool, extraRanges };
 }
 
-function readTrunk(trunk: BridgeNatInput['vlanTrunk']): VlanRange[] {
-  return (trunk ?? []).flatMap(({ id, minID, maxID }, index): VlanRange[] => {
-    const place = `vlanTrunk[${index}]`;
-    if ((minID === undefined) !== (maxID === undefined))
-      refuse(`${place} needs both minID and maxID`, 'add the missing one, or use id');
-    if (id === undefined && minID === undefined)
-      refuse(`${place} names no VLAN`, 'give it id, or minID and maxID');
-    if (minID !== undefined && maxID !== undefined && minID > maxID) {
-      refuse(`${place}: minID ${minID} is greater than maxID ${maxID}`, 'exchange them');
-    }
-    const single = id === undefined ? [] : [{ first: id, last: id }];
-    return minID === undefined || maxID === undefined ? single : [...single, { first: minID, last: maxID }];
-  });
+/**
+ * VLAN filtering is not offered, and a network that was to be apart must not silently be together with others. 0, [] and
+ * preserveDefaultVlan ask for nothing.
+ */
+function refuseVlans({ vlan, vlanTrunk }: BridgeNatInput): void {
+  const [key, value] = vlan ? ['vlan', vlan] : vlanTrunk?.length ? ['vlanTrunk', vlanTrunk] : [];
+  if (key === undefined) return;
+  throw new NetmoorError(
+    'unsupported-field',
+    `${key}: ${quote(value)} is not supported`,
+    'give each VLAN a network and a bridge of its own, with the VLAN interface of the uplink as a port of that bridge',
+  );
 }
 
 function checkKeys(raw: JsonObject): BridgeNatInput {
@@ -122,6 +113,7 @@ function checkKeys(raw: JsonObject): BridgeNatInput {
 }
 
 function checkValues(input: BridgeNatInput, config: CniConfig): void {
+  refuseVlans(input);
   if (input.hairpinMode && input.promiscMode)
     refuse('hairpinMode and promiscMode exclude each other', 'switch one of them off');
   const problem = input.bridge ? interfaceNameProblem(input.bridge) : undefined;
@@ -173,9 +165,6 @@ function withDefaults(
     mtu: input.mtu || undefined,
     hairpinMode: input.hairpinMode ?? false,
     promiscMode: input.promiscMode ?? false,
-    vlan: input.vlan || undefined,
-    vlanTrunk: readTrunk(input.vlanTrunk),
-    preserveDefaultVlan: input.preserveDefaultVlan ?? false,
     macspoofchk: input.macspoofchk ?? false,
     enabledad: input.enabledad ?? false,
     disableContainerInterface: input.disableContainerInterface ?? false,

@@ -13,15 +13,30 @@ export function delegateOf({ config, context }: AttachRequest): BridgeNatDetail[
   if (config.ipam.kind !== 'delegated') return undefined;
   const { path, stdin, environment } = context.request;
   const args = environment['CNI_ARGS'];
-  return { type: config.ipam.type, config: stdin.toString(), path: [...path], ...(args === undefined ? {} : { args }) };
+  return {
+    type: config.ipam.type,
+    config: stdin.toString(),
+    path: [...path],
+    ...(args === undefined ? {} : { args }),
+  };
 }
 
 export function leaseFromDelegate(type: string, context: Context): Leased {
   const { ips, routes, dns } = delegateAdd(type, context);
   if (ips.length === 0) {
-    throw new NetmoorError('delegate', `IPAM plugin ${type} gave no address`, 'check the "ipam" section of the network config');
+    throw new NetmoorError(
+      'delegate',
+      `IPAM plugin ${type} gave no address`,
+      'check the "ipam" section of the network config',
+    );
   }
-  return { addresses: ips.map(({ address, gateway }) => (gateway === undefined ? { address } : { address, gateway })), routes, dns };
+  return {
+    addresses: ips.map(({ address, gateway }) =>
+      gateway === undefined ? { address } : { address, gateway },
+    ),
+    routes,
+    dns,
+  };
 }
 
 /** The request that DEL of the delegate would have had from the runtime, rebuilt from the record. */
@@ -38,6 +53,14 @@ export function releaseDelegated(context: Context, record: AttachmentRecord): vo
     CNI_ARGS: delegate.args,
     CNI_PATH: path.join(':'),
   };
-  const request = { ...context.request, command: 'DEL' as const, containerId, ifname, path, stdin: Buffer.from(delegate.config), environment };
+  const request = {
+    ...context.request,
+    command: 'DEL' as const,
+    containerId,
+    ifname,
+    path,
+    stdin: Buffer.from(delegate.config),
+    environment,
+  };
   delegateDel(delegate.type, { ...context, request });
 }

@@ -47,8 +47,12 @@ function removeShared(host: Host, tx: StoreTransaction, record: AttachmentRecord
 }
 
 /** Whether nothing else is on record beside this attachment: in its network, on its bridge, at all. */
-export function soleAttachment(tx: StoreReader, record: AttachmentRecord): { ofNetwork: boolean; onBridge: boolean; ofAll: boolean } {
-  const sole = (filter: AttachmentFilter): boolean => !tx.hasOther(record, { ...filter, plugin: 'bridge-nat' });
+export function soleAttachment(
+  tx: StoreReader,
+  record: AttachmentRecord,
+): { ofNetwork: boolean; onBridge: boolean; ofAll: boolean } {
+  const sole = (filter: AttachmentFilter): boolean =>
+    !tx.hasOther(record, { ...filter, plugin: 'bridge-nat' });
   return {
     ofNetwork: sole({ network: record.network }),
     onBridge: record.bridge !== undefined && sole({ bridge: record.bridge }),
@@ -120,12 +124,20 @@ export function detachUnknown(host: Host, key: AttachmentKey): void {
 }
 
 /** One error for what could not be taken down; undefined when all could. */
-export function teardownError(key: AttachmentKey, failures: readonly UndoFailure[]): NetmoorError | undefined {
+export function teardownError(
+  key: AttachmentKey,
+  failures: readonly UndoFailure[],
+): NetmoorError | undefined {
   const first = failures[0];
   if (first === undefined) return undefined;
   const list = failures.map(({ what, error }) => `${what}: ${errorText(error)}`).join('; ');
   const kind = isErrno(first.error, 'EPERM', 'EACCES') ? 'privilege' : 'kernel';
-  return new NetmoorError(kind, `could not fully detach ${formatKey(key)}: ${list}`, 'it stays on record; "netmoor gc" tries again', {
-    cause: first.error,
-  });
+  return new NetmoorError(
+    kind,
+    `could not fully detach ${formatKey(key)}: ${list}`,
+    'it stays on record; "netmoor gc" tries again',
+    {
+      cause: first.error,
+    },
+  );
 }

@@ -27,9 +27,17 @@ async function automaticNetwork(host: Host, request: AttachRequest): Promise<Net
     network: key.network,
     machineId: world.machineId,
     ipv6: existsSync('/proc/sys/net/ipv6'),
-    routed: (): Prefix[] => ([4, 6] as const).flatMap((family) => listRoutes(host.route, family)).map((route) => route.destination),
+    routed: (): Prefix[] =>
+      ([4, 6] as const).flatMap((family) => listRoutes(host.route, family)).map((route) => route.destination),
   });
-  return { name: key.network, plugin: 'bridge-nat', bridge, subnets, automatic: true, createdAt: world.now() };
+  return {
+    name: key.network,
+    plugin: 'bridge-nat',
+    bridge,
+    subnets,
+    automatic: true,
+    createdAt: world.now(),
+  };
 }
 
 const WORTH_RECLAIMING = ['pool-exhausted', 'address-taken', 'port-taken'];
@@ -49,7 +57,10 @@ export async function leaseFromStore<T>(
   if (ipam.kind !== 'netmoor') throw new TypeError('the addresses of this network are not from the store');
   const network = await automaticNetwork(host, request);
   const dns = ipam.pool.resolvConf ? parseResolvConf(context.world.readText(ipam.pool.resolvConf)) : {};
-  const wanted = { requested, identities: [key.containerId, ...(containerName === undefined ? [] : [containerName])] };
+  const wanted = {
+    requested,
+    identities: [key.containerId, ...(containerName === undefined ? [] : [containerName])],
+  };
   const lease = (): T =>
     host.store.write((tx) => {
       const subnets = network && settleSubnets(tx, network);

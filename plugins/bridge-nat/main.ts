@@ -91,7 +91,11 @@ async function del(context: AttachedContext): Promise<void> {
 async function check(context: AttachedContext): Promise<void> {
   readBridgeNatConfig(context.config, context.request);
   if (context.config.prevResult === undefined) {
-    throw new NetmoorError('bad-config', 'CHECK needs the result of ADD as prevResult', 'the runtime passes it; cniVersion must be 0.4.0 or later');
+    throw new NetmoorError(
+      'bad-config',
+      'CHECK needs the result of ADD as prevResult',
+      'the runtime passes it; cniVersion must be 0.4.0 or later',
+    );
   }
   const type = delegatedType(context);
   if (type !== undefined) delegateCheck(type, context);
@@ -99,20 +103,36 @@ async function check(context: AttachedContext): Promise<void> {
     const key = keyOf(context);
     const record = host.store.read((tx) => tx.attachment(key));
     if (!record) {
-      throw new NetmoorError('unknown-container', `nothing is on record for ${formatKey(key)}`, 'it was detached, or attached by another plugin or store');
+      throw new NetmoorError(
+        'unknown-container',
+        `nothing is on record for ${formatKey(key)}`,
+        'it was detached, or attached by another plugin or store',
+      );
     }
-    const complaints = [...verifyLeases(host, record), ...verifyHost(host, record), ...verifySandbox(requireNetns(context), record)];
+    const complaints = [
+      ...verifyLeases(host, record),
+      ...verifyHost(host, record),
+      ...verifySandbox(requireNetns(context), record),
+    ];
     if (complaints.length === 0) return;
-    throw new NetmoorError('check-failed', `${formatKey(key)}: ${complaints.join('; ')}`, 'detach and attach the container again (DEL, ADD)');
+    throw new NetmoorError(
+      'check-failed',
+      `${formatKey(key)}: ${complaints.join('; ')}`,
+      'detach and attach the container again (DEL, ADD)',
+    );
   });
 }
 
 async function gc(context: Context): Promise<void> {
-  const valid = new Set(context.config.validAttachments.map(({ containerId, ifname }) => `${containerId}/${ifname}`));
+  const valid = new Set(
+    context.config.validAttachments.map(({ containerId, ifname }) => `${containerId}/${ifname}`),
+  );
   const failures: string[] = [];
   await withHost(context, (host) => {
     const network = context.config.name;
-    failures.push(...collect(host, { network }, (record) => valid.has(`${record.containerId}/${record.ifname}`)).failures);
+    failures.push(
+      ...collect(host, { network }, (record) => valid.has(`${record.containerId}/${record.ifname}`)).failures,
+    );
   });
   const type = delegatedType(context);
   try {
@@ -120,7 +140,12 @@ async function gc(context: Context): Promise<void> {
   } catch (error) {
     failures.push(errorText(error));
   }
-  if (failures.length > 0) throw new NetmoorError('kernel', `not everything could be collected: ${failures.join('; ')}`, 'it stays on record; run GC again');
+  if (failures.length > 0)
+    throw new NetmoorError(
+      'kernel',
+      `not everything could be collected: ${failures.join('; ')}`,
+      'it stays on record; run GC again',
+    );
 }
 
 async function status(context: Context): Promise<void> {

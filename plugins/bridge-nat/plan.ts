@@ -1,5 +1,12 @@
 /** What an attachment will look like, computed before the kernel is touched: gateways, routes, record, result. Pure. */
-import { formatAddress, formatPrefix, networkOf, offsetAddress, parseAddress, parsePrefix } from '../../lib/base/ip.ts';
+import {
+  formatAddress,
+  formatPrefix,
+  networkOf,
+  offsetAddress,
+  parseAddress,
+  parsePrefix,
+} from '../../lib/base/ip.ts';
 import type { Address, Family, Prefix } from '../../lib/base/ip.ts';
 import type { CniResult, CniRoute, Dns } from '../../lib/cni/result.ts';
 import { RT_SCOPE_LINK } from '../../lib/netlink/route.ts';
@@ -45,7 +52,8 @@ function isDefault(route: CniRoute): boolean {
 }
 
 function firstGateway(addresses: readonly AddressRecord[], family: Family): string | undefined {
-  return addresses.find(({ gateway }) => gateway !== undefined && parseAddress(gateway).family === family)?.gateway;
+  return addresses.find(({ gateway }) => gateway !== undefined && parseAddress(gateway).family === family)
+    ?.gateway;
 }
 
 /** Configured routes with their gateways filled in, and a default route per family where one is ours to add. */

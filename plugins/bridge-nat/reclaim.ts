@@ -13,12 +13,17 @@ import type { Host } from './detach.ts';
  * Why an attachment cannot be in use any more, in words; undefined while it may be. The kernel destroys the host's end of a
  * veth together with the container's namespace, so its absence proves the end; a namespace PATH that is gone proves nothing.
  */
-export function causeOfDeath(route: NetlinkSocket, record: AttachmentRecord, bootId: string): string | undefined {
+export function causeOfDeath(
+  route: NetlinkSocket,
+  record: AttachmentRecord,
+  bootId: string,
+): string | undefined {
   if (record.bootId !== bootId) return 'the host has been restarted since';
   if (record.worker !== undefined && isAlive(record.worker)) return undefined;
   if (record.state === 'attaching') return 'what was attaching it died';
   if (record.state === 'detaching') return 'its detaching did not finish';
-  if (record.hostIfname !== undefined && !findLink(route, record.hostIfname)) return `its interface ${record.hostIfname} is gone`;
+  if (record.hostIfname !== undefined && !findLink(route, record.hostIfname))
+    return `its interface ${record.hostIfname} is gone`;
   return undefined;
 }
 
@@ -42,7 +47,9 @@ export function collect(
     // Somebody is at work on it this very moment.
     if (record.worker !== undefined && isAlive(record.worker)) continue;
     if (keep(record)) continue;
-    const problems = detach(host, record).map(({ what, error }) => `${formatKey(record)}: ${what}: ${errorText(error)}`);
+    const problems = detach(host, record).map(
+      ({ what, error }) => `${formatKey(record)}: ${what}: ${errorText(error)}`,
+    );
     if (problems.length === 0) removed.push(record);
     failures.push(...problems);
   }

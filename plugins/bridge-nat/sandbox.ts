@@ -9,6 +9,7 @@ import { listRoutes, routeAddition } from '../../lib/netlink/route.ts';
 import type { Route } from '../../lib/netlink/route.ts';
 import { NetlinkSocket } from '../../lib/netlink/socket.ts';
 import type { NetlinkRequest } from '../../lib/netlink/socket.ts';
+import { openAddressWatch, untilDetected } from '../../lib/netlink/watch.ts';
 import { inNetns } from '../../lib/system/netns.ts';
 import type { Netns } from '../../lib/system/netns.ts';
 import { ensureSysctlIfPresent } from '../../lib/system/sysctl.ts';
@@ -54,7 +55,11 @@ function setKernelKeys(ifname: string, wanted: SandboxWanted): void {
   if (!families(wanted.addresses).has(6)) return;
   const present = conf('0', 'ipv6', ifname, 'disable_ipv6');
   if (!present) {
-    throw new NetmoorError('kernel', 'this kernel has no IPv6', 'remove the IPv6 ranges from the network config, or boot with IPv6');
+    throw new NetmoorError(
+      'kernel',
+      'this kernel has no IPv6',
+      'remove the IPv6 ranges from the network config, or boot with IPv6',
+    );
   }
   conf('0', 'ipv6', 'lo', 'disable_ipv6');
   conf('1', 'ipv6', ifname, 'ndisc_notify');
@@ -62,7 +67,9 @@ function setKernelKeys(ifname: string, wanted: SandboxWanted): void {
   // The addresses and the gateway are given: a neighbour that plays router is not to be believed.
   conf('0', 'ipv6', ifname, 'accept_ra');
   // Nobody else can hold the link-local address of this MAC here; a second of DAD would only delay the first packet.
-  if (!wanted.dad) conf('0', 'ipv6', ifname, 'accept_dad');
+  conf(wanted.dad ? '1' : '0', 'ipv6', ifname, 'accept_dad');
+  // With hairpin mode a container hears its own probes: the nonce tells them apart (RFC 7527).
+  if (wanted.dad) conf('1', 'ipv6', ifname, 'enhanced_dad');
 }
 
 function describe(route: Route): string {
@@ -85,26 +92,46 @@ function rankedBehind(route: Route, present: readonly Route[]): Route {
   return { ...route, priority: Math.max(...same.map((other) => other.priority ?? 1024)) + 1024 };
 }
 
-function requestsFor(link: Link, loopback: Link | undefined, wanted: SandboxWanted, present: readonly Route[]): NetlinkRequest[] {
+function requestsFor(
+  link: Link,
+  loopback: Link | undefined,
+  wanted: SandboxWanted,
+  present: readonly Route[],
+): NetlinkRequest[] {
   const addresses = wanted.addresses.map((prefix) =>
     addressAddition(link.index, prefix, { dad: wanted.dad }, `give ${formatPrefix(prefix)} to ${link.name}`),
   );
   const routes = wanted.routes.map((route) =>
-    routeAddition({ ...rankedBehind(route, present), interface: link.index }, `add the route ${describe(route)}`),
+    routeAddition(
+      { ...rankedBehind(route, present), interface: link.index },
+      `add the route ${describe(route)}`,
+    ),
   );
   const raiseLoopback =
     loopback && (loopback.flags & IFF_UP) === 0 ? [linkChange(loopback.index, { up: true }, 'raise lo')] : [];
-  return [...raiseLoopback, ...addresses, linkChange(link.index, { up: true }, `raise ${link.name}`), ...routes];
+  return [
+    ...raiseLoopback,
+    ...addresses,
+    linkChange(link.index, { up: true }, `raise ${link.name}`),
+    ...routes,
+  ];
 }
 
 /** Configures the interface that has just been born in the sandbox, and raises it. */
 export function configureInterface(sandbox: Sandbox, wanted: SandboxWanted, undo: UndoStack): Link {
   const { route: socket, netns } = sandbox;
   const link = findLink(socket, wanted.ifname);
-  if (!link) throw new NetmoorError('kernel', `interface ${wanted.ifname} vanished from the container`, 'was it ended or renamed meanwhile?');
+  if (!link)
+    throw new NetmoorError(
+      'kernel',
+      `interface ${wanted.ifname} vanished from the container`,
+      'was it ended or renamed meanwhile?',
+    );
   const loopback = findLink(socket, 'lo');
   inNetns(netns, () => setKernelKeys(wanted.ifname, wanted));
-  const present = wanted.routes.some((route) => route.destination.address.family === 6) ? listRoutes(socket, 6) : [];
+  const present = wanted.routes.some((route) => route.destination.address.family === 6)
+    ? listRoutes(socket, 6)
+    : [];
   if (loopback && (loopback.flags & IFF_UP) === 0) {
     undo.push('lower lo', () => void socket.request(linkChange(loopback.index, { up: false }, 'lower lo')));
   }
@@ -113,6 +140,30 @@ export function configureInterface(sandbox: Sandbox, wanted: SandboxWanted, undo
   const failure = failures.find(({ error }) => !isErrno(error, 'EEXIST'));
   if (failure) throw failure.error;
   return link;
+}
+
+/** Duplicate address detection takes a second (RFC 4862, RetransTimer) and a random delay of up to another before it. */
+const DAD_DEADLINE_MS = 10_000;
+
+/** Waits for duplicate address detection, where the config asks for it. Throws when somebody else has one of the addresses. */
+export function awaitDetection({ netns }: Sandbox, link: Link, now: () => number): void {
+  const notifications = inNetns(netns, openAddressWatch);
+  try {
+    const { duplicate, undecided } = untilDetected(notifications, link.index, DAD_DEADLINE_MS, now);
+    const [trouble] = [...duplicate, ...undecided];
+    if (trouble === undefined) return;
+    const address = formatAddress(trouble.prefix.address);
+    const advice = 'find who else has it on the bridge, or exclude it from the ranges';
+    if (duplicate.length > 0)
+      throw new NetmoorError('address-taken', `somebody else on the bridge has ${address}`, advice);
+    throw new NetmoorError(
+      'kernel',
+      `duplicate address detection of ${address} did not end`,
+      'is the interface being held down?',
+    );
+  } finally {
+    notifications.close();
+  }
 }
 
 /**

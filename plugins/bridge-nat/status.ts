@@ -33,7 +33,12 @@ function makeOneOfEverything(): void {
       netfilter,
       {
         owner: { network: 'probe', containerId: 'probe', ifname: 'probe1' },
-        rules: { network: 'probe', bridge: 'probe', subnets: [parsePrefix('192.0.2.0/24'), parsePrefix('2001:db8::/64')], ingressPolicy: 'open' },
+        rules: {
+          network: 'probe',
+          bridge: 'probe',
+          subnets: [parsePrefix('192.0.2.0/24'), parsePrefix('2001:db8::/64')],
+          ingressPolicy: 'open',
+        },
         masquerade: [container, parseAddress('2001:db8::2')],
         forwards: [{ protocol: 'tcp', hostPort: 80, count: 1, container, containerPort: 80 }],
       },
@@ -60,7 +65,12 @@ export function probeKernel(): void {
 }
 
 /** Whether the store can be written, and the pool has an address left in every set. Throws 'not-available'. */
-export function probeStore(store: LeaseStore, network: string, bridge: string, config: BridgeNatConfig): void {
+export function probeStore(
+  store: LeaseStore,
+  network: string,
+  bridge: string,
+  config: BridgeNatConfig,
+): void {
   const { ipam } = config;
   if (ipam.kind !== 'netmoor') return;
   const exhausted = store.write((tx) => {

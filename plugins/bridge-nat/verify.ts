@@ -27,9 +27,16 @@ function verifyLink(link: Link, record: AttachmentRecord, complaints: Complaints
   }
 }
 
-function verifyAddresses(present: readonly Prefix[], wanted: readonly Prefix[], where: string, complaints: Complaints): void {
+function verifyAddresses(
+  present: readonly Prefix[],
+  wanted: readonly Prefix[],
+  where: string,
+  complaints: Complaints,
+): void {
   for (const prefix of wanted) {
-    const found = present.some((other) => sameAddress(other.address, prefix.address) && other.length === prefix.length);
+    const found = present.some(
+      (other) => sameAddress(other.address, prefix.address) && other.length === prefix.length,
+    );
     if (!found) complaints.push(`${where} lacks the address ${formatPrefix(prefix)}`);
   }
 }
@@ -47,7 +54,12 @@ function sameRoute(wanted: Route, present: Route): boolean {
   );
 }
 
-function verifyRoutes(socket: NetlinkSocket, link: Link, wanted: readonly Route[], complaints: Complaints): void {
+function verifyRoutes(
+  socket: NetlinkSocket,
+  link: Link,
+  wanted: readonly Route[],
+  complaints: Complaints,
+): void {
   const present = ([4, 6] as const)
     .filter((family) => wanted.some((route) => route.destination.address.family === family))
     .flatMap((family) => listRoutes(socket, family))
@@ -55,7 +67,9 @@ function verifyRoutes(socket: NetlinkSocket, link: Link, wanted: readonly Route[
   for (const route of wanted) {
     if (present.some((other) => sameRoute(route, other))) continue;
     const via = route.gateway ? ` via ${formatAddress(route.gateway)}` : '';
-    complaints.push(`the container lacks the route ${formatPrefix(networkOf(route.destination))}${via} as configured`);
+    complaints.push(
+      `the container lacks the route ${formatPrefix(networkOf(route.destination))}${via} as configured`,
+    );
   }
 }
 
@@ -106,9 +120,12 @@ export function verifyHost(host: Host, record: AttachmentRecord): Complaints {
   if (!port) complaints.push(`interface ${record.hostIfname} is gone from the host`);
   else {
     verifyLink(port, record, complaints);
-    if (bridge && port.master !== bridge.index) complaints.push(`interface ${port.name} is not plugged into ${name}`);
-    if (detailOf(record).hairpin !== (port.hairpin ?? false)) complaints.push(`hairpin mode of ${port.name} was changed`);
-    if (detailOf(record).isolated !== (port.isolated ?? false)) complaints.push(`isolation of port ${port.name} was changed`);
+    if (bridge && port.master !== bridge.index)
+      complaints.push(`interface ${port.name} is not plugged into ${name}`);
+    if (detailOf(record).hairpin !== (port.hairpin ?? false))
+      complaints.push(`hairpin mode of ${port.name} was changed`);
+    if (detailOf(record).isolated !== (port.isolated ?? false))
+      complaints.push(`isolation of port ${port.name} was changed`);
   }
   verifyForwarding(record, complaints);
   complaints.push(...checkAttachment(host.netfilter, rulesOf(record)));
@@ -125,7 +142,8 @@ export function verifyLeases(host: Host, record: AttachmentRecord): Complaints {
       if (scope === undefined) continue;
       const owner = tx.addressOwner(scope, parsePrefix(address).address);
       if (owner === undefined) complaints.push(`nobody holds the lease of ${address}`);
-      else if (formatKey(owner) !== formatKey(record)) complaints.push(`the lease of ${address} belongs to ${formatKey(owner)}`);
+      else if (formatKey(owner) !== formatKey(record))
+        complaints.push(`the lease of ${address} belongs to ${formatKey(owner)}`);
     }
   });
   return complaints;

@@ -53,7 +53,13 @@ const FLAVOURS: readonly Flavour[] = [
 ];
 
 function call(config: object, netns?: string): CniCall {
-  return { config, containerId: 'c1', ifname: 'eth0', path: REFERENCE_PLUGINS, ...(netns === undefined ? {} : { netns }) };
+  return {
+    config,
+    containerId: 'c1',
+    ifname: 'eth0',
+    path: REFERENCE_PLUGINS,
+    ...(netns === undefined ? {} : { netns }),
+  };
 }
 
 async function victim(host: Host, command: CniCommand, what: CniCall, step?: string) {
@@ -65,18 +71,26 @@ async function stepsOf(host: Host, command: CniCommand, what: CniCall): Promise<
   return [...stderr.matchAll(/^step (.*)$/gm)].map((match) => match[1] ?? '');
 }
 
-async function contents(host: Host): Promise<{ attachments: unknown[]; networks: unknown[]; problems: string[] }> {
+async function contents(
+  host: Host,
+): Promise<{ attachments: unknown[]; networks: unknown[]; problems: string[] }> {
   return JSON.parse(await host.must([NODE, CONTENTS, STORE]));
 }
 
 /** Everything but the store's own files, whose content is compared by itself, and host-local's cursor. */
 async function dump(host: Host): Promise<Snapshot> {
-  const shot = await host.snapshot({ ignoreFiles: /\/var\/lib\/cni\/(netmoor|networks)(\/(leases\.db.*|harbour|harbour\/(lock|last_reserved_ip.*)))?( |$)/ });
+  const shot = await host.snapshot({
+    ignoreFiles:
+      /\/var\/lib\/cni\/(netmoor|networks)(\/(leases\.db.*|harbour|harbour\/(lock|last_reserved_ip.*)))?( |$)/,
+  });
   return without(shot, 'processes');
 }
 
 /** The host after the first attachment has come and gone: forwarding is on from then on, by design. */
-async function primed(host: Host, config: object): Promise<{ add: string[]; del: string[]; before: Snapshot; netns: string }> {
+async function primed(
+  host: Host,
+  config: object,
+): Promise<{ add: string[]; del: string[]; before: Snapshot; netns: string }> {
   const { netnsPath: netns } = await host.container('c1');
   const add = await stepsOf(host, 'ADD', call(config, netns));
   const del = await stepsOf(host, 'DEL', call(config, netns));
@@ -92,7 +106,8 @@ async function clean(t: Test, host: Host, before: Snapshot): Promise<void> {
 type Cleanup = (host: Host, config: object) => Promise<void>;
 
 const CLEANUPS: Readonly<Record<string, Cleanup>> = {
-  'DEL without a namespace': async (host, config) => void (await host.cniMust([NODE, VICTIM], 'DEL', call(config))),
+  'DEL without a namespace': async (host, config) =>
+    void (await host.cniMust([NODE, VICTIM], 'DEL', call(config))),
   GC: async (host, config) => {
     const gc = { ...config, cniVersion: '1.1.0', 'cni.dev/valid-attachments': [] };
     await host.cniMust([NODE, VICTIM], 'GC', { config: gc, path: REFERENCE_PLUGINS });
@@ -129,20 +144,24 @@ for (const flavour of FLAVOURS) {
     });
   }
 
-  t.test(`${flavour.name}: killed, and ADD again without any cleaning`, { skip, timeout: TIMEOUT_MS }, async (t) => {
-    await withHost(t, async (host) => {
-      const { config } = flavour;
-      const { add, before, netns } = await primed(host, config);
-      for (const step of add) {
-        await die(t, host, 'ADD', call(config, netns), step);
-        // A runtime starts the container anew: what the dead ADD put into the old namespace ends with it.
-        await host.removeContainer('c1');
-        await host.container('c1');
-        const { json } = await host.cniMust([NODE, VICTIM], 'ADD', call(config, netns));
-        t.equal(json?.ips?.length, 2, `after "${step}" the container has its addresses`);
-        await host.cniMust([NODE, VICTIM], 'DEL', call(config, netns));
-        await clean(t, host, before);
-      }
-    });
-  });
+  t.test(
+    `${flavour.name}: killed, and ADD again without any cleaning`,
+    { skip, timeout: TIMEOUT_MS },
+    async (t) => {
+      await withHost(t, async (host) => {
+        const { config } = flavour;
+        const { add, before, netns } = await primed(host, config);
+        for (const step of add) {
+          await die(t, host, 'ADD', call(config, netns), step);
+          // A runtime starts the container anew: what the dead ADD put into the old namespace ends with it.
+          await host.removeContainer('c1');
+          await host.container('c1');
+          const { json } = await host.cniMust([NODE, VICTIM], 'ADD', call(config, netns));
+          t.equal(json?.ips?.length, 2, `after "${step}" the container has its addresses`);
+          await host.cniMust([NODE, VICTIM], 'DEL', call(config, netns));
+          await clean(t, host, before);
+        }
+      });
+    },
+  );
 }

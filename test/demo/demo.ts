@@ -10,7 +10,8 @@ import { OWN_PLUGINS } from '../kernel/harness-cni.ts';
 import { addChainMust, runChain } from '../kernel/harness-chain.ts';
 import type { NetworkList } from '../kernel/harness-chain.ts';
 import { ask, openHost, serve, without, world } from '../kernel/harness.ts';
-import type { Answer, CniJson, Host, Place, Snapshot } from '../kernel/harness.ts';
+import type { CniJson, Host, Place, Snapshot } from '../kernel/harness.ts';
+import type { Answer } from '../kernel/harness-traffic.ts';
 import { makeBundle } from '../runtime/bundle.ts';
 import { lackingFor } from '../runtime/lacking.ts';
 import { makeRootfs } from '../runtime/rootfs.ts';
@@ -36,15 +37,27 @@ function chapter(title: string): void {
 /** Says what was expected and whether it came; the demo fails when it did not. */
 function shown(what: string, answer: Answer | undefined, expected: Partial<Answer>): void {
   const good = Object.entries(expected).every(([key, value]) => answer?.[key as keyof Answer] === value);
-  say(`   ${good ? 'yes' : 'NO '}  ${what}${answer ? ` (answered by ${answer.from}, which saw ${answer.peer})` : ' (no answer)'}`);
+  say(
+    `   ${good ? 'yes' : 'NO '}  ${what}${answer ? ` (answered by ${answer.from}, which saw ${answer.peer})` : ' (no answer)'}`,
+  );
   if (!good) process.exitCode = 1;
 }
 
 function callOf({ name, place, ports }: Omit<Container, 'result'>) {
-  return { containerId: name, ifname: 'eth0', netns: place.netnsPath, runtimeConfig: { portMappings: ports } };
+  return {
+    containerId: name,
+    ifname: 'eth0',
+    netns: place.netnsPath,
+    runtimeConfig: { portMappings: ports },
+  };
 }
 
-async function attach(host: Host, list: NetworkList, name: string, ports: readonly object[]): Promise<Container> {
+async function attach(
+  host: Host,
+  list: NetworkList,
+  name: string,
+  ports: readonly object[],
+): Promise<Container> {
   const place = await host.container(name);
   const result = await addChainMust(host, list, callOf({ name, place, ports }));
   say(`   ${name}: ${result.ips?.map(({ address }) => address).join(' and ')}`);
@@ -55,29 +68,53 @@ async function attach(host: Host, list: NetworkList, name: string, ports: readon
 async function start(host: Host, { name, place }: Container, runc: boolean): Promise<void> {
   if (runc) {
     const bundle = await makeBundle(host, name, place.netnsPath);
-    await host.shell(`runc run --detach --bundle ${bundle} ${name} < /dev/null > ${bundle}/log 2>&1 || { cat ${bundle}/log >&2; exit 1; }`);
+    await host.shell(
+      `runc run --detach --bundle ${bundle} ${name} < /dev/null > ${bundle}/log 2>&1 || { cat ${bundle}/log >&2; exit 1; }`,
+    );
   }
   await serve(place, 'tcp', 80);
   await serve(place, 'tcp', 80, { address: '::', name: `${name}-v6` });
 }
 
 function addressOf({ result }: Container, separator: '.' | ':'): string {
-  return result.ips?.map(({ address }) => address.split('/')[0] ?? '').find((address) => address.includes(separator)) ?? '';
+  return (
+    result.ips
+      ?.map(({ address }) => address.split('/')[0] ?? '')
+      .find((address) => address.includes(separator)) ?? ''
+  );
 }
 
 async function talk(host: Host, web: Container, shell: Container): Promise<void> {
   chapter('Do they reach each other, and the world?');
   await serve(host.outside, 'tcp', 80);
   await serve(host.outside, 'tcp', 80, { address: '::', name: 'outside-v6' });
-  shown('shell reaches web by IPv4, unmasked', await ask(shell.place, 'tcp', addressOf(web, '.'), 80), { from: 'web', peer: addressOf(shell, '.') });
-  shown('shell reaches web by IPv6, unmasked', await ask(shell.place, 'tcp', addressOf(web, ':'), 80), { peer: addressOf(shell, ':') });
-  shown('shell reaches the world by IPv4, behind the host', await ask(shell.place, 'tcp', world.internet4, 80), { from: 'outside', peer: world.host4 });
-  shown('shell reaches the world by IPv6, behind the host', await ask(shell.place, 'tcp', world.internet6, 80), { peer: world.host6 });
+  shown('shell reaches web by IPv4, unmasked', await ask(shell.place, 'tcp', addressOf(web, '.'), 80), {
+    from: 'web',
+    peer: addressOf(shell, '.'),
+  });
+  shown('shell reaches web by IPv6, unmasked', await ask(shell.place, 'tcp', addressOf(web, ':'), 80), {
+    peer: addressOf(shell, ':'),
+  });
+  shown(
+    'shell reaches the world by IPv4, behind the host',
+    await ask(shell.place, 'tcp', world.internet4, 80),
+    { from: 'outside', peer: world.host4 },
+  );
+  shown(
+    'shell reaches the world by IPv6, behind the host',
+    await ask(shell.place, 'tcp', world.internet6, 80),
+    { peer: world.host6 },
+  );
   chapter('Does the published port 8080 of web answer?');
-  shown('a client outside, IPv4', await ask(host.outside, 'tcp', world.host4, 8080), { from: 'web', peer: world.router4 });
+  shown('a client outside, IPv4', await ask(host.outside, 'tcp', world.host4, 8080), {
+    from: 'web',
+    peer: world.router4,
+  });
   shown('a client outside, IPv6', await ask(host.outside, 'tcp', world.host6, 8080), { peer: world.router6 });
   shown('the host itself, by 127.0.0.1', await ask(host, 'tcp', '127.0.0.1', 8080), { from: 'web' });
-  shown('the neighbour, by the address of the host', await ask(shell.place, 'tcp', world.host4, 8080), { from: 'web' });
+  shown('the neighbour, by the address of the host', await ask(shell.place, 'tcp', world.host4, 8080), {
+    from: 'web',
+  });
 }
 
 async function netmoor(host: Host, ...args: string[]): Promise<void> {
@@ -91,10 +128,17 @@ async function dump(host: Host): Promise<Snapshot> {
 
 function compare(before: Snapshot, after: Snapshot): void {
   chapter('Is anything left?');
-  const changed = Object.keys({ ...before, ...after }).filter((title) => !isDeepStrictEqual(before[title], after[title]));
-  for (const title of Object.keys(after)) say(`   ${changed.includes(title) ? 'CHANGED' : 'same   '}  ${title}`);
+  const changed = Object.keys({ ...before, ...after }).filter(
+    (title) => !isDeepStrictEqual(before[title], after[title]),
+  );
+  for (const title of Object.keys(after))
+    say(`   ${changed.includes(title) ? 'CHANGED' : 'same   '}  ${title}`);
   if (changed.length > 0) process.exitCode = 1;
-  say(changed.length > 0 ? '\nSomething is left: this is a defect.' : '\nNothing is left: the host is what it was.');
+  say(
+    changed.length > 0
+      ? '\nSomething is left: this is a defect.'
+      : '\nNothing is left: the host is what it was.',
+  );
 }
 
 async function attachAndStart(host: Host, list: NetworkList, runc: boolean): Promise<[Container, Container]> {
@@ -102,7 +146,11 @@ async function attachAndStart(host: Host, list: NetworkList, runc: boolean): Pro
   const web = await attach(host, list, 'web', [{ hostPort: 8080, containerPort: 80, protocol: 'tcp' }]);
   const shell = await attach(host, list, 'shell', []);
   for (const container of [web, shell]) await start(host, container, runc);
-  say(runc ? '   Each is a container of runc, a busybox in a bundle.' : '   runc is not installed: each is a namespace with a server in it.');
+  say(
+    runc
+      ? '   Each is a container of runc, a busybox in a bundle.'
+      : '   runc is not installed: each is a namespace with a server in it.',
+  );
   return [web, shell];
 }
 
@@ -138,7 +186,9 @@ async function demo(host: Host): Promise<void> {
 }
 
 if (process.getuid?.() !== 0) {
-  process.stderr.write('The demo makes network namespaces, which needs root: run it as root, or with sudo.\n');
+  process.stderr.write(
+    'The demo makes network namespaces, which needs root: run it as root, or with sudo.\n',
+  );
   process.exit(1);
 }
 const host = await openHost();

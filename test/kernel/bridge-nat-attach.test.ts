@@ -18,9 +18,21 @@ t.test('a config of three keys makes a working network', { skip }, async (t) => 
     await serve(host.outside, 'tcp', 80);
     await serve(host.outside, 'tcp', 80, { address: '::', name: 'outside6' });
     await serve(c2.place, 'tcp', 80);
-    t.match(await ask(c1.place, 'tcp', world.internet4, 80), { from: 'outside', peer: world.host4 }, 'out by NAT');
-    t.match(await ask(c1.place, 'tcp', world.internet6, 80), { from: 'outside6', peer: world.host6 }, 'in IPv6 as well');
-    t.match(await ask(c1.place, 'tcp', c2.ip4, 80), { from: 'c2', peer: c1.ip4 }, 'neighbours see each other as they are');
+    t.match(
+      await ask(c1.place, 'tcp', world.internet4, 80),
+      { from: 'outside', peer: world.host4 },
+      'out by NAT',
+    );
+    t.match(
+      await ask(c1.place, 'tcp', world.internet6, 80),
+      { from: 'outside6', peer: world.host6 },
+      'in IPv6 as well',
+    );
+    t.match(
+      await ask(c1.place, 'tcp', c2.ip4, 80),
+      { from: 'c2', peer: c1.ip4 },
+      'neighbours see each other as they are',
+    );
     await network.del('c1');
     await network.del('c2');
     await host.removeContainer('c1');
@@ -73,38 +85,52 @@ t.test('the result says what the kernel has', { skip }, async (t) => {
     const [bridge] = await host.ip('-d', 'link', 'show', 'quay');
     t.match(bridge, { linkinfo: { info_kind: 'bridge' }, ifalias: 'netmoor', mtu: 1400 });
     const host4 = result.interfaces?.[1];
-    t.match((await host.ip('link', 'show', 'dev', host4?.name ?? ''))[0], { master: 'quay', address: host4?.mac });
+    t.match((await host.ip('link', 'show', 'dev', host4?.name ?? ''))[0], {
+      master: 'quay',
+      address: host4?.mac,
+    });
     t.equal(await network.check('c1', result), undefined, 'CHECK agrees');
   });
 });
 
-t.test('the same container gets the same MAC address, name of the host end, and addresses', { skip }, async (t) => {
-  await withHost(t, async (host) => {
-    const network = new Network(host, DUAL_STACK);
-    const first = await network.container('c1');
-    await host.removeContainer('c1');
-    const again = await network.container('c1');
-    t.same(again.result, first.result, 'restarted without DEL');
-    t.equal(await network.check('c1', again.result), undefined);
-    await network.del('c1');
-    const later = await network.container('c2');
-    t.not(later.ip4, first.ip4, 'what was just released rests');
-  });
-});
+t.test(
+  'the same container gets the same MAC address, name of the host end, and addresses',
+  { skip },
+  async (t) => {
+    await withHost(t, async (host) => {
+      const network = new Network(host, DUAL_STACK);
+      const first = await network.container('c1');
+      await host.removeContainer('c1');
+      const again = await network.container('c1');
+      t.same(again.result, first.result, 'restarted without DEL');
+      t.equal(await network.check('c1', again.result), undefined);
+      await network.del('c1');
+      const later = await network.container('c2');
+      t.not(later.ip4, first.ip4, 'what was just released rests');
+    });
+  },
+);
 
 t.test('neighbours hear at once that an address has moved', { skip }, async (t) => {
   await withHost(t, async (host) => {
     const network = new Network(host, { ...DUAL_STACK, keepBridge: true });
     const witness = await network.container('witness');
-    const first = await network.container('c1', { ips: ['10.77.0.50', 'fd00:77::50'], mac: '02:00:00:00:00:aa' });
+    const first = await network.container('c1', {
+      ips: ['10.77.0.50', 'fd00:77::50'],
+      mac: '02:00:00:00:00:aa',
+    });
     await serve(first.place, 'tcp', 80);
     await serve(first.place, 'tcp', 80, { address: '::' });
     t.ok(await ask(witness.place, 'tcp', '10.77.0.50', 80));
     t.ok(await ask(witness.place, 'tcp', 'fd00:77::50', 80));
     await network.del('c1');
     await network.container('c2', { ips: ['10.77.0.50', 'fd00:77::50'], mac: '02:00:00:00:00:bb' });
-    const known = async () => (await witness.place.must(['ip', 'neighbour', 'show'])).match(/02:00:00:00:00:bb/g)?.length;
-    await until(async () => (await known()) === 2, 'both neighbour entries of the witness name the new MAC address');
+    const known = async () =>
+      (await witness.place.must(['ip', 'neighbour', 'show'])).match(/02:00:00:00:00:bb/g)?.length;
+    await until(
+      async () => (await known()) === 2,
+      'both neighbour entries of the witness name the new MAC address',
+    );
   });
 });
 
@@ -121,27 +147,40 @@ t.test('DEL of anything succeeds, however often', { skip }, async (t) => {
     t.same(await host.ip('link', 'show', 'type', 'bridge'), [], 'the bridge went with it');
     t.same(await host.nft(), []);
     await network.container('c2');
-    const other = await network.run('DEL', 'c2', {}, { bridge: 'another', ipam: { ranges: [[{ subnet: '192.168.9.0/24' }]] }, prevResult: {} });
+    const other = await network.run(
+      'DEL',
+      'c2',
+      {},
+      { bridge: 'another', ipam: { ranges: [[{ subnet: '192.168.9.0/24' }]] }, prevResult: {} },
+    );
     t.equal(other.code, 0, 'the config has changed meanwhile');
     t.same(await host.ip('link', 'show', 'type', 'bridge'), [], 'the record counts, not the config');
-    t.equal((await network.run('DEL', 'c2', {}, {}, '/etc/passwd')).code, 0, 'a path that is no namespace is a namespace gone');
+    t.equal(
+      (await network.run('DEL', 'c2', {}, {}, '/etc/passwd')).code,
+      0,
+      'a path that is no namespace is a namespace gone',
+    );
   });
 });
 
-t.test('forty containers at once, on a bridge that nobody has made yet', { skip, timeout: 120_000 }, async (t) => {
-  await withHost(t, async (host) => {
-    const network = new Network(host, DUAL_STACK);
-    const names = Array.from({ length: 40 }, (_, index) => `c${index}`);
-    for (const name of names) await host.container(name);
-    const results = await Promise.all(names.map((name) => network.add(name)));
-    const addresses = results.flatMap(({ ips = [] }) => ips.map(({ address }) => address));
-    t.equal(new Set(addresses).size, 80, 'eighty different addresses');
-    t.equal((await host.ip('link', 'show', 'master', 'nm-harbour')).length, 40);
-    await Promise.all(names.map((name) => network.del(name)));
-    t.same(await host.ip('link', 'show', 'type', 'bridge'), []);
-    t.same(await host.nft(), []);
-  });
-});
+t.test(
+  'forty containers at once, on a bridge that nobody has made yet',
+  { skip, timeout: 120_000 },
+  async (t) => {
+    await withHost(t, async (host) => {
+      const network = new Network(host, DUAL_STACK);
+      const names = Array.from({ length: 40 }, (_, index) => `c${index}`);
+      for (const name of names) await host.container(name);
+      const results = await Promise.all(names.map((name) => network.add(name)));
+      const addresses = results.flatMap(({ ips = [] }) => ips.map(({ address }) => address));
+      t.equal(new Set(addresses).size, 80, 'eighty different addresses');
+      t.equal((await host.ip('link', 'show', 'master', 'nm-harbour')).length, 40);
+      await Promise.all(names.map((name) => network.del(name)));
+      t.same(await host.ip('link', 'show', 'type', 'bridge'), []);
+      t.same(await host.nft(), []);
+    });
+  },
+);
 
 t.test('two networks attached at once to one container', { skip }, async (t) => {
   await withHost(t, async (host) => {
@@ -152,7 +191,8 @@ t.test('two networks attached at once to one container', { skip }, async (t) => 
     await serve(host.outside, 'tcp', 80);
     await serve(host.outside, 'tcp', 80, { address: '::', name: 'outside6' });
     t.match(await ask(place, 'tcp', world.internet4, 80), { from: 'outside' });
-    for (let time = 0; time < 4; time++) t.match(await ask(place, 'tcp', world.internet6, 80), { from: 'outside6' }, 'one default route leads');
+    for (let time = 0; time < 4; time++)
+      t.match(await ask(place, 'tcp', world.internet6, 80), { from: 'outside6' }, 'one default route leads');
     await a.del('c1', { ifname: 'eth0' });
     t.match(await ask(place, 'tcp', world.internet4, 80), { from: 'outside' }, 'the other takes over');
     await b.del('c1', { ifname: 'eth1' });
@@ -162,7 +202,9 @@ t.test('two networks attached at once to one container', { skip }, async (t) => 
 
 t.test("a bridge that a person made stays, without netmoor's addresses", { skip }, async (t) => {
   await withHost(t, async (host) => {
-    await host.shell('ip link add office type bridge\nip link add nic type veth peer name wall\nip link set nic master office up\nip link set wall up\nip link set office up');
+    await host.shell(
+      'ip link add office type bridge\nip link add nic type veth peer name wall\nip link set nic master office up\nip link set wall up\nip link set office up',
+    );
     const before = await host.ip('address', 'show', 'dev', 'office');
     const network = new Network(host, { ...DUAL_STACK, bridge: 'office' });
     await network.container('c1');
@@ -180,7 +222,11 @@ t.test('a bridge into which something else is plugged stays until that has gone'
     await network.container('c1');
     await host.shell('ip link add tap0 type veth peer name vm0\nip link set tap0 master zone up');
     await network.del('c1');
-    t.equal((await host.ip('link', 'show', 'type', 'bridge')).length, 1, 'the virtual machine keeps its network');
+    t.equal(
+      (await host.ip('link', 'show', 'type', 'bridge')).length,
+      1,
+      'the virtual machine keeps its network',
+    );
     await host.must(['ip', 'link', 'delete', 'tap0']);
     await network.container('c2');
     await network.del('c2');
@@ -190,8 +236,16 @@ t.test('a bridge into which something else is plugged stays until that has gone'
 
 t.test('addresses from host-local and static', { skip }, async (t) => {
   await withHost(t, async (host) => {
-    const leases = () => host.must(['sh', '-c', 'ls /var/lib/cni/networks/harbour 2>/dev/null | grep -c "^10" || true']);
-    const local = new Network(host, { cniVersion: '1.0.0', ipam: { type: 'host-local', ranges: DUAL_STACK.ipam.ranges, routes: [{ dst: '0.0.0.0/0' }, { dst: '::/0' }] } });
+    const leases = () =>
+      host.must(['sh', '-c', 'ls /var/lib/cni/networks/harbour 2>/dev/null | grep -c "^10" || true']);
+    const local = new Network(host, {
+      cniVersion: '1.0.0',
+      ipam: {
+        type: 'host-local',
+        ranges: DUAL_STACK.ipam.ranges,
+        routes: [{ dst: '0.0.0.0/0' }, { dst: '::/0' }],
+      },
+    });
     const c1 = await local.container('c1');
     await serve(host.outside, 'tcp', 80);
     t.match(await ask(c1.place, 'tcp', world.internet4, 80), { peer: world.host4 });
@@ -199,7 +253,15 @@ t.test('addresses from host-local and static', { skip }, async (t) => {
     await host.removeContainer('c1');
     t.equal((await local.run('DEL', 'c1', {}, {}, '')).code, 0);
     t.equal((await leases()).trim(), '0', 'given back without a namespace');
-    const fixed = new Network(host, { cniVersion: '1.0.0', name: 'fixed', ipam: { type: 'static', addresses: [{ address: '10.78.0.9/24', gateway: '10.78.0.1' }], routes: [{ dst: '0.0.0.0/0' }] } });
+    const fixed = new Network(host, {
+      cniVersion: '1.0.0',
+      name: 'fixed',
+      ipam: {
+        type: 'static',
+        addresses: [{ address: '10.78.0.9/24', gateway: '10.78.0.1' }],
+        routes: [{ dst: '0.0.0.0/0' }],
+      },
+    });
     const c2 = await fixed.container('c2');
     t.equal(c2.ip4, '10.78.0.9');
     t.match(await ask(c2.place, 'tcp', world.internet4, 80), { peer: world.host4 });
@@ -209,12 +271,19 @@ t.test('addresses from host-local and static', { skip }, async (t) => {
 
 t.test('an ADD that fails after host-local has leased gives the address back', { skip }, async (t) => {
   await withHost(t, async (host) => {
-    const network = new Network(host, { cniVersion: '1.0.0', bridge: 'uplink', ipam: { type: 'host-local', subnet: '10.77.0.0/24' } });
+    const network = new Network(host, {
+      cniVersion: '1.0.0',
+      bridge: 'uplink',
+      ipam: { type: 'host-local', subnet: '10.77.0.0/24' },
+    });
     await host.container('c1');
     const { code, json } = await network.run('ADD', 'c1');
     t.not(code, 0);
     t.match(json?.msg, /uplink is of kind veth, not a bridge/);
-    t.equal((await host.must(['sh', '-c', 'ls /var/lib/cni/networks/harbour | grep -c "^10" || true'])).trim(), '0');
+    t.equal(
+      (await host.must(['sh', '-c', 'ls /var/lib/cni/networks/harbour | grep -c "^10" || true'])).trim(),
+      '0',
+    );
   });
 });
 
@@ -231,5 +300,32 @@ t.test('a UDP flow moves to the new container at once', { skip }, async (t) => {
     await serve(c2.place, 'udp', 53);
     t.match(await talk.ask(), { from: 'c2' }, 'the same socket outside, the same flow');
     await talk.close();
+  });
+});
+
+t.test('with enabledad an address that somebody else on the bridge has is refused', { skip }, async (t) => {
+  await withHost(t, async (host) => {
+    const network = new Network(host, { ...DUAL_STACK, bridge: 'zone', enabledad: true });
+    await host.shell(
+      'ip link add zone type bridge\nip link set zone up\nip link add tap0 type veth peer name vm0',
+    );
+    const vm = await host.container('vm');
+    await host.shell('ip link set vm0 netns vm\nip link set tap0 master zone up');
+    await vm.shell('ip address add fd00:77::50/64 dev vm0 nodad\nip link set vm0 up');
+    await host.container('c1');
+    const refused = await network.run('ADD', 'c1', { ips: ['10.77.0.50', 'fd00:77::50'] });
+    t.match(refused, { code: 1, json: { code: 101, msg: /fd00:77::50/ } });
+    t.equal(
+      (await host.ip('link', 'show', 'master', 'zone')).length,
+      1,
+      'only the virtual machine is plugged in',
+    );
+    const result = await network.add('c1', { ips: ['10.77.0.51', 'fd00:77::51'] });
+    t.match(
+      await host.at('/run/netns/c1').must(['ip', 'address', 'show', 'dev', 'eth0']),
+      /fd00:77::51\/64 scope global \n/,
+    );
+    t.equal(await network.check('c1', result), undefined);
+    await network.del('c1');
   });
 });

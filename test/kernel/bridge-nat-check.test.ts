@@ -15,20 +15,76 @@ interface Damage {
 }
 
 const DAMAGES: readonly Damage[] = [
-  { what: 'container interface down', command: (_, place) => place.must(['ip', 'link', 'set', 'eth0', 'down']), complaint: /interface eth0 is down/ },
-  { what: 'MAC', command: (_, place) => place.must(['ip', 'link', 'set', 'eth0', 'address', '02:00:00:00:00:99']), complaint: /eth0 has MAC 02:00:00:00:00:99, not/ },
-  { what: 'MTU', command: (_, place) => place.must(['ip', 'link', 'set', 'eth0', 'mtu', '1280']), complaint: /eth0 has MTU 1280, not 1500/ },
-  { what: 'IPv4 address', command: (_, place) => place.must(['ip', 'address', 'flush', 'dev', 'eth0', 'scope', 'global']), complaint: /lacks the address 10\.77\.0\.2\/24; .*lacks the address fd00:77::2\/64/ },
-  { what: 'default route', command: (_, place) => place.must(['ip', 'route', 'delete', 'default']), complaint: /lacks the route 0\.0\.0\.0\/0 via 10\.77\.0\.1/ },
-  { what: 'IPv6 default route', command: (_, place) => place.must(['ip', '-6', 'route', 'delete', 'default']), complaint: /lacks the route ::\/0 via fd00:77::1/ },
-  { what: 'gateway', command: (host) => host.must(['ip', 'address', 'delete', '10.77.0.1/24', 'dev', 'nm-harbour']), complaint: /bridge nm-harbour lacks the address 10\.77\.0\.1\/24/ },
-  { what: 'bridge down', command: (host) => host.must(['ip', 'link', 'set', 'nm-harbour', 'down']), complaint: /bridge nm-harbour is down/ },
-  { what: 'unplugged', command: (host, _, name) => host.must(['ip', 'link', 'set', name, 'nomaster']), complaint: /is not plugged into nm-harbour/ },
-  { what: 'NAT', command: (host) => host.must(['nft', 'flush', 'set', 'inet', 'netmoor', 'masq4']), complaint: /masq/ },
-  { what: 'published port', command: (host) => host.must(['nft', 'flush', 'map', 'inet', 'netmoor', 'publish4']), complaint: /8080/ },
-  { what: 'the whole table', command: (host) => host.must(['nft', 'delete', 'table', 'inet', 'netmoor']), complaint: /netmoor/ },
-  { what: 'forwarding', command: (host) => host.must(['sysctl', '-w', 'net.ipv4.ip_forward=0']), complaint: /does not forward IPv4/ },
-  { what: 'host interface', command: (host, _, name) => host.must(['ip', 'link', 'delete', name]), complaint: /is gone from the host/ },
+  {
+    what: 'container interface down',
+    command: (_, place) => place.must(['ip', 'link', 'set', 'eth0', 'down']),
+    complaint: /interface eth0 is down/,
+  },
+  {
+    what: 'MAC',
+    command: (_, place) => place.must(['ip', 'link', 'set', 'eth0', 'address', '02:00:00:00:00:99']),
+    complaint: /eth0 has MAC 02:00:00:00:00:99, not/,
+  },
+  {
+    what: 'MTU',
+    command: (_, place) => place.must(['ip', 'link', 'set', 'eth0', 'mtu', '1280']),
+    complaint: /eth0 has MTU 1280, not 1500/,
+  },
+  {
+    what: 'IPv4 address',
+    command: (_, place) => place.must(['ip', 'address', 'flush', 'dev', 'eth0', 'scope', 'global']),
+    complaint: /lacks the address 10\.77\.0\.2\/24; .*lacks the address fd00:77::2\/64/,
+  },
+  {
+    what: 'default route',
+    command: (_, place) => place.must(['ip', 'route', 'delete', 'default']),
+    complaint: /lacks the route 0\.0\.0\.0\/0 via 10\.77\.0\.1/,
+  },
+  {
+    what: 'IPv6 default route',
+    command: (_, place) => place.must(['ip', '-6', 'route', 'delete', 'default']),
+    complaint: /lacks the route ::\/0 via fd00:77::1/,
+  },
+  {
+    what: 'gateway',
+    command: (host) => host.must(['ip', 'address', 'delete', '10.77.0.1/24', 'dev', 'nm-harbour']),
+    complaint: /bridge nm-harbour lacks the address 10\.77\.0\.1\/24/,
+  },
+  {
+    what: 'bridge down',
+    command: (host) => host.must(['ip', 'link', 'set', 'nm-harbour', 'down']),
+    complaint: /bridge nm-harbour is down/,
+  },
+  {
+    what: 'unplugged',
+    command: (host, _, name) => host.must(['ip', 'link', 'set', name, 'nomaster']),
+    complaint: /is not plugged into nm-harbour/,
+  },
+  {
+    what: 'NAT',
+    command: (host) => host.must(['nft', 'flush', 'set', 'inet', 'netmoor', 'masq4']),
+    complaint: /masq/,
+  },
+  {
+    what: 'published port',
+    command: (host) => host.must(['nft', 'flush', 'map', 'inet', 'netmoor', 'publish4']),
+    complaint: /8080/,
+  },
+  {
+    what: 'the whole table',
+    command: (host) => host.must(['nft', 'delete', 'table', 'inet', 'netmoor']),
+    complaint: /netmoor/,
+  },
+  {
+    what: 'forwarding',
+    command: (host) => host.must(['sysctl', '-w', 'net.ipv4.ip_forward=0']),
+    complaint: /does not forward IPv4/,
+  },
+  {
+    what: 'host interface',
+    command: (host, _, name) => host.must(['ip', 'link', 'delete', name]),
+    complaint: /is gone from the host/,
+  },
 ];
 
 t.test('each thing that is missing is named', { skip, timeout: 120_000 }, async (t) => {
@@ -52,7 +108,10 @@ t.test('CHECK of what is not on record, and without prevResult', { skip }, async
   await withHost(t, async (host) => {
     const network = new Network(host, DUAL_STACK);
     await host.container('c1');
-    t.match(await network.run('CHECK', 'c1', {}, { prevResult: { ips: [] } }), { code: 1, json: { code: 3, msg: /nothing is on record/ } });
+    t.match(await network.run('CHECK', 'c1', {}, { prevResult: { ips: [] } }), {
+      code: 1,
+      json: { code: 3, msg: /nothing is on record/ },
+    });
     t.match(await network.run('CHECK', 'c1'), { code: 1, json: { code: 7, msg: /prevResult/ } });
   });
 });
@@ -64,10 +123,18 @@ t.test('STATUS: 50 when an ADD would fail', { skip }, async (t) => {
     t.equal(good.code, 0);
     t.equal(good.stdout, '');
     await network.container('c1');
-    t.match(await network.whole('STATUS'), { code: 1, json: { code: 50, msg: /no free address/ } }, 'the pool is exhausted');
+    t.match(
+      await network.whole('STATUS'),
+      { code: 1, json: { code: 50, msg: /no free address/ } },
+      'the pool is exhausted',
+    );
     await network.del('c1');
     await host.must(['mount', '-t', 'tmpfs', '-o', 'ro', 'none', '/var/lib/cni']);
-    t.match(await network.whole('STATUS'), { code: 1, json: { code: 50, msg: /store|leases/ } }, 'the store cannot be written');
+    t.match(
+      await network.whole('STATUS'),
+      { code: 1, json: { code: 50, msg: /store|leases/ } },
+      'the store cannot be written',
+    );
     await host.must(['umount', '/var/lib/cni']);
     t.equal((await network.whole('STATUS')).code, 0);
   });
@@ -80,27 +147,50 @@ t.test('GC keeps what the list vouches for, in either spelling', { skip }, async
     const kept = await network.container('kept');
     await network.container('stray', { ports: PORTS });
     await other.container('apart');
-    t.equal((await network.whole('GC', { 'cni.dev/valid-attachments': [{ containerID: 'kept', ifname: 'eth0' }] })).code, 0);
+    t.equal(
+      (await network.whole('GC', { 'cni.dev/valid-attachments': [{ containerID: 'kept', ifname: 'eth0' }] }))
+        .code,
+      0,
+    );
     t.equal(await network.check('kept', kept.result), undefined);
     t.equal((await host.ip('link', 'show', 'master', 'nm-harbour')).length, 1, 'the stray one is unplugged');
-    t.equal((await host.ip('link', 'show', 'master', 'nm-other')).length, 1, 'other networks are not looked at');
+    t.equal(
+      (await host.ip('link', 'show', 'master', 'nm-other')).length,
+      1,
+      'other networks are not looked at',
+    );
     t.notMatch(JSON.stringify(await host.nft()), /stray/);
-    t.equal((await network.whole('GC', { 'cni.dev/attachments': [{ containerID: 'kept', ifname: 'eth0' }] })).code, 0);
+    t.equal(
+      (await network.whole('GC', { 'cni.dev/attachments': [{ containerID: 'kept', ifname: 'eth0' }] })).code,
+      0,
+    );
     t.equal(await network.check('kept', kept.result), undefined);
     t.equal((await network.whole('GC')).code, 0);
-    t.same(await host.ip('link', 'show', 'master', 'nm-harbour').catch(() => []), [], 'no list: nothing is valid');
+    t.same(
+      await host.ip('link', 'show', 'master', 'nm-harbour').catch(() => []),
+      [],
+      'no list: nothing is valid',
+    );
   });
 });
 
 t.test('a full pool is emptied of containers that died without DEL', { skip }, async (t) => {
   await withHost(t, async (host) => {
     const network = new Network(host, { ipam: { ranges: [[{ subnet: '10.77.0.0/29' }]] } });
-    for (const name of ['c1', 'c2', 'c3', 'c4', 'c5']) await network.container(name, name === 'c2' ? { ports: PORTS } : {});
+    for (const name of ['c1', 'c2', 'c3', 'c4', 'c5'])
+      await network.container(name, name === 'c2' ? { ports: PORTS } : {});
     await host.container('c6');
-    t.match(await network.run('ADD', 'c6'), { code: 1, json: { msg: /no free address|exhausted|taken/ } }, 'all five live');
+    t.match(
+      await network.run('ADD', 'c6'),
+      { code: 1, json: { msg: /no free address|exhausted|taken/ } },
+      'all five live',
+    );
     const gone = (await network.host.ip('link', 'show', 'master', 'nm-harbour')).length;
     await host.removeContainer('c2');
-    await until(async () => (await host.ip('link', 'show', 'master', 'nm-harbour')).length < gone, 'the veth of c2 is gone');
+    await until(
+      async () => (await host.ip('link', 'show', 'master', 'nm-harbour')).length < gone,
+      'the veth of c2 is gone',
+    );
     const c6 = await network.add('c6', { ports: PORTS });
     t.equal(c6.ips?.[0]?.address, '10.77.0.3/29', 'what c2 held, its port included');
     t.notMatch(JSON.stringify(await host.nft()), /c2/);

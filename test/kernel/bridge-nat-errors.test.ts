@@ -18,17 +18,65 @@ interface Trouble {
 }
 
 const TROUBLES: readonly Trouble[] = [
-  { what: 'an unknown key', config: { hairpinMod: true }, code: 2, msg: /hairpinMod/, details: /hairpinMode/ },
-  { what: 'an unknown ipam key', config: { ipam: { subnet: '10.77.0.0/24', rangestart: '10.77.0.9' } }, code: 2, msg: /rangestart/, details: /rangeStart/ },
+  {
+    what: 'an unknown key',
+    config: { hairpinMod: true },
+    code: 2,
+    msg: /hairpinMod/,
+    details: /hairpinMode/,
+  },
+  {
+    what: 'an unknown ipam key',
+    config: { ipam: { subnet: '10.77.0.0/24', rangestart: '10.77.0.9' } },
+    code: 2,
+    msg: /rangestart/,
+    details: /rangeStart/,
+  },
   { what: 'a key of the wrong type', config: { mtu: 'big' }, code: 7, msg: /mtu/, details: /./ },
   { what: 'a bridge name that is a path', config: { bridge: '../x' }, code: 7, msg: /bridge/, details: /./ },
   { what: 'a network name with a newline', config: { name: 'a\nb' }, code: 7, msg: /name/, details: /./ },
-  { what: 'a network name of 300 characters', config: { name: 'n'.repeat(300) }, code: 7, msg: /name/, details: /./ },
-  { what: 'a subnet with host bits', config: { ipam: { subnet: '10.77.0.1/24' } }, code: 7, msg: /10\.77\.0\.1\/24/, details: /10\.77\.0\.0\/24/ },
-  { what: 'a requested address outside the pool', wish: { ips: ['192.0.2.9'] }, code: 7, msg: /192\.0\.2\.9/, details: /./ },
-  { what: 'a requested address that is the gateway', wish: { ips: ['10.77.0.1'] }, code: 7, msg: /10\.77\.0\.1/, details: /./ },
-  { what: 'a multicast MAC address', wish: { mac: '01:00:5e:00:00:01' }, code: 7, msg: /01:00:5e/, details: /./ },
-  { what: 'a port over 65535', wish: { ports: [{ hostPort: 70000, containerPort: 80 }] }, code: 7, msg: /70000/, details: /65535/ },
+  {
+    what: 'a network name of 300 characters',
+    config: { name: 'n'.repeat(300) },
+    code: 7,
+    msg: /name/,
+    details: /./,
+  },
+  {
+    what: 'a subnet with host bits',
+    config: { ipam: { subnet: '10.77.0.1/24' } },
+    code: 7,
+    msg: /10\.77\.0\.1\/24/,
+    details: /10\.77\.0\.0\/24/,
+  },
+  {
+    what: 'a requested address outside the pool',
+    wish: { ips: ['192.0.2.9'] },
+    code: 7,
+    msg: /192\.0\.2\.9/,
+    details: /./,
+  },
+  {
+    what: 'a requested address that is the gateway',
+    wish: { ips: ['10.77.0.1'] },
+    code: 7,
+    msg: /10\.77\.0\.1/,
+    details: /./,
+  },
+  {
+    what: 'a multicast MAC address',
+    wish: { mac: '01:00:5e:00:00:01' },
+    code: 7,
+    msg: /01:00:5e/,
+    details: /./,
+  },
+  {
+    what: 'a port over 65535',
+    wish: { ports: [{ hostPort: 70000, containerPort: 80 }] },
+    code: 7,
+    msg: /70000/,
+    details: /65535/,
+  },
   {
     what: 'a bridge name taken by another kind of link',
     config: { bridge: 'dock' },
@@ -47,7 +95,8 @@ const TROUBLES: readonly Trouble[] = [
   {
     what: 'a bridge with another address',
     config: { bridge: 'dock' },
-    prepare: (host) => host.shell('ip link add dock type bridge\nip address add 192.168.7.1/24 dev dock\nip link set dock up'),
+    prepare: (host) =>
+      host.shell('ip link add dock type bridge\nip address add 192.168.7.1/24 dev dock\nip link set dock up'),
     code: 7,
     msg: /dock has 192\.168\.7\.1\/24/,
     details: /forceAddress/,
@@ -63,15 +112,25 @@ const TROUBLES: readonly Trouble[] = [
   {
     what: 'a published port that another container has',
     wish: { ports: [{ hostPort: 8080, containerPort: 80 }] },
-    prepare: (_, network) => network.container('c0', { ports: [{ hostPort: 8000, range: 100, containerPort: 8000 }] }),
+    prepare: (_, network) =>
+      network.container('c0', { ports: [{ hostPort: 8000, range: 100, containerPort: 8000 }] }),
     code: 102,
     msg: /8080.*harbour\/c0\/eth0/,
     details: /./,
   },
-  { what: 'an IPAM plugin that is not there', config: { ipam: { type: 'host-locale' } }, code: 107, msg: /host-locale/, details: /CNI_PATH/ },
+  {
+    what: 'an IPAM plugin that is not there',
+    config: { ipam: { type: 'host-locale' } },
+    code: 107,
+    msg: /host-locale/,
+    details: /CNI_PATH/,
+  },
   {
     what: 'a corrupt store',
-    prepare: (host) => host.shell('mkdir -p /var/lib/cni/netmoor; head -c 8192 /dev/zero | tr "\\0" x > /var/lib/cni/netmoor/leases.db'),
+    prepare: (host) =>
+      host.shell(
+        'mkdir -p /var/lib/cni/netmoor; head -c 8192 /dev/zero | tr "\\0" x > /var/lib/cni/netmoor/leases.db',
+      ),
     code: 5,
     msg: /leases\.db/,
     details: /aside/,
@@ -83,7 +142,11 @@ async function dump(host: Host): Promise<Snapshot> {
 }
 
 async function leases(host: Host): Promise<string> {
-  return host.must(['sh', '-c', 'for f in /var/lib/cni/netmoor/leases.db; do test ! -f $f || strings -n 3 $f | grep -c "c1" || true; done']);
+  return host.must([
+    'sh',
+    '-c',
+    'for f in /var/lib/cni/netmoor/leases.db; do test ! -f $f || strings -n 3 $f | grep -c "c1" || true; done',
+  ]);
 }
 
 for (const { what, config = {}, wish = {}, prepare, code, msg, details } of TROUBLES) {
@@ -144,7 +207,11 @@ t.test('without privileges', { skip }, async (t) => {
     const before = await dump(host);
     const config = { cniVersion: '1.1.0', name: 'harbour', type: 'bridge-nat' };
     const call = { containerId: 'c1', ifname: 'eth0', netns: '/run/netns/c1', config };
-    const answer = await host.cni(['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups', BRIDGE_NAT], 'ADD', call);
+    const answer = await host.cni(
+      ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups', BRIDGE_NAT],
+      'ADD',
+      call,
+    );
     t.match(answer, { code: 1, json: { msg: /./, details: /root|permission|privilege/i } });
     t.same(await dump(host), before);
   });

@@ -32,14 +32,37 @@ export class Network {
 
   #call(container: string, wish: Wish, extra: object = {}): CniCall {
     const { ports, ips, mac, args, ifname = 'eth0' } = wish;
-    const runtimeConfig = { ...(ports ? { portMappings: ports } : {}), ...(ips ? { ips } : {}), ...(mac ? { mac } : {}) };
-    const config = { ...this.config, ...extra, ...(Object.keys(runtimeConfig).length > 0 ? { runtimeConfig } : {}) };
-    return { config, containerId: container, ifname, path: `${OWN_PLUGINS}:${REFERENCE_PLUGINS}`, ...(args === undefined ? {} : { args }) };
+    const runtimeConfig = {
+      ...(ports ? { portMappings: ports } : {}),
+      ...(ips ? { ips } : {}),
+      ...(mac ? { mac } : {}),
+    };
+    const config = {
+      ...this.config,
+      ...extra,
+      ...(Object.keys(runtimeConfig).length > 0 ? { runtimeConfig } : {}),
+    };
+    return {
+      config,
+      containerId: container,
+      ifname,
+      path: `${OWN_PLUGINS}:${REFERENCE_PLUGINS}`,
+      ...(args === undefined ? {} : { args }),
+    };
   }
 
   /** Any command for one container, whatever it answers. */
-  async run(command: CniCommand, container: string, wish: Wish = {}, extra: object = {}, netns = `/run/netns/${container}`): Promise<CniAnswer> {
-    return this.host.cni(BRIDGE_NAT, command, { ...this.#call(container, wish, extra), ...(netns === '' ? {} : { netns }) });
+  async run(
+    command: CniCommand,
+    container: string,
+    wish: Wish = {},
+    extra: object = {},
+    netns = `/run/netns/${container}`,
+  ): Promise<CniAnswer> {
+    return this.host.cni(BRIDGE_NAT, command, {
+      ...this.#call(container, wish, extra),
+      ...(netns === '' ? {} : { netns }),
+    });
   }
 
   async #must(command: CniCommand, container: string, wish: Wish, extra: object = {}): Promise<CniJson> {
@@ -64,11 +87,17 @@ export class Network {
 
   /** STATUS and GC, which are of no container. */
   async whole(command: 'STATUS' | 'GC', extra: object = {}): Promise<CniAnswer> {
-    return this.host.cni(BRIDGE_NAT, command, { config: { ...this.config, ...extra }, path: `${OWN_PLUGINS}:${REFERENCE_PLUGINS}` });
+    return this.host.cni(BRIDGE_NAT, command, {
+      config: { ...this.config, ...extra },
+      path: `${OWN_PLUGINS}:${REFERENCE_PLUGINS}`,
+    });
   }
 
   /** Makes the container's namespace and attaches it. */
-  async container(name: string, wish: Wish = {}): Promise<{ place: Place; result: CniJson; ip4: string; ip6: string }> {
+  async container(
+    name: string,
+    wish: Wish = {},
+  ): Promise<{ place: Place; result: CniJson; ip4: string; ip6: string }> {
     const place = await this.host.container(name);
     const result = await this.add(name, wish);
     return { place, result, ip4: addressOf(result, '.'), ip6: addressOf(result, ':') };
@@ -77,7 +106,11 @@ export class Network {
 
 /** The first address of a result that is written with this separator. */
 function addressOf(result: CniJson, separator: '.' | ':'): string {
-  return result.ips?.map(({ address }) => address.split('/')[0] ?? '').find((address) => address.includes(separator)) ?? '';
+  return (
+    result.ips
+      ?.map(({ address }) => address.split('/')[0] ?? '')
+      .find((address) => address.includes(separator)) ?? ''
+  );
 }
 
 export const DUAL_STACK = {

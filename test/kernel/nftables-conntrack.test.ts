@@ -28,13 +28,19 @@ for (const [family, host, first, second] of [
 
         addAttachment(nf, a, none);
         t.match(await talk.ask(), { from: 'host' }, 'it sticks to where it went first');
-        t.equal(inside(bed, () => flushUdp(nf, a.forwards)), 1);
+        t.equal(
+          inside(bed, () => flushUdp(nf, a.forwards)),
+          1,
+        );
         t.match(await talk.ask(), { from: 'c02' });
 
         removeAttachment(nf, a, notLast);
         addAttachment(nf, b, none);
         t.match(await talk.ask(), { from: 'c02' }, 'still with the old container');
-        t.equal(inside(bed, () => flushUdp(nf, a.forwards)), 1);
+        t.equal(
+          inside(bed, () => flushUdp(nf, a.forwards)),
+          1,
+        );
         t.match(await talk.ask(), { from: 'c03' });
         await talk.close();
       }),
@@ -44,7 +50,11 @@ for (const [family, host, first, second] of [
 
 async function flows(host: Host): Promise<string[]> {
   const list = await host.must(['conntrack', '-L', '-s', '198.51.100.9']);
-  return list.trim().split('\n').map((line) => line.replace(/^(udp|tcp) .*? (src=\S+ dst=\S+ sport=\d+ dport=\d+).*$/, '$1 $2')).sort();
+  return list
+    .trim()
+    .split('\n')
+    .map((line) => line.replace(/^(udp|tcp) .*? (src=\S+ dst=\S+ sport=\d+ dport=\d+).*$/, '$1 $2'))
+    .sort();
 }
 
 test('only flows to the mapping are forgotten', { skip }, async (t) => {
@@ -53,7 +63,23 @@ test('only flows to the mapping are forgotten', { skip }, async (t) => {
       await makeBridge(host);
       addAttachment(nf, attachment('c2'), none);
       const add = (protocol: string, to: string, port: number, from = 4000) =>
-        host.must(['conntrack', '-I', '-p', protocol, '-s', '198.51.100.9', '-d', to, '--sport', String(from), '--dport', String(port), '-t', '300', ...(protocol === 'tcp' ? ['--state', 'ESTABLISHED'] : [])]);
+        host.must([
+          'conntrack',
+          '-I',
+          '-p',
+          protocol,
+          '-s',
+          '198.51.100.9',
+          '-d',
+          to,
+          '--sport',
+          String(from),
+          '--dport',
+          String(port),
+          '-t',
+          '300',
+          ...(protocol === 'tcp' ? ['--state', 'ESTABLISHED'] : []),
+        ]);
       await add('udp', world.host4, 53);
       await add('udp', world.host4, 53, 4001);
       await add('udp', '10.89.0.1', 53);
@@ -68,11 +94,15 @@ test('only flows to the mapping are forgotten', { skip }, async (t) => {
       t.equal(flush('udp 53 -> 10.89.0.2 53'), 1, 'on every address of the host');
       t.equal(flush('udp 53 -> fd00:89::2 53'), 0, 'of its family');
       t.equal(flush('udp 50+10 -> 10.89.0.2 50', 'udp 70 -> 10.89.0.2 70'), 1, 'a range');
-      t.strictSame(await flows(host), [
-        'tcp src=198.51.100.9 dst=203.0.113.2 sport=4000 dport=53',
-        'udp src=198.51.100.9 dst=192.0.2.77 sport=4000 dport=53',
-        'udp src=198.51.100.9 dst=203.0.113.2 sport=4000 dport=60',
-      ], 'not TCP, not what went elsewhere, not other ports');
+      t.strictSame(
+        await flows(host),
+        [
+          'tcp src=198.51.100.9 dst=203.0.113.2 sport=4000 dport=53',
+          'udp src=198.51.100.9 dst=192.0.2.77 sport=4000 dport=53',
+          'udp src=198.51.100.9 dst=203.0.113.2 sport=4000 dport=60',
+        ],
+        'not TCP, not what went elsewhere, not other ports',
+      );
     }),
   );
 });
@@ -80,8 +110,14 @@ test('only flows to the mapping are forgotten', { skip }, async (t) => {
 test('nothing to forget', { skip }, async (t) => {
   await withHost(t, (host) =>
     withNetfilter(host, async (nf) => {
-      t.equal(inside(host, () => flushUdp(nf, [])), 0);
-      t.equal(inside(host, () => flushUdp(nf, [forward('udp 53 -> 10.89.0.2 53')])), 0);
+      t.equal(
+        inside(host, () => flushUdp(nf, [])),
+        0,
+      );
+      t.equal(
+        inside(host, () => flushUdp(nf, [forward('udp 53 -> 10.89.0.2 53')])),
+        0,
+      );
     }),
   );
 });

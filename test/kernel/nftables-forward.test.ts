@@ -60,14 +60,25 @@ for (const [what, { firewall, chains }] of Object.entries(hosts)) {
           (await ask(host.outside, 'tcp', world.host4, 8080, deadline))?.from,
           (await ask(host.outside, 'tcp', world.host6, 8080, deadline))?.from,
         ];
-        t.strictSame(await everyWay(silence), [undefined, undefined, undefined, undefined], 'netmoor’s table alone cannot help');
-        t.strictSame(checkForwarding(nf, 'nm0').map((text) => text.replace(/.*chain (\S+ \S+ \S+) drops.*/, '$1')), chains);
+        t.strictSame(
+          await everyWay(silence),
+          [undefined, undefined, undefined, undefined],
+          'netmoor’s table alone cannot help',
+        );
+        t.strictSame(
+          checkForwarding(nf, 'nm0').map((text) => text.replace(/.*chain (\S+ \S+ \S+) drops.*/, '$1')),
+          chains,
+        );
 
         acceptForwarding(nf, 'nm0');
         t.strictSame(await everyWay(), ['outside', 'outside', 'c02', 'c02']);
         t.strictSame(checkForwarding(nf, 'nm0'), []);
         await host.outside.shell(`ip route add 10.89.0.0/24 via ${world.host4}`);
-        t.equal(await ask(host.outside, 'tcp', '10.89.0.2', 80, silence), undefined, 'what is not published stays behind the firewall');
+        t.equal(
+          await ask(host.outside, 'tcp', '10.89.0.2', 80, silence),
+          undefined,
+          'what is not published stays behind the firewall',
+        );
 
         const once = await ruleset(host);
         acceptForwarding(nf, 'nm0');
@@ -99,13 +110,19 @@ test('iptables reads the rules as its own', { skip }, async (t) => {
         const save = await host.must([`${family}-nft-save`]);
         t.ok(expected.slice(1).every((rule) => save.includes(rule)));
         t.ok(expected.slice(1).every((rule) => !rule.includes('"') || save.includes(rule)));
-        await host.shell(`${family}-nft -C FORWARD -o nm0 -m conntrack --ctstate DNAT -m comment --comment "netmoor nm0" -j ACCEPT`);
+        await host.shell(
+          `${family}-nft -C FORWARD -o nm0 -m conntrack --ctstate DNAT -m comment --comment "netmoor nm0" -j ACCEPT`,
+        );
         // What iptables can check it can also delete, which is how an administrator would get rid of it.
         await host.shell(`${family}-nft -D FORWARD -i nm0 -m comment --comment "netmoor nm0" -j ACCEPT`);
       }
       t.equal(checkForwarding(nf, 'nm0').length, 2, 'a rule that is missing is noticed');
       acceptForwarding(nf, 'nm0');
-      t.strictSame((await host.must(['iptables-nft', '-S', 'FORWARD'])).trim().split('\n'), expected, 'and mended');
+      t.strictSame(
+        (await host.must(['iptables-nft', '-S', 'FORWARD'])).trim().split('\n'),
+        expected,
+        'and mended',
+      );
     }),
   );
 });
@@ -136,7 +153,11 @@ test('many at once add the rules once', { skip }, async (t) => {
     withNetfilter(host, async (nf) => {
       await host.shell('iptables-nft -P FORWARD DROP');
       // Other transactions between reading and writing: each makes the kernel refuse what was planned on older ground.
-      const disturb = host.start(['sh', '-c', 'while :; do nft add table ip noise; nft delete table ip noise; done']);
+      const disturb = host.start([
+        'sh',
+        '-c',
+        'while :; do nft add table ip noise; nft delete table ip noise; done',
+      ]);
       const sleeper = inside(host, () => nf);
       for (let round = 0; round < 50; round++) {
         acceptForwarding(sleeper, 'nm0');

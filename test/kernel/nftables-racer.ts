@@ -7,7 +7,10 @@ import { attachment, none } from './nftables-bed.ts';
 
 const [path = '', id = ''] = process.argv.slice(2);
 const nf = inNetns(openNetns(path), () => NetlinkSocket.open('netfilter'));
-const rules = attachment(`c${id}`, { addresses: [`10.89.0.${id}`], forwards: [`tcp ${8000 + Number(id)} -> 10.89.0.${id} 80`] });
+const rules = attachment(`c${id}`, {
+  addresses: [`10.89.0.${id}`],
+  forwards: [`tcp ${8000 + Number(id)} -> 10.89.0.${id} 80`],
+});
 
 /** Says what has been done, and waits for the word to go on. */
 function turn(done: string): void {

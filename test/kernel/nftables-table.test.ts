@@ -1,7 +1,14 @@
 /** lib/nftables/table.ts on the real kernel: what the tables hold, who may remove what, and processes that race. */
 import { readFileSync } from 'node:fs';
 import { test } from 'tap';
-import { addAttachment, checkAttachment, listElements, ownerComment, removeAttachment, removeElementsOf } from '../../lib/nftables/table.ts';
+import {
+  addAttachment,
+  checkAttachment,
+  listElements,
+  ownerComment,
+  removeAttachment,
+  removeElementsOf,
+} from '../../lib/nftables/table.ts';
 import { attachment, network, none, withNetfilter } from './nftables-bed.ts';
 import { lacking, withHost } from './harness.ts';
 import { Background } from './harness-process.ts';
@@ -23,7 +30,9 @@ function normalised(objects: readonly unknown[]): unknown {
 }
 
 function golden(name: string): unknown {
-  return normalised(JSON.parse(readFileSync(new URL(`../golden/${name}`, import.meta.url), 'utf8')) as unknown[]);
+  return normalised(
+    JSON.parse(readFileSync(new URL(`../golden/${name}`, import.meta.url), 'utf8')) as unknown[],
+  );
 }
 
 const c1 = attachment('c1', {
@@ -37,7 +46,11 @@ const c1 = attachment('c1', {
   ],
   macSpoofCheck: { hostIfname: 'nmc1', mac: '02:00:5e:00:53:0a' },
 });
-const c2 = attachment('c2', { rules: network(0, 'same-bridge'), addresses: ['10.89.0.3'], forwards: ['udp 5000+3 -> 10.89.0.3 6000'] });
+const c2 = attachment('c2', {
+  rules: network(0, 'same-bridge'),
+  addresses: ['10.89.0.3'],
+  forwards: ['udp 5000+3 -> 10.89.0.3 6000'],
+});
 
 test('what nft lists is what a person would have written', { skip }, async (t) => {
   await withHost(t, (host) =>
@@ -52,7 +65,10 @@ test('what nft lists is what a person would have written', { skip }, async (t) =
 
       removeAttachment(nf, c2, notLast);
       removeAttachment(nf, c2, notLast);
-      t.strictSame(listElements(nf).filter(({ owner }) => owner === ownerComment(c2.owner)), []);
+      t.strictSame(
+        listElements(nf).filter(({ owner }) => owner === ownerComment(c2.owner)),
+        [],
+      );
       t.strictSame(checkAttachment(nf, c1), [], 'the other one lost nothing');
       removeAttachment(nf, c1, { ofNetwork: true, onBridge: true, ofAll: false });
       t.strictSame(normalised(await host.nft()), golden('layout.json'), 'the empty layout stays');
@@ -69,8 +85,16 @@ test('an element belongs to who is named in it', { skip }, async (t) => {
       addAttachment(nf, c1, none);
       const before = await host.nft();
 
-      const thief = attachment('c9', { rules: c1.rules, addresses: ['10.89.0.9'], forwards: ['tcp 8080 -> 10.89.0.9 80', 'tcp 8081 -> 10.89.0.9 81'] });
-      t.throws(() => addAttachment(nf, thief, none), { name: 'NetmoorError', kind: 'port-taken', message: /tcp \. 8080.*web\/c1\/eth0/ });
+      const thief = attachment('c9', {
+        rules: c1.rules,
+        addresses: ['10.89.0.9'],
+        forwards: ['tcp 8080 -> 10.89.0.9 80', 'tcp 8081 -> 10.89.0.9 81'],
+      });
+      t.throws(() => addAttachment(nf, thief, none), {
+        name: 'NetmoorError',
+        kind: 'port-taken',
+        message: /tcp \. 8080.*web\/c1\/eth0/,
+      });
       t.strictSame(await host.nft(), before, 'and nothing is half done');
 
       // The store gave c1's address to c3 before c1's teardown came.
@@ -79,12 +103,25 @@ test('an element belongs to who is named in it', { skip }, async (t) => {
       t.match(checkAttachment(nf, c1), [/masq4: 10\.89\.0\.2 belongs to web\/c3\/eth0/]);
       removeAttachment(nf, c1, notLast);
       t.strictSame(checkAttachment(nf, c3), [], 'the old holder leaves, the new one keeps the address');
-      t.strictSame(listElements(nf).filter(({ owner }) => owner === 'web/c1/eth0'), []);
+      t.strictSame(
+        listElements(nf).filter(({ owner }) => owner === 'web/c1/eth0'),
+        [],
+      );
 
-      const moved = attachment('c3', { rules: c1.rules, addresses: ['10.89.0.2'], forwards: ['tcp 80 -> 10.89.0.2 8080'] });
+      const moved = attachment('c3', {
+        rules: c1.rules,
+        addresses: ['10.89.0.2'],
+        forwards: ['tcp 80 -> 10.89.0.2 8080'],
+      });
       addAttachment(nf, moved, none);
-      const again = attachment('c3', { rules: c1.rules, addresses: ['10.89.0.2'], forwards: ['tcp 80 -> 10.89.0.2 9090'] });
-      t.match(checkAttachment(nf, again), [/publish4: tcp \. 80 leads to 10\.89\.0\.2 \. 8080, not 10\.89\.0\.2 \. 9090/]);
+      const again = attachment('c3', {
+        rules: c1.rules,
+        addresses: ['10.89.0.2'],
+        forwards: ['tcp 80 -> 10.89.0.2 9090'],
+      });
+      t.match(checkAttachment(nf, again), [
+        /publish4: tcp \. 80 leads to 10\.89\.0\.2 \. 8080, not 10\.89\.0\.2 \. 9090/,
+      ]);
       addAttachment(nf, again, none);
       t.strictSame(checkAttachment(nf, again), [], 'one’s own element is corrected');
     }),
@@ -98,7 +135,10 @@ test('what bears the name of somebody unknown can be removed', { skip }, async (
       addAttachment(nf, c2, none);
       t.equal(removeElementsOf(nf, new Set(['web/c2/eth0', 'web/c7/eth0'])), 4);
       t.strictSame(checkAttachment(nf, c1), []);
-      t.strictSame(listElements(nf).filter(({ owner }) => owner === 'web/c2/eth0'), []);
+      t.strictSame(
+        listElements(nf).filter(({ owner }) => owner === 'web/c2/eth0'),
+        [],
+      );
       t.equal(removeElementsOf(nf, new Set(['web/c2/eth0'])), 0);
     }),
   );
@@ -127,7 +167,11 @@ test('tables that are gone, or not as they should be', { skip }, async (t) => {
       await host.shell(damage);
       t.not(checkAttachment(nf, c1).length, 0, `${what}: noticed`);
       addAttachment(nf, { ...c3, macSpoofCheck: { hostIfname: 'nmc3', mac: '02:00:5e:00:53:0c' } }, others);
-      t.strictSame([c1, c2, c3].flatMap((one) => checkAttachment(nf, one)), [], `${what}: mended by the next one`);
+      t.strictSame(
+        [c1, c2, c3].flatMap((one) => checkAttachment(nf, one)),
+        [],
+        `${what}: mended by the next one`,
+      );
       removeAttachment(nf, c1, notLast);
       removeAttachment(nf, c2, notLast);
       removeAttachment(nf, { ...c3, macSpoofCheck: { hostIfname: 'nmc3', mac: '02:00:5e:00:53:0c' } }, last);
@@ -137,10 +181,14 @@ test('tables that are gone, or not as they should be', { skip }, async (t) => {
   await withHost(t, async (host) => {
     await whole(host, 'flushed ruleset', 'nft flush ruleset');
     await whole(host, 'bridge table deleted', 'nft delete table bridge netmoor');
-    await whole(host, 'another layout', `nft delete table inet netmoor
+    await whole(
+      host,
+      'another layout',
+      `nft delete table inet netmoor
       nft add table inet netmoor '{ comment "netmoor layout 0"; }'
       nft add set inet netmoor masq4 '{ type ipv4_addr; }'
-      nft add element inet netmoor masq4 '{ 10.89.0.77 }'`);
+      nft add element inet netmoor masq4 '{ 10.89.0.77 }'`,
+    );
   });
 });
 
@@ -152,7 +200,9 @@ test('teardown finds tables gone, or of another layout', { skip }, async (t) => 
       await host.shell('nft delete table inet netmoor');
       removeAttachment(nf, c1, last);
       t.strictSame(await host.nft(), []);
-      await host.shell(`nft add table inet netmoor; nft add set inet netmoor masq4 '{ type ipv4_addr . ipv4_addr; }'`);
+      await host.shell(
+        `nft add table inet netmoor; nft add set inet netmoor masq4 '{ type ipv4_addr . ipv4_addr; }'`,
+      );
       removeAttachment(nf, c1, notLast);
       removeAttachment(nf, c1, last);
       t.strictSame(await host.nft(), []);
@@ -165,7 +215,9 @@ test('flushed rules are noticed', { skip }, async (t) => {
     withNetfilter(host, async (nf) => {
       addAttachment(nf, c1, none);
       await host.shell('nft flush chain inet netmoor postrouting');
-      t.strictSame(checkAttachment(nf, c1), ['nftables table inet netmoor: chain postrouting has been changed']);
+      t.strictSame(checkAttachment(nf, c1), [
+        'nftables table inet netmoor: chain postrouting has been changed',
+      ]);
     }),
   );
 });
@@ -185,9 +237,14 @@ test('the tables stay while they hold what another store put there', { skip }, a
 });
 
 test('two networks on one bridge, their subnets within one another', { skip }, async (t) => {
-  const wide = attachment('c1', { rules: { ...network(), subnets: [{ address: { family: 4, value: 0x0a590000n }, length: 16 }] } });
+  const wide = attachment('c1', {
+    rules: { ...network(), subnets: [{ address: { family: 4, value: 0x0a590000n }, length: 16 }] },
+  });
   const narrow = attachment('c2', { rules: { ...network(), network: 'other' } });
-  for (const [first, second] of [[wide, narrow], [narrow, wide]] as const) {
+  for (const [first, second] of [
+    [wide, narrow],
+    [narrow, wide],
+  ] as const) {
     await withHost(t, (host) =>
       withNetfilter(host, async (nf) => {
         addAttachment(nf, first, none);
@@ -218,7 +275,10 @@ test('a range of 60,000 ports', { skip }, async (t) => {
       t.equal(listElements(nf).filter(({ set }) => set === 'publish4').length, 60_002);
       t.strictSame(checkAttachment(nf, many), []);
       removeAttachment(nf, many, notLast);
-      t.strictSame(listElements(nf).filter(({ owner }) => owner === 'web/c1/eth0'), []);
+      t.strictSame(
+        listElements(nf).filter(({ owner }) => owner === 'web/c1/eth0'),
+        [],
+      );
       t.strictSame(checkAttachment(nf, around), []);
     }),
   );
@@ -227,7 +287,10 @@ test('a range of 60,000 ports', { skip }, async (t) => {
 test('ports that do not exist are refused before anything happens', { skip }, async (t) => {
   await withHost(t, (host) =>
     withNetfilter(host, async (nf) => {
-      t.throws(() => addAttachment(nf, attachment('c1', { forwards: ['tcp 65535+2 -> 10.89.0.2 80'] }), none), RangeError);
+      t.throws(
+        () => addAttachment(nf, attachment('c1', { forwards: ['tcp 65535+2 -> 10.89.0.2 80'] }), none),
+        RangeError,
+      );
       t.strictSame(await host.nft(), []);
     }),
   );
@@ -238,19 +301,31 @@ test('twenty processes create the tables at once, and take them down', { skip },
     withNetfilter(host, async (nf) => {
       const ids = Array.from({ length: 20 }, (_, i) => i + 2);
       const racer = new URL('nftables-racer.ts', import.meta.url).pathname;
-      const racers = ids.map((id) => new Background([process.execPath, racer, host.path('/proc/1/ns/net'), String(id)]));
-      const all = (said: string) => Promise.all(racers.map((one) => one.until(() => one.output.includes(said), said, 25_000)));
+      const racers = ids.map(
+        (id) => new Background([process.execPath, racer, host.path('/proc/1/ns/net'), String(id)]),
+      );
+      const all = (said: string) =>
+        Promise.all(racers.map((one) => one.until(() => one.output.includes(said), said, 25_000)));
       await all('ready');
       for (const one of racers) one.write('.');
       await all('added');
       const elements = listElements(nf);
       t.equal(elements.filter(({ set }) => set === 'masq4').length, 20);
       t.equal(elements.filter(({ set }) => set === 'publish4').length, 20);
-      t.strictSame(ids.flatMap((id) => checkAttachment(nf, attachment(`c${id}`, { addresses: [`10.89.0.${id}`] }))), []);
+      t.strictSame(
+        ids.flatMap((id) => checkAttachment(nf, attachment(`c${id}`, { addresses: [`10.89.0.${id}`] }))),
+        [],
+      );
       for (const one of racers) one.write('.');
       await Promise.all(racers.map((one) => one.end()));
-      t.ok(racers.every((one) => one.child.exitCode === 0), racers.map((one) => one.errors).join(''));
-      t.strictSame(listElements(nf).filter(({ set }) => set === 'masq4' || set === 'publish4'), []);
+      t.ok(
+        racers.every((one) => one.child.exitCode === 0),
+        racers.map((one) => one.errors).join(''),
+      );
+      t.strictSame(
+        listElements(nf).filter(({ set }) => set === 'masq4' || set === 'publish4'),
+        [],
+      );
     }),
   );
 });
