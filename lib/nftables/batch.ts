@@ -75,7 +75,12 @@ function answers(nf: NetlinkSocket, op: string): NetlinkMessage[] {
 }
 
 /** Applies all messages or none; the failures, none when it was applied. Throws SystemError when it cannot be sent. */
-export function tryCommit(nf: NetlinkSocket, messages: readonly NftMessage[], op: string, generation?: number): BatchFailure[] {
+export function tryCommit(
+  nf: NetlinkSocket,
+  messages: readonly NftMessage[],
+  op: string,
+  generation?: number,
+): BatchFailure[] {
   if (messages.length === 0) return [];
   const firstSeq = nf.nextSeq();
   for (let i = 0; i < messages.length + 1; i++) nf.nextSeq();
@@ -93,7 +98,8 @@ export function tryCommit(nf: NetlinkSocket, messages: readonly NftMessage[], op
 /** The first failure with one of these errno names, or, by 'ERESTART', of a batch that came too late for its generation. */
 export function failedWith(failures: readonly BatchFailure[], ...codes: string[]): SystemError | undefined {
   const late = codes.includes('ERESTART');
-  return failures.find(({ error }) => codes.includes(error.code) || (late && error.errno === ERESTART))?.error;
+  return failures.find(({ error }) => codes.includes(error.code) || (late && error.errno === ERESTART))
+    ?.error;
 }
 
 /** Applies all messages or throws the first failure. */

@@ -18,10 +18,15 @@ function tableName(family: number): string {
 
 /** The rules are known by their comments; a chain with others, or fewer, has been tampered with. */
 function checkRules(nf: NetlinkSocket, family: number): string[] {
-  const rules = Map.groupBy(list(nf, 'RULE', family, { table: TABLE }, 'read nftables rules'), ({ body }) => body.chain);
+  const rules = Map.groupBy(
+    list(nf, 'RULE', family, { table: TABLE }, 'read nftables rules'),
+    ({ body }) => body.chain,
+  );
   return chainsOf(family).flatMap((chain) => {
     const there = (rules.get(chain.name) ?? []).map(({ body }) => commentIn(body.userdata));
-    const same = there.length === chain.rules.length && chain.rules.every(({ comment }, index) => comment === there[index]);
+    const same =
+      there.length === chain.rules.length &&
+      chain.rules.every(({ comment }, index) => comment === there[index]);
     return same ? [] : [`${tableName(family)}: chain ${chain.name} has been changed`];
   });
 }
@@ -37,8 +42,10 @@ function checkOwn(nf: NetlinkSocket, own: readonly SetElement[]): string[] {
     const what = `nftables set ${element.set}: ${describeKey(element)}`;
     const there = present.get(elementId(element));
     if (there === undefined) return [`${what} is missing`];
-    if (there.comment !== element.comment) return [`${what} belongs to ${there.comment || 'an unnamed owner'}`];
-    if (element.data && !there.data?.equals(element.data)) return [`${what} leads to ${describeData(there)}, not ${describeData(element)}`];
+    if (there.comment !== element.comment)
+      return [`${what} belongs to ${there.comment || 'an unnamed owner'}`];
+    if (element.data && !there.data?.equals(element.data))
+      return [`${what} leads to ${describeData(there)}, not ${describeData(element)}`];
     return [];
   });
 }
@@ -55,9 +62,15 @@ function checkShared(nf: NetlinkSocket, shared: readonly SetElement[]): string[]
 export function checkAttachment(nf: NetlinkSocket, a: AttachmentRules): string[] {
   const own = distinct(attachmentElements(a));
   const shared = distinct(bridgeElements(a.rules));
-  const families = FAMILIES.filter((family) => [...own, ...shared].some(({ set }) => setPlan(set).family === family));
+  const families = FAMILIES.filter((family) =>
+    [...own, ...shared].some(({ set }) => setPlan(set).family === family),
+  );
   const states = tableStates(nf, families);
   const unfit = families.flatMap((family) => checkTable(family, states.get(family)));
   if (unfit.length > 0) return unfit;
-  return [...families.flatMap((family) => checkRules(nf, family)), ...checkShared(nf, shared), ...checkOwn(nf, own)];
+  return [
+    ...families.flatMap((family) => checkRules(nf, family)),
+    ...checkShared(nf, shared),
+    ...checkOwn(nf, own),
+  ];
 }

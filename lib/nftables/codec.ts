@@ -34,7 +34,8 @@ export interface RawAttribute {
 /** Calls `fn` for each attribute in `data`; `type` includes the NLA_F_ flags. */
 export function eachAttribute(data: Buffer, fn: (type: number, payload: Buffer) => void): void {
   for (let at = 0; at < data.length; ) {
-    if (data.length - at < NLA_HDRLEN) throw new DecodeError(`${data.length - at} bytes behind the last attribute`);
+    if (data.length - at < NLA_HDRLEN)
+      throw new DecodeError(`${data.length - at} bytes behind the last attribute`);
     const length = data.readUInt16LE(at);
     if (length < NLA_HDRLEN || length > data.length - at) {
       throw new DecodeError(`an attribute claims ${length} of ${data.length - at} bytes`);
@@ -68,7 +69,9 @@ export type Decoded<C> = C extends Codec<infer T> ? T : never;
 /** Attributes by name. */
 export function struct<F extends Fields>(fields: F): Codec<Values<F>> {
   const ordered = Object.entries(fields);
-  const byType = new Map(ordered.map(([name, field]) => [field.type & NLA_TYPE_MASK, { name, codec: field.codec }]));
+  const byType = new Map(
+    ordered.map(([name, field]) => [field.type & NLA_TYPE_MASK, { name, codec: field.codec }]),
+  );
   return {
     put(out, value) {
       const values: Readonly<Record<string, unknown>> = value;
@@ -127,20 +130,32 @@ export function u8(type: number): Field<number> {
 }
 
 export function u16be(type: number): Field<number> {
-  return { type, codec: { put: (out, value) => out.u16be(value), get: (data) => sized(data, 2).readUInt16BE(0) } };
+  return {
+    type,
+    codec: { put: (out, value) => out.u16be(value), get: (data) => sized(data, 2).readUInt16BE(0) },
+  };
 }
 
 export function u32be(type: number): Field<number> {
-  return { type, codec: { put: (out, value) => out.u32be(value), get: (data) => sized(data, 4).readUInt32BE(0) } };
+  return {
+    type,
+    codec: { put: (out, value) => out.u32be(value), get: (data) => sized(data, 4).readUInt32BE(0) },
+  };
 }
 
 /** A signed number, in network order. */
 export function s32be(type: number): Field<number> {
-  return { type, codec: { put: (out, value) => out.u32be(value >>> 0), get: (data) => sized(data, 4).readInt32BE(0) } };
+  return {
+    type,
+    codec: { put: (out, value) => out.u32be(value >>> 0), get: (data) => sized(data, 4).readInt32BE(0) },
+  };
 }
 
 export function u64be(type: number): Field<bigint> {
-  return { type, codec: { put: (out, value) => out.u64be(value), get: (data) => sized(data, 8).readBigUInt64BE(0) } };
+  return {
+    type,
+    codec: { put: (out, value) => out.u64be(value), get: (data) => sized(data, 8).readBigUInt64BE(0) },
+  };
 }
 
 /** NUL-terminated text. */

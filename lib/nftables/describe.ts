@@ -5,7 +5,11 @@ import type { SetElement } from './elements.ts';
 import { fieldsOf, setPlan } from './layout.ts';
 import type { TypeName } from './layout.ts';
 
-const PROTOCOL_NAMES: ReadonlyMap<number, string> = new Map([[6, 'tcp'], [17, 'udp'], [132, 'sctp']]);
+const PROTOCOL_NAMES: ReadonlyMap<number, string> = new Map([
+  [6, 'tcp'],
+  [17, 'udp'],
+  [132, 'sctp'],
+]);
 
 function describeField(type: TypeName, bytes: Uint8Array): string {
   switch (type) {
@@ -32,7 +36,9 @@ function describe(types: readonly TypeName[], bytes: Uint8Array): string {
 /** An interval reads "first-last". */
 export function describeKey({ set, key, keyEnd }: SetElement): string {
   const types = setPlan(set).key;
-  return keyEnd ? `${describe(types, key)}-${describe(types.slice(1), keyEnd.subarray(16))}` : describe(types, key);
+  return keyEnd
+    ? `${describe(types, key)}-${describe(types.slice(1), keyEnd.subarray(16))}`
+    : describe(types, key);
 }
 
 /** What a map's element leads to; empty for the element of a set. */

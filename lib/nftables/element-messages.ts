@@ -48,9 +48,18 @@ function lists(elements: readonly SetElement[]): { set: SetName; list: SetElemen
   return done;
 }
 
-export function elementMessages(name: ElementMessage, elements: readonly SetElement[], flags = 0): NftMessage<ElementMessage>[] {
+export function elementMessages(
+  name: ElementMessage,
+  elements: readonly SetElement[],
+  flags = 0,
+): NftMessage<ElementMessage>[] {
   const encode = name === 'NEWSETELEM' ? withComment : keyOnly;
   return lists(elements).map(({ set, list }) => {
-    return { name, family: setPlan(set).family, flags, body: { table: TABLE, set, elements: list.map(encode) } };
+    return {
+      name,
+      family: setPlan(set).family,
+      flags,
+      body: { table: TABLE, set, elements: list.map(encode) },
+    };
   });
 }

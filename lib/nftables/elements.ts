@@ -28,7 +28,8 @@ function portBytes(port: number): Buffer {
 
 /** Throws RangeError for a port outside 1 to 65535. */
 function checkedPort(port: number, count: number): void {
-  if (port < 1 || count < 1 || port + count - 1 > 65535) throw new RangeError(`ports ${port} to ${port + count - 1}`);
+  if (port < 1 || count < 1 || port + count - 1 > 65535)
+    throw new RangeError(`ports ${port} to ${port + count - 1}`);
 }
 
 function publishElements(forward: PortForward, comment: string): SetElement[] {
@@ -49,7 +50,10 @@ function publishElements(forward: PortForward, comment: string): SetElement[] {
   }));
 }
 
-function macElements({ hostIfname, mac }: { hostIfname: string; mac: string }, comment: string): SetElement[] {
+function macElements(
+  { hostIfname, mac }: { hostIfname: string; mac: string },
+  comment: string,
+): SetElement[] {
   const ifname = ifnameBytes(hostIfname);
   return [
     { set: 'checked', key: ifname, comment },
@@ -62,7 +66,12 @@ function masqueradeElement(address: Address, comment: string): SetElement {
 }
 
 /** The elements that go with the attachment. Throws RangeError for ports that do not exist. */
-export function attachmentElements({ owner, masquerade, forwards, macSpoofCheck }: AttachmentRules): SetElement[] {
+export function attachmentElements({
+  owner,
+  masquerade,
+  forwards,
+  macSpoofCheck,
+}: AttachmentRules): SetElement[] {
   const comment = ownerComment(owner);
   return [
     ...masquerade.map((address) => masqueradeElement(address, comment)),

@@ -37,7 +37,10 @@ export function forwardChains(nf: NetlinkSocket): ForwardChain[] {
 }
 
 /** A chain's rules in their order. */
-export function rulesOf(nf: NetlinkSocket, { family, table, name }: Pick<ForwardChain, 'family' | 'table' | 'name'>): Rule[] {
+export function rulesOf(
+  nf: NetlinkSocket,
+  { family, table, name }: Pick<ForwardChain, 'family' | 'table' | 'name'>,
+): Rule[] {
   const found = list(nf, 'RULE', family, { table, chain: name }, OP);
   return found.map(({ body }) => body).filter((rule) => rule.table === table && rule.chain === name);
 }

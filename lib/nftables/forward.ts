@@ -7,7 +7,13 @@ import { NLM_F_CREATE } from '../netlink/socket.ts';
 import type { NetlinkSocket } from '../netlink/socket.ts';
 import { NF_ACCEPT } from './data.ts';
 import type { Expression } from './expression.ts';
-import { IPS_DST_NAT, NFT_CT_STATE, NFT_CT_STATUS, NF_CT_STATE_ESTABLISHED, NF_CT_STATE_RELATED } from './expressions/ct.ts';
+import {
+  IPS_DST_NAT,
+  NFT_CT_STATE,
+  NFT_CT_STATUS,
+  NF_CT_STATE_ESTABLISHED,
+  NF_CT_STATE_RELATED,
+} from './expressions/ct.ts';
 import { NFT_META_IIFNAME, NFT_META_OIFNAME } from './expressions/meta.ts';
 import { forwardChains, refusingChains, rulesOf } from './forward-chains.ts';
 import type { ForwardChain } from './forward-chains.ts';
@@ -17,7 +23,14 @@ import type { NftMessage } from './message.ts';
 import type { Rule } from './messages/rule.ts';
 import { commitPlanned } from './planned.ts';
 import { commentIn, commented } from './userdata.ts';
-import { XT_STATE_DNAT, XT_STATE_ESTABLISHED, XT_STATE_RELATED, comment, commentText, conntrackState } from './xt.ts';
+import {
+  XT_STATE_DNAT,
+  XT_STATE_ESTABLISHED,
+  XT_STATE_RELATED,
+  comment,
+  commentText,
+  conntrackState,
+} from './xt.ts';
 
 const ACCEPT = verdict(NF_ACCEPT);
 
@@ -34,7 +47,14 @@ function iptablesRules(bridge: string): Pick<Rule, 'expressions' | 'compat'>[] {
   // With its terminating zero, the comparison takes in the whole name.
   const name = equals(Buffer.from(`${bridge}\0`));
   const rule = (key: number, ...matches: Expression[]) => ({
-    expressions: [loadMeta(key), name, ...matches, comment(tag(bridge)), { kind: 'counter', bytes: 0n, packets: 0n } as const, ACCEPT],
+    expressions: [
+      loadMeta(key),
+      name,
+      ...matches,
+      comment(tag(bridge)),
+      { kind: 'counter', bytes: 0n, packets: 0n } as const,
+      ACCEPT,
+    ],
     compat: { protocol: 0, flags: 0 },
   });
   return [
@@ -47,7 +67,10 @@ function iptablesRules(bridge: string): Pick<Rule, 'expressions' | 'compat'>[] {
 function nativeRules(bridge: string): Pick<Rule, 'expressions' | 'userdata'>[] {
   const name = equals(ifnameBytes(bridge));
   const userdata = commented(tag(bridge));
-  const rule = (key: number, ...matches: Expression[]) => ({ expressions: [loadMeta(key), name, ...matches, ACCEPT], userdata });
+  const rule = (key: number, ...matches: Expression[]) => ({
+    expressions: [loadMeta(key), name, ...matches, ACCEPT],
+    userdata,
+  });
   return [
     rule(NFT_META_IIFNAME),
     rule(NFT_META_OIFNAME, ...ctBits(NFT_CT_STATE, NF_CT_STATE_ESTABLISHED | NF_CT_STATE_RELATED)),
@@ -74,7 +97,12 @@ function deletion({ family, table, name }: ForwardChain, { handle = 0n }: Rule):
 function insertions(chain: ForwardChain, bridge: string): NftMessage[] {
   const rules = isIptables(chain) ? iptablesRules(bridge) : nativeRules(bridge);
   return rules.map((rule) => {
-    return { name: 'NEWRULE', family: chain.family, flags: NLM_F_CREATE, body: { table: chain.table, chain: chain.name, ...rule } };
+    return {
+      name: 'NEWRULE',
+      family: chain.family,
+      flags: NLM_F_CREATE,
+      body: { table: chain.table, chain: chain.name, ...rule },
+    };
   });
 }
 
@@ -106,7 +134,8 @@ function taggedBridge(rule: Rule): string | undefined {
   if (bridge === undefined) return undefined;
   const names = [ifnameBytes(bridge), Buffer.from(`${bridge}\0`)];
   const looks = expressions.some(({ kind, ...rest }) => {
-    const value = kind === 'cmp' && 'data' in rest && rest.data && 'value' in rest.data ? rest.data.value : undefined;
+    const value =
+      kind === 'cmp' && 'data' in rest && rest.data && 'value' in rest.data ? rest.data.value : undefined;
     return value !== undefined && names.some((name) => name.equals(value));
   });
   return looks ? bridge : undefined;
@@ -114,12 +143,17 @@ function taggedBridge(rule: Rule): string | undefined {
 
 /** The bridges that acceptForwarding() has opened the host's firewall for. */
 export function forwardedBridges(nf: NetlinkSocket): string[] {
-  const rules = forwardChains(nf).filter(({ use }) => use > 0).flatMap((chain) => rulesOf(nf, chain));
+  const rules = forwardChains(nf)
+    .filter(({ use }) => use > 0)
+    .flatMap((chain) => rulesOf(nf, chain));
   return [...new Set(rules.flatMap((rule) => taggedBridge(rule) ?? []))];
 }
 
 function nameOf({ family, table, name }: ForwardChain): string {
-  const families = new Map([[NFPROTO_INET, 'inet'], [NFPROTO_IPV4, 'ip']]);
+  const families = new Map([
+    [NFPROTO_INET, 'inet'],
+    [NFPROTO_IPV4, 'ip'],
+  ]);
   return `${families.get(family) ?? 'ip6'} ${table} ${name}`;
 }
 
@@ -127,5 +161,8 @@ function nameOf({ family, table, name }: ForwardChain): string {
 export function checkForwarding(nf: NetlinkSocket, bridge: string): string[] {
   return refusingChains(nf)
     .filter(({ rules }) => tagged(rules, bridge).length !== RULE_COUNT)
-    .map(({ chain }) => `the host's firewall chain ${nameOf(chain)} drops by default and does not let bridge ${bridge} through`);
+    .map(
+      ({ chain }) =>
+        `the host's firewall chain ${nameOf(chain)} drops by default and does not let bridge ${bridge} through`,
+    );
 }

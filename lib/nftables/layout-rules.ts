@@ -5,13 +5,35 @@
 import type { Family } from '../base/ip.ts';
 import { NFT_JUMP, NFT_RETURN, NF_DROP } from './data.ts';
 import type { Expression } from './expression.ts';
-import { IPS_DST_NAT, NFT_CT_STATE, NFT_CT_STATUS, NF_CT_STATE_ESTABLISHED, NF_CT_STATE_RELATED } from './expressions/ct.ts';
+import {
+  IPS_DST_NAT,
+  NFT_CT_STATE,
+  NFT_CT_STATUS,
+  NF_CT_STATE_ESTABLISHED,
+  NF_CT_STATE_RELATED,
+} from './expressions/ct.ts';
 import { NFT_META_IIFNAME, NFT_META_OIFNAME } from './expressions/meta.ts';
 import { NFT_PAYLOAD_LL_HEADER } from './expressions/payload.ts';
 import {
-  ctBits, dnatByMap, equals, inSet, loadAddress, loadMeta, loadService, masked, notInSet, ofFamily, toLocalAddress, verdict,
+  ctBits,
+  dnatByMap,
+  equals,
+  inSet,
+  loadAddress,
+  loadMeta,
+  loadService,
+  masked,
+  notInSet,
+  ofFamily,
+  toLocalAddress,
+  verdict,
 } from './match.ts';
-import { NF_INET_FORWARD, NF_INET_LOCAL_OUT, NF_INET_POST_ROUTING, NF_INET_PRE_ROUTING } from './messages/chain.ts';
+import {
+  NF_INET_FORWARD,
+  NF_INET_LOCAL_OUT,
+  NF_INET_POST_ROUTING,
+  NF_INET_PRE_ROUTING,
+} from './messages/chain.ts';
 
 export interface RulePlan {
   readonly comment: string;
@@ -40,7 +62,8 @@ const ALL_ONES = Buffer.alloc(4, 0xff);
 const fromBridge = [loadMeta(NFT_META_IIFNAME), inSet('bridges')];
 const toGuarded = [loadMeta(NFT_META_OIFNAME), inSet('guarded')];
 const redirected = ctBits(NFT_CT_STATUS, IPS_DST_NAT);
-const loopback = (which: 'source' | 'destination') => [ofFamily(4), loadAddress(4, which, 1, 1), equals(LOOPBACK_NET)].flat();
+const loopback = (which: 'source' | 'destination') =>
+  [ofFamily(4), loadAddress(4, which, 1, 1), equals(LOOPBACK_NET)].flat();
 
 /**
  * Publishing on 127.0.0.1 needs route_localnet on the bridge, and with it a container could address the host's loopback
@@ -51,7 +74,12 @@ const guard: ChainPlan = {
   name: 'guard',
   base: { type: 'filter', hook: NF_INET_PRE_ROUTING, priority: RAW },
   rules: [
-    rule("nobody outside reaches the host's loopback services", fromBridge, loopback('destination'), verdict(NF_DROP)),
+    rule(
+      "nobody outside reaches the host's loopback services",
+      fromBridge,
+      loopback('destination'),
+      verdict(NF_DROP),
+    ),
     rule('nor pretends to be the host', fromBridge, loopback('source'), verdict(NF_DROP)),
   ],
 };
@@ -64,7 +92,12 @@ function publishOnOne(family: Family): RulePlan {
 }
 
 function publishOnAll(family: Family): RulePlan {
-  return rule('published on every address', ofFamily(family), loadService(1, 9), dnatByMap(family, `publish${family}`));
+  return rule(
+    'published on every address',
+    ofFamily(family),
+    loadService(1, 9),
+    dnatByMap(family, `publish${family}`),
+  );
 }
 
 const LOOPBACK6 = Buffer.alloc(16);
@@ -76,7 +109,13 @@ LOOPBACK6[15] = 1;
  * ::1 dev BRIDGE table local" would let answers in, but not where br_netfilter shows bridged frames to ip6tables: there they
  * are translated before ip6_rcv_core() looks for ::1 on interfaces other than lo. Seen with Linux 6.18.)
  */
-const notLoopback6 = rule('an answer to ::1 would not be let in', ofFamily(6), loadAddress(6, 'destination'), equals(LOOPBACK6), RETURN);
+const notLoopback6 = rule(
+  'an answer to ::1 would not be let in',
+  ofFamily(6),
+  loadAddress(6, 'destination'),
+  equals(LOOPBACK6),
+  RETURN,
+);
 
 const publish: ChainPlan = {
   name: 'publish',
@@ -85,7 +124,9 @@ const publish: ChainPlan = {
 
 /** CVE-2025-67499: without the question to the routing table, traffic forwarded to any host's port of that number was ours. */
 function redirecting(name: string, hook: number): ChainPlan {
-  const rules = [rule('what passes through is never redirected', toLocalAddress(), verdict(NFT_JUMP, 'publish'))];
+  const rules = [
+    rule('what passes through is never redirected', toLocalAddress(), verdict(NFT_JUMP, 'publish')),
+  ];
   return { name, base: { type: 'nat', hook, priority: DSTNAT }, rules };
 }
 
@@ -95,14 +136,22 @@ function redirecting(name: string, hook: number): ChainPlan {
  * neighbour has a destination far away.
  */
 function inside(family: Family): Expression[] {
-  return [...ofFamily(family), loadMeta(NFT_META_OIFNAME), loadAddress(family, 'source', 2), inSet(`inside${family}`)];
+  return [
+    ...ofFamily(family),
+    loadMeta(NFT_META_OIFNAME),
+    loadAddress(family, 'source', 2),
+    inSet(`inside${family}`),
+  ];
 }
 
 function fromMasqueraded(family: Family): Expression[] {
   return [...ofFamily(family), loadAddress(family, 'source'), inSet(`masq${family}`)];
 }
 
-const toAddress = (family: Family, length?: number) => [...ofFamily(family), loadAddress(family, 'destination', 1, length)];
+const toAddress = (family: Family, length?: number) => [
+  ...ofFamily(family),
+  loadAddress(family, 'destination', 1, length),
+];
 
 function linkLocal(): Expression[] {
   const mask = Buffer.alloc(16);
@@ -120,10 +169,22 @@ const postrouting: ChainPlan = {
   rules: [
     rule(HAIRPIN, redirected, inside(4), MASQUERADE),
     rule(HAIRPIN, redirected, inside(6), MASQUERADE),
-    rule('from the host by its loopback address', redirected, loadMeta(NFT_META_OIFNAME), inSet('bridges'), loopback('source'), MASQUERADE),
+    rule(
+      'from the host by its loopback address',
+      redirected,
+      loadMeta(NFT_META_OIFNAME),
+      inSet('bridges'),
+      loopback('source'),
+      MASQUERADE,
+    ),
     rule('within one network', inside(4), RETURN),
     rule('within one network', inside(6), RETURN),
-    rule('multicast', toAddress(4), masked(Buffer.from([0xf0, 0, 0, 0]), Buffer.from([0xe0, 0, 0, 0])), RETURN),
+    rule(
+      'multicast',
+      toAddress(4),
+      masked(Buffer.from([0xf0, 0, 0, 0]), Buffer.from([0xe0, 0, 0, 0])),
+      RETURN,
+    ),
     rule('broadcast', toAddress(4), equals(ALL_ONES), RETURN),
     rule('multicast', toAddress(6, 1), equals(Buffer.from([0xff])), RETURN),
     rule('link-local', toAddress(6), linkLocal(), RETURN),
@@ -141,7 +202,11 @@ const forward: ChainPlan = {
     rule('published ports', toGuarded, redirected, RETURN),
     rule(
       'new connections from elsewhere',
-      toGuarded, loadMeta(NFT_META_IIFNAME), loadMeta(NFT_META_OIFNAME, 2), notInSet('same_bridge'), verdict(NF_DROP),
+      toGuarded,
+      loadMeta(NFT_META_IIFNAME),
+      loadMeta(NFT_META_OIFNAME, 2),
+      notInSet('same_bridge'),
+      verdict(NF_DROP),
     ),
   ],
 };
@@ -164,7 +229,12 @@ export const BRIDGE_CHAINS: readonly ChainPlan[] = [
     rules: [
       rule(
         'only its own MAC address',
-        loadMeta(NFT_META_IIFNAME), inSet('checked'), loadMeta(NFT_META_IIFNAME), sourceMac, notInSet('macs'), verdict(NF_DROP),
+        loadMeta(NFT_META_IIFNAME),
+        inSet('checked'),
+        loadMeta(NFT_META_IIFNAME),
+        sourceMac,
+        notInSet('macs'),
+        verdict(NF_DROP),
       ),
     ],
   },

@@ -39,11 +39,17 @@ interface SetPlan {
   readonly of: 'attachment' | 'bridge';
 }
 
-function plan(family: number, of: SetPlan['of'], key: readonly TypeName[], more: Partial<SetPlan> = {}): SetPlan {
+function plan(
+  family: number,
+  of: SetPlan['of'],
+  key: readonly TypeName[],
+  more: Partial<SetPlan> = {},
+): SetPlan {
   return { family, of, key, ...more };
 }
 
-const attachment = (key: readonly TypeName[], data?: readonly TypeName[]) => plan(NFPROTO_INET, 'attachment', key, data && { data });
+const attachment = (key: readonly TypeName[], data?: readonly TypeName[]) =>
+  plan(NFPROTO_INET, 'attachment', key, data && { data });
 const bridge = (key: readonly TypeName[]) => plan(NFPROTO_INET, 'bridge', key);
 
 /** Intervals cost more the more there are of them (the kernel copies the set to change it): only bridges have some. */
@@ -106,7 +112,8 @@ export function concatenate(types: readonly TypeName[], fields: readonly Uint8Ar
   let at = 0;
   types.forEach((type, index) => {
     const field = fields[index];
-    if (field?.length !== TYPES[type].length) throw new RangeError(`${type} has ${TYPES[type].length} bytes, not ${field?.length}`);
+    if (field?.length !== TYPES[type].length)
+      throw new RangeError(`${type} has ${TYPES[type].length} bytes, not ${field?.length}`);
     bytes.set(field, at);
     at += padded(type);
   });
@@ -157,10 +164,20 @@ export function skeleton(family: number): NftMessage[] {
   const chains = chainsOf(family);
   const sets = SET_NAMES.filter((name) => SETS[name].family === family);
   return [
-    { name: 'NEWTABLE', family, flags: NLM_F_CREATE | NLM_F_EXCL, body: { name: TABLE, flags: 0, userdata: commented(LAYOUT_COMMENT) } },
+    {
+      name: 'NEWTABLE',
+      family,
+      flags: NLM_F_CREATE | NLM_F_EXCL,
+      body: { name: TABLE, flags: 0, userdata: commented(LAYOUT_COMMENT) },
+    },
     ...chains.map((chain) => chainMessage(family, chain)),
     ...sets.map((name): NftMessage => {
-      return { name: 'NEWSET', family, flags: NLM_F_CREATE, body: definition(name, SET_NAMES.indexOf(name) + 1) };
+      return {
+        name: 'NEWSET',
+        family,
+        flags: NLM_F_CREATE,
+        body: definition(name, SET_NAMES.indexOf(name) + 1),
+      };
     }),
     ...chains.flatMap((chain) =>
       chain.rules.map(({ comment, expressions }): NftMessage => {

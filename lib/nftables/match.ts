@@ -45,8 +45,19 @@ export function ofFamily(family: Family): Expression[] {
 }
 
 /** The packet's source or destination address into a register; of a family known by then. */
-export function loadAddress(family: Family, which: 'source' | 'destination', dreg = 1, length: number = ADDRESS_LENGTHS[family]): Expression {
-  return { kind: 'payload', dreg, base: NFT_PAYLOAD_NETWORK_HEADER, offset: ADDRESS_OFFSETS[family][which], length };
+export function loadAddress(
+  family: Family,
+  which: 'source' | 'destination',
+  dreg = 1,
+  length: number = ADDRESS_LENGTHS[family],
+): Expression {
+  return {
+    kind: 'payload',
+    dreg,
+    base: NFT_PAYLOAD_NETWORK_HEADER,
+    offset: ADDRESS_OFFSETS[family][which],
+    length,
+  };
 }
 
 /** The layer 4 protocol and the destination port (its offset is the same in TCP, UDP and SCTP) into two registers. */
@@ -60,14 +71,24 @@ export function loadService(protocolReg: number, portReg: number): Expression[] 
 /** `and mask`, then equal to `value`: a prefix that does not end on a byte. */
 export function masked(mask: Uint8Array, value: Uint8Array): Expression[] {
   const xor = { value: Buffer.alloc(mask.length) };
-  return [{ kind: 'bitwise', sreg: 1, dreg: 1, length: mask.length, mask: { value: mask }, xor }, equals(value)];
+  return [
+    { kind: 'bitwise', sreg: 1, dreg: 1, length: mask.length, mask: { value: mask }, xor },
+    equals(value),
+  ];
 }
 
 /** Any of `bits` set in what connection tracking knows under `key`. */
 export function ctBits(key: number, bits: number): Expression[] {
   return [
     { kind: 'ct', key, dreg: 1 },
-    { kind: 'bitwise', sreg: 1, dreg: 1, length: 4, mask: { value: hostOrder(bits) }, xor: { value: hostOrder(0) } },
+    {
+      kind: 'bitwise',
+      sreg: 1,
+      dreg: 1,
+      length: 4,
+      mask: { value: hostOrder(bits) },
+      xor: { value: hostOrder(0) },
+    },
     { kind: 'cmp', sreg: 1, op: NFT_CMP_NEQ, data: { value: hostOrder(0) } },
   ];
 }

@@ -49,7 +49,12 @@ export type Body<N extends MessageName> = Decoded<Messages[N]['body']>;
 
 /** One message; which attributes `body` has follows from `name`. */
 export type NftMessage<N extends MessageName = MessageName> = {
-  readonly [K in N]: { readonly name: K; readonly family: number; readonly flags?: number; readonly body: Body<K> };
+  readonly [K in N]: {
+    readonly name: K;
+    readonly family: number;
+    readonly flags?: number;
+    readonly body: Body<K>;
+  };
 }[N];
 
 /** The netlink message type. */
@@ -73,7 +78,10 @@ export function encodeMessage(message: NftMessage): Buffer {
 }
 
 /** Reads what follows the netlink header of a message of this name; throws DecodeError. */
-export function decodeMessage<N extends MessageName>(name: N, data: Buffer): { family: number; body: Body<N> } {
+export function decodeMessage<N extends MessageName>(
+  name: N,
+  data: Buffer,
+): { family: number; body: Body<N> } {
   if (data.length < NFGENMSG_LENGTH) throw new DecodeError('an nfnetlink message without its header');
   const codec = MESSAGES[name].body as Codec<Body<N>>;
   return { family: data.readUInt8(0), body: codec.get(data.subarray(NFGENMSG_LENGTH)) };

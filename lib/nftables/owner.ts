@@ -15,7 +15,9 @@ export interface Owner {
 /** The comment of an attachment's elements; for very long names a digest stands in for them. */
 export function ownerComment({ network, containerId, ifname }: Owner): string {
   const comment = `${network}/${containerId}/${ifname}`;
-  return Buffer.byteLength(comment) <= COMMENT_MAX_LENGTH ? comment : `sha256:${sha256(comment).toString('hex')}`;
+  return Buffer.byteLength(comment) <= COMMENT_MAX_LENGTH
+    ? comment
+    : `sha256:${sha256(comment).toString('hex')}`;
 }
 
 /** The comment of the elements that belong to a bridge. Neither network names nor digests have a space. */

@@ -32,7 +32,9 @@ function setElement(set: SetName, element: Element): SetElement | undefined {
 export function elementsOf(nf: NetlinkSocket, set: SetName): SetElement[] {
   try {
     const found = list(nf, 'SETELEM', setPlan(set).family, { table: TABLE, set }, OP);
-    return found.flatMap(({ body }) => body.elements ?? []).flatMap((element) => setElement(set, element) ?? []);
+    return found
+      .flatMap(({ body }) => body.elements ?? [])
+      .flatMap((element) => setElement(set, element) ?? []);
   } catch (error) {
     if (isErrno(error, 'ENOENT')) return [];
     throw error;
@@ -43,11 +45,15 @@ export function elementsOf(nf: NetlinkSocket, set: SetName): SetElement[] {
 function askSingly(nf: NetlinkSocket, set: SetName, wanted: readonly SetElement[]): SetElement[] {
   const type = messageType('GETSETELEM');
   const requests = wanted.flatMap((element) => elementMessages('GETSETELEM', [element]));
-  const { replies, failures } = nf.exchange(requests.map((message) => ({ type, data: encodeMessage(message), op: OP })));
+  const { replies, failures } = nf.exchange(
+    requests.map((message) => ({ type, data: encodeMessage(message), op: OP })),
+  );
   const failure = failures.find(({ error }) => error.code !== 'ENOENT');
   if (failure) throw failure.error;
   const found = replies.flatMap((messages) => readAnswers('SETELEM', messages));
-  return found.flatMap(({ body }) => body.elements ?? []).flatMap((element) => setElement(set, element) ?? []);
+  return found
+    .flatMap(({ body }) => body.elements ?? [])
+    .flatMap((element) => setElement(set, element) ?? []);
 }
 
 /** What tells elements apart. */
@@ -73,7 +79,9 @@ export function distinct(elements: readonly SetElement[]): SetElement[] {
     if (there === undefined || (there !== element && covers(element, there))) byId.set(id, element);
   }
   const intervals = [...byId.values()].filter(({ keyEnd }) => keyEnd);
-  return [...byId.values()].filter((element) => !intervals.some((other) => other !== element && covers(other, element)));
+  return [...byId.values()].filter(
+    (element) => !intervals.some((other) => other !== element && covers(other, element)),
+  );
 }
 
 /**

@@ -10,24 +10,46 @@ export interface Found<K extends Kind> {
   readonly body: Body<`NEW${K}`>;
 }
 
-export function getRequest<K extends Kind>(kind: K, family: number, body: Body<`GET${K}`>, op: string): NetlinkRequest {
+export function getRequest<K extends Kind>(
+  kind: K,
+  family: number,
+  body: Body<`GET${K}`>,
+  op: string,
+): NetlinkRequest {
   const name: MessageName = `GET${kind}`;
   return { type: messageType(name), data: encodeMessage({ name, family, body } as NftMessage), op };
 }
 
 /** What answers to a GET of this kind say. */
-export function readAnswers<K extends Kind>(kind: K, messages: readonly { type: number; data: Buffer }[]): Found<K>[] {
+export function readAnswers<K extends Kind>(
+  kind: K,
+  messages: readonly { type: number; data: Buffer }[],
+): Found<K>[] {
   const name = `NEW${kind}` as const;
   const type = messageType(name);
-  return messages.filter((message) => message.type === type).map(({ data }) => decodeMessage(name, data)) as Found<K>[];
+  return messages
+    .filter((message) => message.type === type)
+    .map(({ data }) => decodeMessage(name, data)) as Found<K>[];
 }
 
-export function getOne<K extends Kind>(nf: NetlinkSocket, kind: K, family: number, body: Body<`GET${K}`>, op: string): Found<K>[] {
+export function getOne<K extends Kind>(
+  nf: NetlinkSocket,
+  kind: K,
+  family: number,
+  body: Body<`GET${K}`>,
+  op: string,
+): Found<K>[] {
   return readAnswers(kind, nf.request(getRequest(kind, family, body, op)));
 }
 
 /** All of one kind that `body` (a table, a chain, a set) narrows it down to. */
-export function list<K extends Kind>(nf: NetlinkSocket, kind: K, family: number, body: Body<`GET${K}`>, op: string): Found<K>[] {
+export function list<K extends Kind>(
+  nf: NetlinkSocket,
+  kind: K,
+  family: number,
+  body: Body<`GET${K}`>,
+  op: string,
+): Found<K>[] {
   return readAnswers(kind, nf.dump(getRequest(kind, family, body, op)));
 }
 

@@ -35,7 +35,10 @@ export type { AttachmentRules, IngressPolicy, NetworkRules, PortForward, Protoco
 
 /** Elements that a bridge shares may be there already: everyone on it adds them. */
 function additions(shared: readonly SetElement[], own: readonly SetElement[]): NftMessage[] {
-  return [...elementMessages('NEWSETELEM', shared, NLM_F_CREATE), ...elementMessages('NEWSETELEM', own, NLM_F_CREATE | NLM_F_EXCL)];
+  return [
+    ...elementMessages('NEWSETELEM', shared, NLM_F_CREATE),
+    ...elementMessages('NEWSETELEM', own, NLM_F_CREATE | NLM_F_EXCL),
+  ];
 }
 
 function portTaken(element: SetElement, holder: string, cause: unknown): NetmoorError {
@@ -87,7 +90,12 @@ function subnetConflicts(nf: NetlinkSocket, shared: readonly SetElement[]): Conf
 }
 
 /** Adds what is missing after the kernel has refused to add all. */
-function resolve(nf: NetlinkSocket, shared: readonly SetElement[], own: readonly SetElement[], refusal: SystemError): BatchFailure[] {
+function resolve(
+  nf: NetlinkSocket,
+  shared: readonly SetElement[],
+  own: readonly SetElement[],
+  refusal: SystemError,
+): BatchFailure[] {
   const generation = currentGeneration(nf, refusal.op);
   const mine = ownConflicts(nf, own, refusal);
   const bridge = subnetConflicts(nf, shared);
@@ -104,7 +112,11 @@ function outcome(failures: readonly BatchFailure[], ...worthRetrying: string[]):
   return raced;
 }
 
-function attemptAdd(nf: NetlinkSocket, a: AttachmentRules, everyOther: () => readonly AttachmentRules[]): SystemError | undefined {
+function attemptAdd(
+  nf: NetlinkSocket,
+  a: AttachmentRules,
+  everyOther: () => readonly AttachmentRules[],
+): SystemError | undefined {
   const op = 'add nftables elements';
   const shared = distinct(bridgeElements(a.rules));
   const own = distinct(attachmentElements(a));
@@ -120,9 +132,15 @@ function attemptAdd(nf: NetlinkSocket, a: AttachmentRules, everyOther: () => rea
     // A set is missing: somebody has taken the table apart.
     unfit = families;
   }
-  const others = everyOther().flatMap((other) => [...bridgeElements(other.rules), ...attachmentElements(other)]);
+  const others = everyOther().flatMap((other) => [
+    ...bridgeElements(other.rules),
+    ...attachmentElements(other),
+  ]);
   const fit = wanted.filter(({ set }) => !unfit.includes(setPlan(set).family));
-  const messages = [...build(unfit, states, distinct([...wanted, ...others])), ...elementMessages('NEWSETELEM', fit, NLM_F_CREATE)];
+  const messages = [
+    ...build(unfit, states, distinct([...wanted, ...others])),
+    ...elementMessages('NEWSETELEM', fit, NLM_F_CREATE),
+  ];
   return outcome(tryCommit(nf, messages, 'create the nftables table'), 'EEXIST', 'ENOENT');
 }
 
@@ -131,7 +149,11 @@ function attemptAdd(nf: NetlinkSocket, a: AttachmentRules, everyOther: () => rea
  * the tables have to be built, and says what other attachments need.
  * Throws NetmoorError('port-taken') naming the holder of a published port, and SystemError.
  */
-export function addAttachment(nf: NetlinkSocket, a: AttachmentRules, everyOther: () => readonly AttachmentRules[]): void {
+export function addAttachment(
+  nf: NetlinkSocket,
+  a: AttachmentRules,
+  everyOther: () => readonly AttachmentRules[],
+): void {
   for (let attempt = 1; ; attempt++) {
     const reason = attemptAdd(nf, a, everyOther);
     if (reason === undefined) return;
@@ -175,7 +197,9 @@ export function removeAttachment(nf: NetlinkSocket, a: AttachmentRules, last: La
 export function removeElementsOf(nf: NetlinkSocket, owners: ReadonlySet<string>): number {
   let count = 0;
   commitPlanned(nf, REMOVAL, () => {
-    const elements = SET_NAMES.flatMap((set) => elementsOf(nf, set)).filter(({ comment }) => owners.has(comment));
+    const elements = SET_NAMES.flatMap((set) => elementsOf(nf, set)).filter(({ comment }) =>
+      owners.has(comment),
+    );
     count = elements.length;
     return elementMessages('DELSETELEM', elements);
   });

@@ -25,7 +25,11 @@ export interface TableState {
 export function tableStates(nf: NetlinkSocket, families: readonly number[]): Map<number, TableState> {
   const type = messageType('GETTABLE');
   const op = 'look for the nftables table';
-  const requests = families.map((family) => ({ type, data: encodeMessage({ name: 'GETTABLE', family, body: { name: TABLE } }), op }));
+  const requests = families.map((family) => ({
+    type,
+    data: encodeMessage({ name: 'GETTABLE', family, body: { name: TABLE } }),
+    op,
+  }));
   const { replies, failures } = nf.exchange(requests);
   const failure = failures.find(({ error }) => error.code !== 'ENOENT');
   if (failure) throw failure.error;
@@ -40,7 +44,11 @@ export function tableStates(nf: NetlinkSocket, families: readonly number[]): Map
  * Builds the tables of `families` with `everything` in them. One that is there is replaced, by handle: the table of a process
  * that was faster is not ours to replace, and the transaction fails.
  */
-export function build(families: readonly number[], states: ReadonlyMap<number, TableState>, everything: readonly SetElement[]): NftMessage[] {
+export function build(
+  families: readonly number[],
+  states: ReadonlyMap<number, TableState>,
+  everything: readonly SetElement[],
+): NftMessage[] {
   return families.flatMap((family): NftMessage[] => {
     const state = states.get(family);
     const inFamily = everything.filter(({ set }) => setPlan(set).family === family);
@@ -60,7 +68,9 @@ function dropEmpty(family: number): NftMessage[] {
   const sets = SET_NAMES.filter((name) => SETS[name].family === family);
   return [
     { name: 'DELRULE', family, body: { table: TABLE } },
-    ...sets.map((name): NftMessage => ({ name: 'DELSET', family, flags: NLM_F_NONREC, body: { table: TABLE, name } })),
+    ...sets.map(
+      (name): NftMessage => ({ name: 'DELSET', family, flags: NLM_F_NONREC, body: { table: TABLE, name } }),
+    ),
     { name: 'DELTABLE', family, body: { name: TABLE } },
   ];
 }
@@ -69,7 +79,11 @@ function dropEmpty(family: number): NftMessage[] {
 export function dropTables(nf: NetlinkSocket): void {
   const op = 'remove the nftables table';
   for (const [family, { handle, current }] of tableStates(nf, FAMILIES)) {
-    const failures = tryCommit(nf, current ? dropEmpty(family) : [{ name: 'DELTABLE', family, body: { handle } }], op);
+    const failures = tryCommit(
+      nf,
+      current ? dropEmpty(family) : [{ name: 'DELTABLE', family, body: { handle } }],
+      op,
+    );
     if (failures.length > 0 && !failedWith(failures, 'EBUSY', 'ENOENT')) throw failures[0]?.error;
   }
 }

@@ -29,7 +29,8 @@ const entries: Codec<readonly UserdataEntry[]> = {
     const list: UserdataEntry[] = [];
     for (let at = 0; at < data.length; ) {
       const length = data[at + 1];
-      if (length === undefined || length > data.length - at - 2) throw new DecodeError('userdata ends within an entry');
+      if (length === undefined || length > data.length - at - 2)
+        throw new DecodeError('userdata ends within an entry');
       list.push({ type: data.readUInt8(at), value: data.subarray(at + 2, at + 2 + length) });
       at += 2 + length;
     }
@@ -63,7 +64,8 @@ export function userdata(type: number): Field<readonly UserdataEntry[] | Uint8Ar
 /** Userdata that says `comment`, at most COMMENT_MAX_LENGTH bytes of it. */
 export function commented(comment: string): readonly UserdataEntry[] {
   const value = Buffer.from(`${comment}\0`);
-  if (value.length > COMMENT_MAX_LENGTH + 1) throw new RangeError(`the comment ${JSON.stringify(comment)} is too long`);
+  if (value.length > COMMENT_MAX_LENGTH + 1)
+    throw new RangeError(`the comment ${JSON.stringify(comment)} is too long`);
   return [{ type: COMMENT, value }];
 }
 

@@ -84,7 +84,8 @@ export class Writer {
 
   close(at: number): void {
     const length = this.#length - at;
-    if (length > NLA_MAX_LENGTH) throw new RangeError(`an attribute of ${length} bytes is over ${NLA_MAX_LENGTH}`);
+    if (length > NLA_MAX_LENGTH)
+      throw new RangeError(`an attribute of ${length} bytes is over ${NLA_MAX_LENGTH}`);
     this.#bytes.writeUInt16LE(length, at);
     this.pad();
   }

@@ -6,7 +6,7 @@ import { decodeMessage, encodeMessage, messageName } from '../../lib/nftables/me
 import type { NftMessage } from '../../lib/nftables/message.ts';
 import { commentIn, commented } from '../../lib/nftables/userdata.ts';
 import { Writer } from '../../lib/nftables/writer.ts';
-import { readGoldens } from '../golden/golden.ts';
+import { readGoldens } from './golden.ts';
 
 const NFNL_MSG_BATCH_END = 0x11;
 const goldens = ['nft.hex', 'layout.hex'].flatMap(readGoldens);
@@ -17,7 +17,9 @@ const messages = goldens.flatMap(({ command, messages }) =>
 /** The attributes of a nest in the order of their numbers: nft and iptables-nft do not agree on one among themselves. */
 function sorted(data: Buffer): Buffer {
   const attributes: { type: number; payload: Buffer }[] = [];
-  eachAttribute(data, (type, payload) => attributes.push({ type, payload: type & 0x8000 ? sorted(payload) : payload }));
+  eachAttribute(data, (type, payload) =>
+    attributes.push({ type, payload: type & 0x8000 ? sorted(payload) : payload }),
+  );
   attributes.sort((a, b) => (a.type & 0x7fff) - (b.type & 0x7fff));
   const out = new Writer();
   for (const { type, payload } of attributes) {
@@ -36,7 +38,11 @@ t.test('what nft and iptables-nft send is read whole, and written back to the sa
     const { family, body } = decodeMessage(name, data);
     const again = encodeMessage({ name, family, body } as NftMessage);
     t.equal(sorted(again.subarray(4)).toString('hex'), sorted(data.subarray(4)).toString('hex'), command);
-    t.notMatch(JSON.stringify(body, (_, value: unknown) => (typeof value === 'bigint' ? Number(value) : value)), /"unknown"|"other"/, command);
+    t.notMatch(
+      JSON.stringify(body, (_, value: unknown) => (typeof value === 'bigint' ? Number(value) : value)),
+      /"unknown"|"other"/,
+      command,
+    );
   }
 });
 
@@ -75,10 +81,17 @@ t.test('what the codec does not know is kept', async (t) => {
 });
 
 t.test('an expression of a kind the codec does not know is kept', async (t) => {
-  const body = { table: 't', chain: 'c', expressions: [{ kind: 'other', name: 'quota', data: Buffer.from('0c0001000000000000000001', 'hex') }] } as const;
+  const body = {
+    table: 't',
+    chain: 'c',
+    expressions: [{ kind: 'other', name: 'quota', data: Buffer.from('0c0001000000000000000001', 'hex') }],
+  } as const;
   const data = encodeMessage({ name: 'NEWRULE', family: 1, body });
   t.match(decodeMessage('NEWRULE', Buffer.from(data)).body.expressions, [{ kind: 'other', name: 'quota' }]);
-  t.equal(encodeMessage({ name: 'NEWRULE', family: 1, body: decodeMessage('NEWRULE', data).body }).toString('hex'), data.toString('hex'));
+  t.equal(
+    encodeMessage({ name: 'NEWRULE', family: 1, body: decodeMessage('NEWRULE', data).body }).toString('hex'),
+    data.toString('hex'),
+  );
 });
 
 t.test('broken input: every truncation and many corruptions give a value or a DecodeError', async (t) => {
@@ -94,7 +107,10 @@ t.test('broken input: every truncation and many corruptions give a value or a De
     }
   };
   let seed = 7;
-  const next = (below: number) => (seed = (seed * 1103515245 + 12345) & 0x7fffffff) % below;
+  const next = (below: number) => {
+    seed = (Math.imul(seed, 1103515245) + 12345) & 0x7fffffff;
+    return seed % below;
+  };
   for (const { type, data } of messages) {
     for (let length = 0; length < data.length; length++) read(type, data.subarray(0, length));
     for (let round = 0; round < 50; round++) {

@@ -1,9 +1,15 @@
 /** netmoor's ruleset against the messages nft sends for test/golden/layout.nft. */
 import t from 'tap';
 import { concatenate, fieldsOf, skeleton } from '../../lib/nftables/layout.ts';
-import { NFPROTO_BRIDGE, NFPROTO_INET, decodeMessage, encodeMessage, messageName } from '../../lib/nftables/message.ts';
+import {
+  NFPROTO_BRIDGE,
+  NFPROTO_INET,
+  decodeMessage,
+  encodeMessage,
+  messageName,
+} from '../../lib/nftables/message.ts';
 import type { NftMessage } from '../../lib/nftables/message.ts';
-import { readGoldens } from '../golden/golden.ts';
+import { readGoldens } from './golden.ts';
 
 /** One message as text, without what nft adds: sets referred to by number beside their name, and notes for itself about their types. */
 function comparable(name: string, { family, body }: { family: number; body: object }): string {
@@ -33,7 +39,11 @@ t.test('concatenations: each field fills whole words, and comes back', async (t)
   const key = concatenate(['inet_proto', 'inet_service'], [Buffer.from([6]), Buffer.from([0, 80])]);
   t.equal(key.toString('hex'), '0600000000500000');
   t.strictSame(fieldsOf(['inet_proto', 'inet_service'], key), [Buffer.from([6]), Buffer.from([0, 80])]);
-  t.equal(concatenate(['inet_service'], [Buffer.from([0, 80])]).toString('hex'), '0050', 'a single field is not filled up');
+  t.equal(
+    concatenate(['inet_service'], [Buffer.from([0, 80])]).toString('hex'),
+    '0050',
+    'a single field is not filled up',
+  );
   t.equal(fieldsOf(['ipv4_addr'], Buffer.alloc(5)), undefined);
   t.throws(() => concatenate(['ipv4_addr'], [Buffer.alloc(16)]), RangeError);
 });
