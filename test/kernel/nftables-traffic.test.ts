@@ -362,6 +362,30 @@ test('the host’s loopback services stay its own (CVE-2020-8558)', { skip }, as
   );
 });
 
+test('nobody on a bridge passes for the host', { skip }, async (t) => {
+  await withHost(t, (host) =>
+    withNetfilter(host, async (nf) => {
+      await makeBridge(host);
+      const c2 = await moor(host, 2);
+      // Both sides as careless as their sysctls let them be.
+      await host.shell('echo 1 > /proc/sys/net/ipv4/conf/nm0/accept_local');
+      await c2.shell(`
+        echo 1 > /proc/sys/net/ipv4/conf/eth0/route_localnet
+        echo 1 > /proc/sys/net/ipv4/ip_nonlocal_bind`);
+      const ear = await Ear.open(host, 'UDP4-RECVFROM:9001,bind=10.89.0.1');
+      const say = (from: string) =>
+        c2.must(['socat', '-u', 'STDIN', `UDP4-SENDTO:10.89.0.1:9001,bind=${from}`], { input: 'x' });
+      await say('127.0.0.1');
+      await ear.hears(1);
+      addAttachment(nf, attachment('c2'), none);
+      await say('127.0.0.1');
+      await say('10.89.0.2');
+      await ear.hears(2);
+      t.strictSame(ear.heard(), ['127.0.0.1', '10.89.0.2']);
+    }),
+  );
+});
+
 test('another MAC address than its own', { skip }, async (t) => {
   await withHost(t, (host) =>
     withNetfilter(host, async (nf) => {
