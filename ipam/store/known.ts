@@ -3,10 +3,10 @@
  * record accounts for has to ask them all, so each is noted when used. The notes are links under /run: they are gone after a
  * reboot, and so is everything in the kernel that they speak for.
  */
-import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, readlinkSync, symlinkSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { isErrno } from '../../lib/base/errors.ts';
+import { sha256 } from '../../lib/base/sha256.ts';
 
 const NOTES = '/run/netmoor/stores';
 
@@ -15,7 +15,7 @@ export function noteStore(dir: string, notes = NOTES): void {
   const path = resolve(dir);
   try {
     mkdirSync(notes, { recursive: true, mode: 0o755 });
-    symlinkSync(path, join(notes, createHash('sha256').update(path).digest('hex').slice(0, 16)));
+    symlinkSync(path, join(notes, sha256(path).toString('hex', 0, 8)));
   } catch (error) {
     if (!isErrno(error, 'EEXIST', 'EACCES', 'EPERM', 'EROFS')) throw error;
   }
