@@ -14,6 +14,8 @@ export interface NetworkPlan {
   readonly subnet4: string;
   readonly subnet6: string;
   readonly cniVersion?: string;
+  /** Whether ports are published through this network; default true. */
+  readonly publishes?: boolean;
 }
 
 export interface Flavour {
@@ -51,7 +53,7 @@ export const reference: Flavour = {
   exact: false,
   plugins: (plan) => [
     bridgeConfig('bridge', plan),
-    { type: 'portmap', capabilities: { portMappings: true } },
+    ...(plan.publishes === false ? [] : [{ type: 'portmap', capabilities: { portMappings: true } }]),
     { type: 'firewall' },
   ],
   settled: async (host) => {
@@ -73,7 +75,7 @@ export const own: Flavour = {
     const { ipam, ...rest } = bridgeConfig('bridge-nat', plan);
     // The reference's own configuration with the type changed; the pool is ours then, in process.
     const pool = { ...(ipam as object), type: 'netmoor' };
-    return [{ ...rest, ipam: pool, capabilities: { portMappings: true, ips: true } }];
+    return [{ ...rest, ipam: pool, capabilities: { portMappings: plan.publishes !== false, ips: true } }];
   },
   settled: async () => {},
   held: async (host) => {

@@ -8,7 +8,7 @@ import type { Flavour } from './flavours.ts';
 import { lackingFor } from './lacking.ts';
 import { PODMAN_FILES, Podman } from './podman.ts';
 import { FORWARDING, stateOf } from './states.ts';
-import { isNotPublished, isPublished, reachesOutside, serveAll } from './traffic.ts';
+import { isNotPublished, isPublished, isPublishedTcp, reachesOutside, serveAll } from './traffic.ts';
 import { withHost } from '../kernel/harness.ts';
 import type { Host } from '../kernel/harness.ts';
 
@@ -46,21 +46,28 @@ async function chosenAddress(t: Test, podman: Podman): Promise<void> {
 }
 
 async function twoNetworks(t: Test, flavour: Flavour, host: Host, podman: Podman): Promise<void> {
-  const container = await podman.container('c3', '--network', 'net1,net2');
+  // podman hands all published ports to every network.
+  const container = await podman.container('c3', '--network', 'net1,net2', '-p', '8080:80', '-p', '5353:53/udp');
   const both = (await podman.inspect('c3')).NetworkSettings.Networks;
   t.match(both['net1']?.IPAddress, /^10\.71\.0\./);
   t.match(both['net2']?.IPAddress, /^10\.72\.0\./);
   t.match(both['net2']?.GlobalIPv6Address, /^fd72::/);
   const links = (await container.ip('link', 'show')).map((link) => link.ifname);
   t.same(links.sort(), ['eth0', 'eth1', 'lo']);
+  const stopServers = await serveAll(container);
   await flavour.settled(host);
   await reachesOutside(t, container);
+  await isPublishedTcp(t, host, 'c3');
   await podman.must('network', 'disconnect', 'net2', 'c3');
   t.same((await container.ip('link', 'show')).length, 2, 'disconnected from one');
+  await isPublishedTcp(t, host, 'c3');
   await podman.must('network', 'connect', 'net2', 'c3');
   t.same((await container.ip('link', 'show')).length, 3, 'connected again');
   await flavour.settled(host);
   await reachesOutside(t, container);
+  await podman.must('network', 'disconnect', 'net1', 'c3');
+  await isPublishedTcp(t, host, 'c3');
+  await stopServers();
   await podman.remove('c3');
 }
 

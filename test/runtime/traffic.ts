@@ -23,13 +23,21 @@ export async function reachesOutside(t: Test, container: Place): Promise<void> {
   t.equal((await ask(container, 'tcp', world.internet6, 80))?.peer, world.host6, 'out by NAT over IPv6');
 }
 
-/** Host ports tcp/8080 and udp/5353 lead to the container of that name. */
-export async function isPublished(t: Test, host: Host, name: string): Promise<void> {
+/** Host port tcp/8080 leads to the container of that name, wherever it is asked from. */
+export async function isPublishedTcp(t: Test, host: Host, name: string): Promise<void> {
   t.equal((await ask(host.outside, 'tcp', world.host4, 8080))?.from, name, 'tcp from outside');
-  t.equal((await ask(host.outside, 'udp', world.host4, 5353))?.from, name, 'udp from outside');
   t.equal((await ask(host.outside, 'tcp', world.host6, 8080))?.from, name, 'tcp over IPv6 from outside');
   t.equal((await ask(host, 'tcp', world.host4, 8080))?.from, name, 'tcp from the host by its address');
   t.equal((await ask(host, 'tcp', '127.0.0.1', 8080))?.from, name, 'tcp from the host by 127.0.0.1');
+}
+
+/**
+ * So does udp/5353. Not for a container with two default routes: its datagrams leave with the address of the interface that
+ * the kernel prefers, which need not be the one that was asked.
+ */
+export async function isPublished(t: Test, host: Host, name: string): Promise<void> {
+  await isPublishedTcp(t, host, name);
+  t.equal((await ask(host.outside, 'udp', world.host4, 5353))?.from, name, 'udp from outside');
 }
 
 /** Nobody answers on the published port any more. */
