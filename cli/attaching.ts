@@ -1,6 +1,6 @@
 /** Attaching a namespace to networks: everything looked at and checked first, then all of them or none. */
 import { NetmoorError, errorText } from '../lib/base/errors.ts';
-import { UndoStack } from '../lib/base/undo.ts';
+import type { UndoStack } from '../lib/base/undo.ts';
 import type { Environment } from '../lib/cni/environment.ts';
 import type { Json, JsonObject } from '../lib/cni/json.ts';
 import type { Attachment } from '../lib/cni/lists/attachment.ts';
@@ -101,17 +101,31 @@ function lookAt(container: Container, world: World): Present {
 
 function refuseAttached(wanted: readonly WantedNetwork[], { links, live }: Present): void {
   for (const { name, ifname } of wanted) {
-    const same = live.find((cached) => cached.network === name && (ifname === undefined || ifname === cached.ifname));
+    const same = live.find(
+      (cached) => cached.network === name && (ifname === undefined || ifname === cached.ifname),
+    );
     if (same !== undefined) {
-      throw new NetmoorError('ifname-taken', `it is already attached to ${name}, as ${same.ifname}`, 'detach it first, or ask for another interface name');
+      throw new NetmoorError(
+        'ifname-taken',
+        `it is already attached to ${name}, as ${same.ifname}`,
+        'detach it first, or ask for another interface name',
+      );
     }
     if (ifname !== undefined && links.has(ifname)) {
-      throw new NetmoorError('ifname-taken', `the container already has an interface ${ifname}`, 'ask for another interface name');
+      throw new NetmoorError(
+        'ifname-taken',
+        `the container already has an interface ${ifname}`,
+        'ask for another interface name',
+      );
     }
   }
 }
 
-function planFor(network: NamedNetwork, container: Container, { confDirs, world, path, environment, note }: Surroundings): Plan {
+function planFor(
+  network: NamedNetwork,
+  container: Container,
+  { confDirs, world, path, environment, note }: Surroundings,
+): Plan {
   const list = findNetworkList(network.name, confDirs, world, ({ message }) => note(message));
   const { containerId, netns, netnsId, process, dns, name } = container;
   const capabilities: Record<string, Json> = { ...capabilitiesOf(network) };
@@ -139,11 +153,17 @@ function refreshNames(containerId: string, { world, note }: Surroundings): void 
 }
 
 /** Throws with nothing changed, but for what was left of an earlier container of the same id, which is cleared away. */
-export async function attach(container: Container, wanted: readonly WantedNetwork[], around: Surroundings): Promise<Attached[]> {
+export async function attach(
+  container: Container,
+  wanted: readonly WantedNetwork[],
+  around: Surroundings,
+): Promise<Attached[]> {
   const { world, path, environment, note } = around;
   const present = lookAt(container, world);
   refuseAttached(wanted, present);
-  const plans = assignInterfaceNames(wanted, 'networks', present.links).map((network) => planFor(network, container, around));
+  const plans = assignInterfaceNames(wanted, 'networks', present.links).map((network) =>
+    planFor(network, container, around),
+  );
   const ours = present.stale.filter((cached) => cached.origin !== undefined);
   await delCached(ours, { path, environment }, world, inProcess, note);
   const attached = await addNetworks(plans, world, inProcess, note);
@@ -152,11 +172,15 @@ export async function attach(container: Container, wanted: readonly WantedNetwor
 }
 
 /** Detaches, last interface first, going on after failures. */
-export async function detach(cached: readonly CachedAttachment[], around: Omit<Surroundings, 'confDirs'>): Promise<void> {
+export async function detach(
+  cached: readonly CachedAttachment[],
+  around: Omit<Surroundings, 'confDirs'>,
+): Promise<void> {
   const { world, path, environment, note } = around;
   try {
     await delCached(cached, { path, environment }, world, inProcess, note);
   } finally {
-    for (const id of new Set(cached.map(({ containerId }) => containerId))) refreshNames(id, { ...around, confDirs: [] });
+    for (const id of new Set(cached.map(({ containerId }) => containerId)))
+      refreshNames(id, { ...around, confDirs: [] });
   }
 }

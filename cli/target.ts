@@ -30,13 +30,17 @@ export function checkContainerId(id: string): string {
 export function netnsPath(text: string): string {
   if (text.startsWith('/')) return text.replace(/^\/var\/run\//, '/run/');
   if (text.includes('/') || text === '' || text === '.' || text === '..') {
-    throw new UsageError(`--netns ${quote(text)} is neither an absolute path nor a name`, `names are those in ${NETNS_DIRECTORY}`);
+    throw new UsageError(
+      `--netns ${quote(text)} is neither an absolute path nor a name`,
+      `names are those in ${NETNS_DIRECTORY}`,
+    );
   }
   return namedNetnsPath(text);
 }
 
 export function readPid(text: string): number {
-  if (!/^[1-9]\d{0,9}$/.test(text)) throw new UsageError(`--pid ${quote(text)} is no process id`, 'give the number of a process');
+  if (!/^[1-9]\d{0,9}$/.test(text))
+    throw new UsageError(`--pid ${quote(text)} is no process id`, 'give the number of a process');
   return Number(text);
 }
 
@@ -48,7 +52,9 @@ function nameInPath(path: string): string | undefined {
 
 /** The container id for a namespace; `id` is its "device:inode". */
 export function deriveContainerId(path: string, id: string): string {
-  const named = nameInPath(path) ?? listNamedNetns().find((name) => nameInPath(namedNetnsPath(name)) && namedNetnsId(name) === id);
+  const named =
+    nameInPath(path) ??
+    listNamedNetns().find((name) => nameInPath(namedNetnsPath(name)) && namedNetnsId(name) === id);
   return named ?? `netns-${id.slice(id.indexOf(':') + 1)}`;
 }
 
@@ -57,7 +63,11 @@ export function sandboxAt(path: string, world: World): Required<Pick<Sandbox, 'n
   const opened = world.openNetns(path);
   world.closeNetns(opened);
   if (opened.id === world.ownNetnsId()) {
-    throw new NetmoorError('own-netns', `${quote(path)} is the network namespace of the host`, 'give the namespace of a container');
+    throw new NetmoorError(
+      'own-netns',
+      `${quote(path)} is the network namespace of the host`,
+      'give the namespace of a container',
+    );
   }
   return { netns: path, netnsId: opened.id };
 }
@@ -65,10 +75,15 @@ export function sandboxAt(path: string, world: World): Required<Pick<Sandbox, 'n
 /** The namespace of a process, which is still the same process after a look at it. */
 export function sandboxOf(pid: number, world: World): Sandbox & { readonly netnsId: string } {
   const process = world.processIdentity(pid);
-  if (process === undefined) throw new NetmoorError('bad-netns', `there is no process ${pid}`, 'the container may have ended');
+  if (process === undefined)
+    throw new NetmoorError('bad-netns', `there is no process ${pid}`, 'the container may have ended');
   const sandbox = sandboxAt(`/proc/${pid}/ns/net`, world);
   if (world.processIdentity(pid)?.started !== process.started) {
-    throw new NetmoorError('bad-netns', `process ${pid} has ended`, 'the container ended meanwhile; start it again');
+    throw new NetmoorError(
+      'bad-netns',
+      `process ${pid} has ended`,
+      'the container ended meanwhile; start it again',
+    );
   }
   return { ...sandbox, process };
 }
@@ -80,5 +95,8 @@ export function requireOne(given: Readonly<Record<string, string | undefined>>):
   if (used.length === 1) return;
   const ways = names.map((name) => `--${name}`).join(', ');
   if (used.length === 0) throw new UsageError('which container is meant is not said', `give one of ${ways}`);
-  throw new UsageError(`${used.map((name) => `--${name}`).join(' and ')} exclude each other`, `give one of ${ways}`);
+  throw new UsageError(
+    `${used.map((name) => `--${name}`).join(' and ')} exclude each other`,
+    `give one of ${ways}`,
+  );
 }

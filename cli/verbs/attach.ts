@@ -12,7 +12,15 @@ import type { CniResult } from '../../lib/cni/result.ts';
 import { attach, createNetns } from '../attaching.ts';
 import type { Container, Surroundings } from '../attaching.ts';
 import { formatTable } from '../table.ts';
-import { checkContainerId, deriveContainerId, netnsPath, readPid, requireOne, sandboxAt, sandboxOf } from '../target.ts';
+import {
+  checkContainerId,
+  deriveContainerId,
+  netnsPath,
+  readPid,
+  requireOne,
+  sandboxAt,
+  sandboxOf,
+} from '../target.ts';
 import { UsageError } from '../verb.ts';
 import type { Option, Verb, VerbContext } from '../verb.ts';
 
@@ -20,23 +28,46 @@ type Values = VerbContext['values'];
 
 /** What both verbs take. */
 export const PATH_OPTIONS: readonly Option[] = [
-  { name: 'cni-path', value: 'DIRS', repeated: true, about: `where plugins of others are, default ${PLUGIN_PATH.join(':')}` },
+  {
+    name: 'cni-path',
+    value: 'DIRS',
+    repeated: true,
+    about: `where plugins of others are, default ${PLUGIN_PATH.join(':')}`,
+  },
 ];
 
 const OPTIONS: readonly Option[] = [
   { name: 'netns', value: 'PATH|NAME', about: 'the namespace at PATH, or of that NAME (ip netns)' },
   { name: 'pid', value: 'PID', about: 'the namespace that process PID is in' },
   { name: 'create', value: 'NAME', about: 'the namespace of that NAME, made if there is none' },
-  { name: 'id', value: 'ID', about: "the container's id; default: the name of the namespace, or made of its inode" },
+  {
+    name: 'id',
+    value: 'ID',
+    about: "the container's id; default: the name of the namespace, or made of its inode",
+  },
   { name: 'name', value: 'NAME', about: 'what people call the container; default: its id' },
-  { name: 'ifname', value: 'IFNAME', about: 'interface in the container; default: the first free one of eth0, eth1, …' },
+  {
+    name: 'ifname',
+    value: 'IFNAME',
+    about: 'interface in the container; default: the first free one of eth0, eth1, …',
+  },
   { name: 'ip', value: 'ADDRESS', repeated: true, about: 'a fixed address' },
   { name: 'mac', value: 'MAC', about: 'a fixed hardware address' },
-  { name: 'port', value: 'PORTS', repeated: true, about: '8080:80, 127.0.0.1:53:53/udp, [::1]:80:80, 8000-8010:9000-9010' },
+  {
+    name: 'port',
+    value: 'PORTS',
+    repeated: true,
+    about: '8080:80, 127.0.0.1:53:53/udp, [::1]:80:80, 8000-8010:9000-9010',
+  },
   { name: 'dns', value: 'ADDRESS', repeated: true, about: 'a name server' },
   { name: 'dns-search', value: 'DOMAIN', repeated: true, about: 'a search domain' },
   { name: 'dns-option', value: 'OPTION', repeated: true, about: 'an option of resolv.conf(5)' },
-  { name: 'conf-dir', value: 'DIR', repeated: true, about: `where networks are defined, default ${CONFIG_DIRECTORIES.join(', ')}` },
+  {
+    name: 'conf-dir',
+    value: 'DIR',
+    repeated: true,
+    about: `where networks are defined, default ${CONFIG_DIRECTORIES.join(', ')}`,
+  },
   ...PATH_OPTIONS,
 ];
 
@@ -76,7 +107,11 @@ function wantedNetworks(operands: readonly string[], values: Values): WantedNetw
   const mac = one(values, 'mac');
   const ports = many(values, 'port').join(',');
   const both = (name: string, twice: boolean): void => {
-    if (twice) throw new UsageError(`--${name} and ${name}= of network ${first.name} exclude each other`, 'give one of them');
+    if (twice)
+      throw new UsageError(
+        `--${name} and ${name}= of network ${first.name} exclude each other`,
+        'give one of them',
+      );
   };
   both('ifname', ifname !== undefined && first.ifname !== undefined);
   both('mac', mac !== undefined && first.mac !== undefined);
@@ -95,7 +130,8 @@ function readServer(text: string): string {
     parseAddress(text);
     return text;
   } catch (error) {
-    if (error instanceof AddressError) throw new UsageError(`--dns: ${error.message}`, 'name servers are given by address');
+    if (error instanceof AddressError)
+      throw new UsageError(`--dns: ${error.message}`, 'name servers are given by address');
     throw error;
   }
 }
@@ -112,12 +148,18 @@ function dnsCapability(values: Values): JsonObject {
 
 function checkName(name: string | undefined): string | undefined {
   if (name === undefined || /^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,252}$/.test(name)) return name;
-  throw new UsageError(`--name ${JSON.stringify(name.slice(0, 80))} is no name`, 'use letters, digits, "_", "." and "-"');
+  throw new UsageError(
+    `--name ${JSON.stringify(name.slice(0, 80))} is no name`,
+    'use letters, digits, "_", "." and "-"',
+  );
 }
 
 function checkCreate(name: string): string {
   if (name.length > 153 || !/^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/.test(name)) {
-    throw new UsageError(`--create ${JSON.stringify(name.slice(0, 80))} is no name for a namespace`, 'use letters, digits, "_", "." and "-"');
+    throw new UsageError(
+      `--create ${JSON.stringify(name.slice(0, 80))} is no name for a namespace`,
+      'use letters, digits, "_", "." and "-"',
+    );
   }
   return name;
 }
@@ -130,7 +172,10 @@ function findContainer({ values, world }: VerbContext, undo: UndoStack): Contain
   const sandbox =
     pid !== undefined
       ? sandboxOf(readPid(pid), world)
-      : sandboxAt(create === undefined ? netnsPath(netns ?? '') : createNetns(checkCreate(create), world, undo), world);
+      : sandboxAt(
+          create === undefined ? netnsPath(netns ?? '') : createNetns(checkCreate(create), world, undo),
+          world,
+        );
   const containerId = id ?? deriveContainerId(sandbox.netns, sandbox.netnsId);
   return { ...sandbox, containerId, name: name ?? containerId, dns };
 }
@@ -145,7 +190,13 @@ function rowOf({ list, attachment, result }: Attached): readonly (string | reado
   const { ifname } = attachment;
   const ips = addressesOf(result, ifname);
   const mac = result.interfaces.find((item) => item.name === ifname && item.sandbox !== undefined)?.mac ?? '';
-  return [list.name, ifname, ips.map(({ address }) => address), ips.map(({ gateway }) => gateway ?? '-'), mac];
+  return [
+    list.name,
+    ifname,
+    ips.map(({ address }) => address),
+    ips.map(({ gateway }) => gateway ?? '-'),
+    mac,
+  ];
 }
 
 function jsonOf({ list, attachment, result }: Attached): object {

@@ -14,7 +14,11 @@ import type { Option, Verb, VerbContext } from '../verb.ts';
 import { PATH_OPTIONS, surroundings } from './attach.ts';
 
 const OPTIONS: readonly Option[] = [
-  { name: 'netns', value: 'PATH|NAME', about: 'the namespace at PATH, or of that NAME (ip netns), even if it is gone' },
+  {
+    name: 'netns',
+    value: 'PATH|NAME',
+    about: 'the namespace at PATH, or of that NAME (ip netns), even if it is gone',
+  },
   { name: 'pid', value: 'PID', about: 'the namespace of process PID, even if it has ended' },
   { name: 'id', value: 'ID', about: "the container's id" },
   { name: 'ifname', value: 'IFNAME', about: 'only this interface' },
@@ -42,7 +46,10 @@ function lookAt(path: string, world: World): Place {
 /** What was attached at a path, and is not there any more or is there still; but not what a later user of the path has. */
 function attachedAt(place: Place, world: World): CachedAttachment[] {
   return allCachedAttachments(world).filter(
-    (cached) => cached.origin !== undefined && cached.netns === place.path && (place.netnsId === undefined || isWhereItWas(cached, world)),
+    (cached) =>
+      cached.origin !== undefined &&
+      cached.netns === place.path &&
+      (place.netnsId === undefined || isWhereItWas(cached, world)),
   );
 }
 
@@ -50,26 +57,50 @@ function attachedAt(place: Place, world: World): CachedAttachment[] {
 function attachmentsAt(place: Place, world: World): CachedAttachment[] {
   const { path, netnsId } = place;
   const name = path.startsWith(`${NETNS_DIRECTORY}/`) ? path.slice(NETNS_DIRECTORY.length + 1) : '';
-  const derived = netnsId !== undefined ? deriveContainerId(path, netnsId) : containerIdProblem(name) === undefined ? name : undefined;
-  const byId = derived === undefined ? [] : cachedAttachments(derived, world).filter(({ origin }) => origin !== undefined);
+  const derived =
+    netnsId !== undefined
+      ? deriveContainerId(path, netnsId)
+      : containerIdProblem(name) === undefined
+        ? name
+        : undefined;
+  const byId =
+    derived === undefined
+      ? []
+      : cachedAttachments(derived, world).filter(({ origin }) => origin !== undefined);
   const further = attachedAt(place, world).filter((cached) => !byId.some(({ file }) => file === cached.file));
   return [...byId, ...further];
 }
 
-function placeOf({ netns, pid }: { netns: string | undefined; pid: string | undefined }, world: World): Place {
+function placeOf(
+  { netns, pid }: { netns: string | undefined; pid: string | undefined },
+  world: World,
+): Place {
   return lookAt(pid === undefined ? netnsPath(netns ?? '') : `/proc/${readPid(pid)}/ns/net`, world);
 }
 
 /** Those of the networks named, or all; a name that is none of them is refused. */
-function choose(all: readonly CachedAttachment[], networks: readonly string[], ifname: string | undefined): CachedAttachment[] {
+function choose(
+  all: readonly CachedAttachment[],
+  networks: readonly string[],
+  ifname: string | undefined,
+): CachedAttachment[] {
   for (const name of networks) {
     if (all.some(({ network }) => network === name)) continue;
     const attachedTo = all.map(({ network }) => network);
     const meant = nearest(name, attachedTo);
-    const advice = attachedTo.length === 0 ? 'it is attached to nothing' : `it is attached to ${attachedTo.join(', ')}`;
-    throw new NetmoorError('unknown-container', `it is not attached to ${name}`, meant === undefined ? advice : `did you mean ${meant}? ${advice}`);
+    const advice =
+      attachedTo.length === 0 ? 'it is attached to nothing' : `it is attached to ${attachedTo.join(', ')}`;
+    throw new NetmoorError(
+      'unknown-container',
+      `it is not attached to ${name}`,
+      meant === undefined ? advice : `did you mean ${meant}? ${advice}`,
+    );
   }
-  return all.filter((cached) => (networks.length === 0 || networks.includes(cached.network)) && (ifname === undefined || cached.ifname === ifname));
+  return all.filter(
+    (cached) =>
+      (networks.length === 0 || networks.includes(cached.network)) &&
+      (ifname === undefined || cached.ifname === ifname),
+  );
 }
 
 /** Takes away the name of the namespace, if it has one; what is attached to it still would be cut off. */
@@ -79,7 +110,11 @@ function deleteNetns(path: string, remaining: readonly CachedAttachment[]): bool
   }
   const [still] = remaining;
   if (still !== undefined) {
-    throw new NetmoorError('bad-config', `${path} is kept: it is still attached to ${still.network}`, 'detach it from all its networks');
+    throw new NetmoorError(
+      'bad-config',
+      `${path} is kept: it is still attached to ${still.network}`,
+      'detach it from all its networks',
+    );
   }
   return removeNamedNetns(path.slice(NETNS_DIRECTORY.length + 1));
 }
@@ -92,7 +127,10 @@ function find({ values, world }: VerbContext): { all: CachedAttachment[]; path: 
     return { all: attachmentsAt(place, world), path: place.path };
   }
   if (pid !== undefined) requireOne({ pid, id });
-  return { all: cachedAttachments(checkContainerId(id), world), path: netns === undefined ? undefined : netnsPath(netns) };
+  return {
+    all: cachedAttachments(checkContainerId(id), world),
+    path: netns === undefined ? undefined : netnsPath(netns),
+  };
 }
 
 export const verb: Verb = {
@@ -105,13 +143,28 @@ export const verb: Verb = {
   async run(context) {
     const { values, operands, switches } = context;
     const { all, path } = find(context);
-    if (switches.has('delete') && path === undefined) throw new UsageError('--delete needs --netns', 'give --netns NAME');
+    if (switches.has('delete') && path === undefined)
+      throw new UsageError('--delete needs --netns', 'give --netns NAME');
     const chosen = choose(all, operands, values.get('ifname')?.[0]);
     await detach(chosen, surroundings(context));
-    const deleted = switches.has('delete') && path !== undefined && deleteNetns(path, all.filter((cached) => !chosen.includes(cached)));
-    const json = chosen.map(({ network, containerId, ifname, netns }) => ({ network, containerId, ifname, netns }));
+    const deleted =
+      switches.has('delete') &&
+      path !== undefined &&
+      deleteNetns(
+        path,
+        all.filter((cached) => !chosen.includes(cached)),
+      );
+    const json = chosen.map(({ network, containerId, ifname, netns }) => ({
+      network,
+      containerId,
+      ifname,
+      netns,
+    }));
     const rows = chosen.map(({ network, containerId, ifname }) => [network, containerId, ifname]);
-    const table = rows.length > 0 ? formatTable(['NETWORK', 'CONTAINER', 'INTERFACE'], rows) : 'it is attached to nothing\n';
+    const table =
+      rows.length > 0
+        ? formatTable(['NETWORK', 'CONTAINER', 'INTERFACE'], rows)
+        : 'it is attached to nothing\n';
     return { json, text: () => `${table}${deleted ? `${path} is removed\n` : ''}` };
   },
 };

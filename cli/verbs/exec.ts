@@ -36,21 +36,36 @@ function candidates({ world, dataDir }: VerbContext): Candidate[] {
   const onFile = allCachedAttachments(world)
     .filter((cached) => isWhereItWas(cached, world))
     .map(({ containerId, args, netns }) => ({ id: containerId, name: args.get(NAME_ARGUMENT) ?? '', netns }));
-  const records = readAttachments(openStores(world, dataDir)).flatMap(({ containerId, name = '', netns, bootId }): Candidate[] => {
-    const there = netns !== undefined && bootId === world.bootId && isNetns(netns.path, netns.inode, world);
-    return there ? [{ id: containerId, name, netns: netns.path }] : [];
-  });
+  const records = readAttachments(openStores(world, dataDir)).flatMap(
+    ({ containerId, name = '', netns, bootId }): Candidate[] => {
+      const there = netns !== undefined && bootId === world.bootId && isNetns(netns.path, netns.inode, world);
+      return there ? [{ id: containerId, name, netns: netns.path }] : [];
+    },
+  );
   return [...onFile, ...records];
 }
 
 /** By id, by name, by the name of a namespace, by the beginning of an id: the first of these that leads anywhere. */
 function find(word: string, context: VerbContext): string {
   const all = candidates(context);
-  const named = containerIdProblem(word) === undefined && namedNetnsId(word) !== undefined ? [{ netns: namedNetnsPath(word) }] : [];
-  const ways = [all.filter(({ id }) => id === word), all.filter(({ name }) => name === word), named, all.filter(({ id }) => id.startsWith(word))];
+  const named =
+    containerIdProblem(word) === undefined && namedNetnsId(word) !== undefined
+      ? [{ netns: namedNetnsPath(word) }]
+      : [];
+  const ways = [
+    all.filter(({ id }) => id === word),
+    all.filter(({ name }) => name === word),
+    named,
+    all.filter(({ id }) => id.startsWith(word)),
+  ];
   const found = new Set(ways.find((way) => way.length > 0)?.map(({ netns }) => netns));
   const [netns, other] = found;
-  if (other !== undefined) throw new NetmoorError('bad-config', `${quote(word)} means ${found.size} containers`, 'give the whole id');
+  if (other !== undefined)
+    throw new NetmoorError(
+      'bad-config',
+      `${quote(word)} means ${found.size} containers`,
+      'give the whole id',
+    );
   if (netns !== undefined) return netns;
   const known = [...new Set(all.flatMap(({ id, name }) => [id, name]))].filter((text) => text !== '');
   const meant = nearest(word, known);
@@ -77,8 +92,13 @@ export const verb: Verb = {
     const { operands, command, environment, world } = context;
     const [word] = operands;
     const [program, ...args] = command;
-    if (word === undefined) throw new UsageError('which container is meant is not said', 'write netmoor exec CONTAINER -- COMMAND…');
-    if (program === undefined) throw new UsageError('there is no command to run', `write netmoor exec ${word} -- COMMAND…`);
+    if (word === undefined)
+      throw new UsageError(
+        'which container is meant is not said',
+        'write netmoor exec CONTAINER -- COMMAND…',
+      );
+    if (program === undefined)
+      throw new UsageError('there is no command to run', `write netmoor exec ${word} -- COMMAND…`);
     const path = find(word, context);
     const netns = world.openNetns(path);
     return inNetns(netns, () => {

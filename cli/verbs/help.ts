@@ -41,9 +41,7 @@ export async function describeVerb(name: string, listed: ListedVerb): Promise<Re
   const { about, operand, command, options } = await listed.load();
   const all = [...options, ...COMMON_OPTIONS];
   const words = all.map((option) => `[${formatOption(option)[0]}]${option.repeated ? '…' : ''}`);
-  const usage = ['netmoor', name, operand, ...words, command && `-- ${command}`]
-    .filter(Boolean)
-    .join(' ');
+  const usage = ['netmoor', name, operand, ...words, command && `-- ${command}`].filter(Boolean).join(' ');
   const text = `${wrap(about)}\nusage: ${usage}\n\n${twoColumns(all.map(formatOption))}`;
   return { json: { name, about, options: all }, text: () => text };
 }

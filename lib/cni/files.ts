@@ -1,5 +1,17 @@
 /** Small files read whole and replaced whole (see `Files` in world.ts). */
-import { closeSync, constants, fstatSync, fsyncSync, mkdirSync, openSync, readSync, readdirSync, renameSync, rmSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { NetmoorError, isErrno } from '../base/errors.ts';
 import { quote } from './quote.ts';
@@ -20,13 +32,19 @@ function list(directory: string): string[] {
 
 function readAll(file: string, fd: number): Buffer {
   const stat = fstatSync(fd);
-  if (!stat.isFile()) throw new NetmoorError('io', `${quote(file)} is no regular file`, 'replace it with one');
+  if (!stat.isFile())
+    throw new NetmoorError('io', `${quote(file)} is no regular file`, 'replace it with one');
   const buffer = Buffer.alloc(Math.min(stat.size, FILE_BYTES) + 1);
   let length = 0;
   for (let read = -1; read !== 0 && length < buffer.length; length += read) {
     read = readSync(fd, buffer, length, buffer.length - length, null);
   }
-  if (length > FILE_BYTES) throw new NetmoorError('io', `${quote(file)} is larger than ${FILE_BYTES} bytes`, 'no such file needs that much');
+  if (length > FILE_BYTES)
+    throw new NetmoorError(
+      'io',
+      `${quote(file)} is larger than ${FILE_BYTES} bytes`,
+      'no such file needs that much',
+    );
   return buffer.subarray(0, length);
 }
 
@@ -55,7 +73,11 @@ function draftOf(file: string): string {
 function write(file: string, content: Buffer): void {
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
   const draft = draftOf(file);
-  const fd = openSync(draft, constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW, 0o600);
+  const fd = openSync(
+    draft,
+    constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW,
+    0o600,
+  );
   try {
     for (let written = 0; written < content.length; ) written += writeSync(fd, content, written);
     fsyncSync(fd);

@@ -10,7 +10,8 @@ const SIG_DFL = 0;
 function restoreSignals(): void {
   for (const signal of [SIGPIPE, SIGXFSZ]) {
     const libc = Libc.get();
-    if (libc.call('intptr_t signal(int, intptr_t)', signal, SIG_DFL) === -1) throw new SystemError('restore signals', libc.errno());
+    if (libc.call('intptr_t signal(int, intptr_t)', signal, SIG_DFL) === -1)
+      throw new SystemError('restore signals', libc.errno());
   }
 }
 
@@ -23,9 +24,15 @@ function candidates(command: string, path: string): string[] {
  * Replaces this process by `command`, looked for along PATH as a shell would. Returns never; throws NetmoorError: 'io' when
  * there is no such program, 'privilege' when there is one that may not be executed.
  */
-export function become(command: string, args: readonly string[], environment: Readonly<Record<string, string | undefined>>): never {
+export function become(
+  command: string,
+  args: readonly string[],
+  environment: Readonly<Record<string, string | undefined>>,
+): never {
   const path = environment['PATH'] ?? '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
-  const given = Object.entries(environment).filter((entry): entry is [string, string] => entry[1] !== undefined);
+  const given = Object.entries(environment).filter(
+    (entry): entry is [string, string] => entry[1] !== undefined,
+  );
   restoreSignals();
   let forbidden: unknown;
   for (const file of candidates(command, path)) {
@@ -36,6 +43,9 @@ export function become(command: string, args: readonly string[], environment: Re
       else if (!isErrno(error, 'ENOENT', 'ENOTDIR')) throw error;
     }
   }
-  if (forbidden !== undefined) throw new NetmoorError('privilege', `${command} cannot be executed`, 'check its permissions', { cause: forbidden });
+  if (forbidden !== undefined)
+    throw new NetmoorError('privilege', `${command} cannot be executed`, 'check its permissions', {
+      cause: forbidden,
+    });
   throw new NetmoorError('io', `there is no program ${command}`, 'give its path, or the name of one in PATH');
 }

@@ -49,6 +49,7 @@ export function viewFromNetns(name: string | undefined): void {
   remountSys();
   for (const file of name === undefined ? [] : filesFor(name)) {
     const target = `/etc/${file}`;
-    if (existsSync(target)) mount(`${ETC}/${name}/${file}`, target, MS_BIND, `put ${ETC}/${name}/${file} over ${target}`);
+    if (existsSync(target))
+      mount(`${ETC}/${name}/${file}`, target, MS_BIND, `put ${ETC}/${name}/${file} over ${target}`);
   }
 }

@@ -41,7 +41,14 @@ export function bind(fd: number, address: Buffer, op: string): void {
 
 export function setsockopt(fd: number, level: number, option: number, value: Buffer, op: string): void {
   retried(op, (libc) =>
-    libc.call('int setsockopt(int, int, int, const void *, uint32_t)', fd, level, option, value, value.length),
+    libc.call(
+      'int setsockopt(int, int, int, const void *, uint32_t)',
+      fd,
+      level,
+      option,
+      value,
+      value.length,
+    ),
   );
 }
 
@@ -56,7 +63,13 @@ export function send(fd: number, data: Uint8Array, op: string): void {
 export function receive(fd: number, buffer: Buffer, op: string): number | undefined {
   try {
     return retried(op, (libc) =>
-      libc.call('int64_t recv(int, void *, size_t, int)', fd, buffer, buffer.length, MSG_DONTWAIT | MSG_TRUNC),
+      libc.call(
+        'int64_t recv(int, void *, size_t, int)',
+        fd,
+        buffer,
+        buffer.length,
+        MSG_DONTWAIT | MSG_TRUNC,
+      ),
     );
   } catch (error) {
     if (error instanceof SystemError && error.code === 'EAGAIN') return undefined;

@@ -46,7 +46,10 @@ function checkNames(network: string, { containerId, ifname, netns, path }: Attac
     ['network', networkNameProblem(network)],
     ['container id', containerIdProblem(containerId)],
     ['interface', interfaceNameProblem(ifname)],
-    ['namespace', netns === '' || netns.startsWith('/') ? undefined : `${quote(netns)} is not an absolute path`],
+    [
+      'namespace',
+      netns === '' || netns.startsWith('/') ? undefined : `${quote(netns)} is not an absolute path`,
+    ],
   ] as const;
   for (const [what, problem] of problems) if (problem !== undefined) refuse(`${what}: ${problem}`);
   const bad = path.find((directory) => !directory.startsWith('/') || directory.includes(':'));
@@ -59,7 +62,8 @@ function checkArgs(args: ReadonlyMap<string, string>): void {
   for (const [key, value] of args) {
     if (!/^[a-zA-Z][a-zA-Z0-9_]*$/.test(key)) refuse(`argument ${quote(key)} is no name for one`);
     // biome-ignore lint/suspicious/noControlCharactersInRegex: refusing them is the point
-    if (/[;=\u0000-\u001f]/.test(value)) refuse(`argument ${key}: ${quote(value)} holds ";", "=" or a control character`);
+    if (/[;=\u0000-\u001f]/.test(value))
+      refuse(`argument ${key}: ${quote(value)} holds ";", "=" or a control character`);
   }
 }
 
@@ -95,15 +99,22 @@ function isEmpty(value: Json | undefined): boolean {
 
 /**
  * The attachment as this network understands it: an address or a MAC for which no plugin declares the capability goes by
- * CNI_ARGS, as before there were capabilities. Throws 'bad-config' when a port or an address would be lost.
+ * CNI_ARGS, as before there were capabilities. Throws 'bad-config' when a value is wrong, or when a port or an address would
+ * be lost.
  */
 export function adapt(list: NetworkList, attachment: Attachment): Attachment {
+  checkCapabilities(list.name, attachment.capabilities);
   const args = new Map(attachment.args);
   const capabilities: Record<string, Json> = { ...attachment.capabilities };
   for (const capability of ESSENTIAL) {
     const value = capabilities[capability];
     if (isEmpty(value) || list.plugins.some((plugin) => declares(plugin, capability))) continue;
-    const single = capability === 'ips' && Array.isArray(value) && value.length === 1 ? value[0] : capability === 'mac' ? value : undefined;
+    const single =
+      capability === 'ips' && Array.isArray(value) && value.length === 1
+        ? value[0]
+        : capability === 'mac'
+          ? value
+          : undefined;
     const variable = capability === 'ips' ? 'IP' : 'MAC';
     if (typeof single !== 'string' || args.has(variable)) {
       refuse(
@@ -118,11 +129,15 @@ export function adapt(list: NetworkList, attachment: Attachment): Attachment {
   return { ...attachment, args, capabilities };
 }
 
-/** Everything that can be known to be wrong before a plugin runs. Throws NetmoorError. */
-export async function validateAttachment(list: NetworkList, attachment: Attachment, world: World, ours: Ours): Promise<void> {
+/** Everything else that can be known to be wrong before a plugin runs, of what `adapt` returned. Throws NetmoorError. */
+export async function validateAttachment(
+  list: NetworkList,
+  attachment: Attachment,
+  world: World,
+  ours: Ours,
+): Promise<void> {
   checkNames(list.name, attachment);
   checkArgs(attachment.args);
-  checkCapabilities(list.name, attachment.capabilities);
   for (const plugin of list.plugins) {
     const type = String(plugin['type']);
     if ((await ours(type)) === undefined) findPlugin(type, attachment.path, world);
@@ -132,14 +147,26 @@ export async function validateAttachment(list: NetworkList, attachment: Attachme
 /** Throws when the path does not lead, or no longer leads, to the namespace that is meant. */
 export function requireSameNetns({ netns, netnsId, process }: Attachment, world: World): void {
   if (process !== undefined && world.processIdentity(process.pid)?.started !== process.started) {
-    throw new NetmoorError('bad-netns', `process ${process.pid} has ended`, 'the container ended meanwhile; start it again');
+    throw new NetmoorError(
+      'bad-netns',
+      `process ${process.pid} has ended`,
+      'the container ended meanwhile; start it again',
+    );
   }
   const opened = world.openNetns(netns);
   world.closeNetns(opened);
   if (opened.id === world.ownNetnsId()) {
-    throw new NetmoorError('own-netns', `${quote(netns)} is the network namespace of the host`, 'give the namespace of a container');
+    throw new NetmoorError(
+      'own-netns',
+      `${quote(netns)} is the network namespace of the host`,
+      'give the namespace of a container',
+    );
   }
   if (netnsId !== undefined && opened.id !== netnsId) {
-    throw new NetmoorError('bad-netns', `${quote(netns)} is another namespace than before`, 'the container ended meanwhile; start it again');
+    throw new NetmoorError(
+      'bad-netns',
+      `${quote(netns)} is another namespace than before`,
+      'the container ended meanwhile; start it again',
+    );
   }
 }

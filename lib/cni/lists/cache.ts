@@ -75,7 +75,10 @@ function readConfig(base64: string, file: string): NetworkList {
 
 function readArgs(pairs: Json | undefined): Map<string, string> {
   const list = Array.isArray(pairs) ? pairs : [];
-  const strings = list.filter((pair): pair is [string, string] => Array.isArray(pair) && pair.length === 2 && pair.every((item) => typeof item === 'string'));
+  const strings = list.filter(
+    (pair): pair is [string, string] =>
+      Array.isArray(pair) && pair.length === 2 && pair.every((item) => typeof item === 'string'),
+  );
   return new Map(strings);
 }
 
@@ -96,7 +99,8 @@ function readOrigin(value: Json | undefined): Origin | undefined {
 function readCached(file: string, world: World): CachedAttachment | undefined {
   const document = attempt(() => parseJsonObject(world.files.read(file) ?? Buffer.alloc(0), file));
   if (document === undefined || document['kind'] !== KIND) return undefined;
-  const { networkName, containerId, ifName, netns, config, cniArgs, capabilityArgs, result, netmoor } = document;
+  const { networkName, containerId, ifName, netns, config, cniArgs, capabilityArgs, result, netmoor } =
+    document;
   const [network, id, ifname] = [text(networkName), text(containerId), text(ifName)];
   if (networkNameProblem(network) ?? containerIdProblem(id) ?? interfaceNameProblem(ifname)) return undefined;
   return {
@@ -119,13 +123,19 @@ export function allCachedAttachments(world: World): CachedAttachment[] {
   return names.flatMap((name) => readCached(`${world.resultsDirectory}/${name}`, world) ?? []);
 }
 
+/** eth2 before eth10. */
+function byInterface({ ifname: a }: CachedAttachment, { ifname: b }: CachedAttachment): number {
+  return a.length - b.length || (a < b ? -1 : 1);
+}
+
 /** Everything a container is attached to, whoever attached it, in the order of its interfaces' names. */
 export function cachedAttachments(containerId: string, world: World): CachedAttachment[] {
   const part = `-${containerId}-`;
-  const names = world.files.list(world.resultsDirectory).filter((name) => !name.startsWith('.') && name.includes(part));
+  const names = world.files
+    .list(world.resultsDirectory)
+    .filter((name) => !name.startsWith('.') && name.includes(part));
   const read = names.flatMap((name) => readCached(`${world.resultsDirectory}/${name}`, world) ?? []);
-  const natural = new Intl.Collator('en', { numeric: true });
-  return read.filter((cached) => cached.containerId === containerId).sort((a, b) => natural.compare(a.ifname, b.ifname));
+  return read.filter((cached) => cached.containerId === containerId).sort(byInterface);
 }
 
 function sameKey(a: CacheKey, b: CacheKey): boolean {
@@ -159,11 +169,21 @@ export interface Progress {
 }
 
 function originOf({ netnsId, process }: Attachment, unfinished: boolean, { bootId }: World): Origin {
-  return { bootId, unfinished, ...(netnsId === undefined ? {} : { netnsId }), ...(process === undefined ? {} : { process }) };
+  return {
+    bootId,
+    unfinished,
+    ...(netnsId === undefined ? {} : { netnsId }),
+    ...(process === undefined ? {} : { process }),
+  };
 }
 
 /** Puts an attachment on file: with no result and unfinished when it is about to be made. Throws NetmoorError. */
-export function rememberAttachment(list: NetworkList, attachment: Attachment, { result, unfinished }: Progress, world: World): void {
+export function rememberAttachment(
+  list: NetworkList,
+  attachment: Attachment,
+  { result, unfinished }: Progress,
+  world: World,
+): void {
   const { containerId, ifname, netns, args, capabilities } = attachment;
   const key = { network: list.name, containerId, ifname };
   const file = fileOf(key, world);
@@ -185,7 +205,9 @@ export function rememberAttachment(list: NetworkList, attachment: Attachment, { 
     world.files.write(file, content);
   } catch (error) {
     const advice = 'the directory must be writable; results are kept for the time of detaching';
-    throw new NetmoorError('io', `${quote(file)} cannot be written: ${errorText(error)}`, advice, { cause: error });
+    throw new NetmoorError('io', `${quote(file)} cannot be written: ${errorText(error)}`, advice, {
+      cause: error,
+    });
   }
 }
 

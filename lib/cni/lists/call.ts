@@ -34,14 +34,22 @@ function environmentOf(command: AttachmentCommand, attachment: Attachment): Envi
 }
 
 /** Returns what the plugin answered. Throws NetmoorError, with the plugin's own code (DelegateError) where it gave one. */
-export async function callPlugin(command: AttachmentCommand, config: JsonObject, caller: Caller): Promise<Buffer> {
+export async function callPlugin(
+  command: AttachmentCommand,
+  config: JsonObject,
+  caller: Caller,
+): Promise<Buffer> {
   const { attachment, world, ours, note } = caller;
   const type = String(config['type']);
   const environment = environmentOf(command, attachment);
   const stdin = Buffer.from(JSON.stringify(config));
   const plugin = await ours(type);
   if (plugin === undefined) {
-    return runDelegate(type, command, { request: { environment, stdin, path: attachment.path }, world, note });
+    return runDelegate(type, command, {
+      request: { environment, stdin, path: attachment.path },
+      world,
+      note,
+    });
   }
   const { exitCode, stdout, stderr } = await dispatch(plugin, { environment, readStdin: () => stdin }, world);
   if (stderr.trim() !== '') note(stderr.trimEnd());

@@ -10,7 +10,9 @@ import { declares } from './attachment.ts';
 import type { NetworkList } from './list.ts';
 
 function runtimeConfig(plugin: JsonObject, capabilities: JsonObject): JsonObject {
-  return Object.fromEntries(Object.entries(capabilities).filter(([capability]) => declares(plugin, capability)));
+  return Object.fromEntries(
+    Object.entries(capabilities).filter(([capability]) => declares(plugin, capability)),
+  );
 }
 
 /** The configuration for one call of one plugin. */

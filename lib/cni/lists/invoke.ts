@@ -36,11 +36,17 @@ function readResult(answer: Buffer, type: string): CniResult {
   const value = parseJson(answer, `the result of ${type}`);
   if (value === null) return EMPTY_RESULT;
   if (isJsonObject(value)) return decodeResult(value, `result of ${type}`);
-  throw new NetmoorError('bad-json', `the result of ${type} must be a JSON object, not ${quote(value)}`, 'the plugin is broken');
+  throw new NetmoorError(
+    'bad-json',
+    `the result of ${type} must be a JSON object, not ${quote(value)}`,
+    'the plugin is broken',
+  );
 }
 
 /** A plugin that refuses its configuration at DEL has refused it at ADD: it never did anything by it. */
-const REFUSALS = (['bad-version', 'unsupported-field', 'bad-json', 'bad-config'] as const).map((kind) => CODE_OF_KIND[kind]);
+const REFUSALS = (['bad-version', 'unsupported-field', 'bad-json', 'bad-config'] as const).map(
+  (kind) => CODE_OF_KIND[kind],
+);
 
 function isRefusal(error: unknown): boolean {
   return error instanceof DelegateError && REFUSALS.includes(error.code);
@@ -51,11 +57,21 @@ function isRefusal(error: unknown): boolean {
  * free again while the rules of a later plugin lead to it. But when ADD did not finish, any plugin may be one that never ran,
  * and none may keep the others from being undone.
  */
-async function deletePlugins(list: NetworkList, count: number, result: CniResult | undefined, unfinished: boolean, caller: Caller): Promise<void> {
+async function deletePlugins(
+  list: NetworkList,
+  count: number,
+  result: CniResult | undefined,
+  unfinished: boolean,
+  caller: Caller,
+): Promise<void> {
   const failures: unknown[] = [];
   for (const plugin of list.plugins.slice(0, count).toReversed()) {
     try {
-      await callPlugin('DEL', deriveConfig(list, plugin, caller.attachment.capabilities, finalResult(list, result)), caller);
+      await callPlugin(
+        'DEL',
+        deriveConfig(list, plugin, caller.attachment.capabilities, finalResult(list, result)),
+        caller,
+      );
     } catch (error) {
       if (isRefusal(error)) caller.note(errorText(error));
       else if (unfinished) failures.push(error);
@@ -67,15 +83,25 @@ async function deletePlugins(list: NetworkList, count: number, result: CniResult
 }
 
 /** Takes back what the first plugins did; the last of them is the one whose ADD failed, so its own DEL may fail, too. */
-async function undo(list: NetworkList, count: number, result: CniResult | undefined, caller: Caller): Promise<void> {
+async function undo(
+  list: NetworkList,
+  count: number,
+  result: CniResult | undefined,
+  caller: Caller,
+): Promise<void> {
   const { attachment, note } = caller;
   const failed = list.plugins[count - 1];
   if (failed !== undefined) {
     const single = { ...list, plugins: [failed] };
-    await deletePlugins(single, 1, result, true, caller).catch((error: unknown) => note(`after its failed ADD: ${errorText(error)}`));
+    await deletePlugins(single, 1, result, true, caller).catch((error: unknown) =>
+      note(`after its failed ADD: ${errorText(error)}`),
+    );
   }
   await deletePlugins(list, count - 1, result, true, caller);
-  forgetAttachment({ network: list.name, containerId: attachment.containerId, ifname: attachment.ifname }, caller.world);
+  forgetAttachment(
+    { network: list.name, containerId: attachment.containerId, ifname: attachment.ifname },
+    caller.world,
+  );
 }
 
 function withRemainder(error: unknown, remainder: unknown, { containerId }: Attachment): unknown {
@@ -95,7 +121,11 @@ async function addPlugins(list: NetworkList, caller: Caller): Promise<CniResult>
     for (const plugin of list.plugins) {
       requireSameNetns(attachment, world);
       started++;
-      const answer = await callPlugin('ADD', deriveConfig(list, plugin, attachment.capabilities, result), caller);
+      const answer = await callPlugin(
+        'ADD',
+        deriveConfig(list, plugin, attachment.capabilities, result),
+        caller,
+      );
       result = readResult(answer, typeOf(plugin));
       rememberAttachment(list, attachment, { result, unfinished: started < list.plugins.length }, world);
       world.step(`list: plugin ${started} done`);
@@ -115,7 +145,13 @@ async function addPlugins(list: NetworkList, caller: Caller): Promise<CniResult>
  * Attaches the container and returns the last plugin's result. What is on file of an earlier attachment of the same key is
  * taken down first. Throws NetmoorError (DelegateError for a plugin's own errors) with nothing left behind.
  */
-export async function addNetwork(list: NetworkList, wanted: Attachment, world: World, ours: Ours, note: Note = silent): Promise<CniResult> {
+export async function addNetwork(
+  list: NetworkList,
+  wanted: Attachment,
+  world: World,
+  ours: Ours,
+  note: Note = silent,
+): Promise<CniResult> {
   const attachment = adapt(list, wanted);
   await validateAttachment(list, attachment, world, ours);
   requireSameNetns(attachment, world);
@@ -132,7 +168,6 @@ function restored(cached: CachedAttachment, attachment: Attachment, world: World
   const { args, capabilities, netns } = cached;
   return { ...attachment, args, capabilities, netns: isWhereItWas(cached, world) ? netns : '' };
 }
-
 
 /** A namespace that cannot be told from the host's own is none for DEL. */
 function withUsableNetns(attachment: Attachment, world: World): Attachment {
@@ -161,9 +196,14 @@ export async function delNetwork(
   const used = cached?.list ?? list;
   if (used === undefined) {
     if (cached === undefined) return;
-    throw new NetmoorError('bad-config', `the configuration kept in ${quote(cached.file)} cannot be read`, `define network ${network} again, then detach`);
+    throw new NetmoorError(
+      'bad-config',
+      `the configuration kept in ${quote(cached.file)} cannot be read`,
+      `define network ${network} again, then detach`,
+    );
   }
-  const restoredFrom = cached === undefined ? withUsableNetns(attachment, world) : restored(cached, attachment, world);
+  const restoredFrom =
+    cached === undefined ? withUsableNetns(attachment, world) : restored(cached, attachment, world);
   const caller = { attachment: restoredFrom, world, ours, note };
   await deletePlugins(used, used.plugins.length, cached?.result, cached?.origin?.unfinished ?? false, caller);
   forgetAttachment({ network: used.name, containerId, ifname }, world);
@@ -173,20 +213,35 @@ export async function delNetwork(
  * Asks every plugin whether all is as ADD left it. Returns at once for a network that has checking disabled. Throws 'bad-version'
  * before 0.4.0, 'unknown-container' for what is not on file, and what the first complaining plugin says.
  */
-export async function checkNetwork(list: NetworkList, attachment: Attachment, world: World, ours: Ours, note: Note = silent): Promise<void> {
+export async function checkNetwork(
+  list: NetworkList,
+  attachment: Attachment,
+  world: World,
+  ours: Ours,
+  note: Note = silent,
+): Promise<void> {
   if (!isAtLeast(list.cniVersion, '0.4.0')) {
-    throw new NetmoorError('bad-version', `network ${list.name} is of cniVersion ${list.cniVersion}, which knows no CHECK`, 'set "cniVersion" to 0.4.0 or later');
+    throw new NetmoorError(
+      'bad-version',
+      `network ${list.name} is of cniVersion ${list.cniVersion}, which knows no CHECK`,
+      'set "cniVersion" to 0.4.0 or later',
+    );
   }
   if (list.disableCheck) return;
   const { containerId, ifname } = attachment;
   const cached = cachedAttachment({ network: list.name, containerId, ifname }, world);
   if (cached?.result === undefined || cached.origin?.unfinished === true) {
-    throw new NetmoorError('unknown-container', `${containerId} is not attached to ${list.name} as ${ifname}`, 'attach it first');
+    throw new NetmoorError(
+      'unknown-container',
+      `${containerId} is not attached to ${list.name} as ${ifname}`,
+      'attach it first',
+    );
   }
   const { args, capabilities, result } = cached;
   const caller = { attachment: { ...attachment, args, capabilities }, world, ours, note };
   requireSameNetns(attachment, world);
-  for (const plugin of list.plugins) await callPlugin('CHECK', deriveConfig(list, plugin, capabilities, result), caller);
+  for (const plugin of list.plugins)
+    await callPlugin('CHECK', deriveConfig(list, plugin, capabilities, result), caller);
 }
 
 export { allCachedAttachments, cachedAttachments } from './cache.ts';

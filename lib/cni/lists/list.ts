@@ -67,7 +67,11 @@ function chooseVersion({ cniVersion, cniVersions = [] }: Conflist): CniVersion {
   const best = SUPPORTED_VERSIONS.filter((version) => offered.includes(version)).at(-1);
   if (best !== undefined) return best;
   const supported = `supported are ${SUPPORTED_VERSIONS.join(', ')}`;
-  throw new NetmoorError('bad-version', `cniVersion ${offered.map(quote).join(', ')} is not supported`, supported);
+  throw new NetmoorError(
+    'bad-version',
+    `cniVersion ${offered.map(quote).join(', ')} is not supported`,
+    supported,
+  );
 }
 
 function checkName(name: string): void {
@@ -96,7 +100,8 @@ export function readList(document: JsonObject, source: string): ReadList {
   checkName(conflist.name);
   const closed = isOn(conflist.loadOnlyInlinedPlugins);
   const { plugins } = raw;
-  if (plugins === undefined && closed) refuse('loadOnlyInlinedPlugins is set, and there are no plugins', 'add "plugins"');
+  if (plugins === undefined && closed)
+    refuse('loadOnlyInlinedPlugins is set, and there are no plugins', 'add "plugins"');
   if (Array.isArray(plugins) && plugins.length === 0) refuse('the list of plugins is empty', 'add a plugin');
   const inlined = (plugins ?? []) as readonly JsonObject[];
   const list: NetworkList = {

@@ -59,7 +59,8 @@ export function splitList(text: string): string[] {
 
 /** One address, with or without a prefix length, in canonical form. Throws 'bad-config', as everything here. */
 export function readIp(text: string, place: string): string {
-  const read = (): string => (text.includes('/') ? formatPrefix(parsePrefix(text)) : formatAddress(parseAddress(text)));
+  const read = (): string =>
+    text.includes('/') ? formatPrefix(parsePrefix(text)) : formatAddress(parseAddress(text));
   return checked(place, 'write an address such as 10.1.0.5 or 10.1.0.5/24', read);
 }
 
@@ -89,19 +90,28 @@ function readRange(first: string, last: string | undefined, text: string, place:
 
 function readHostAddress(text: string, place: string): string {
   const bracketed = text.startsWith('[') && text.endsWith(']');
-  if (!bracketed && text.includes(':')) refuse(place, `${quote(text)} before the ports is ambiguous`, 'write an IPv6 address in brackets');
+  if (!bracketed && text.includes(':'))
+    refuse(place, `${quote(text)} before the ports is ambiguous`, 'write an IPv6 address in brackets');
   const bare = bracketed ? text.slice(1, -1) : text;
-  return checked(place, 'write an address of the host, IPv6 in brackets', () => formatAddress(parseAddress(bare)));
+  return checked(place, 'write an address of the host, IPv6 in brackets', () =>
+    formatAddress(parseAddress(bare)),
+  );
 }
 
 /** One published port or range of ports, an entry for each port. */
 export function readPort(text: string, place: string): PortMappingInput[] {
-  const wrong = (): never => refuse(place, `${quote(text)} is no published port`, 'write HOSTPORT:CONTAINERPORT/PROTOCOL, such as 2222:22/tcp');
+  const wrong = (): never =>
+    refuse(
+      place,
+      `${quote(text)} is no published port`,
+      'write HOSTPORT:CONTAINERPORT/PROTOCOL, such as 2222:22/tcp',
+    );
   const whole = PORT.exec(text) ?? wrong();
   const inside = readRange(whole[2] ?? '', whole[3], text, place);
   const host = whole[1] === undefined ? undefined : (ADDRESS_AND_PORT.exec(whole[1]) ?? wrong());
   const outside = host === undefined ? inside : readRange(host[2] ?? '', host[3], text, place);
-  if (outside.count !== inside.count) refuse(place, `${quote(text)} maps ${outside.count} ports to ${inside.count}`, 'give both sides as many');
+  if (outside.count !== inside.count)
+    refuse(place, `${quote(text)} maps ${outside.count} ports to ${inside.count}`, 'give both sides as many');
   const hostIP = host?.[1] === undefined ? {} : { hostIP: readHostAddress(host[1], place) };
   const single = (offset: number): PortMappingInput => ({
     hostPort: outside.first + offset,
@@ -118,7 +128,8 @@ export function readPort(text: string, place: string): PortMappingInput[] {
 /** A list of published ports; the same port of the host twice is refused. */
 export function readPorts(text: string, place: string): PortMappingInput[] {
   const ports = splitList(text).flatMap((item) => readPort(item, place));
-  if (ports.length > MOST_PORTS) refuse(place, `${ports.length} ports are more than ${MOST_PORTS}`, 'publish fewer');
+  if (ports.length > MOST_PORTS)
+    refuse(place, `${ports.length} ports are more than ${MOST_PORTS}`, 'publish fewer');
   checked(place, 'publish each port once', () => readPortMappings(ports));
   return ports;
 }
@@ -147,7 +158,11 @@ function readPart(draft: Draft, part: string, place: string): void {
   else {
     const meant = nearest(key, KEYS);
     const known = `known are ${KEYS.join(', ')}, and arguments in capitals`;
-    refuse(place, `unknown option ${quote(key)}`, meant === undefined ? known : `did you mean "${meant}"? ${known}`);
+    refuse(
+      place,
+      `unknown option ${quote(key)}`,
+      meant === undefined ? known : `did you mean "${meant}"? ${known}`,
+    );
   }
 }
 
@@ -156,7 +171,8 @@ export function readNetwork(text: string, place: string): WantedNetwork {
   const colon = text.indexOf(':');
   const name = colon < 0 ? text : text.slice(0, colon);
   const problem = networkNameProblem(name);
-  if (problem !== undefined) refuse(place, problem, 'write NAME or NAME:IFNAME, networks separated by commas');
+  if (problem !== undefined)
+    refuse(place, problem, 'write NAME or NAME:IFNAME, networks separated by commas');
   const draft: Draft = { ips: [], ports: [], aliases: [], args: new Map() };
   const parts = colon < 0 ? [] : text.slice(colon + 1).split(/[;,]/);
   for (const part of parts) readPart(draft, part, `${place} ${name}`);
@@ -176,8 +192,10 @@ function splitNetworks(text: string): string[] {
 /** NETWORKS, at least one. */
 export function readNetworks(text: string, place: string): WantedNetwork[] {
   const networks = splitNetworks(text).map((item) => readNetwork(item, place));
-  if (networks.length === 0) refuse(place, 'names no network', 'name one, or leave it out for the default network');
-  if (networks.length > MOST_NETWORKS) refuse(place, `${networks.length} networks are more than ${MOST_NETWORKS}`, 'name fewer');
+  if (networks.length === 0)
+    refuse(place, 'names no network', 'name one, or leave it out for the default network');
+  if (networks.length > MOST_NETWORKS)
+    refuse(place, `${networks.length} networks are more than ${MOST_NETWORKS}`, 'name fewer');
   return networks;
 }
 
@@ -185,10 +203,15 @@ export function readNetworks(text: string, place: string): WantedNetwork[] {
  * Gives eth0, eth1, … in order to those without a name, past the names that are given and those that are `taken` already.
  * Throws when a name is given twice.
  */
-export function assignInterfaceNames(networks: readonly WantedNetwork[], place: string, taken: ReadonlySet<string> = new Set()): NamedNetwork[] {
+export function assignInterfaceNames(
+  networks: readonly WantedNetwork[],
+  place: string,
+  taken: ReadonlySet<string> = new Set(),
+): NamedNetwork[] {
   const given = new Set<string>();
   for (const { ifname } of networks) {
-    if (ifname !== undefined && given.has(ifname)) refuse(place, `interface ${quote(ifname)} is wanted twice`, 'give each network another');
+    if (ifname !== undefined && given.has(ifname))
+      refuse(place, `interface ${quote(ifname)} is wanted twice`, 'give each network another');
     if (ifname !== undefined) given.add(ifname);
   }
   let next = 0;

@@ -2,7 +2,12 @@
 
 export const CONFIG_DIRECTORIES: readonly string[] = ['/etc/cni/net.d'];
 
-export const PLUGIN_PATH: readonly string[] = ['/opt/cni/bin', '/usr/local/lib/cni', '/usr/lib/cni', '/usr/libexec/cni'];
+export const PLUGIN_PATH: readonly string[] = [
+  '/opt/cni/bin',
+  '/usr/local/lib/cni',
+  '/usr/lib/cni',
+  '/usr/libexec/cni',
+];
 
 /** For plugins of others, which look for iptables and the like: hooks are started without any environment. */
 export const PLUGIN_ENVIRONMENT: Readonly<Record<string, string>> = {

@@ -20,8 +20,14 @@ export interface Attached extends Plan {
 type Note = (line: string) => void;
 
 /** Attaches in order. When one fails the earlier ones are detached again, last one first, and its error is thrown. */
-export async function addNetworks(plans: readonly Plan[], world: World, ours: Ours, note: Note): Promise<Attached[]> {
-  for (const { list, attachment } of plans) await validateAttachment(list, adapt(list, attachment), world, ours);
+export async function addNetworks(
+  plans: readonly Plan[],
+  world: World,
+  ours: Ours,
+  note: Note,
+): Promise<Attached[]> {
+  for (const { list, attachment } of plans)
+    await validateAttachment(list, adapt(list, attachment), world, ours);
   const attached: Attached[] = [];
   try {
     for (const plan of plans) {
@@ -30,7 +36,9 @@ export async function addNetworks(plans: readonly Plan[], world: World, ours: Ou
     return attached;
   } catch (error) {
     for (const { list, attachment } of attached.toReversed()) {
-      await delNetwork(list, attachment, world, ours, note).catch((remainder: unknown) => note(`${list.name}: ${errorText(remainder)}`));
+      await delNetwork(list, attachment, world, ours, note).catch((remainder: unknown) =>
+        note(`${list.name}: ${errorText(remainder)}`),
+      );
     }
     throw error;
   }
@@ -50,9 +58,19 @@ export async function delCached(
   const failures: unknown[] = [];
   for (const { network, containerId, ifname, netns, args, capabilities } of cached.toReversed()) {
     try {
-      await delNetwork(undefined, { ...base, network, containerId, ifname, netns, args, capabilities }, world, ours, note);
+      await delNetwork(
+        undefined,
+        { ...base, network, containerId, ifname, netns, args, capabilities },
+        world,
+        ours,
+        note,
+      );
     } catch (error) {
-      failures.push(error instanceof NetmoorError ? error : new NetmoorError('io', `${network}: ${errorText(error)}`, '', { cause: error }));
+      failures.push(
+        error instanceof NetmoorError
+          ? error
+          : new NetmoorError('io', `${network}: ${errorText(error)}`, '', { cause: error }),
+      );
     }
   }
   if (failures.length === 1) throw failures[0];
