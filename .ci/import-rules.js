@@ -16,7 +16,8 @@ const STOREYS = [
 
 const ALONGSIDE = [
   ['^lib/nftables/', '^lib/netlink/'],
-  ['^hooks/', '^cli/'],
+  // cli/programs.ts lists all programs.
+  ['^cli/', '^hooks/'],
 ];
 
 /** For a folder, what it must not import: the storeys above, and those beside it. */
@@ -34,6 +35,9 @@ const LAYERS = STOREYS.flatMap((folders, storey) => folders.flatMap((folder) => 
 
 const IO = '^(node:)?(child_process|cluster|dgram|dns|fs|fs/promises|http|https|net|process|sqlite|worker_threads)$';
 
+const SLOW_BUILTINS =
+  '^(node:)?(assert|child_process|crypto|dgram|dns|fs/promises|http|https|net|readline|stream|url|util|v8|worker_threads|zlib)$';
+
 export default {
   forbidden: [
     ...LAYERS,
@@ -50,6 +54,13 @@ export default {
       severity: 'error',
       from: { path: '^ipam/', pathNot: '^ipam/(store|dhcp)/' },
       to: { path: [IO, '^lib/(system|netlink|nftables)/'] },
+    },
+    {
+      name: 'slow-builtins',
+      comment: 'Loaded with the plugin, each costs milliseconds at every start: take process.getBuiltinModule where it is used.',
+      severity: 'error',
+      from: { path: '^(lib|ipam|plugins|hooks)/', pathNot: '^ipam/subnets\\.ts$' },
+      to: { path: SLOW_BUILTINS, dependencyTypesNot: ['type-only'] },
     },
     {
       name: 'base-does-no-io',

@@ -50,7 +50,7 @@ function withoutStartingServices(work) {
 function debian() {
   const missing = missingPackages();
   if (missing.length === 0) return;
-  if (process.geteuid() !== 0) fail(`Missing Debian packages: ${missing.join(' ')}\nRun this as root, or install them first.`);
+  if (process.geteuid() !== 0) fail(`Missing Debian packages: ${missing.join(' ')}\nRun this as root (sudo), or install them first.`);
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
   run('apt-get', ['-q', 'update'], env);
   withoutStartingServices(() => run('apt-get', ['-q', '-y', '--no-install-recommends', 'install', ...missing], env));

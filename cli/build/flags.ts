@@ -10,4 +10,6 @@ export const NODE_FLAGS: readonly string[] = [
   '--disable-sigusr1',
   // Compiling and collecting in the background does not pay within milliseconds.
   '--v8-pool-size=1',
+  // Room (MiB) for all that a one-shot program allocates, so that it ends before the first garbage collection.
+  '--min-semi-space-size=16',
 ];
