@@ -30,7 +30,11 @@ const BUDGET_MS = 30_000;
 const FEWEST_ROUNDS = 3;
 
 /** Runs `measure` in turn with both, `rounds` times if the budget lasts; the first round warms up and does not count. */
-async function alternate<T>(pair: Pair, rounds: number, measure: (contender: Contender) => Promise<T>): Promise<[T[], T[]]> {
+async function alternate<T>(
+  pair: Pair,
+  rounds: number,
+  measure: (contender: Contender) => Promise<T>,
+): Promise<[T[], T[]]> {
   const results: [T[], T[]] = [[], []];
   const end = performance.now() + BUDGET_MS;
   for (let round = 0; round <= rounds; round++) {
@@ -59,7 +63,10 @@ async function comeAndGo(contender: Contender): Promise<{ add: number; del: numb
 
 async function compareAttaching(pair: Pair, title: string, rounds: number): Promise<Comparison[]> {
   const [reference, own] = await alternate(pair, rounds, comeAndGo);
-  const pick = (verb: 'add' | 'del') => ({ reference: reference.map((r) => r[verb]), own: own.map((r) => r[verb]) });
+  const pick = (verb: 'add' | 'del') => ({
+    reference: reference.map((r) => r[verb]),
+    own: own.map((r) => r[verb]),
+  });
   return [
     { what: `ADD, ${title}`, ...pick('add'), goal: goals.add },
     { what: `DEL, ${title}`, ...pick('del'), goal: goals.del },
@@ -69,21 +76,31 @@ async function compareAttaching(pair: Pair, title: string, rounds: number): Prom
 /** Attaches `count` containers at once; milliseconds until the last is done. */
 async function attachAtOnce(contender: Contender, count: number): Promise<number> {
   const numbers = await contender.containers(count);
-  return (await contender.spawner.run('parallel', numbers.map((number) => contender.add(number)))).wall;
+  return (
+    await contender.spawner.run(
+      'parallel',
+      numbers.map((number) => contender.add(number)),
+    )
+  ).wall;
 }
 
 /** Both in turn, a hundred at a time, up to `target` live containers; the milliseconds of each hundred. */
 async function fill(pair: Pair, from: number, target: number): Promise<[number[], number[]]> {
   const walls: [number[], number[]] = [[], []];
   for (let live = from; live < target; live += 100) {
-    for (const [i, contender] of pair.entries()) walls[i]?.push(await attachAtOnce(contender, Math.min(100, target - live)));
+    for (const [i, contender] of pair.entries())
+      walls[i]?.push(await attachAtOnce(contender, Math.min(100, target - live)));
   }
   return walls;
 }
 
 /** What a process costs before it is netmoor's doing. */
 async function startCosts([, own]: Pair): Promise<string> {
-  const run = async (what: string, argv: readonly string[], variables: Readonly<Record<string, string>> = {}) => {
+  const run = async (
+    what: string,
+    argv: readonly string[],
+    variables: Readonly<Record<string, string>> = {},
+  ) => {
     const job: Job = [{ argv, environment: { ...plainEnvironment, ...variables }, input: '{}' }];
     const times: number[] = [];
     for (let i = 0; i < 20; i++) times.push((await own.spawner.time(job)).total);
@@ -110,7 +127,10 @@ function moduleCosts(): string {
 async function compare(pair: Pair, long: boolean): Promise<void> {
   const say = (text: string) => process.stdout.write(`${text}\n\n`);
   const [load = 0] = loadavg();
-  if (load > 1) say(`The machine is busy (load average ${load.toFixed(1)}): absolute figures are too high, ratios unsteady.`);
+  if (load > 1)
+    say(
+      `The machine is busy (load average ${load.toFixed(1)}): absolute figures are too high, ratios unsteady.`,
+    );
   say(await startCosts(pair));
   say(moduleCosts());
   const version = await compareVersion(pair);

@@ -43,7 +43,14 @@ export const chains: readonly Chain[] = [
     name: 'netmoor',
     executable: `${OWN_PLUGINS}/bridge-nat`,
     directory: OWN_PLUGINS,
-    plugins: [{ type: 'bridge-nat', ...bridge, ipam: { type: 'netmoor', ...pool }, capabilities: { portMappings: true } }],
+    plugins: [
+      {
+        type: 'bridge-nat',
+        ...bridge,
+        ipam: { type: 'netmoor', ...pool },
+        capabilities: { portMappings: true },
+      },
+    ],
   },
 ];
 
@@ -76,7 +83,9 @@ export class Contender {
     const first = this.#containers + 1;
     this.#containers += count;
     const last = this.#containers;
-    await this.host.shell(`for i in $(seq ${first} ${last}); do ip netns add c$i; ip -n c$i link set lo up; done`);
+    await this.host.shell(
+      `for i in $(seq ${first} ${last}); do ip netns add c$i; ip -n c$i link set lo up; done`,
+    );
     return Array.from({ length: count }, (_, i) => first + i);
   }
 
@@ -102,7 +111,12 @@ export class Contender {
     return [{ argv: [this.chain.executable], environment, input: '{"cniVersion":"1.0.0"}' }];
   }
 
-  #step(command: string, number: number, plugin: Config & { readonly type: string }, withResult: boolean): Step {
+  #step(
+    command: string,
+    number: number,
+    plugin: Config & { readonly type: string },
+    withResult: boolean,
+  ): Step {
     const { capabilities, ...config } = plugin;
     const portMappings = [{ hostPort: 20_000 + number, containerPort: 80, protocol: 'tcp' }];
     const input = JSON.stringify({

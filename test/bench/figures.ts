@@ -27,7 +27,8 @@ function verdict(ratio: number, goal: number | undefined): string {
 /** Columns padded to their widest cell; the first to the left, the others to the right. */
 export function table(rows: readonly (readonly string[])[]): string {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
-  const pad = (cell: string, i: number) => (i === 0 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0));
+  const pad = (cell: string, i: number) =>
+    i === 0 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0);
   return rows.map((row) => row.map(pad).join('  ').trimEnd()).join('\n');
 }
 
@@ -47,11 +48,19 @@ export function growthTable(few: readonly Comparison[], many: readonly Compariso
     const after = many[i] ?? before;
     const growth = (pick: (c: Comparison) => readonly number[]) => median(pick(after)) / median(pick(before));
     const own = growth((c) => c.own);
-    return [`${after.what} / ${before.what}`, growth((c) => c.reference).toFixed(2), own.toFixed(2), verdict(own, goal)];
+    return [
+      `${after.what} / ${before.what}`,
+      growth((c) => c.reference).toFixed(2),
+      own.toFixed(2),
+      verdict(own, goal),
+    ];
   });
   return table([['growth', 'reference', 'netmoor', 'goal'], ...rows]);
 }
 
-export function plainTable(title: string, rows: readonly { readonly what: string; readonly times: readonly number[] }[]): string {
+export function plainTable(
+  title: string,
+  rows: readonly { readonly what: string; readonly times: readonly number[] }[],
+): string {
   return table([[title, 'median'], ...rows.map(({ what, times }) => [what, milliseconds(median(times))])]);
 }

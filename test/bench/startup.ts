@@ -19,10 +19,14 @@ function measureParts(): Parts {
     parts[what] = performance.now() - start;
     return result;
   };
-  const [bundle, cache] = measure('read bundle and code cache', () => [readFileSync(PROGRAMS, 'latin1'), readFileSync(CODE_CACHE)]);
+  const [bundle, cache] = measure('read bundle and code cache', () => [
+    readFileSync(PROGRAMS, 'latin1'),
+    readFileSync(CODE_CACHE),
+  ]);
   const stage = measure('compile with code cache', () => evaluate(bundle, cache));
   if (stage.rejected) throw new Error('V8 refused the code cache');
-  for (const [name, load] of Object.entries(stage.exports as Record<string, () => unknown>)) measure(name, load);
+  for (const [name, load] of Object.entries(stage.exports as Record<string, () => unknown>))
+    measure(name, load);
   measure('node:sqlite', () => process.getBuiltinModule('node:sqlite'));
   measure('koffi, the native module', () => process.dlopen({ exports: {} }, KOFFI));
   return parts;

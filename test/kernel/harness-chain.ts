@@ -24,7 +24,12 @@ export interface ChainCall extends Omit<CniCall, 'config'> {
 }
 
 /** One plugin's configuration as it goes to standard input (section 3, "Deriving request configuration"). */
-function requestConfig(list: NetworkList, plugin: PluginConfig, call: ChainCall, prevResult: CniJson | undefined): unknown {
+function requestConfig(
+  list: NetworkList,
+  plugin: PluginConfig,
+  call: ChainCall,
+  prevResult: CniJson | undefined,
+): unknown {
   const { capabilities = {}, ...config } = plugin;
   const offered = Object.entries(call.runtimeConfig ?? {}).filter(([name]) => capabilities[name] === true);
   return {
@@ -40,7 +45,10 @@ function requestConfig(list: NetworkList, plugin: PluginConfig, call: ChainCall,
 export async function addChain(place: Place, list: NetworkList, call: ChainCall): Promise<CniAnswer> {
   let last: CniAnswer | undefined;
   for (const plugin of list.plugins) {
-    last = await runPlugin(place, plugin.type, 'ADD', { ...call, config: requestConfig(list, plugin, call, last?.json) });
+    last = await runPlugin(place, plugin.type, 'ADD', {
+      ...call,
+      config: requestConfig(list, plugin, call, last?.json),
+    });
     if (last.code !== 0) break;
   }
   if (last === undefined) throw new Error(`network ${list.name} has no plugins`);
@@ -68,7 +76,11 @@ export async function runChain(
   result: CniJson | undefined,
 ): Promise<void> {
   for (const plugin of command === 'DEL' ? list.plugins.toReversed() : list.plugins) {
-    const answer = await runPlugin(place, plugin.type, command, { ...call, config: requestConfig(list, plugin, call, result) });
-    if (answer.code !== 0) throw new Error(`${command} of ${plugin.type}: exit ${answer.code}\n${answer.stdout}${answer.stderr}`);
+    const answer = await runPlugin(place, plugin.type, command, {
+      ...call,
+      config: requestConfig(list, plugin, call, result),
+    });
+    if (answer.code !== 0)
+      throw new Error(`${command} of ${plugin.type}: exit ${answer.code}\n${answer.stdout}${answer.stderr}`);
   }
 }

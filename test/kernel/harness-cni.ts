@@ -42,8 +42,17 @@ export interface CniJson {
   readonly code?: number;
   readonly msg?: string;
   readonly details?: string;
-  readonly interfaces?: readonly { readonly name: string; readonly mac?: string; readonly mtu?: number; readonly sandbox?: string }[];
-  readonly ips?: readonly { readonly address: string; readonly gateway?: string; readonly interface?: number }[];
+  readonly interfaces?: readonly {
+    readonly name: string;
+    readonly mac?: string;
+    readonly mtu?: number;
+    readonly sandbox?: string;
+  }[];
+  readonly ips?: readonly {
+    readonly address: string;
+    readonly gateway?: string;
+    readonly interface?: number;
+  }[];
   readonly routes?: readonly { readonly dst: string; readonly gw?: string }[];
   readonly dns?: { readonly nameservers?: readonly string[]; readonly search?: readonly string[] };
   readonly [key: string]: unknown;
@@ -65,7 +74,9 @@ function environment(command: CniCommand, call: CniCall): Record<string, string>
     CNI_ARGS: call.args,
     CNI_PATH: call.path ?? `${OWN_PLUGINS}:${REFERENCE_PLUGINS}`,
   };
-  const given = Object.entries(variables).filter((entry): entry is [string, string] => entry[1] !== undefined);
+  const given = Object.entries(variables).filter(
+    (entry): entry is [string, string] => entry[1] !== undefined,
+  );
   return { ...plainEnvironment, ...Object.fromEntries(given), ...call.env };
 }
 

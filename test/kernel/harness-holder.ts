@@ -91,7 +91,16 @@ export class Holder {
 
   static async start(options: HolderOptions = {}): Promise<Holder> {
     const script = setUp.replace("trap '' CHLD\n", () => `${options.prepare ?? ''}\ntrap '' CHLD\n`);
-    const unshare = ['unshare', '--net', '--mount', '--pid', '--fork', '--kill-child', '--propagation', 'private'];
+    const unshare = [
+      'unshare',
+      '--net',
+      '--mount',
+      '--pid',
+      '--fork',
+      '--kill-child',
+      '--propagation',
+      'private',
+    ];
     const child = new Background([...unshare, 'sh', '-c', script], plainEnvironment);
     const ready = () => /^ready (\d+)$/m.exec(child.output);
     try {
@@ -133,7 +142,9 @@ function removeTree(path: string): void {
 
 function list(path: string): string[] {
   try {
-    return readdirSync(path, { withFileTypes: true }).flatMap((entry) => (entry.isDirectory() ? [entry.name] : []));
+    return readdirSync(path, { withFileTypes: true }).flatMap((entry) =>
+      entry.isDirectory() ? [entry.name] : [],
+    );
   } catch {
     return [];
   }

@@ -15,7 +15,14 @@ export class Place {
   constructor(pid: number, name: string, netnsPath: string) {
     this.name = name;
     this.netnsPath = netnsPath;
-    this.#enter = ['nsenter', `--target=${pid}`, '--mount', '--pid', `--net=/proc/${pid}/root${netnsPath}`, '--'];
+    this.#enter = [
+      'nsenter',
+      `--target=${pid}`,
+      '--mount',
+      '--pid',
+      `--net=/proc/${pid}/root${netnsPath}`,
+      '--',
+    ];
   }
 
   /** Runs a command to its end, whatever its exit status. */
@@ -27,7 +34,9 @@ export class Place {
   async must(argv: readonly string[], options?: RunOptions): Promise<string> {
     const outcome = await this.run(argv, options);
     if (outcome.code === 0) return outcome.stdout;
-    throw new Error(`${this.name}: ${argv.join(' ')}: exit ${outcome.code}\n${outcome.stderr}${outcome.stdout}`);
+    throw new Error(
+      `${this.name}: ${argv.join(' ')}: exit ${outcome.code}\n${outcome.stderr}${outcome.stdout}`,
+    );
   }
 
   /** Runs lines of shell that must succeed. */
@@ -61,11 +70,19 @@ export interface IpObject {
   readonly flags?: readonly string[];
   readonly operstate?: string;
   readonly master?: string;
-  readonly addr_info?: readonly { readonly family: string; readonly local: string; readonly prefixlen: number; readonly scope: string }[];
+  readonly addr_info?: readonly {
+    readonly family: string;
+    readonly local: string;
+    readonly prefixlen: number;
+    readonly scope: string;
+  }[];
   readonly dst?: string;
   readonly gateway?: string;
   readonly dev?: string;
-  readonly linkinfo?: { readonly info_kind?: string; readonly info_slave_data?: Readonly<Record<string, unknown>> };
+  readonly linkinfo?: {
+    readonly info_kind?: string;
+    readonly info_slave_data?: Readonly<Record<string, unknown>>;
+  };
   readonly [key: string]: unknown;
 }
 

@@ -44,7 +44,12 @@ function start(argv: readonly string[], env: Readonly<Record<string, string>>): 
 function descendants(pid: number): number[] {
   try {
     const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim();
-    return children === '' ? [] : children.split(' ').map(Number).flatMap((child) => [child, ...descendants(child)]);
+    return children === ''
+      ? []
+      : children
+          .split(' ')
+          .map(Number)
+          .flatMap((child) => [child, ...descendants(child)]);
   } catch {
     return [];
   }
@@ -84,7 +89,8 @@ export async function runProcess(argv: readonly string[], options: RunOptions = 
   child.stdin?.end(options.input ?? '');
   try {
     const [code, signal] = (await once(child, 'close')) as [number | null, string | null];
-    if (late) throw new Error(`still running at its deadline: ${argv.join(' ')}\n${stdout.text()}${stderr.text()}`);
+    if (late)
+      throw new Error(`still running at its deadline: ${argv.join(' ')}\n${stdout.text()}${stderr.text()}`);
     return { code: code ?? -1, stdout: stdout.text(), stderr: stderr.text(), ...(signal ? { signal } : {}) };
   } finally {
     clearTimeout(timer);

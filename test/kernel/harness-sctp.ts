@@ -68,6 +68,13 @@ export class SctpEar {
 }
 
 /** Sends one INIT from `place`. */
-export async function sendInit(place: Place, address: string, sourcePort: number, port: number): Promise<void> {
-  await place.must(['socat', '-u', 'STDIN', `IP4-SENDTO:${address}:${IPPROTO_SCTP}`], { input: initPacket(sourcePort, port) });
+export async function sendInit(
+  place: Place,
+  address: string,
+  sourcePort: number,
+  port: number,
+): Promise<void> {
+  await place.must(['socat', '-u', 'STDIN', `IP4-SENDTO:${address}:${IPPROTO_SCTP}`], {
+    input: initPacket(sourcePort, port),
+  });
 }

@@ -89,7 +89,9 @@ function normalised(title: string, body: string, options: SnapshotOptions): unkn
   if (title.endsWith('nft')) return plain((JSON.parse(body) as { nftables: unknown }).nftables, 'ruleset');
   if (body.startsWith('[')) return plain(JSON.parse(body), 'top');
   const lines = body.split('\n').map((line) => line.trim());
-  return lines.filter((line) => line !== '' && !isOwn(title, line) && !options.ignoreFiles?.test(line)).sort();
+  return lines
+    .filter((line) => line !== '' && !isOwn(title, line) && !options.ignoreFiles?.test(line))
+    .sort();
 }
 
 /** The dump's own shells are always new. */
@@ -99,7 +101,9 @@ function isOwn(title: string, line: string): boolean {
 
 function plain(value: unknown, key: string): unknown {
   if (Array.isArray(value)) {
-    const items = value.filter((item) => !isObject(item) || !('metainfo' in item)).map((item) => plain(item, 'item'));
+    const items = value
+      .filter((item) => !isObject(item) || !('metainfo' in item))
+      .map((item) => plain(item, 'item'));
     return UNORDERED.has(key) ? items.sort((a, b) => compare(JSON.stringify(a), JSON.stringify(b))) : items;
   }
   if (!isObject(value)) return value;

@@ -39,7 +39,12 @@ function quoted(address: string): string {
 }
 
 /** The server side; resolves when its socket is bound, so the first question cannot be too early. */
-export async function serve(place: Place, transport: Transport, port: number, options: ServeOptions = {}): Promise<Background> {
+export async function serve(
+  place: Place,
+  transport: Transport,
+  port: number,
+  options: ServeOptions = {},
+): Promise<Background> {
   const address = options.address ?? '0.0.0.0';
   const kind = transport === 'tcp' ? `TCP${familyOf(address)}-LISTEN` : `UDP${familyOf(address)}-RECVFROM`;
   const only6 = familyOf(address) === 6 ? ',ipv6only=1' : '';
@@ -48,7 +53,10 @@ export async function serve(place: Place, transport: Transport, port: number, op
   const listenFirst = transport === 'udp' ? 'read question; ' : '';
   const reply = `SYSTEM:${listenFirst}echo ${options.name ?? place.name} $SOCAT_PEERADDR $SOCAT_PEERPORT`;
   const server = place.start(['socat', '-d', '-d', listen, reply]);
-  await server.until(() => /listening on|receiving on/.test(server.errors), `server on ${transport} port ${port}`);
+  await server.until(
+    () => /listening on|receiving on/.test(server.errors),
+    `server on ${transport} port ${port}`,
+  );
   return server;
 }
 
@@ -74,7 +82,13 @@ export class Conversation {
   readonly #transport: Transport;
   #read = 0;
 
-  constructor(place: Place, transport: Transport, address: string, port: number, options: { sourcePort?: number } = {}) {
+  constructor(
+    place: Place,
+    transport: Transport,
+    address: string,
+    port: number,
+    options: { sourcePort?: number } = {},
+  ) {
     const kind = `${transport.toUpperCase()}${familyOf(address)}`;
     const source = options.sourcePort === undefined ? '' : `,sourceport=${options.sourcePort},reuseaddr`;
     this.#transport = transport;

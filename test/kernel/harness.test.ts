@@ -14,7 +14,10 @@ test('a private host', { skip }, async (t) => {
   await t.test('its own network, mounts and processes', async (t) => {
     await withHost(t, async (host) => {
       const links = await host.ip('link', 'show');
-      t.same(links.map((link) => link.ifname), ['lo', 'uplink']);
+      t.same(
+        links.map((link) => link.ifname),
+        ['lo', 'uplink'],
+      );
       t.same(await host.nft(), []);
       host.write('/etc/cni/net.d/10-x.conflist', '{}');
       t.equal(await host.must(['cat', '/etc/cni/net.d/10-x.conflist']), '{}');
@@ -31,7 +34,10 @@ test('a private host', { skip }, async (t) => {
       await serve(host.outside, 'udp', 53);
       t.match(await ask(host, 'tcp', world.internet4, 80), { from: 'outside', peer: world.host4 });
       t.match(await ask(host, 'tcp', world.internet6, 80), { from: 'outside6', peer: world.host6 });
-      t.match(await ask(host, 'udp', world.router4, 53, { sourcePort: 4000 }), { peer: world.host4, peerPort: 4000 });
+      t.match(await ask(host, 'udp', world.router4, 53, { sourcePort: 4000 }), {
+        peer: world.host4,
+        peerPort: 4000,
+      });
       t.equal(await ask(host, 'tcp', world.router4, 81), undefined, 'a closed port gives no answer');
       t.equal(await ask(host, 'udp', world.router4, 54, { deadlineMs: 50 }), undefined);
     });
@@ -50,7 +56,9 @@ test('a private host', { skip }, async (t) => {
 
   await t.test('SCTP packets arrive and are recognised by conntrack', async (t) => {
     await withHost(t, async (host) => {
-      await host.outside.shell('nft add table t; nft add chain t c "{ type filter hook prerouting priority 0; }"; nft add rule t c ct state invalid drop');
+      await host.outside.shell(
+        'nft add table t; nft add chain t c "{ type filter hook prerouting priority 0; }"; nft add rule t c ct state invalid drop',
+      );
       const ear = await SctpEar.open(host.outside);
       await sendInit(host, world.router4, 4000, 9899);
       await ear.hears(9899);
@@ -62,11 +70,17 @@ test('a private host', { skip }, async (t) => {
   await t.test('containers: named ones and process-backed ones', async (t) => {
     await withHost(t, async (host) => {
       const named = await host.container('c1');
-      t.same((await named.ip('link', 'show')).map((link) => link.ifname), ['lo']);
+      t.same(
+        (await named.ip('link', 'show')).map((link) => link.ifname),
+        ['lo'],
+      );
       t.equal(named.netnsPath, '/run/netns/c1');
       t.ok(existsSync(host.path(named.netnsPath)));
       const { place, stop } = await host.processContainer('c2');
-      t.same((await place.ip('link', 'show')).map((link) => link.ifname), ['lo']);
+      t.same(
+        (await place.ip('link', 'show')).map((link) => link.ifname),
+        ['lo'],
+      );
       await stop();
       await until(() => !existsSync(host.path(place.netnsPath)), 'the process is gone');
       await host.removeContainer('c1');
@@ -83,12 +97,22 @@ test('snapshots', { skip }, async (t) => {
     const changes: [string, string, string, string][] = [
       ['links', 'host', 'ip link add extra type bridge', 'ip link delete extra'],
       ['addresses', 'host', 'ip address add 10.9.9.9/32 dev lo', 'ip address delete 10.9.9.9/32 dev lo'],
-      ['routes6', 'host', 'ip -6 route add 2001:db8:99::/64 dev uplink', 'ip -6 route delete 2001:db8:99::/64'],
+      [
+        'routes6',
+        'host',
+        'ip -6 route add 2001:db8:99::/64 dev uplink',
+        'ip -6 route delete 2001:db8:99::/64',
+      ],
       ['nft', 'host', 'nft add table inet left', 'nft delete table inet left'],
       ['files', 'host', 'mkdir -p /var/lib/cni/left', 'rmdir /var/lib/cni/left'],
       ['namespaces', 'host', 'touch /run/netns/left', 'rm /run/netns/left'],
       ['sysctls', 'host', 'echo 1 > /proc/sys/net/ipv4/ip_forward', 'echo 0 > /proc/sys/net/ipv4/ip_forward'],
-      ['inside c1: routes4', 'c1', 'ip route add blackhole 10.9.0.0/16', 'ip route delete blackhole 10.9.0.0/16'],
+      [
+        'inside c1: routes4',
+        'c1',
+        'ip route add blackhole 10.9.0.0/16',
+        'ip route delete blackhole 10.9.0.0/16',
+      ],
     ];
     for (const [section, where, make, unmake] of changes) {
       const place = where === 'host' ? host : container;
@@ -112,7 +136,10 @@ test('teardown', { skip }, async (t) => {
     const host = await openHost();
     await host.run(['sh', '-c', 'setsid sh -c "sleep 987654 & sleep 987654" >/dev/null 2>&1 &']);
     const pid = host.path('/').split('/')[2] ?? '';
-    await until(async () => (await host.snapshot())['processes']?.toString().includes('987654'), 'sleepers run');
+    await until(
+      async () => (await host.snapshot())['processes']?.toString().includes('987654'),
+      'sleepers run',
+    );
     await host.close();
     t.notOk(existsSync(`/proc/${pid}`));
   });
@@ -134,7 +161,9 @@ test('teardown', { skip }, async (t) => {
       await host.run(['sh', '-c', 'setsid sleep 987655 >/dev/null 2>&1 &']);
       console.log(host.path('/').split('/')[2]);
       setInterval(() => {}, 1000);`;
-    const child = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
     const [line] = (await once(child.stdout, 'data')) as [Buffer];
     const pid = line.toString().trim();
     t.ok(existsSync(`/proc/${pid}`));
@@ -146,7 +175,10 @@ test('teardown', { skip }, async (t) => {
     const hosts = await Promise.all(Array.from({ length: 4 }, () => openHost()));
     await Promise.all(hosts.map((host, i) => host.shell(`ip link add br${i} type bridge`)));
     for (const [i, host] of hosts.entries()) {
-      t.same((await host.ip('link', 'show')).map((link) => link.ifname), ['lo', 'uplink', `br${i}`]);
+      t.same(
+        (await host.ip('link', 'show')).map((link) => link.ifname),
+        ['lo', 'uplink', `br${i}`],
+      );
     }
     await Promise.all(hosts.map((host) => host.close()));
   });

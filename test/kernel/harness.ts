@@ -73,7 +73,13 @@ export class Host extends Place {
 
   /** A container that is a process: its namespace lives as long as `stop` has not been called. */
   async processContainer(name: string): Promise<{ place: Place; stop: () => Promise<void> }> {
-    const init = this.start(['unshare', '--net', 'sh', '-c', 'ip link set lo up; echo $$; exec sleep infinity']);
+    const init = this.start([
+      'unshare',
+      '--net',
+      'sh',
+      '-c',
+      'ip link set lo up; echo $$; exec sleep infinity',
+    ]);
     await init.until(() => init.output.endsWith('\n'), `process of ${name}`);
     const place = new Place(this.#holder.pid, name, `/proc/${init.output.trim()}/ns/net`);
     return { place, stop: () => init.stop() };
@@ -113,7 +119,11 @@ export async function openHost(options?: HolderOptions): Promise<Host> {
 }
 
 /** Runs `body` with a fresh host and removes the host afterwards, come what may; on failure its state is told to `t`. */
-export async function withHost<T>(t: Reporter, body: (host: Host) => Promise<T>, options?: HolderOptions): Promise<T> {
+export async function withHost<T>(
+  t: Reporter,
+  body: (host: Host) => Promise<T>,
+  options?: HolderOptions,
+): Promise<T> {
   const host = await openHost(options);
   try {
     return await body(host);

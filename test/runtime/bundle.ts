@@ -13,7 +13,9 @@ interface Spec {
 /** Writes a bundle whose container stays until killed; returns its directory. The configuration is `runc spec`'s own. */
 export async function makeBundle(host: Host, id: string, netnsPath: string): Promise<string> {
   const directory = `/run/bundles/${id}`;
-  const text = await host.shell(`mkdir -p ${directory}\nrunc spec --bundle ${directory}\ncat ${directory}/config.json`);
+  const text = await host.shell(
+    `mkdir -p ${directory}\nrunc spec --bundle ${directory}\ncat ${directory}/config.json`,
+  );
   const spec = JSON.parse(text) as Spec;
   spec.process.terminal = false;
   spec.process.args = ['/bin/sleep', '1000000'];

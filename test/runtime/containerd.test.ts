@@ -5,23 +5,25 @@ import { test } from 'tap';
 import { CONTAINERD_FILES, Containerd } from './containerd.ts';
 import { flavours, networks, writeConflist } from './flavours.ts';
 import { lackingFor } from './lacking.ts';
-import { FORWARDING, stateOf } from './states.ts';
+import { stateOf, withForwardingHost } from './states.ts';
 import { addressesOf, reachesOutside, serveAll } from './traffic.ts';
 import { OWN_PLUGINS } from '../kernel/harness-cni.ts';
-import { withHost } from '../kernel/harness.ts';
 
 const skip = lackingFor('containerd', 'ctr', 'runc', 'jq', 'busybox', 'socat', 'nft');
 
 for (const flavour of flavours()) {
   test(`containerd with ${flavour.name}`, { skip }, async (t) => {
-    await withHost(t, async (host) => {
+    await withForwardingHost(t, async (host) => {
       writeConflist(host, flavour, networks.net1);
       const containerd = await Containerd.start(host);
       await serveAll(host.outside);
       const before = await stateOf(host, CONTAINERD_FILES);
 
       await t.test('a container that ends: attached, then detached', async (t) => {
-        t.match(await containerd.foreground('c1', '/bin/ip', 'address', 'show', 'eth0'), /inet 10\.71\.0\.\d+\/24/);
+        t.match(
+          await containerd.foreground('c1', '/bin/ip', 'address', 'show', 'eth0'),
+          /inet 10\.71\.0\.\d+\/24/,
+        );
         t.equal(await flavour.held(host), 0, 'no address is held');
         if (flavour.exact) t.same(await stateOf(host, CONTAINERD_FILES), before, 'everything is as before');
       });
@@ -38,6 +40,6 @@ for (const flavour of flavours()) {
         t.equal(await flavour.held(host), 0, 'no address is held');
         t.same(await stateOf(host, CONTAINERD_FILES), before, 'everything is as before');
       });
-    }, FORWARDING);
+    });
   });
 }

@@ -70,7 +70,10 @@ export class Containerd {
   }
 
   /** `further` is added to the configuration; without it there is no cri plugin. */
-  static async start(host: Host, further = 'disabled_plugins = ["io.containerd.grpc.v1.cri"]\n'): Promise<Containerd> {
+  static async start(
+    host: Host,
+    further = 'disabled_plugins = ["io.containerd.grpc.v1.cri"]\n',
+  ): Promise<Containerd> {
     host.write('/etc/containerd/config.toml', CONFIG + further);
     host.write(RUNC, RUNC_SCRIPT, 0o755);
     await installPlugins(host);
@@ -96,7 +99,18 @@ export class Containerd {
 
   /** `ctr run --cni --detach` of a container that stays; the place its network namespace is. */
   async container(id: string): Promise<Place> {
-    await this.must('run', '--cni', '--detach', '--runc-binary', RUNC, '--rootfs', ROOTFS, id, '/bin/sleep', '1000000');
+    await this.must(
+      'run',
+      '--cni',
+      '--detach',
+      '--runc-binary',
+      RUNC,
+      '--rootfs',
+      ROOTFS,
+      id,
+      '/bin/sleep',
+      '1000000',
+    );
     const tasks = await this.must('tasks', 'list');
     const pid = new RegExp(`^${id}\\s+(\\d+)`, 'm').exec(tasks)?.[1];
     if (pid === undefined) throw new Error(`containerd has no task ${id}:\n${tasks}`);

@@ -9,9 +9,8 @@ import { CriClient } from './cri.ts';
 import { flavours, networks, writeConflist } from './flavours.ts';
 import { makeImage } from './image.ts';
 import { lackingFor } from './lacking.ts';
-import { FORWARDING, stateOf } from './states.ts';
+import { stateOf, withForwardingHost } from './states.ts';
 import { addressesOf, isNotPublished, isPublishedTcp, reachesOutside, serveAll } from './traffic.ts';
-import { withHost } from '../kernel/harness.ts';
 
 const skip = lackingFor('containerd', 'ctr', 'runc', 'jq', 'busybox', 'socat', 'nft');
 
@@ -22,7 +21,7 @@ const POD_FILES = new RegExp(`${CONTAINERD_FILES.source}|^\\S /run/image|^\\S /o
 
 for (const flavour of flavours()) {
   test(`a pod with ${flavour.name}`, { skip }, async (t) => {
-    await withHost(t, async (host) => {
+    await withForwardingHost(t, async (host) => {
       writeConflist(host, flavour, networks.net1);
       // Were both to publish, the reference's portmap would run into itself (iptables has no lock between its calls).
       writeConflist(host, flavour, { ...networks.net2, publishes: false });
@@ -44,7 +43,13 @@ for (const flavour of flavours()) {
       const [netns = ''] = readdirSync(host.path('/run/netns'));
       const pod = host.at(`/run/netns/${netns}`, 'pod1');
       const [net1, net2] = [await addressesOf(pod, 'eth0'), await addressesOf(pod, 'eth1')];
-      t.match([net1, net2], [[/^10\.71\.0\./, /^fd71::/], [/^10\.72\.0\./, /^fd72::/]]);
+      t.match(
+        [net1, net2],
+        [
+          [/^10\.71\.0\./, /^fd71::/],
+          [/^10\.72\.0\./, /^fd72::/],
+        ],
+      );
       const bare = net1.map((address) => address.split('/')[0]);
       t.same(await cri.podAddresses(id), bare, 'the kubelet is told the addresses of eth0');
       await flavour.settled(host);
@@ -61,6 +66,6 @@ for (const flavour of flavours()) {
       t.equal(await flavour.held(host), 0, 'no address is held');
       if (flavour.exact) t.same(await stateOf(host, POD_FILES), before, 'everything is as before');
       await stopOutside();
-    }, FORWARDING);
+    });
   });
 }

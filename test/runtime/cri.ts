@@ -12,7 +12,11 @@ const PROTOCOLS = { tcp: 0, udp: 1, sctp: 2 } as const;
 export interface Sandbox {
   readonly name: string;
   readonly cgroupParent: string;
-  readonly ports: readonly { readonly protocol: keyof typeof PROTOCOLS; readonly containerPort: number; readonly hostPort: number }[];
+  readonly ports: readonly {
+    readonly protocol: keyof typeof PROTOCOLS;
+    readonly containerPort: number;
+    readonly hostPort: number;
+  }[];
 }
 
 export class CriClient {

@@ -91,10 +91,18 @@ export function flavours(): readonly Flavour[] {
 }
 
 /** Writes the network's conflist and returns its path inside the host. */
-export function writeConflist(host: Host, flavour: Flavour, plan: NetworkPlan, ...further: PluginConfig[]): string {
+export function writeConflist(
+  host: Host,
+  flavour: Flavour,
+  plan: NetworkPlan,
+  ...further: PluginConfig[]
+): string {
   const path = `/etc/cni/net.d/10-${plan.name}.conflist`;
   const plugins = [...flavour.plugins(plan), ...further];
-  host.write(path, JSON.stringify({ cniVersion: plan.cniVersion ?? '0.4.0', name: plan.name, plugins }, undefined, 2));
+  host.write(
+    path,
+    JSON.stringify({ cniVersion: plan.cniVersion ?? '0.4.0', name: plan.name, plugins }, undefined, 2),
+  );
   return path;
 }
 

@@ -31,13 +31,22 @@ runroot = "/run/containers/run"
 `;
 
 /** podman's own files, which are nobody else's leftovers. */
-export const PODMAN_FILES = /^\S \/(run\/(containers|libpod|runc|crun|lock|rootfs)|etc\/cni\/net\.d\/cni\.lock)/;
+export const PODMAN_FILES =
+  /^\S \/(run\/(containers|libpod|runc|crun|lock|rootfs)|etc\/cni\/net\.d\/cni\.lock)/;
 
 export interface Inspected {
   readonly NetworkSettings: {
     readonly SandboxKey: string;
     readonly Networks: Readonly<
-      Record<string, { readonly IPAddress: string; readonly GlobalIPv6Address: string; readonly MacAddress: string; readonly Gateway: string }>
+      Record<
+        string,
+        {
+          readonly IPAddress: string;
+          readonly GlobalIPv6Address: string;
+          readonly MacAddress: string;
+          readonly Gateway: string;
+        }
+      >
     >;
   };
 }
@@ -69,7 +78,18 @@ export class Podman {
 
   /** `podman run --detach` of a container that stays; returns the place its network namespace is. */
   async container(name: string, ...options: string[]): Promise<Place> {
-    await this.must('run', '--detach', '--name', name, '--cgroup-parent', this.#host.id, ...options, IMAGE, 'sleep', '1000000');
+    await this.must(
+      'run',
+      '--detach',
+      '--name',
+      name,
+      '--cgroup-parent',
+      this.#host.id,
+      ...options,
+      IMAGE,
+      'sleep',
+      '1000000',
+    );
     return this.#host.at((await this.inspect(name)).NetworkSettings.SandboxKey, name);
   }
 

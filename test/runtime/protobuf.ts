@@ -26,7 +26,9 @@ function field(number: number, value: FieldValue): Buffer {
 
 export function encodeMessage(fields: Fields): Buffer {
   return Buffer.concat(
-    Object.entries(fields).flatMap(([number, value]) => [value].flat().map((each: FieldValue) => field(Number(number), each))),
+    Object.entries(fields).flatMap(([number, value]) =>
+      [value].flat().map((each: FieldValue) => field(Number(number), each)),
+    ),
   );
 }
 
