@@ -92,9 +92,10 @@ function collectDead(work: Work, named: NamedStore): Found {
 }
 
 /** Networks whose config names their subnets are remembered while somebody is attached, or their bridge stays. */
-function unusedNetworks({ sockets }: Work, tx: StoreReader): NetworkRecord[] {
+function unusedNetworks({ world, sockets }: Work, tx: StoreReader): NetworkRecord[] {
   return tx.networks().filter(({ name, bridge, automatic }) => {
-    if (automatic || tx.attachments({ network: name }).length > 0) return false;
+    const attached = tx.attachments({ network: name }).some(({ bootId }) => bootId === world.bootId);
+    if (automatic || attached) return false;
     return bridge === undefined || findLink(sockets.route, bridge) === undefined;
   });
 }

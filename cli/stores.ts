@@ -1,5 +1,5 @@
 /** The lease stores a verb looks at: the host's own and those that configs have named, or the one of --data-dir. */
-import { existsSync, statSync } from 'node:fs';
+import { accessSync, constants, existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { NetmoorError, isErrno } from '../lib/base/errors.ts';
 import type { World } from '../lib/cni/world.ts';
@@ -16,7 +16,7 @@ export interface NamedStore {
 /** A store that this user cannot look into would seem to be an empty one. */
 function refuseHidden(dir: string): void {
   try {
-    statSync(storeFile(dir));
+    accessSync(storeFile(dir), constants.R_OK);
   } catch (error) {
     if (!isErrno(error, 'EACCES')) return;
     throw new NetmoorError(

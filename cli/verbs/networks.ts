@@ -39,10 +39,10 @@ export function formatNetworks(networks: readonly NetworkView[]): string {
     plugin,
     bridge ?? '-',
     subnets,
-    automatic ? 'picked by netmoor' : 'configured',
+    automatic ? 'netmoor' : 'config',
     `${attachments}`,
   ]);
-  return formatTable(['NETWORK', 'PLUGIN', 'BRIDGE', 'SUBNETS', 'CHOICE', 'ATTACHMENTS'], rows);
+  return formatTable(['NETWORK', 'PLUGIN', 'BRIDGE', 'SUBNETS', 'CHOSEN BY', 'ATTACHMENTS'], rows);
 }
 
 export const verb: Verb = {

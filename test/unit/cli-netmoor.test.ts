@@ -1,0 +1,175 @@
+/** The command line: verbs, options, mistakes in them, and what each verb prints of a store without a kernel behind it. */
+import { existsSync, mkdirSync, rmSync } from 'node:fs';
+import t from 'tap';
+import { answer } from '../../cli/netmoor.ts';
+import { validate as validCheck } from '../../schemas/compiled/cli-check.js';
+import { validate as validLeases } from '../../schemas/compiled/cli-leases.js';
+import { validate as validLs } from '../../schemas/compiled/cli-ls.js';
+import { validate as validNetworks } from '../../schemas/compiled/cli-networks.js';
+import { validate as validVersion } from '../../schemas/compiled/cli-version.js';
+import { recordOf, storeWorld } from './cli-fakes.ts';
+
+const { world, store, dir, parent } = storeWorld();
+t.teardown(() => rmSync(parent, { recursive: true }));
+
+async function run(...args: string[]): Promise<{ code: number; out: string; err: string }> {
+  const { exitCode, stdout, stderr } = await answer({ args, columns: undefined, environment: {} }, world);
+  return { code: exitCode, out: stdout, err: stderr };
+}
+
+async function json(...args: string[]): Promise<unknown> {
+  const { code, out, err } = await run(...args, '--json', '--data-dir', dir);
+  if (code !== 0) throw new Error(err);
+  return JSON.parse(out);
+}
+
+t.test('mistakes are named, with the nearest word there is', async (t) => {
+  const refused = async (args: string[], err: string): Promise<void> => {
+    t.same(await run(...args), { code: 2, out: '', err }, args.join(' '));
+  };
+  await refused(['lss'], 'netmoor: unknown verb lss\n  did you mean ls? "netmoor help" lists the verbs\n');
+  await refused(['frobnicate'], 'netmoor: unknown verb frobnicate\n  "netmoor help" lists the verbs\n');
+  await refused(['constructor'], 'netmoor: unknown verb constructor\n  "netmoor help" lists the verbs\n');
+  await refused(
+    ['ls', '--jsno'],
+    'netmoor: ls has no option --jsno\n  did you mean --json? "netmoor ls --help" lists its options\n',
+  );
+  await refused(
+    ['gc', '--dryrun'],
+    'netmoor: gc has no option --dryrun\n  did you mean --dry-run? "netmoor gc --help" lists its options\n',
+  );
+  await refused(
+    ['ls', '--dry-run'],
+    'netmoor: ls has no option --dry-run\n  "netmoor ls --help" lists its options\n',
+  );
+  await refused(['ls', '-x'], 'netmoor: ls has no option -x\n  "netmoor ls --help" lists its options\n');
+  await refused(
+    ['show', 'a', 'b'],
+    'netmoor: show does not know what to do with b\n  "netmoor show --help" says what it takes\n',
+  );
+  await refused(
+    ['ls', '--data-dir'],
+    'netmoor: --data-dir needs a value\n  write netmoor ls --data-dir DIR\n',
+  );
+  await refused(
+    ['ls', '--data-dir', 'a', '--data-dir', 'b'],
+    'netmoor: --data-dir is given more than once\n  give it once\n',
+  );
+  await refused(
+    ['help', 'lease'],
+    'netmoor: unknown verb lease\n  did you mean leases? "netmoor help" lists the verbs\n',
+  );
+});
+
+t.test('help', async (t) => {
+  const help = await run('help');
+  t.equal(help.code, 0);
+  for (const verb of ['ls', 'leases', 'networks', 'show', 'check', 'gc', 'version', 'help']) {
+    t.match(help.out, new RegExp(`^  ${verb} +\\w`, 'm'));
+    const about = await run(verb, '--help');
+    t.match(about, { code: 0, err: '' });
+    t.match(about.out, new RegExp(`^usage: netmoor ${verb}\\b`, 'm'));
+    t.same(await run('help', verb), about, 'said the same in both ways');
+  }
+  t.same(await run('--help'), help);
+  t.same(await run(), { code: 2, out: '', err: help.out }, 'no verb is a mistake');
+  const { verbs } = (await json('help')) as { verbs: { name: string }[] };
+  for (const { name } of verbs) t.match(help.out, new RegExp(`^  ${name} `, 'm'));
+  const version = await json('version');
+  t.ok(validVersion(version), JSON.stringify(validVersion.errors));
+  t.match((await run('--version')).out, /^netmoor \d+\.\d+\.\d+\n/);
+});
+
+t.test('a fresh host', async (t) => {
+  mkdirSync(dir);
+  t.same(await json('ls'), []);
+  t.same(await json('leases'), { leases: [], usage: [] });
+  t.same(await json('networks'), []);
+  t.match(await run('ls', '--data-dir', dir), { code: 0, out: /^CONTAINER +NETWORK[^\n]*\n$/ });
+  t.notOk(existsSync(`${dir}/leases.db`), 'nothing is created by looking');
+  t.match(await run('ls', '--data-dir', `${dir}/none`), { code: 1, err: /there is no directory/ });
+});
+
+t.test('a store with attachments', async (t) => {
+  const other = recordOf({
+    containerId: '007',
+    name: 'bond',
+    addresses: [
+      { address: '10.1.0.3/24', scope: 'network web' },
+      { address: 'fd00::3/64', gateway: 'fd00::1' },
+    ],
+    ports: [{ protocol: 'udp', hostPort: 53, containerPort: 53, count: 1 }],
+  });
+  store.write((tx) => {
+    tx.putAttachment(recordOf());
+    tx.putAttachment(other);
+    tx.putNetwork({
+      name: 'web',
+      plugin: 'netmoor',
+      subnets: ['10.1.0.0/24'],
+      automatic: false,
+      createdAt: 1_000_000,
+    });
+  });
+
+  const ls = await json('ls');
+  t.ok(validLs(ls), JSON.stringify(validLs.errors));
+  t.match(ls, [
+    { containerId: 'c1', addresses: [{ address: '10.1.0.2/24', gateway: '10.1.0.1' }] },
+    { containerId: '007', name: 'bond', createdAt: '1970-01-01T00:16:40.000Z' },
+  ]);
+  t.equal(
+    (await run('ls', '--data-dir', dir)).out,
+    `
+CONTAINER  NETWORK  INTERFACE  ADDRESSES    PORTS           STATE     AGE
+c1         web      eth0       10.1.0.2/24                  attached  0s
+bond       web      eth0       10.1.0.3/24  *:53 -> 53/udp  attached  0s
+                               fd00::3/64
+`.slice(1),
+  );
+
+  const leases = await json('leases');
+  t.ok(validLeases(leases), JSON.stringify(validLeases.errors));
+  t.match(leases, { usage: [{ network: 'web', subnet: '10.1.0.0/24', taken: 2, total: '253' }] });
+  t.equal(
+    (await run('leases', '--data-dir', dir)).out,
+    `
+ADDRESS                 NETWORK  CONTAINER  SINCE (UTC)
+10.1.0.2/24             web      c1         1970-01-01 00:16:40
+10.1.0.3/24             web      bond       1970-01-01 00:16:40
+fd00::3/64 (delegated)  web      bond       1970-01-01 00:16:40
+
+NETWORK  SUBNET       TAKEN  OF
+web      10.1.0.0/24  2      253
+`.slice(1),
+  );
+
+  const networks = await json('networks');
+  t.ok(validNetworks(networks), JSON.stringify(validNetworks.errors));
+  t.match(networks, [{ name: 'web', attachments: 2, automatic: false }]);
+  t.equal(
+    (await run('networks', '--data-dir', dir)).out,
+    `
+NETWORK  PLUGIN   BRIDGE  SUBNETS      CHOSEN BY  ATTACHMENTS
+web      netmoor  -       10.1.0.0/24  config     2
+`.slice(1),
+  );
+
+  const check = await json('check');
+  t.ok(validCheck(check), JSON.stringify(validCheck.errors));
+  t.match(check, { ok: true, attachments: [{ containerId: 'c1', differences: [] }, {}], store: [] });
+
+  t.test('a damaged one', async (t) => {
+    store.write((tx) => {
+      tx.putAttachment(recordOf({ containerId: 'c9', addresses: [{ address: '10.1.0.9/24', scope: 's' }] }));
+    });
+    const { DatabaseSync } = await import('node:sqlite');
+    const database = new DatabaseSync(`${dir}/leases.db`);
+    database.exec("DELETE FROM address WHERE scope = 's'");
+    database.close();
+    const found = await run('check', '--data-dir', dir);
+    t.equal(found.code, 1);
+    t.match(found.out, /^c9 eth0 on web: not as promised\n {2}nobody holds the lease of 10\.1\.0\.9\/24$/m);
+    t.match(found.out, /^lease store: contradicts itself$/m);
+  });
+});
