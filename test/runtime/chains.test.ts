@@ -1,7 +1,7 @@
 /**
  * bridge-nat in company: other plugins after it, a second network beside it at the same time.
  */
-import { test } from 'tap';
+import { t, test } from 'tap';
 import { flavours, networks } from './flavours.ts';
 import type { Flavour } from './flavours.ts';
 import { lackingFor } from './lacking.ts';
@@ -9,6 +9,8 @@ import { stateOf, withForwardingHost } from './states.ts';
 import { addressesOf, isNotPublished, isPublished, reachesOutside, serveAll } from './traffic.ts';
 import { addChainMust, runChain, withoutType } from '../kernel/harness-chain.ts';
 import type { NetworkList } from '../kernel/harness-chain.ts';
+
+t.setTimeout(180_000);
 
 const skip = lackingFor('socat', 'nft', 'iptables');
 

@@ -1,13 +1,15 @@
 /**
  * containerd's `ctr run --cni`: one network, no arguments, no capabilities, the namespace given as /proc/PID/ns/net.
  */
-import { test } from 'tap';
+import { t, test } from 'tap';
 import { CONTAINERD_FILES, Containerd } from './containerd.ts';
 import { flavours, networks, writeConflist } from './flavours.ts';
 import { lackingFor } from './lacking.ts';
 import { stateOf, withForwardingHost } from './states.ts';
 import { addressesOf, reachesOutside, serveAll } from './traffic.ts';
 import { OWN_PLUGINS } from '../kernel/harness-cni.ts';
+
+t.setTimeout(180_000);
 
 const skip = lackingFor('containerd', 'ctr', 'runc', 'jq', 'busybox', 'socat', 'nft');
 

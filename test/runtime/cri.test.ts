@@ -3,7 +3,7 @@
  * mappings with go-cni's spelling of their keys, DEL after the sandbox is gone.
  */
 import { readdirSync } from 'node:fs';
-import { test } from 'tap';
+import { t, test } from 'tap';
 import { CONTAINERD_FILES, Containerd, criConfig } from './containerd.ts';
 import { CriClient } from './cri.ts';
 import { flavours, networks, writeConflist } from './flavours.ts';
@@ -11,6 +11,8 @@ import { makeImage } from './image.ts';
 import { lackingFor } from './lacking.ts';
 import { stateOf, withForwardingHost } from './states.ts';
 import { addressesOf, isNotPublished, isPublishedTcp, reachesOutside, serveAll } from './traffic.ts';
+
+t.setTimeout(180_000);
 
 const skip = lackingFor('containerd', 'ctr', 'runc', 'jq', 'busybox', 'socat', 'nft');
 

@@ -1,6 +1,6 @@
 /**
- * The runtime tests run with our plugin and, as a check on the tests themselves, with the reference chain it replaces:
- * what fails with both is the environment's fault.
+ * The runtime tests run with our plugin or, as a check on the tests themselves, with the reference chain that it replaces
+ * (NETMOOR_FLAVOUR=bridge): what fails with both is the environment's fault.
  */
 import { existsSync, readdirSync } from 'node:fs';
 import { OWN_PLUGINS, REFERENCE_PLUGINS } from '../kernel/harness-cni.ts';
@@ -84,10 +84,10 @@ export const own: Flavour = {
   },
 };
 
-/** Both, or the one that NETMOOR_FLAVOUR names. */
+/** Ours, or the one whose first plugin's type NETMOOR_FLAVOUR names, or with "all" both. */
 export function flavours(): readonly Flavour[] {
-  const wanted = process.env['NETMOOR_FLAVOUR'];
-  return [own, reference].filter((flavour) => wanted === undefined || flavour.type === wanted);
+  const wanted = process.env['NETMOOR_FLAVOUR'] ?? own.type;
+  return [own, reference].filter((flavour) => wanted === 'all' || flavour.type === wanted);
 }
 
 /** Writes the network's conflist and returns its path inside the host. */

@@ -1,7 +1,7 @@
 /**
  * runc and crun: containers started in a namespace that a plugin attached beforehand.
  */
-import { test } from 'tap';
+import { t, test } from 'tap';
 import { makeBundle } from './bundle.ts';
 import { flavours, networks } from './flavours.ts';
 import { lackingFor } from './lacking.ts';
@@ -16,6 +16,8 @@ const portMappings = [
   { hostPort: 8080, containerPort: 80, protocol: 'tcp' },
   { hostPort: 5353, containerPort: 53, protocol: 'udp' },
 ];
+
+t.setTimeout(180_000);
 
 /** crun refuses machines that mix both versions of control groups: in its host only the first is to be seen. */
 const ONE_CGROUP_VERSION = '[ ! -d /sys/fs/cgroup/unified ] || umount /sys/fs/cgroup/unified';

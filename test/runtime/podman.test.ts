@@ -1,7 +1,7 @@
 /**
  * podman 4.3 with `network_backend = "cni"`: what its users do with a network, from `podman network ls` to `podman rm`.
  */
-import { test } from 'tap';
+import { t, test } from 'tap';
 import type { Test } from 'tap';
 import { flavours, networks, writeConflist } from './flavours.ts';
 import type { Flavour } from './flavours.ts';
@@ -10,6 +10,8 @@ import { PODMAN_FILES, Podman } from './podman.ts';
 import { stateOf, withForwardingHost } from './states.ts';
 import { isNotPublished, isPublished, isPublishedTcp, reachesOutside, serveAll } from './traffic.ts';
 import type { Host } from '../kernel/harness.ts';
+
+t.setTimeout(180_000);
 
 const skip = lackingFor('podman', 'conmon', 'runc', 'busybox', 'socat', 'nft');
 
