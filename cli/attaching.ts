@@ -4,10 +4,11 @@ import type { UndoStack } from '../lib/base/undo.ts';
 import type { Environment } from '../lib/cni/environment.ts';
 import type { Json, JsonObject } from '../lib/cni/json.ts';
 import type { Attachment } from '../lib/cni/lists/attachment.ts';
-import { cachedAttachments, isWhereItWas } from '../lib/cni/lists/cache.ts';
+import { cachedAttachments, isWhereItWas, refuseBeingAttached } from '../lib/cni/lists/cache.ts';
 import type { CachedAttachment } from '../lib/cni/lists/cache.ts';
 import { NAME_ARGUMENT, refreshHostMap } from '../lib/cni/lists/host-map.ts';
 import { findNetworkList } from '../lib/cni/lists/load.ts';
+import type { NetworkList } from '../lib/cni/lists/load.ts';
 import { assignInterfaceNames, capabilitiesOf } from '../lib/cni/lists/options.ts';
 import type { NamedNetwork, WantedNetwork } from '../lib/cni/lists/options.ts';
 import { addNetworks, delCached } from '../lib/cni/lists/several.ts';
@@ -71,38 +72,49 @@ function interfacesIn({ netns }: Container, world: World): ReadonlySet<string> {
 }
 
 interface Present {
-  /** Interfaces of the container, whoever made them. */
-  readonly links: ReadonlySet<string>;
   readonly live: readonly CachedAttachment[];
-  /** Attachments of a container that had this id before. */
+  /** Of a container that had this id before, or begun by who died over it. */
   readonly stale: readonly CachedAttachment[];
 }
 
-/** What is there of the container already. Throws when another container, which still runs, has its id. */
+function requireSameContainer(
+  cached: CachedAttachment,
+  { containerId, netnsId }: Container,
+  world: World,
+): void {
+  const opened = world.openNetns(cached.netns);
+  world.closeNetns(opened);
+  if (opened.id === netnsId) return;
+  throw new NetmoorError(
+    'bad-config',
+    `container id ${containerId} is that of another namespace, ${quote(cached.netns)}`,
+    'give this one another --id, or detach that one first',
+  );
+}
+
+/** What is on file of the container. Throws when another container, which still runs, has its id. */
 function lookAt(container: Container, world: World): Present {
   const links = interfacesIn(container, world);
   const live: CachedAttachment[] = [];
   const stale: CachedAttachment[] = [];
   for (const cached of cachedAttachments(container.containerId, world)) {
+    refuseBeingAttached(cached, world);
     const there = isWhereItWas(cached, world);
-    const elsewhere = there && world.openNetns(cached.netns);
-    if (elsewhere) world.closeNetns(elsewhere);
-    if (elsewhere && elsewhere.id !== container.netnsId) {
-      throw new NetmoorError(
-        'bad-config',
-        `container id ${container.containerId} is that of another namespace, ${quote(cached.netns)}`,
-        'give this one another --id, or detach that one first',
-      );
-    }
-    (there && links.has(cached.ifname) ? live : stale).push(cached);
+    if (there) requireSameContainer(cached, container, world);
+    const complete = there && cached.origin?.unfinished !== true && links.has(cached.ifname);
+    (complete ? live : stale).push(cached);
   }
-  return { links, live, stale };
+  return { live, stale };
 }
 
-function refuseAttached(wanted: readonly WantedNetwork[], { links, live }: Present): void {
+function refuseAttached(
+  wanted: readonly WantedNetwork[],
+  live: readonly CachedAttachment[],
+  links: ReadonlySet<string>,
+): void {
   for (const { name, ifname } of wanted) {
     const same = live.find(
-      (cached) => cached.network === name && (ifname === undefined || ifname === cached.ifname),
+      (cached) => cached.network === name && (ifname ?? cached.ifname) === cached.ifname,
     );
     if (same !== undefined) {
       throw new NetmoorError(
@@ -121,16 +133,15 @@ function refuseAttached(wanted: readonly WantedNetwork[], { links, live }: Prese
   }
 }
 
-function planFor(
+function attachmentFor(
   network: NamedNetwork,
   container: Container,
-  { confDirs, world, path, environment, note }: Surroundings,
-): Plan {
-  const list = findNetworkList(network.name, confDirs, world, ({ message }) => note(message));
+  { path, environment }: Surroundings,
+): Attachment {
   const { containerId, netns, netnsId, process, dns, name } = container;
   const capabilities: Record<string, Json> = { ...capabilitiesOf(network) };
   if (Object.keys(dns).length > 0) capabilities['dns'] = dns;
-  const attachment: Attachment = {
+  return {
     containerId,
     netns,
     netnsId,
@@ -141,7 +152,6 @@ function planFor(
     path,
     environment,
   };
-  return { list, attachment };
 }
 
 function refreshNames(containerId: string, { world, note }: Surroundings): void {
@@ -158,14 +168,21 @@ export async function attach(
   wanted: readonly WantedNetwork[],
   around: Surroundings,
 ): Promise<Attached[]> {
-  const { world, path, environment, note } = around;
-  const present = lookAt(container, world);
-  refuseAttached(wanted, present);
-  const plans = assignInterfaceNames(wanted, 'networks', present.links).map((network) =>
-    planFor(network, container, around),
-  );
-  const ours = present.stale.filter((cached) => cached.origin !== undefined);
+  const { world, path, environment, confDirs, note } = around;
+  const unusable = new Set<string>();
+  const find = ({ name }: WantedNetwork): NetworkList =>
+    findNetworkList(name, confDirs, world, ({ message }) => void unusable.add(message));
+  const lists = new Map(wanted.map((network) => [network.name, find(network)]));
+  for (const problem of unusable) note(problem);
+  const { live, stale } = lookAt(container, world);
+  const ours = stale.filter((cached) => cached.origin !== undefined);
   await delCached(ours, { path, environment }, world, inProcess, note);
+  const links = interfacesIn(container, world);
+  refuseAttached(wanted, live, links);
+  const plans = assignInterfaceNames(wanted, 'networks', links).flatMap((network): Plan[] => {
+    const list = lists.get(network.name);
+    return list === undefined ? [] : [{ list, attachment: attachmentFor(network, container, around) }];
+  });
   const attached = await addNetworks(plans, world, inProcess, note);
   refreshNames(container.containerId, around);
   return attached;

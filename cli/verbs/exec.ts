@@ -45,7 +45,12 @@ function candidates({ world, dataDir }: VerbContext): Candidate[] {
   return [...onFile, ...records];
 }
 
-/** By id, by name, by the name of a namespace, by the beginning of an id: the first of these that leads anywhere. */
+/** Ids that are hashes may be shortened; of those that people choose, "web" does not mean "web2". */
+function isAbbreviation(word: string, id: string): boolean {
+  return word.length >= 4 && /^[0-9a-f]{64}$/.test(id) && id.startsWith(word);
+}
+
+/** By id, by name, by the name of a namespace, by the beginning of a hash that is an id: the first of these that leads anywhere. */
 function find(word: string, context: VerbContext): string {
   const all = candidates(context);
   const named =
@@ -56,7 +61,7 @@ function find(word: string, context: VerbContext): string {
     all.filter(({ id }) => id === word),
     all.filter(({ name }) => name === word),
     named,
-    all.filter(({ id }) => id.startsWith(word)),
+    all.filter(({ id }) => isAbbreviation(word, id)),
   ];
   const found = new Set(ways.find((way) => way.length > 0)?.map(({ netns }) => netns));
   const [netns, other] = found;
@@ -82,7 +87,7 @@ function nameOf(path: string): string | undefined {
 
 export const verb: Verb = {
   about:
-    'Runs a command in the network of a container, named by its id, the beginning of it, its name, or the name of its namespace. ' +
+    'Runs a command in the network of a container, named by its id (of a hash, the beginning will do), its name, or the name of its namespace. ' +
     'As with "ip netns exec", files of /etc/netns/NAME take the place of those in /etc, and /sys shows the interfaces of the ' +
     "container. The command's exit status is this one's.",
   operand: 'CONTAINER',

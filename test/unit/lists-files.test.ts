@@ -34,18 +34,21 @@ t.test('write replaces, for root alone, and leaves nothing beside it', async (t)
   t.strictSame(readdirSync(`${dir}/made/on/the/way`), ['result']);
 });
 
-t.test('a draft that a killed process left is overwritten, and removed with the file; never followed', async (t) => {
-  const dir = t.testdir({ '.result': 'half of a lon', victim: 'precious' });
-  files.write(`${dir}/result`, Buffer.from('whole'));
-  t.equal(readFileSync(`${dir}/result`, 'utf8'), 'whole');
-  writeFileSync(`${dir}/.result`, 'half');
-  files.remove(`${dir}/result`);
-  files.remove(`${dir}/result`);
-  t.strictSame(readdirSync(dir), ['victim']);
-  symlinkSync('victim', `${dir}/.other`);
-  t.throws(() => files.write(`${dir}/other`, Buffer.from('x')), { code: 'ELOOP' });
-  t.equal(readFileSync(`${dir}/victim`, 'utf8'), 'precious');
-});
+t.test(
+  'a draft that a killed process left is overwritten, and removed with the file; never followed',
+  async (t) => {
+    const dir = t.testdir({ '.result': 'half of a lon', victim: 'precious' });
+    files.write(`${dir}/result`, Buffer.from('whole'));
+    t.equal(readFileSync(`${dir}/result`, 'utf8'), 'whole');
+    writeFileSync(`${dir}/.result`, 'half');
+    files.remove(`${dir}/result`);
+    files.remove(`${dir}/result`);
+    t.strictSame(readdirSync(dir), ['victim']);
+    symlinkSync('victim', `${dir}/.other`);
+    t.throws(() => files.write(`${dir}/other`, Buffer.from('x')), { code: 'ELOOP' });
+    t.equal(readFileSync(`${dir}/victim`, 'utf8'), 'precious');
+  },
+);
 
 t.test('a file that cannot replace what is there fails and changes nothing', async (t) => {
   const dir = t.testdir({});

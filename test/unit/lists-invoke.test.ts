@@ -279,6 +279,37 @@ t.test('nothing is DELeted twice, nor what was never attached', async (t) => {
   );
 });
 
+t.test('what another process is attaching this very moment is left to it', async (t) => {
+  const processes: Record<number, string> = { 4711: '1', 4712: '2' };
+  const identity = (pid: number) => {
+    const started = processes[pid];
+    return started === undefined ? undefined : { pid, started };
+  };
+  const world = memoryWorld(
+    {},
+    answering({ 'one ADD': failing(5, 'x'), 'one DEL': failing(5, 'x') }),
+    PROGRAMS,
+  );
+  const other = { ...world, pid: 4712, processIdentity: identity };
+  const pair = listOf({ type: 'two' }, { type: 'one' });
+  const stuck = answering({ 'one ADD': failing(5, 'x'), 'two DEL': failing(5, 'x') });
+  const died = { ...other, execute: memoryWorld({}, stuck, PROGRAMS).execute };
+  await t.rejects(addNetwork(pair, attachmentOf(), died, foreign), { message: 'one ADD: x' });
+  t.equal(world.content.size, 1, 'unfinished, and on file');
+  const mine = {
+    ...world,
+    processIdentity: identity,
+    execute: memoryWorld({}, answering(), PROGRAMS).execute,
+  };
+  await t.rejects(addNetwork(pair, attachmentOf(), mine, foreign), {
+    message: /being attached this very moment, by process 4712/,
+    kind: 'try-again',
+  });
+  delete processes[4712];
+  await addNetwork(pair, attachmentOf(), mine, foreign);
+  t.match(cachedAttachments('c1', mine), [{ origin: { unfinished: false, worker: { pid: 4711 } } }]);
+});
+
 t.test('all is checked before any plugin runs', async (t) => {
   const cases: [Partial<Attachment>, RegExp][] = [
     [{ containerId: '../c1' }, /container id/],

@@ -25,6 +25,8 @@ export interface Origin {
   /** "device:inode" */
   readonly netnsId?: string;
   readonly process?: ProcessIdentity;
+  /** Who attaches it, or did. */
+  readonly worker?: ProcessIdentity;
   /** Its ADD has not finished, or died: `result` is that of the plugins that had run by then. */
   readonly unfinished: boolean;
 }
@@ -82,16 +84,22 @@ function readArgs(pairs: Json | undefined): Map<string, string> {
   return new Map(strings);
 }
 
+function readProcess(value: Json | undefined): ProcessIdentity | undefined {
+  if (!isJsonObject(value)) return undefined;
+  const { pid, started } = value;
+  return typeof pid === 'number' && typeof started === 'string' ? { pid, started } : undefined;
+}
+
 function readOrigin(value: Json | undefined): Origin | undefined {
   if (!isJsonObject(value)) return undefined;
-  const { bootId, netnsId, process, unfinished } = value;
-  const pid = isJsonObject(process) ? process['pid'] : undefined;
-  const started = isJsonObject(process) ? process['started'] : undefined;
+  const { bootId, netnsId, unfinished } = value;
+  const [process, worker] = [readProcess(value['process']), readProcess(value['worker'])];
   return {
     bootId: text(bootId),
     unfinished: unfinished === true,
     ...(typeof netnsId === 'string' ? { netnsId } : {}),
-    ...(typeof pid === 'number' && typeof started === 'string' ? { process: { pid, started } } : {}),
+    ...(process === undefined ? {} : { process }),
+    ...(worker === undefined ? {} : { worker }),
   };
 }
 
@@ -168,12 +176,14 @@ export interface Progress {
   readonly unfinished: boolean;
 }
 
-function originOf({ netnsId, process }: Attachment, unfinished: boolean, { bootId }: World): Origin {
+function originOf({ netnsId, process }: Attachment, unfinished: boolean, world: World): Origin {
+  const worker = world.processIdentity(world.pid);
   return {
-    bootId,
+    bootId: world.bootId,
     unfinished,
     ...(netnsId === undefined ? {} : { netnsId }),
     ...(process === undefined ? {} : { process }),
+    ...(worker === undefined ? {} : { worker }),
   };
 }
 
@@ -216,6 +226,23 @@ export function forgetAttachment(key: CacheKey, world: World): void {
   const file = fileOf(key, world);
   const there = readCached(file, world);
   if (there === undefined || sameKey(there, key)) world.files.remove(file);
+}
+
+/** True while another process is at work on its ADD. */
+export function isBeingAttached({ origin }: CachedAttachment, world: World): boolean {
+  const worker = origin?.worker;
+  if (origin?.unfinished !== true || origin.bootId !== world.bootId || worker === undefined) return false;
+  return worker.pid !== world.pid && world.processIdentity(worker.pid)?.started === worker.started;
+}
+
+/** For whoever wants to attach or clear it away meanwhile. */
+export function refuseBeingAttached(cached: CachedAttachment, world: World): void {
+  if (!isBeingAttached(cached, world)) return;
+  throw new NetmoorError(
+    'try-again',
+    `${describe(cached)} is being attached this very moment, by process ${cached.origin?.worker?.pid}`,
+    'wait for it to finish, and try again',
+  );
 }
 
 /** False when the container is certainly gone from where it was attached: another boot, process or namespace. */

@@ -14,7 +14,13 @@ import { isAtLeast } from '../versions.ts';
 import type { World } from '../world.ts';
 import { adapt, requireSameNetns, validateAttachment } from './attachment.ts';
 import type { Attachment, Ours } from './attachment.ts';
-import { cachedAttachment, forgetAttachment, isWhereItWas, rememberAttachment } from './cache.ts';
+import {
+  cachedAttachment,
+  forgetAttachment,
+  isWhereItWas,
+  refuseBeingAttached,
+  rememberAttachment,
+} from './cache.ts';
 import type { CachedAttachment } from './cache.ts';
 import { callPlugin } from './call.ts';
 import type { Caller } from './call.ts';
@@ -157,7 +163,10 @@ export async function addNetwork(
   requireSameNetns(attachment, world);
   const { containerId, ifname } = attachment;
   const previous = cachedAttachment({ network: list.name, containerId, ifname }, world);
-  if (previous !== undefined) await delNetwork(list, attachment, world, ours, note);
+  if (previous !== undefined) {
+    refuseBeingAttached(previous, world);
+    await delNetwork(list, attachment, world, ours, note);
+  }
   rememberAttachment(list, attachment, { result: undefined, unfinished: true }, world);
   world.step('list: on file');
   return addPlugins(list, { attachment, world, ours, note });

@@ -1,0 +1,85 @@
+/** netmoor exec: programs in the network of a container. */
+import t from 'tap';
+import { attach, must, netmoor, NETMOOR } from './attach-bed.ts';
+import { lacking, withHost } from './harness.ts';
+
+const HASH = '0123456789abcdef'.repeat(4);
+
+const skip = lacking() ?? false;
+
+t.test('exec', { skip }, async (t) => {
+  await withHost(t, async (host) => {
+    await attach(host, '--create', 'web', '--id', HASH, '--name', 'front');
+    const inside = await host.at('/run/netns/web').must(['readlink', '/proc/self/ns/net']);
+    for (const name of ['web', 'front', HASH, HASH.slice(0, 12)]) {
+      t.equal(await must(host, 'exec', name, '--', 'readlink', '/proc/self/ns/net'), inside, name);
+    }
+    t.equal(
+      await host.must([NETMOOR, 'exec', 'web', '--', 'cat'], { input: 'through stdin' }),
+      'through stdin',
+    );
+    t.match(await netmoor(host, 'exec', 'web', '--', 'sh', '-c', 'echo out; echo err >&2; exit 7'), {
+      code: 7,
+      stdout: 'out\n',
+      stderr: 'err\n',
+    });
+    t.match(await netmoor(host, 'exec', 'web', '--', 'sh', '-c', 'kill -TERM $$'), { signal: 'SIGTERM' });
+    t.equal(
+      await must(host, 'exec', 'web', '--', 'sh', '-c', 'yes | head -n 1'),
+      'y\n',
+      'SIGPIPE ends a writer',
+    );
+    t.equal(
+      await must(host, 'exec', 'web', '--', 'sh', '-c', 'printf %s "$1"', 'sh', '--json $(id)'),
+      '--json $(id)',
+      'arguments are passed as they are',
+    );
+    t.match(await must(host, 'exec', 'web', '--', 'env'), /^HOME=\/root$/m, 'the environment, too');
+    t.same((await must(host, 'exec', 'web', '--', 'ls', '/sys/class/net')).trim().split('\n'), [
+      'eth0',
+      'lo',
+    ]);
+    const namespace = await host.must(['readlink', '/proc/1/ns/net']);
+    t.not(inside, namespace);
+    t.notOk(
+      (await host.must(['cat', '/proc/mounts'])).includes('/etc/resolv.conf'),
+      'mounts of the host stay as they are',
+    );
+  });
+});
+
+t.test('files of /etc/netns/NAME take the place of those in /etc', { skip }, async (t) => {
+  await withHost(t, async (host) => {
+    await attach(host, '--create', 'web');
+    await attach(host, '--create', 'db');
+    host.write('/etc/netns/web/resolv.conf', 'nameserver 192.0.2.53\n');
+    host.write('/etc/netns/web/no-such-file-in-etc', '');
+    const hosts = await host.must(['cat', '/etc/resolv.conf']);
+    t.equal(await must(host, 'exec', 'web', '--', 'cat', '/etc/resolv.conf'), 'nameserver 192.0.2.53\n');
+    t.equal(await must(host, 'exec', 'db', '--', 'cat', '/etc/resolv.conf'), hosts);
+    t.equal(await host.must(['cat', '/etc/resolv.conf']), hosts);
+  });
+});
+
+t.test('what cannot be executed', { skip }, async (t) => {
+  await withHost(t, async (host) => {
+    await attach(host, '--create', 'web', '--name', 'same');
+    await attach(host, '--create', 'web2', '--name', 'same');
+    host.write('/run/text', 'no program', 0o644);
+    const cases: [string[], number, RegExp][] = [
+      [[], 2, /which container is meant is not said/],
+      [['web'], 2, /there is no command to run/],
+      [['web', 'ip', 'link'], 2, /does not know what to do with ip/],
+      [['wob', '--', 'true'], 1, /no container "wob".*\n.*did you mean web/],
+      [['same', '--', 'true'], 1, /"same" means 2 containers/],
+      [['webb', '--', 'true'], 1, /no container "webb"/],
+      [['../web', '--', 'true'], 1, /no container/],
+      [['web', '--', 'no-such-program'], 1, /there is no program no-such-program/],
+      [['web', '--', '/run/text'], 1, /cannot be executed/],
+    ];
+    for (const [args, code, stderr] of cases)
+      t.match(await netmoor(host, 'exec', ...args), { code, stdout: '', stderr }, args.join(' '));
+    await host.must(['ip', 'netns', 'delete', 'web']);
+    t.match(await netmoor(host, 'exec', 'web', '--', 'true'), { code: 1 }, 'a container that is gone');
+  });
+});
