@@ -22,6 +22,8 @@ import type { PoolConfig } from '../../ipam/pool.ts';
 import { validate as validateBridge } from '../../schemas/compiled/bridge-nat.js';
 import type { BridgeNatInput } from '../../schemas/compiled/bridge-nat.js';
 import bridgeSchema from '../../schemas/bridge-nat.schema.json' with { type: 'json' };
+import { readBandwidth } from './bandwidth.ts';
+import type { BandwidthLimits } from './bandwidth.ts';
 
 export type IngressPolicy = 'open' | 'same-bridge' | 'isolated';
 
@@ -62,6 +64,8 @@ export interface BridgeNatConfig {
   readonly requestedAddresses: readonly Address[];
   readonly containerName: string | undefined;
   readonly portMappings: readonly PortMapping[];
+  /** Undefined: no limits. */
+  readonly bandwidth: BandwidthLimits | undefined;
 }
 
 const OWN_IPAM = 'netmoor';
@@ -129,6 +133,19 @@ function checkValues(input: BridgeNatInput, config: CniConfig): void {
   }
 }
 
+/**
+ * The kernel has no route_localnet for IPv6: the answers to a redirected ::1 would be dropped, and a port that hangs is worse than
+ * one that refuses, after which clients turn to 127.0.0.1.
+ */
+function refuseLoopback(mappings: readonly PortMapping[]): void {
+  const loopback = mappings.find(({ hostIp }) => hostIp?.family === 6 && hostIp.value === 1n);
+  if (loopback === undefined) return;
+  refuse(
+    `port ${loopback.hostPort} is to be published on ::1, which the kernel cannot redirect`,
+    'publish it on 127.0.0.1',
+  );
+}
+
 /** What a network without addresses cannot do is refused, not silently left undone. */
 function checkLayer2(config: CniConfig, wanted: BridgeNatConfig): void {
   if (wanted.ipam.kind !== 'none') return;
@@ -177,7 +194,7 @@ function withDefaults(
 
 type AttachmentWishes = Pick<
   BridgeNatConfig,
-  'mac' | 'requestedAddresses' | 'containerName' | 'portMappings'
+  'mac' | 'requestedAddresses' | 'containerName' | 'portMappings' | 'bandwidth'
 >;
 
 /**
@@ -194,7 +211,9 @@ export function readBridgeNatConfig(config: CniConfig, request: CniRequest): Bri
     requestedAddresses: requestedAddresses(config, request),
     containerName: containerName(config, request),
     portMappings: readPortMappings(config.runtimeConfig.portMappings),
+    bandwidth: readBandwidth(input, config.runtimeConfig.bandwidth),
   };
   checkLayer2(config, wanted);
+  refuseLoopback(wanted.portMappings);
   return wanted;
 }

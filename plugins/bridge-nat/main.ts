@@ -1,6 +1,7 @@
 /** bridge-nat as a CNI plugin: what each command means. */
 import { NetmoorError, errorText } from '../../lib/base/errors.ts';
 import { delegateCheck, delegateDel, delegateGc, delegateStatus } from '../../lib/cni/delegate.ts';
+import { DelegateError } from '../../lib/cni/errors.ts';
 import { requireNetns } from '../../lib/cni/plugin.ts';
 import type { AttachedContext, Context, Plugin } from '../../lib/cni/plugin.ts';
 import { mergeResults } from '../../lib/cni/result.ts';
@@ -19,7 +20,6 @@ import type { Host } from './detach.ts';
 import { bridgeNameFor } from './names.ts';
 import { collect } from './reclaim.ts';
 import { probeKernel, probeStore } from './status.ts';
-import { verifyHost, verifyLeases, verifySandbox } from './verify.ts';
 
 /** The store of the config, which may name its directory as host-local's `dataDir` does. */
 function storeDirectory({ config, world }: Context): string {
@@ -72,6 +72,18 @@ async function add(context: AttachedContext): Promise<CniResult> {
   return prevResult === undefined ? result : mergeResults(prevResult, result);
 }
 
+/** Without a record a delegate may still hold something. One that is not installed holds nothing: DEL has to end some time. */
+function releaseUnknown(context: Context): void {
+  const type = delegatedType(context);
+  if (type === undefined) return;
+  try {
+    delegateDel(type, context);
+  } catch (error) {
+    if (!(error instanceof NetmoorError) || error instanceof DelegateError) throw error;
+    context.note(`${error.message}: ${error.details}`);
+  }
+}
+
 /** From the record alone; what the store does not know is asked of the delegate, and swept by its name. */
 async function del(context: AttachedContext): Promise<void> {
   await withHost(context, (host) => {
@@ -82,8 +94,7 @@ async function del(context: AttachedContext): Promise<void> {
       if (error) throw error;
       return;
     }
-    const type = delegatedType(context);
-    if (type !== undefined) delegateDel(type, context);
+    releaseUnknown(context);
     detachUnknown(host, key);
   });
 }
@@ -99,6 +110,7 @@ async function check(context: AttachedContext): Promise<void> {
   }
   const type = delegatedType(context);
   if (type !== undefined) delegateCheck(type, context);
+  const { verifyHost, verifyLeases, verifySandbox } = await import('./verify.ts');
   await withHost(context, (host) => {
     const key = keyOf(context);
     const record = host.store.read((tx) => tx.attachment(key));
