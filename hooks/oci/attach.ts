@@ -3,43 +3,41 @@
  * before the first plugin runs.
  */
 import { NetmoorError, errorText } from '../../lib/base/errors.ts';
+import { toCniError } from '../../lib/cni/errors.ts';
 import { containerAddresses, refreshHostMap } from '../../lib/cni/lists/host-map.ts';
-import { addNetwork, cachedAttachments, delNetwork } from '../../lib/cni/lists/invoke.ts';
+import { cachedAttachments, delNetwork } from '../../lib/cni/lists/invoke.ts';
 import type { CachedAttachment } from '../../lib/cni/lists/invoke.ts';
-import { PLUGIN_PATH } from '../../lib/cni/lists/places.ts';
+import { addNetworks, delCached } from '../../lib/cni/lists/several.ts';
+import type { Attached, Plan as Planned } from '../../lib/cni/lists/several.ts';
 import { makePlan } from './plan.ts';
 import type { Plan } from './plan.ts';
 import { requireAlive } from './sandbox.ts';
 import type { Sandbox } from './sandbox.ts';
 import { commitAll, discardAll } from './staged-file.ts';
-import { bareAttachment } from './task.ts';
+import { pathOf } from './task.ts';
 import type { Task } from './task.ts';
 import type { NamedResult } from './texts.ts';
 import { stageFiles } from './written-files.ts';
 
 /** Attached in this very life of the container, to the end. */
-function isCurrent({ origin, result }: CachedAttachment, { netnsId, process }: Sandbox, bootId: string): boolean {
+function isCurrent(
+  { origin, result }: CachedAttachment,
+  { netnsId, process }: Sandbox,
+  bootId: string,
+): boolean {
   if (origin === undefined || origin.unfinished || result === undefined) return false;
-  const sameProcess = origin.process === undefined || (origin.process.pid === process.pid && origin.process.started === process.started);
+  const sameProcess =
+    origin.process === undefined ||
+    (origin.process.pid === process.pid && origin.process.started === process.started);
   return origin.bootId === bootId && origin.netnsId === netnsId && sameProcess;
 }
 
-/** What an earlier container of this id left, which no poststop took down: it makes way. */
-async function clearEarlier(task: Task, stale: readonly CachedAttachment[]): Promise<void> {
-  for (const { network, ifname } of stale) {
-    task.note(`taking down what an earlier ${task.state.id} left in ${network} (${ifname})`);
-    await delNetwork(undefined, { ...bareAttachment(task, ifname, PLUGIN_PATH), network }, task.world, task.ours, task.note);
-  }
-}
-
 /** Takes the networks back, last one first; what cannot be taken back is told. */
-async function takeBack(task: Task, plan: Plan, attached: readonly NamedResult[]): Promise<string[]> {
+async function takeBack(task: Task, attached: readonly Attached[]): Promise<string[]> {
   const failures: string[] = [];
-  for (const { network, ifname } of attached.toReversed()) {
-    const made = plan.networks.find(({ list, attachment }) => list.name === network && attachment.ifname === ifname);
-    if (made === undefined) continue;
-    await delNetwork(made.list, made.attachment, task.world, task.ours, task.note).catch((error: unknown) => {
-      failures.push(`${network} (${ifname}): ${errorText(error)}`);
+  for (const { list, attachment } of attached.toReversed()) {
+    await delNetwork(list, attachment, task.world, task.ours, task.note).catch((error: unknown) => {
+      failures.push(`${list.name} (${attachment.ifname}): ${errorText(error)}`);
     });
   }
   try {
@@ -48,6 +46,10 @@ async function takeBack(task: Task, plan: Plan, attached: readonly NamedResult[]
     failures.push(`${task.hostMap}: ${errorText(error)}`);
   }
   return failures;
+}
+
+function namedResult({ list, attachment, result }: Attached): NamedResult {
+  return { network: list.name, ifname: attachment.ifname, result };
 }
 
 /** The files after the networks: they tell what came of those. */
@@ -62,32 +64,39 @@ function finish(task: Task, plan: Plan, results: readonly NamedResult[]): void {
   }
 }
 
+function withRemainder(error: unknown, failures: readonly string[], id: string): unknown {
+  if (failures.length === 0) return error;
+  const { msg, details } = toCniError(error);
+  const more = `it could not be undone entirely (${failures.join('; ')}): run "netmoor detach --id ${id}"`;
+  const kind = error instanceof NetmoorError ? error.kind : 'internal';
+  return new NetmoorError(kind, msg, details === '' ? more : `${details}; ${more}`, { cause: error });
+}
+
+async function finishOrTakeBack(
+  task: Task,
+  plan: Plan,
+  attached: readonly Attached[],
+  results: readonly NamedResult[],
+): Promise<void> {
+  try {
+    finish(task, plan, results);
+  } catch (error) {
+    throw withRemainder(error, await takeBack(task, attached), task.state.id);
+  }
+}
+
 function describe(results: readonly NamedResult[]): string {
-  const each = ({ network, ifname, result }: NamedResult): string => [network, ifname, ...containerAddresses(result)].join(' ');
+  const each = ({ network, ifname, result }: NamedResult): string =>
+    [network, ifname, ...containerAddresses(result)].join(' ');
   return results.map(each).join(', ');
 }
 
-async function attachAll(task: Task, plan: Plan, current: readonly CachedAttachment[]): Promise<NamedResult[]> {
-  const { world, ours, note } = task;
-  const attached: NamedResult[] = [];
-  const results: NamedResult[] = [];
-  try {
-    for (const { list, attachment } of plan.networks) {
-      const { ifname } = attachment;
-      const present = current.find((cached) => cached.network === list.name && cached.ifname === ifname)?.result;
-      const result = present ?? (await addNetwork(list, attachment, world, ours, note));
-      results.push({ network: list.name, ifname, result });
-      if (present === undefined) attached.push({ network: list.name, ifname, result });
-    }
-    if (attached.length > 0) finish(task, plan, results);
-    return attached;
-  } catch (error) {
-    const failures = await takeBack(task, plan, attached);
-    if (failures.length === 0) throw error;
-    const advice = `it could not be undone entirely (${failures.join('; ')}): run "netmoor detach --id ${task.state.id}"`;
-    const details = error instanceof NetmoorError && error.details !== '' ? `${error.details}; ${advice}` : advice;
-    throw new NetmoorError(error instanceof NetmoorError ? error.kind : 'internal', errorText(error), details, { cause: error });
-  }
+/** What an earlier container of this id left, which no poststop took down, makes way. */
+async function clearEarlier(task: Task, stale: readonly CachedAttachment[]): Promise<void> {
+  const { state, world, ours, note } = task;
+  for (const { network, ifname } of stale)
+    note(`taking down what an earlier ${state.id} left in ${network} (${ifname})`);
+  await delCached(stale, { path: pathOf(task) }, world, ours, note);
 }
 
 /**
@@ -95,10 +104,25 @@ async function attachAll(task: Task, plan: Plan, current: readonly CachedAttachm
  * NetmoorError with nothing left behind.
  */
 export async function attach(task: Task): Promise<string> {
+  const { state, world, ours, note } = task;
   const plan = makePlan(task);
-  const known = cachedAttachments(task.state.id, task.world).filter(({ origin }) => origin !== undefined);
-  const current = known.filter((cached) => isCurrent(cached, plan.sandbox, task.world.bootId));
-  await clearEarlier(task, known.filter((cached) => !current.includes(cached)));
-  const attached = await attachAll(task, plan, current);
-  return attached.length === 0 ? 'is attached already' : `attached to ${describe(attached)}`;
+  const known = cachedAttachments(state.id, world).filter(({ origin }) => origin !== undefined);
+  const current = known.filter((cached) => isCurrent(cached, plan.sandbox, world.bootId));
+  const present = ({ list, attachment }: Planned): CachedAttachment | undefined =>
+    current.find((cached) => cached.network === list.name && cached.ifname === attachment.ifname);
+  await clearEarlier(
+    task,
+    known.filter((cached) => !current.includes(cached)),
+  );
+  const missing = plan.networks.filter((network) => present(network) === undefined);
+  if (missing.length === 0) return 'is attached already';
+  const attached = await addNetworks(missing, world, ours, note);
+  const results = plan.networks.flatMap((network): NamedResult[] => {
+    const result =
+      present(network)?.result ??
+      attached.find(({ attachment }) => attachment === network.attachment)?.result;
+    return result === undefined ? [] : [namedResult({ ...network, result })];
+  });
+  await finishOrTakeBack(task, plan, attached, results);
+  return `attached to ${describe(attached.map(namedResult))}`;
 }

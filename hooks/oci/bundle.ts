@@ -30,8 +30,11 @@ export interface Bundle {
 
 function readMount(mount: NonNullable<OciConfig['mounts']>[number], directory: string): Mount {
   const destination = posix.resolve('/', mount.destination);
-  const isBind = mount.type === 'bind' || (mount.options ?? []).some((option) => option === 'bind' || option === 'rbind');
-  return isBind && mount.source ? { destination, source: posix.resolve(directory, mount.source) } : { destination };
+  const isBind =
+    mount.type === 'bind' || (mount.options ?? []).some((option) => option === 'bind' || option === 'rbind');
+  return isBind && mount.source
+    ? { destination, source: posix.resolve(directory, mount.source) }
+    : { destination };
 }
 
 /** The bundle at that directory; undefined when there is no config.json. Throws NetmoorError 'bad-json', 'bad-config', 'io'. */

@@ -9,7 +9,14 @@ import { NetmoorError, errorText } from '../../lib/base/errors.ts';
 import { formatAddress, parseAddress } from '../../lib/base/ip.ts';
 import { nearest } from '../../lib/base/suggest.ts';
 import { DEFAULT_NETWORK } from '../../lib/cni/lists/list.ts';
-import { assignInterfaceNames, readIp, readMac, readNetworks, readPorts, splitList } from '../../lib/cni/lists/options.ts';
+import {
+  assignInterfaceNames,
+  readIp,
+  readMac,
+  readNetworks,
+  readPorts,
+  splitList,
+} from '../../lib/cni/lists/options.ts';
 import type { NamedNetwork, WantedNetwork } from '../../lib/cni/lists/options.ts';
 import { quote } from '../../lib/cni/quote.ts';
 import { compactDns } from '../../lib/cni/result.ts';
@@ -53,13 +60,19 @@ function ownAnnotations(annotations: OptionTexts): OptionTexts {
     if (OPTION_KEYS.includes(name)) continue;
     const meant = nearest(name, OPTION_KEYS);
     const known = `known are ${OPTION_KEYS.map((known) => PREFIX + known).join(', ')}`;
-    refuse('annotations', `unknown ${quote(key)}`, meant === undefined ? known : `did you mean "${PREFIX}${meant}"? ${known}`);
+    refuse(
+      'annotations',
+      `unknown ${quote(key)}`,
+      meant === undefined ? known : `did you mean "${PREFIX}${meant}"? ${known}`,
+    );
   }
   return Object.fromEntries(own.map(([key, value]) => [key.slice(PREFIX.length), value]));
 }
 
 function expanded(options: OptionTexts, variables: ReadonlyMap<string, string> | undefined): OptionTexts {
-  return Object.fromEntries(Object.entries(options).map(([key, text]) => [key, expandVariables(text, variables, `--${key}`)]));
+  return Object.fromEntries(
+    Object.entries(options).map(([key, text]) => [key, expandVariables(text, variables, `--${key}`)]),
+  );
 }
 
 /** An option set to nothing, as by a variable that is empty, is one that was not given. */
@@ -79,9 +92,14 @@ function readHostname(text: string): string {
   const label = /^[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?$/;
   const labels = name.split('.');
   if (name.length > 253 || !labels.every((each) => label.test(each)) || /^\d+$/.test(labels.at(-1) ?? '')) {
-    refuse('hostname', `${quote(text)} is no host name`, 'use letters, digits and "-", with dots between the parts of a domain name');
+    refuse(
+      'hostname',
+      `${quote(text)} is no host name`,
+      'use letters, digits and "-", with dots between the parts of a domain name',
+    );
   }
-  if (/^(localhost|ip6-.*)$|\.localhost$/i.test(name)) refuse('hostname', `${quote(text)} has a meaning of its own`, 'choose another name');
+  if (/^(localhost|ip6-.*)$|\.localhost$/i.test(name))
+    refuse('hostname', `${quote(text)} has a meaning of its own`, 'choose another name');
   return name;
 }
 
@@ -94,11 +112,14 @@ function readServer(text: string): string {
 }
 
 function readWord(place: string, text: string): string {
-  return /^[\x21-\x7e]{1,253}$/.test(text) ? text : refuse(place, `${quote(text)} is no single word`, 'use printable characters');
+  return /^[\x21-\x7e]{1,253}$/.test(text)
+    ? text
+    : refuse(place, `${quote(text)} is no single word`, 'use printable characters');
 }
 
 function readDns(texts: OciOptions): Dns {
-  const list = (key: 'dns-search' | 'dns-options'): string[] => splitList(texts[key] ?? '').map((text) => readWord(key, text));
+  const list = (key: 'dns-search' | 'dns-options'): string[] =>
+    splitList(texts[key] ?? '').map((text) => readWord(key, text));
   const nameservers = splitList(texts.dns ?? '').map(readServer);
   return compactDns({ nameservers, search: list('dns-search'), options: list('dns-options') });
 }
@@ -112,7 +133,11 @@ function readFiles(text: string): ContainerFile[] {
     if (isContainerFile(name)) return name;
     const meant = nearest(name, CONTAINER_FILES);
     const known = `known are ${CONTAINER_FILES.join(', ')}`;
-    return refuse('files', `${quote(name)} is none that can be written`, meant === undefined ? known : `did you mean ${meant}? ${known}`);
+    return refuse(
+      'files',
+      `${quote(name)} is none that can be written`,
+      meant === undefined ? known : `did you mean ${meant}? ${known}`,
+    );
   });
   return [...new Set(files)];
 }
@@ -123,7 +148,11 @@ function checkPath(key: string, path: string | undefined, isAnnotation: boolean)
   const name = path.split('/').at(-1) ?? '';
   if (['', '.', '..'].includes(name)) refuse(key, `${quote(path)} is no file name`, 'name a file');
   if (isAnnotation && (isAbsolute(path) || path.split('/').includes('..'))) {
-    refuse(key, `${quote(path)} is outside the bundle`, 'an annotation names a file in the bundle; for another place use the flag');
+    refuse(
+      key,
+      `${quote(path)} is outside the bundle`,
+      'an annotation names a file in the bundle; for another place use the flag',
+    );
   }
 }
 
@@ -132,7 +161,8 @@ function completeFirst(networks: readonly WantedNetwork[], texts: OciOptions): W
   const [first, ...others] = networks;
   if (first === undefined) return [];
   const mac = texts.mac === undefined ? first.mac : readMac(texts.mac, 'mac');
-  if (first.mac !== undefined && mac !== first.mac) refuse('mac', `${mac} contradicts ${first.mac}`, 'give the MAC address once');
+  if (first.mac !== undefined && mac !== first.mac)
+    refuse('mac', `${mac} contradicts ${first.mac}`, 'give the MAC address once');
   const aliases = splitList(texts.aliases ?? '').map((text) => readWord('aliases', text));
   const completed = {
     ...first,
@@ -147,7 +177,11 @@ function completeFirst(networks: readonly WantedNetwork[], texts: OciOptions): W
  * Brings everything together. With neither annotation nor flag it is the default network. `variables` are those of the flags'
  * environment files. Throws NetmoorError 'bad-config' or 'unsupported-field' naming the option.
  */
-export function readHookConfig(annotations: OptionTexts, flags: Flags, variables?: ReadonlyMap<string, string>): HookConfig {
+export function readHookConfig(
+  annotations: OptionTexts,
+  flags: Flags,
+  variables?: ReadonlyMap<string, string>,
+): HookConfig {
   const own = withoutEmpty(ownAnnotations(annotations));
   const texts = checkTexts({ ...withoutEmpty(expanded(flags.options, variables)), ...own });
   const networks = readNetworks(texts.networks ?? DEFAULT_NETWORK.name, 'networks');

@@ -30,12 +30,21 @@ function ownDirectory(source: string, { directory }: Bundle, containerId: string
 }
 
 /** Stages one file. Throws NetmoorError 'io', or 'bad-config' when it would be somebody else's, or hidden from the container. */
-export function stageContainerFile(file: ContainerFile, text: string, bundle: Bundle, containerId: string): StagedFile {
+export function stageContainerFile(
+  file: ContainerFile,
+  text: string,
+  bundle: Bundle,
+  containerId: string,
+): StagedFile {
   const path = `/etc/${file}`;
   const mount = mountOver(path, bundle.mounts);
   if (mount === undefined) {
     if (bundle.rootfs !== undefined) return stageBelow(bundle.rootfs, path.slice(1), text, 'root');
-    throw new NetmoorError('bad-config', 'config.json names no root file system to write to', 'take "files" out of the options');
+    throw new NetmoorError(
+      'bad-config',
+      'config.json names no root file system to write to',
+      'take "files" out of the options',
+    );
   }
   const own = mount.source === undefined ? undefined : ownDirectory(mount.source, bundle, containerId);
   if (mount.destination === path && mount.source !== undefined && own !== undefined) {

@@ -43,7 +43,10 @@ function refuse(message: string, advice: string): never {
 function unknownFlag(argument: string): never {
   const flag = argument.replace(/=.*$/s, '');
   const meant = nearest(flag.replace(/^-+/, ''), STRINGS);
-  refuse(`unknown flag ${quote(flag)}`, meant === undefined ? 'see "netmoor-hook --help"' : `did you mean --${meant}?`);
+  refuse(
+    `unknown flag ${quote(flag)}`,
+    meant === undefined ? 'see "netmoor-hook --help"' : `did you mean --${meant}?`,
+  );
 }
 
 function valuesOf(value: unknown): string[] {
@@ -62,7 +65,8 @@ export function parseFlags(args: readonly string[]): Flags {
     boolean: ['help'],
     unknown: (argument) => (argument.startsWith('-') ? unknownFlag(argument) : true),
   });
-  if (parsed._.length > 1) refuse(`there is more than one stage: ${parsed._.map(quote).join(', ')}`, 'flags begin with "--"');
+  if (parsed._.length > 1)
+    refuse(`there is more than one stage: ${parsed._.map(quote).join(', ')}`, 'flags begin with "--"');
   const given = (name: string): string[] => valuesOf(parsed[name]);
   const options: Record<string, string> = {};
   for (const key of OPTION_KEYS) {
@@ -78,7 +82,9 @@ export function parseFlags(args: readonly string[]): Flags {
     help: parsed['help'] === true,
     envFiles: given('env-file'),
     confDirs: given('conf-dir'),
-    cniPath: given('cni-path').flatMap((list) => list.split(':')).filter((directory) => directory !== ''),
+    cniPath: given('cni-path')
+      .flatMap((list) => list.split(':'))
+      .filter((directory) => directory !== ''),
     ...(stateDir === undefined ? {} : { stateDir }),
     ...(log === undefined ? {} : { log }),
     options,

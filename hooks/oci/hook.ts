@@ -42,7 +42,8 @@ function complaint(error: unknown): string {
 /** The lease store of a flag is one that "netmoor gc" must know of. */
 function withStore(world: World, { stateDir }: Flags): World {
   if (stateDir === undefined) return world;
-  if (!stateDir.startsWith('/')) throw new NetmoorError('bad-config', `--state-dir ${stateDir} is not absolute`, 'begin it with "/"');
+  if (!stateDir.startsWith('/'))
+    throw new NetmoorError('bad-config', `--state-dir ${stateDir} is not absolute`, 'begin it with "/"');
   noteStore(stateDir);
   return { ...world, storeDirectory: stateDir };
 }
@@ -57,7 +58,10 @@ async function act(action: Action, task: Task, log: Log): Promise<HookAnswer> {
     const { detached, failures } = await detach(task);
     for (const failure of failures) log.write('error', `${id}: ${failure}; "netmoor gc" tries again`);
     if (detached.length > 0) log.write('info', `${id} detached from ${detached.join(', ')}`);
-    return { exitCode: 0, stderr: failures.length === 0 ? '' : `netmoor-hook: ${singleLine(`${id}: ${failures.join('; ')}`)}\n` };
+    return {
+      exitCode: 0,
+      stderr: failures.length === 0 ? '' : `netmoor-hook: ${singleLine(`${id}: ${failures.join('; ')}`)}\n`,
+    };
   }
   const stderr = `netmoor-hook: nothing to do for a container that is ${task.state.status}; list it under createRuntime and poststop\n`;
   return { exitCode: 0, stderr };
@@ -71,7 +75,10 @@ function mayFail(args: readonly string[], state: ContainerState | undefined): bo
 /**
  * Runs the hook. Never throws. The exit code is 1 when the container must not start, and always 0 at poststop.
  */
-export async function runHookWith({ args, stdin }: HookInput, surroundings: HookSurroundings): Promise<HookAnswer> {
+export async function runHookWith(
+  { args, stdin }: HookInput,
+  surroundings: HookSurroundings,
+): Promise<HookAnswer> {
   const open = surroundings.openLog ?? openLog;
   let log: Log | undefined;
   let state: ContainerState | undefined;

@@ -30,7 +30,8 @@ export function singleLine(text: string): string {
 
 function append(file: string, line: string): void {
   mkdirSync(dirname(file), { recursive: true, mode: 0o755 });
-  const flags = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+  const flags =
+    constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW | constants.O_NONBLOCK;
   const fd = openSync(file, flags, 0o640);
   try {
     writeSync(fd, line);
@@ -54,7 +55,8 @@ export function openLog(process: { readonly pid: number; readonly now: () => num
   return {
     write(severity, text) {
       const line = singleLine(text);
-      const toFile = (path: string): boolean => succeeds(() => append(path, `${new Date(process.now()).toISOString()} ${tag}: ${line}\n`));
+      const toFile = (path: string): boolean =>
+        succeeds(() => append(path, `${new Date(process.now()).toISOString()} ${tag}: ${line}\n`));
       if (file !== undefined) return void toFile(file);
       const datagram = Buffer.from(`<${PRIORITY[severity]}>${tag}: ${line}`);
       void (SOCKETS.some((socket) => succeeds(() => sendDatagram(socket, datagram))) || FILES.some(toFile));

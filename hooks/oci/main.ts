@@ -33,6 +33,10 @@ export async function runHook({ args }: HookInvocation): Promise<never> {
     const { USAGE } = await import('./usage.ts');
     return finish({ exitCode: 0, stderr: USAGE });
   }
-  const [{ runHookWith }, { ours }, { realWorld }] = [await import('./hook.ts'), await import('./ours.ts'), await import('../../lib/cni/real-world.ts')];
-  return finish(await runHookWith({ args, stdin }, { world: realWorld(), ours }));
+  const [{ runHookWith }, { inProcess }, { realWorld }] = [
+    await import('./hook.ts'),
+    await import('../../plugins/in-process.ts'),
+    await import('../../lib/cni/real-world.ts'),
+  ];
+  return finish(await runHookWith({ args, stdin }, { world: realWorld(), ours: inProcess }));
 }

@@ -4,10 +4,10 @@ import type { JsonObject } from '../../lib/cni/json.ts';
 import { NAME_ARGUMENT } from '../../lib/cni/lists/host-map.ts';
 import type { Attachment } from '../../lib/cni/lists/invoke.ts';
 import { findNetworkList } from '../../lib/cni/lists/load.ts';
-import type { NetworkList } from '../../lib/cni/lists/load.ts';
 import { capabilitiesOf } from '../../lib/cni/lists/options.ts';
 import type { NamedNetwork } from '../../lib/cni/lists/options.ts';
-import { CONFIG_DIRECTORIES, PLUGIN_PATH } from '../../lib/cni/lists/places.ts';
+import { CONFIG_DIRECTORIES } from '../../lib/cni/lists/places.ts';
+import type { Plan as Planned } from '../../lib/cni/lists/several.ts';
 import type { Dns } from '../../lib/cni/result.ts';
 import { readBundle, requireNetworkNamespace } from './bundle.ts';
 import type { Bundle } from './bundle.ts';
@@ -16,7 +16,7 @@ import type { HookConfig } from './config.ts';
 import { parseEnvFile } from './env-file.ts';
 import { findSandbox } from './sandbox.ts';
 import type { Sandbox } from './sandbox.ts';
-import { bareAttachment } from './task.ts';
+import { pathOf } from './task.ts';
 import type { Task } from './task.ts';
 
 /** All that is known before the first plugin runs. */
@@ -24,16 +24,25 @@ export interface Plan {
   readonly config: HookConfig;
   readonly bundle: Bundle | undefined;
   readonly sandbox: Sandbox;
-  readonly networks: readonly { readonly list: NetworkList; readonly attachment: Attachment }[];
+  readonly networks: readonly Planned[];
 }
 
 /** The variables of all environment files, later ones over earlier ones; undefined when no file is named. */
-export function readVariables({ flags, state, world }: Pick<Task, 'flags' | 'state' | 'world'>): Map<string, string> | undefined {
+export function readVariables({
+  flags,
+  state,
+  world,
+}: Pick<Task, 'flags' | 'state' | 'world'>): Map<string, string> | undefined {
   if (flags.envFiles.length === 0) return undefined;
   const files = flags.envFiles.map((file) => (file.startsWith('/') ? file : `${state.bundle}/${file}`));
   const read = (file: string): [string, string][] => {
     const content = world.files.read(file);
-    if (content === undefined) throw new NetmoorError('bad-config', `--env-file: there is no ${file}`, 'write it, or correct the path');
+    if (content === undefined)
+      throw new NetmoorError(
+        'bad-config',
+        `--env-file: there is no ${file}`,
+        'write it, or correct the path',
+      );
     return [...parseEnvFile(content.toString(), file)];
   };
   return new Map(files.flatMap(read));
@@ -42,14 +51,22 @@ export function readVariables({ flags, state, world }: Pick<Task, 'flags' | 'sta
 function dnsCapability(dns: Dns): JsonObject {
   const { nameservers, search, options } = dns;
   if (nameservers === undefined && search === undefined && options === undefined) return {};
-  return { dns: { ...(nameservers && { servers: nameservers }), ...(search && { searches: search }), ...(options && { options }) } };
+  return {
+    dns: {
+      ...(nameservers && { servers: nameservers }),
+      ...(search && { searches: search }),
+      ...(options && { options }),
+    },
+  };
 }
 
 function attachmentOf(task: Task, config: HookConfig, sandbox: Sandbox, network: NamedNetwork): Attachment {
   const name: [string, string][] = config.hostname === undefined ? [] : [[NAME_ARGUMENT, config.hostname]];
   return {
-    ...bareAttachment(task, network.ifname, PLUGIN_PATH),
     ...sandbox,
+    containerId: task.state.id,
+    ifname: network.ifname,
+    path: pathOf(task),
     args: new Map([...network.args, ...name]),
     capabilities: { ...capabilitiesOf(network), ...dnsCapability(config.dns) },
   };
@@ -59,7 +76,11 @@ function attachmentOf(task: Task, config: HookConfig, sandbox: Sandbox, network:
 export function makePlan(task: Task): Plan {
   const { state, flags, world } = task;
   if (state.pid === undefined) {
-    throw new NetmoorError('bad-config', 'the state names no process to attach', 'list netmoor-hook under createRuntime');
+    throw new NetmoorError(
+      'bad-config',
+      'the state names no process to attach',
+      'list netmoor-hook under createRuntime',
+    );
   }
   const bundle = readBundle(state.bundle, world);
   if (bundle !== undefined) requireNetworkNamespace(bundle);

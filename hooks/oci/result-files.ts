@@ -11,7 +11,13 @@ import { isJsonObject } from '../../lib/cni/json.ts';
 import { containerAddresses } from '../../lib/cni/lists/host-map.ts';
 import { quote } from '../../lib/cni/quote.ts';
 import { CURRENT_VERSION } from '../../lib/cni/versions.ts';
-import { closeDirectory, entryOf, openDirectory, openDirectoryBelow, openFileBelow } from '../../lib/system/in-root.ts';
+import {
+  closeDirectory,
+  entryOf,
+  openDirectory,
+  openDirectoryBelow,
+  openFileBelow,
+} from '../../lib/system/in-root.ts';
 import type { HookConfig } from './config.ts';
 import { discardAll, stageBelow } from './staged-file.ts';
 import type { StagedFile } from './staged-file.ts';
@@ -30,7 +36,11 @@ function placeOf(path: string, bundle: string): Place {
 }
 
 export function resultText(containerId: string, results: readonly NamedResult[]): string {
-  const networks = results.map(({ network, ifname, result }) => ({ network, ifname, result: encodeResult(result, CURRENT_VERSION) }));
+  const networks = results.map(({ network, ifname, result }) => ({
+    network,
+    ifname,
+    result: encodeResult(result, CURRENT_VERSION),
+  }));
   return `${JSON.stringify({ containerId, networks }, undefined, 2)}\n`;
 }
 
@@ -83,21 +93,34 @@ function stage(place: Place, text: string, isOurs: Recognise): StagedFile {
   try {
     present = contentOf(place);
   } catch (error) {
-    throw new NetmoorError('io', `${quote(place.path)} is in use for something else`, 'name another file', { cause: error });
+    throw new NetmoorError('io', `${quote(place.path)} is in use for something else`, 'name another file', {
+      cause: error,
+    });
   }
   if (present !== undefined && !isOurs(present)) {
-    throw new NetmoorError('io', `${quote(place.path)} is there, and was not written by this hook`, 'name another file, or remove it');
+    throw new NetmoorError(
+      'io',
+      `${quote(place.path)} is there, and was not written by this hook`,
+      'name another file, or remove it',
+    );
   }
   return stageBelow(place.directory, place.path, text, 'beneath');
 }
 
 /** Stages what is asked for. Throws NetmoorError('io'). */
-export function stageResultFiles(config: HookConfig, bundle: string, containerId: string, results: readonly NamedResult[]): StagedFile[] {
+export function stageResultFiles(
+  config: HookConfig,
+  bundle: string,
+  containerId: string,
+  results: readonly NamedResult[],
+): StagedFile[] {
   const staged: StagedFile[] = [];
   const address = addressText(results);
   try {
-    if (config.resultFile !== undefined) staged.push(stage(placeOf(config.resultFile, bundle), resultText(containerId, results), isResult));
-    if (config.ipFile !== undefined && address !== undefined) staged.push(stage(placeOf(config.ipFile, bundle), address, isAddress));
+    if (config.resultFile !== undefined)
+      staged.push(stage(placeOf(config.resultFile, bundle), resultText(containerId, results), isResult));
+    if (config.ipFile !== undefined && address !== undefined)
+      staged.push(stage(placeOf(config.ipFile, bundle), address, isAddress));
     return staged;
   } catch (error) {
     discardAll(staged);
@@ -122,7 +145,10 @@ function removeOurs(place: Place, isOurs: Recognise): void {
 }
 
 /** Removes what `stageResultFiles` wrote; a bundle that is gone took it along. */
-export function removeResultFiles({ resultFile, ipFile }: Pick<HookConfig, 'resultFile' | 'ipFile'>, bundle: string): void {
+export function removeResultFiles(
+  { resultFile, ipFile }: Pick<HookConfig, 'resultFile' | 'ipFile'>,
+  bundle: string,
+): void {
   if (resultFile !== undefined) removeOurs(placeOf(resultFile, bundle), isResult);
   if (ipFile !== undefined) removeOurs(placeOf(ipFile, bundle), isAddress);
 }

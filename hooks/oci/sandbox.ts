@@ -15,7 +15,11 @@ export interface Sandbox {
 }
 
 function gone(pid: number): NetmoorError {
-  return new NetmoorError('bad-netns', `process ${pid} of the container has ended`, 'see what the runtime says about it, and start the container again');
+  return new NetmoorError(
+    'bad-netns',
+    `process ${pid} of the container has ended`,
+    'see what the runtime says about it, and start the container again',
+  );
 }
 
 /** Throws NetmoorError 'bad-netns' when the process is gone, 'own-netns' when it shares the network of this process. */

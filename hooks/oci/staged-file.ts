@@ -2,11 +2,31 @@
  * Files written for a container in two steps: everything that can fail, first; then the one step that puts the new content in
  * place. So a file that cannot be written is known before any is changed.
  */
-import { closeSync, constants, fchmodSync, fchownSync, fstatSync, ftruncateSync, lstatSync, mkdirSync, openSync, renameSync, rmSync, statSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  fchmodSync,
+  fchownSync,
+  fstatSync,
+  ftruncateSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { NetmoorError, errorText, isErrno } from '../../lib/base/errors.ts';
 import { quote } from '../../lib/cni/quote.ts';
-import { closeDirectory, entryOf, openDirectory, openDirectoryBelow, openFileBelow } from '../../lib/system/in-root.ts';
+import {
+  closeDirectory,
+  entryOf,
+  openDirectory,
+  openDirectoryBelow,
+  openFileBelow,
+} from '../../lib/system/in-root.ts';
 import type { Confinement } from '../../lib/system/in-root.ts';
 
 export interface StagedFile {
@@ -22,20 +42,26 @@ function explain(error: unknown, path: string): never {
   const outside = isErrno(error, 'EXDEV', 'ELOOP');
   throw new NetmoorError(
     'io',
-    outside ? `${quote(path)} leads to another place by a symbolic link or a mount` : `${quote(path)} cannot be written: ${errorText(error)}`,
-    outside ? 'bind a file of the bundle there, or have it not written' : 'check the path, and that there is room',
+    outside
+      ? `${quote(path)} leads to another place by a symbolic link or a mount`
+      : `${quote(path)} cannot be written: ${errorText(error)}`,
+    outside
+      ? 'bind a file of the bundle there, or have it not written'
+      : 'check the path, and that there is room',
     { cause: error },
   );
 }
 
 function writeAll(fd: number, text: string): void {
   const content = Buffer.from(text);
-  for (let written = 0; written < content.length; ) written += writeSync(fd, content, written, content.length - written, written);
+  for (let written = 0; written < content.length; )
+    written += writeSync(fd, content, written, content.length - written, written);
 }
 
 function refuseDirectory(path: string, shown: string): void {
   const stat = lstatSync(path, { throwIfNoEntry: false });
-  if (stat?.isDirectory()) throw new NetmoorError('io', `${quote(shown)} is a directory`, 'remove it, or have the file not written');
+  if (stat?.isDirectory())
+    throw new NetmoorError('io', `${quote(shown)} is a directory`, 'remove it, or have the file not written');
 }
 
 /** A directory that is missing is made: an image need not have /etc. One level only, and never through a link. */
@@ -74,7 +100,11 @@ class Replacement implements StagedFile {
   #write(text: string): void {
     const draft = entryOf(this.#directory, this.#draft);
     rmSync(draft, { force: true });
-    const fd = openSync(draft, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW, 0o644);
+    const fd = openSync(
+      draft,
+      constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW,
+      0o644,
+    );
     try {
       const { uid, gid } = statSync(entryOf(this.#directory, '.'));
       fchownSync(fd, uid, gid);
@@ -147,17 +177,32 @@ function within<T>(directory: string, work: (root: number) => T, shown: string):
  * Stages the replacement of `path`, relative to `directory`, which is entered by the confinement's rules. Throws
  * NetmoorError('io').
  */
-export function stageBelow(directory: string, path: string, text: string, confinement: Confinement): StagedFile {
+export function stageBelow(
+  directory: string,
+  path: string,
+  text: string,
+  confinement: Confinement,
+): StagedFile {
   return within(
     directory,
-    (root) => new Replacement(openParent(root, path, confinement, confinement === 'root'), basename(path), text, path),
+    (root) =>
+      new Replacement(
+        openParent(root, path, confinement, confinement === 'root'),
+        basename(path),
+        text,
+        path,
+      ),
     path,
   );
 }
 
 /** Stages overwriting an existing file below `directory`. Throws NetmoorError('io'). */
 export function stageInPlace(directory: string, path: string, text: string): StagedFile {
-  return within(directory, (root) => new Overwriting(openFileBelow(root, path, 'write', 'beneath'), text, path), path);
+  return within(
+    directory,
+    (root) => new Overwriting(openFileBelow(root, path, 'write', 'beneath'), text, path),
+    path,
+  );
 }
 
 /** Puts all in place. */

@@ -28,12 +28,17 @@ export type Action = 'attach' | 'detach' | 'nothing';
 /** Reads stdin. Throws NetmoorError 'bad-json' or 'bad-config'. */
 export function readState(stdin: Buffer): ContainerState {
   if (stdin.length === 0) {
-    throw new NetmoorError('bad-json', 'there is no container state on stdin', 'a container runtime starts this program; see "netmoor-hook --help"');
+    throw new NetmoorError(
+      'bad-json',
+      'there is no container state on stdin',
+      'a container runtime starts this program; see "netmoor-hook --help"',
+    );
   }
   const input: unknown = parseJsonObject(stdin, 'the container state on stdin');
   if (!validate(input)) throw schemaProblem(stateSchema, validate.errors, input, 'state');
   const problem = containerIdProblem(input.id);
-  if (problem !== undefined) throw new NetmoorError('bad-config', `container id: ${problem}`, 'start the container under another id');
+  if (problem !== undefined)
+    throw new NetmoorError('bad-config', `container id: ${problem}`, 'start the container under another id');
   const { id, status, bundle, annotations = {}, pid } = input;
   return { id, status, bundle, annotations, pid: pid === 0 ? undefined : pid };
 }
@@ -52,7 +57,11 @@ const INSIDE = ['createContainer', 'startContainer'];
 
 function actionNamed(stage: string): Action {
   if (INSIDE.includes(stage)) {
-    throw new NetmoorError('bad-config', `${stage} hooks run inside the container`, 'list netmoor-hook under createRuntime and poststop');
+    throw new NetmoorError(
+      'bad-config',
+      `${stage} hooks run inside the container`,
+      'list netmoor-hook under createRuntime and poststop',
+    );
   }
   const action = Object.hasOwn(ACTIONS, stage) ? ACTIONS[stage] : undefined;
   if (action !== undefined) return action;
@@ -63,7 +72,10 @@ function actionNamed(stage: string): Action {
 }
 
 /** What to do: what the argument says, else what the state says. Throws NetmoorError('bad-config'). */
-export function chooseAction(stage: string | undefined, state: Pick<ContainerState, 'status' | 'pid'>): Action {
+export function chooseAction(
+  stage: string | undefined,
+  state: Pick<ContainerState, 'status' | 'pid'>,
+): Action {
   if (stage !== undefined) return actionNamed(stage);
   if (state.status === 'stopped') return 'detach';
   if (state.status === 'running') return 'nothing';

@@ -1,5 +1,6 @@
 /** What attaching and detaching share. */
-import type { Attachment, Ours } from '../../lib/cni/lists/invoke.ts';
+import type { Ours } from '../../lib/cni/lists/invoke.ts';
+import { PLUGIN_PATH } from '../../lib/cni/lists/places.ts';
 import type { World } from '../../lib/cni/world.ts';
 import type { Flags } from './flags.ts';
 import type { ContainerState } from './state.ts';
@@ -14,8 +15,7 @@ export interface Task {
   readonly hostMap: string;
 }
 
-/** What every call for one interface of the container has, before more is known of it. */
-export function bareAttachment({ state, flags }: Task, ifname: string, defaultPath: readonly string[]): Attachment {
-  const path = flags.cniPath.length > 0 ? flags.cniPath : defaultPath;
-  return { containerId: state.id, ifname, netns: '', args: new Map(), capabilities: {}, path };
+/** Where plugins of others are looked for. */
+export function pathOf({ flags }: Pick<Task, 'flags'>): readonly string[] {
+  return flags.cniPath.length > 0 ? flags.cniPath : PLUGIN_PATH;
 }

@@ -13,7 +13,10 @@ export function usableInContainer(dns: Dns): Dns {
   return compactDns({ ...dns, nameservers: (dns.nameservers ?? []).filter((server) => !isLoopback(server)) });
 }
 
-function first(sources: readonly Dns[], pick: (dns: Dns) => readonly string[] | undefined): readonly string[] {
+function first(
+  sources: readonly Dns[],
+  pick: (dns: Dns) => readonly string[] | undefined,
+): readonly string[] {
   return sources.map((dns) => pick(dns) ?? []).find((list) => list.length > 0) ?? [];
 }
 

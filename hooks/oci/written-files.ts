@@ -25,14 +25,26 @@ function hostDns({ world }: Task): Dns {
 function resolvConf(task: Task, config: HookConfig, results: readonly NamedResult[]): string {
   const dns = combineDns([config.dns, ...results.map(({ result }) => result.dns), hostDns(task)]);
   if (dns.nameservers !== undefined) return resolvConfText(dns);
-  throw new NetmoorError('bad-config', 'no name server is known for resolv.conf', 'name one with the option "dns", or in the network\'s configuration');
+  throw new NetmoorError(
+    'bad-config',
+    'no name server is known for resolv.conf',
+    'name one with the option "dns", or in the network\'s configuration',
+  );
 }
 
-function textOf(file: ContainerFile, task: Task, { config, bundle }: Plan, results: readonly NamedResult[]): string {
+function textOf(
+  file: ContainerFile,
+  task: Task,
+  { config, bundle }: Plan,
+  results: readonly NamedResult[],
+): string {
   const name = config.hostname ?? bundle?.hostname ?? task.state.id;
   if (file === 'hostname') return hostnameText(name);
   if (file === 'resolv.conf') return resolvConf(task, config, results);
-  return hostsText(results.flatMap(({ result }) => containerAddresses(result)), name);
+  return hostsText(
+    results.flatMap(({ result }) => containerAddresses(result)),
+    name,
+  );
 }
 
 /** Stages everything that is asked for, results and container's files. Throws NetmoorError 'io' or 'bad-config'. */
@@ -42,7 +54,12 @@ export function stageFiles(task: Task, plan: Plan, results: readonly NamedResult
   const staged = stageResultFiles(config, state.bundle, state.id, results);
   try {
     for (const file of config.files) {
-      if (bundle === undefined) throw new NetmoorError('bad-config', `${state.bundle} has no config.json`, 'take "files" out of the options');
+      if (bundle === undefined)
+        throw new NetmoorError(
+          'bad-config',
+          `${state.bundle} has no config.json`,
+          'take "files" out of the options',
+        );
       staged.push(stageContainerFile(file, textOf(file, task, plan, results), bundle, state.id));
     }
     return staged;

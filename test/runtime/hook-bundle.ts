@@ -104,12 +104,17 @@ export class Runtime {
     this.name = name;
   }
 
+  /** Starts a container in the background and prints its process id. The container keeps what it is given for its output. */
+  script({ id, directory }: HookBundle): string {
+    const files = `< /dev/null > ${directory}.log 2>&1`;
+    const run = `${this.name} run --detach --pid-file ${directory}.pid --bundle ${directory} ${id} ${files}`;
+    return `${run} || { cat ${directory}.log >&2; exit 1; }\ncat ${directory}.pid\n`;
+  }
+
   /** Starts a container that stays; returns the place its network is. */
   async start({ id, directory }: HookBundle): Promise<Place> {
-    const pidFile = `/run/bundles/${id}.pid`;
-    await this.#host.must([this.name, 'run', '--detach', '--pid-file', pidFile, '--bundle', directory, id]);
-    const pid = (await this.#host.must(['cat', pidFile])).trim();
-    return this.#host.at(`/proc/${pid}/ns/net`, id);
+    const pid = await this.#host.shell(this.script({ id, directory }));
+    return this.#host.at(`/proc/${pid.trim()}/ns/net`, id);
   }
 
   /** Runs a container to its end, whatever comes of it. */

@@ -1,14 +1,33 @@
 /** The syntax in which networks are asked for, shared by annotations, flags and `netmoor attach`. */
 import t from 'tap';
-import { assignInterfaceNames, capabilitiesOf, readNetwork, readNetworks, readPorts } from '../../lib/cni/lists/options.ts';
+import {
+  assignInterfaceNames,
+  capabilitiesOf,
+  readNetwork,
+  readNetworks,
+  readPorts,
+} from '../../lib/cni/lists/options.ts';
 
 const PLACE = 'netmoor/networks';
 
 t.test('networks with interface names and options', async (t) => {
   t.match(readNetworks('front', PLACE), [{ name: 'front', ips: [], ports: [] }]);
-  t.match(readNetworks('front:eth7, back  third:ifname=lan0', PLACE), [{ name: 'front', ifname: 'eth7' }, { name: 'back' }, { name: 'third', ifname: 'lan0' }]);
-  const [front] = readNetworks('front:lan0;ip=10.1.0.5;ip=FD00::5/64;mac=02:00:5E:10:00:01;port=[::1]:80:8080;alias=www;TIER=a=b', PLACE);
-  t.match(front, { name: 'front', ifname: 'lan0', ips: ['10.1.0.5', 'fd00::5/64'], mac: '02:00:5e:10:00:01', aliases: ['www'] });
+  t.match(readNetworks('front:eth7, back  third:ifname=lan0', PLACE), [
+    { name: 'front', ifname: 'eth7' },
+    { name: 'back' },
+    { name: 'third', ifname: 'lan0' },
+  ]);
+  const [front] = readNetworks(
+    'front:lan0;ip=10.1.0.5;ip=FD00::5/64;mac=02:00:5E:10:00:01;port=[::1]:80:8080;alias=www;TIER=a=b',
+    PLACE,
+  );
+  t.match(front, {
+    name: 'front',
+    ifname: 'lan0',
+    ips: ['10.1.0.5', 'fd00::5/64'],
+    mac: '02:00:5e:10:00:01',
+    aliases: ['www'],
+  });
   t.strictSame(front?.ports, [{ hostPort: 80, containerPort: 8080, protocol: 'tcp', hostIP: '::1' }]);
   t.strictSame([...(front?.args ?? [])], [['TIER', 'a=b']]);
 });
@@ -26,15 +45,21 @@ t.test('refused networks', async (t) => {
     ['front:imac=02:00:00:00:00:01', /unknown option "imac"/],
     [Array.from({ length: 65 }, (_, i) => `n${i}`).join(), /more than 64/],
   ];
-  for (const [text, message] of cases) t.throws(() => readNetworks(text, PLACE), { kind: 'bad-config', message }, text.slice(0, 40));
-  t.throws(() => readNetwork('front:pot=80:80', PLACE), { message: /unknown option/, details: /did you mean "port"/ });
+  for (const [text, message] of cases)
+    t.throws(() => readNetworks(text, PLACE), { kind: 'bad-config', message }, text.slice(0, 40));
+  t.throws(() => readNetwork('front:pot=80:80', PLACE), {
+    message: /unknown option/,
+    details: /did you mean "port"/,
+  });
 });
 
 t.test('ports', async (t) => {
   const tcp = { protocol: 'tcp' };
   t.strictSame(readPorts('2222:22/tcp', PLACE), [{ hostPort: 2222, containerPort: 22, ...tcp }]);
   t.strictSame(readPorts('80', PLACE), [{ hostPort: 80, containerPort: 80, ...tcp }]);
-  t.strictSame(readPorts('203.0.113.2:53:5353/udp', PLACE), [{ hostPort: 53, containerPort: 5353, protocol: 'udp', hostIP: '203.0.113.2' }]);
+  t.strictSame(readPorts('203.0.113.2:53:5353/udp', PLACE), [
+    { hostPort: 53, containerPort: 5353, protocol: 'udp', hostIP: '203.0.113.2' },
+  ]);
   t.strictSame(readPorts('5000-5001:6000-6001', PLACE), [
     { hostPort: 5000, containerPort: 6000, ...tcp },
     { hostPort: 5001, containerPort: 6001, ...tcp },
@@ -60,11 +85,13 @@ t.test('refused ports', async (t) => {
     ['::1:80:80', /ambiguous/],
     ['80:80\n;rm', /no published port/],
   ];
-  for (const [text, message] of cases) t.throws(() => readPorts(text, PLACE), { kind: 'bad-config', message }, text);
+  for (const [text, message] of cases)
+    t.throws(() => readPorts(text, PLACE), { kind: 'bad-config', message }, text);
 });
 
 t.test('interface names by position, past those given', async (t) => {
-  const names = (text: string): string[] => assignInterfaceNames(readNetworks(text, PLACE), PLACE).map(({ ifname }) => ifname);
+  const names = (text: string): string[] =>
+    assignInterfaceNames(readNetworks(text, PLACE), PLACE).map(({ ifname }) => ifname);
   t.strictSame(names('a,b,c'), ['eth0', 'eth1', 'eth2']);
   t.strictSame(names('a,b:eth0,c'), ['eth1', 'eth0', 'eth2']);
   t.strictSame(names('a:host0,b'), ['host0', 'eth0']);
