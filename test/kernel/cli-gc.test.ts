@@ -32,6 +32,20 @@ async function used(host: Host, network: Network): Promise<Snapshot> {
   return state(host);
 }
 
+/** Ends a container, and waits for the kernel to have taken its namespace apart, which happens in the background. */
+async function end(host: Host, name: string): Promise<void> {
+  const { view } = await asked(host, 'ls');
+  const names = view
+    .filter(({ containerId }) => containerId === name)
+    .map(({ hostIfname }) => hostIfname ?? '');
+  await host.removeContainer(name);
+  const gone = async (): Promise<boolean> => {
+    const links = (await host.ip('link', 'show')).map(({ ifname }) => ifname);
+    return !names.some((each) => links.includes(each));
+  };
+  await until(gone, `the interfaces of ${name} are gone`);
+}
+
 async function collect(host: Host, ...args: string[]): Promise<string[]> {
   const { yes, view } = await asked(host, 'gc', ...args);
   if (!yes || view.failures.length > 0) throw new Error(JSON.stringify(view.failures));
@@ -46,7 +60,7 @@ t.test('containers that died without DEL', { skip }, async (t) => {
     const c1 = await network.container('c1');
     await network.container('c2', { ports });
     t.same(await collect(host), [], 'the living are left alone');
-    await host.removeContainer('c2');
+    await end(host, 'c2');
     const dead = await state(host);
     t.same(await collect(host, '--dry-run'), ['attachment harbour/c2/eth0']);
     t.same(await state(host), dead, 'a dry run changes nothing');
@@ -59,7 +73,7 @@ t.test('containers that died without DEL', { skip }, async (t) => {
       { from: 'outside' },
       'the other one is still there',
     );
-    await host.removeContainer('c1');
+    await end(host, 'c1');
     t.match(await netmoor(host, 'gc'), {
       code: 0,
       out: /^removed attachment harbour\/c1\/eth0: its interface nmv\w+ is gone\n$/,
@@ -241,6 +255,18 @@ t.test('after a reboot', { skip }, async (t) => {
   });
 });
 
+t.test('what another IPAM plugin keeps across a reboot', { skip }, async (t) => {
+  await withHost(t, async (host) => {
+    const ipam = { type: 'host-local', subnet: '10.9.0.0/24', dataDir: '/opt/leases' };
+    const network = new Network(host, { cniVersion: '1.0.0', name: 'old', ipam });
+    await network.container('c1');
+    t.match(await host.shell('ls /opt/leases/old'), /^10\.9\.0\.2$/m);
+    await host.must([process.execPath, '--eval', REBOOT]);
+    t.match(await collect(host), ['attachment old/c1/eth0']);
+    t.notMatch(await host.shell('ls /opt/leases/old'), /^10\.9\.0\.2$/m, 'is given back to it');
+  });
+});
+
 t.test('bridges that are to stay, and stores elsewhere', { skip }, async (t) => {
   await withHost(t, async (host) => {
     const kept = new Network(host, { ...DUAL_STACK, bridge: 'pier', keepBridge: true });
@@ -262,7 +288,7 @@ t.test('bridges that are to stay, and stores elsewhere', { skip }, async (t) => 
     t.match((await asked(host, 'ls')).view, [{ containerId: 'c2' }], 'all stores are looked at');
     t.same((await asked(host, 'ls', '--data-dir', '/var/lib/cni/netmoor')).view, [], 'or one');
     t.match(await asked(host, 'check'), { yes: true });
-    await host.removeContainer('c2');
+    await end(host, 'c2');
     t.same(await collect(host), ['attachment far/c2/eth0']);
     t.match(
       (await host.ip('link', 'show')).map(({ ifname }) => ifname),

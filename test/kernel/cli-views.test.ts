@@ -1,6 +1,6 @@
 /** What `netmoor ls`, `networks`, `show` and `check` say, against what iproute2 and nft say of the same host. */
 import t from 'tap';
-import { lacking, withHost } from './harness.ts';
+import { lacking, until, withHost } from './harness.ts';
 import { DUAL_STACK, Network } from './moorings.ts';
 import { NETMOOR, asked, netmoor } from './netmoor-command.ts';
 
@@ -165,6 +165,10 @@ t.test('check names each difference, under the attachment it is of', { skip }, a
       out: /^c1 eth0 on harbour: not as promised\n {2}\S.*\n(.*\n)*c2 eth0 on harbour: ok\n/,
     });
     await host.removeContainer('c2');
+    await until(
+      async () => (await asked(host, 'ls')).view[1]?.stale !== undefined,
+      'the namespace is taken apart',
+    );
     t.match((await differences())[1], [/stale: its interface nmv[0-9a-f]{11} is gone/]);
   });
 });

@@ -1,0 +1,28 @@
+/** Remembering stores in other directories. */
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import t from 'tap';
+import { noteStore, notedStores } from '../../ipam/store/known.ts';
+
+const parent = mkdtempSync(join(tmpdir(), 'netmoor-known-'));
+t.teardown(() => rmSync(parent, { recursive: true }));
+
+t.test('each directory once', async (t) => {
+  const notes = join(parent, 'run', 'stores');
+  t.same(notedStores(notes), [], 'nothing noted, nothing there');
+  for (const dir of ['/opt/a', '/opt/b/', '/opt/x/../a']) noteStore(dir, notes);
+  noteStore(`/${'long/'.repeat(200)}`, notes);
+  t.same(notedStores(notes).sort(), ['/opt/a', '/opt/b', `/${'long/'.repeat(200).slice(0, -1)}`].sort());
+});
+
+t.test('where nothing can be noted', async (t) => {
+  const file = join(parent, 'file');
+  writeFileSync(file, '');
+  t.throws(() => noteStore('/opt/a', join(file, 'stores')), { code: 'ENOTDIR', message: /ENOTDIR/ });
+  t.throws(() => notedStores(file), { code: 'ENOTDIR', message: /ENOTDIR/ });
+  if (process.geteuid?.() === 0) return;
+  chmodSync(parent, 0o500);
+  t.doesNotThrow(() => noteStore('/opt/a', join(parent, 'other')), 'an unprivileged caller goes on without');
+  chmodSync(parent, 0o700);
+});
