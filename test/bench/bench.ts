@@ -73,25 +73,16 @@ async function compareAttaching(pair: Pair, title: string, rounds: number): Prom
   ];
 }
 
-/** Attaches `count` containers at once; milliseconds until the last is done. */
-async function attachAtOnce(contender: Contender, count: number): Promise<number> {
+/** Attaches `count` containers, `workers` at a time; milliseconds until the last is done. */
+async function attachMany(contender: Contender, count: number, workers: number): Promise<number> {
   const numbers = await contender.containers(count);
-  return (
-    await contender.spawner.run(
-      'parallel',
-      numbers.map((number) => contender.add(number)),
-    )
-  ).wall;
+  const jobs = numbers.map((number) => contender.add(number));
+  return (await contender.spawner.run(workers, jobs)).wall;
 }
 
-/** Both in turn, a hundred at a time, up to `target` live containers; the milliseconds of each hundred. */
-async function fill(pair: Pair, from: number, target: number): Promise<[number[], number[]]> {
-  const walls: [number[], number[]] = [[], []];
-  for (let live = from; live < target; live += 100) {
-    for (const [i, contender] of pair.entries())
-      walls[i]?.push(await attachAtOnce(contender, Math.min(100, target - live)));
-  }
-  return walls;
+/** As many containers more for both; not measured, hence both at the same time. */
+async function fill(pair: Pair, count: number): Promise<void> {
+  await Promise.all(pair.map((contender) => attachMany(contender, count, 2)));
 }
 
 /** What a process costs before it is netmoor's doing. */
@@ -135,13 +126,15 @@ async function compare(pair: Pair, long: boolean): Promise<void> {
   say(moduleCosts());
   const version = await compareVersion(pair);
   const alone = await compareAttaching(pair, '1 container', 15);
-  await fill(pair, 0, 1);
+  await fill(pair, 1);
   const second = await compareAttaching(pair, 'beside 1', 10);
-  const crowd = await fill(pair, 1, 101);
-  const parallel = { what: '100 ADDs at once', reference: crowd[0], own: crowd[1], goal: goals.parallel };
-  say(comparisonTable([version, ...alone, ...second, parallel]));
-  for (const live of long ? [300, 1000] : [300]) {
-    await fill(pair, live === 300 ? 101 : 301, live + 1);
+  const atOnce = { what: '100 ADDs at once', goal: goals.parallel };
+  const [ofReference, ofOwn] = [await attachMany(pair[0], 100, 100), await attachMany(pair[1], 100, 100)];
+  say(comparisonTable([version, ...alone, ...second, { ...atOnce, reference: [ofReference], own: [ofOwn] }]));
+  let live = 101;
+  for (const target of long ? [300, 1000] : [300]) {
+    await fill(pair, target - live);
+    live = target;
     const beside = await compareAttaching(pair, `beside ${live}`, 5);
     say(comparisonTable(beside));
     say(growthTable(second, beside, goals.growth));
@@ -150,8 +143,9 @@ async function compare(pair: Pair, long: boolean): Promise<void> {
 
 async function main(): Promise<void> {
   const { long } = minimist(process.argv.slice(2), { boolean: ['long'] }) as unknown as { long: boolean };
-  const missing = lacking() ?? chains.find((chain) => !existsSync(chain.executable))?.executable;
-  if (missing !== undefined) throw new Error(`the bench needs ${missing}`);
+  const missing =
+    lacking('perl') ?? chains.map((chain) => chain.executable).find((executable) => !existsSync(executable));
+  if (missing !== undefined) throw new Error(`the bench cannot run: ${missing}`);
   const states = mkdtempSync(`${DIST}/bench-`);
   const contenders: Contender[] = [];
   try {

@@ -1,7 +1,7 @@
 # Starts plugins one after another, or many at once, and measures them: see spawner.ts.
 #
 # Standard input carries batches: a line with the number of bytes, then that many bytes, fields ended by NUL:
-#   mode (serial | parallel), jobs, then per job: steps, then per step: words, word..., variables, NAME=value..., stdin
+#   workers, jobs, then per job: steps, then per step: words, word..., variables, NAME=value..., stdin
 # In a step's stdin @PREV@ stands for what the job's first step wrote. Per job one line is answered, in the order they end:
 #   job number, exit code, microseconds of each step joined by commas, microseconds in all,
 #   what the first step wrote or, when a step failed, its words and what it wrote, in one line
@@ -70,17 +70,20 @@ sub run_job {
     return join("\t", $number, $code, join(',', @times), $all, substr($said, 0, 3500)) . "\n";
 }
 
-# Every job has its process before the first may begin: the gate is a pipe that all read and that opens by closing.
-sub run_parallel {
-    my @jobs = @_;
+# Each worker has its process before the first may begin: the gate is a pipe that all read and that opens by closing.
+# Of W workers the k-th does the jobs k, k + W, k + 2W, ...
+sub run_jobs {
+    my ($workers, @jobs) = @_;
     pipe(my $gate_read, my $gate_write) or die "pipe: $!";
     my @children;
-    for my $number (0 .. $#jobs) {
+    for my $worker (0 .. $workers - 1) {
         my $pid = fork() // die "fork: $!";
         if ($pid == 0) {
             close $gate_write;
             sysread($gate_read, my $nothing, 1);
-            syswrite STDOUT, run_job($number, $jobs[$number]);
+            for (my $number = $worker; $number < @jobs; $number += $workers) {
+                syswrite STDOUT, run_job($number, $jobs[$number]);
+            }
             require POSIX;
             POSIX::_exit(0);
         }
@@ -95,14 +98,8 @@ sub run_parallel {
 while (defined(my $size = <STDIN>)) {
     read(STDIN, my $batch, $size);
     @fields = split /\0/, $batch, -1;
-    my $mode = shift @fields;
+    my $workers = shift @fields;
     my @jobs = map { read_job() } 1 .. shift @fields;
-    my $wall;
-    if ($mode eq 'parallel') { $wall = run_parallel(@jobs) }
-    else {
-        my $start = now();
-        syswrite STDOUT, run_job($_, $jobs[$_]) for 0 .. $#jobs;
-        $wall = now() - $start;
-    }
+    my $wall = run_jobs($workers, @jobs);
     syswrite STDOUT, "end\t$wall\n";
 }

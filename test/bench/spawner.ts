@@ -37,10 +37,10 @@ export interface Batch {
 
 const BATCH_DEADLINE_MS = 600_000;
 
-function encode(mode: 'serial' | 'parallel', jobs: readonly Job[]): Buffer {
+function encode(workers: number, jobs: readonly Job[]): Buffer {
   const counted = (words: readonly string[]) => [words.length, ...words];
   const fields = [
-    mode,
+    workers,
     jobs.length,
     ...jobs.flatMap((job) => [
       job.length,
@@ -63,9 +63,9 @@ export class Spawner {
     this.#perl = host.start(['perl', '-e', program]);
   }
 
-  /** Runs jobs one after another, or all at once; throws when one failed. */
-  async run(mode: 'serial' | 'parallel', jobs: readonly Job[]): Promise<Batch> {
-    const batch = encode(mode, jobs);
+  /** Runs jobs, so many at a time; throws when one failed. */
+  async run(workers: number, jobs: readonly Job[]): Promise<Batch> {
+    const batch = encode(workers, jobs);
     const answer = () => this.#perl.output.slice(this.#read);
     this.#perl.write(`${batch.length}\n`);
     this.#perl.write(batch);
@@ -78,7 +78,7 @@ export class Spawner {
 
   /** Runs one job. */
   async time(job: Job): Promise<Timing> {
-    const [timing] = (await this.run('serial', [job])).jobs;
+    const [timing] = (await this.run(1, [job])).jobs;
     if (timing === undefined) throw new Error('the spawner answered nothing');
     return timing;
   }

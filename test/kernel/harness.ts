@@ -22,6 +22,7 @@ import { snapshot } from './harness-snapshot.ts';
 import type { Snapshot, SnapshotOptions } from './harness-snapshot.ts';
 
 export { world } from './harness-holder.ts';
+export { lacking } from './harness-lacking.ts';
 export { without } from './harness-snapshot.ts';
 export { until } from './harness-until.ts';
 export { Conversation, ask, serve } from './harness-traffic.ts';
@@ -139,9 +140,4 @@ async function lastWords(host: Host): Promise<string> {
   const script = 'ip address; ip route; ip -6 route; ip netns; nft list ruleset; ls -R /var/lib/cni; ps ax';
   const outcome = await host.run(['sh', '-c', `exec 2>&1; ${script}`]);
   return `the host at the time of the failure:\n${outcome.stdout}`;
-}
-
-/** What this machine lacks for tests on the kernel; undefined when nothing: `t.test(name, { skip: missing ?? false }, …)`. */
-export function lacking(): string | undefined {
-  return process.getuid?.() === 0 ? undefined : 'root, to make namespaces';
 }
