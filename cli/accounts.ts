@@ -6,13 +6,13 @@ import { elementId } from '../lib/nftables/present.ts';
 import { bridgeComment, ownerComment } from '../lib/nftables/table.ts';
 import type { AttachmentRecord, NetworkRecord } from '../ipam/record.ts';
 import { rulesOf } from '../plugins/bridge-nat/detail.ts';
-import { hostIfnameFor } from '../plugins/bridge-nat/names.ts';
+import { hostIfnameFor, ifbNameFor } from '../plugins/bridge-nat/names.ts';
 
 export interface Accounts {
   readonly hasElement: (element: SetElement) => boolean;
   /** Names of bridges that containers, or networks whose bridge stays, use. */
   readonly bridges: ReadonlySet<string>;
-  /** Names of the host's ends of veths. */
+  /** Names of the host's ends of veths, and of the IFBs beside them. */
   readonly interfaces: ReadonlySet<string>;
   /** Nobody uses the nftables tables. */
   readonly isEmpty: boolean;
@@ -44,7 +44,9 @@ export function accountsOf(
       return byOwner.get(element.comment)?.has(elementId(element)) ?? true;
     },
     bridges: new Set([...used, ...networks.flatMap(({ bridge }) => bridge ?? [])]),
-    interfaces: new Set(records.map((record) => record.hostIfname ?? hostIfnameFor(record))),
+    interfaces: new Set(
+      records.flatMap((record) => [record.hostIfname ?? hostIfnameFor(record), ifbNameFor(record)]),
+    ),
     isEmpty: records.every(({ plugin }) => plugin !== 'bridge-nat'),
   };
 }

@@ -8,7 +8,7 @@ import { forwardedBridges, withdrawForwarding } from '../lib/nftables/forward.ts
 import { allElements, hasTables, removeStrays } from '../lib/nftables/strays.ts';
 import { dropTables } from '../lib/nftables/tables.ts';
 import { ALIAS, IFAPROT_NETMOOR, releaseBridge } from '../plugins/bridge-nat/bridge.ts';
-import { isHostIfname } from '../plugins/bridge-nat/names.ts';
+import { isHostIfname, isIfbName } from '../plugins/bridge-nat/names.ts';
 import type { Accounts } from './accounts.ts';
 import type { Failure, Garbage } from './garbage.ts';
 import type { Sockets } from './host.ts';
@@ -53,14 +53,16 @@ function orphanForwarding({ netfilter }: Sockets, accounts: Accounts): Orphan[] 
   }));
 }
 
-function orphanVeths(
+/** Veths, and the IFBs in which the traffic of limited ones waits. */
+function orphanInterfaces(
   { route }: Sockets,
   links: readonly Link[],
   accounts: Accounts,
 ): { link: Link; orphan: Orphan }[] {
-  const stray = links.filter(
-    ({ name, kind }) => kind === 'veth' && isHostIfname(name) && !accounts.interfaces.has(name),
-  );
+  const stray = links.filter(({ name, kind }) => {
+    const ours = (kind === 'veth' && isHostIfname(name)) || (kind === 'ifb' && isIfbName(name));
+    return ours && !accounts.interfaces.has(name);
+  });
   return stray.slice(0, BATCH).map((link) => ({
     link,
     orphan: {
@@ -111,12 +113,12 @@ function orphanTables({ netfilter }: Sockets, accounts: Accounts): Orphan[] {
 /** In the order they are to be removed; of interfaces no more than fit in one go, so that it is to be asked again. */
 export function findOrphans(sockets: Sockets, accounts: Accounts): Orphan[] {
   const links = listLinks(sockets.route);
-  const veths = orphanVeths(sockets, links, accounts);
-  const going = new Set(veths.map(({ link }) => link.index));
+  const interfaces = orphanInterfaces(sockets, links, accounts);
+  const going = new Set(interfaces.map(({ link }) => link.index));
   return [
     ...orphanForwarding(sockets, accounts),
     ...orphanElements(sockets, accounts),
-    ...veths.map(({ orphan }) => orphan),
+    ...interfaces.map(({ orphan }) => orphan),
     ...orphanBridges(sockets, links, going, accounts),
     ...orphanTables(sockets, accounts),
   ];

@@ -202,19 +202,32 @@ function writeRules(host: Host, record: AttachmentRecord, undo: UndoStack): void
   if (udp.length > 0) flushUdp(host.netfilter, udp);
 }
 
-function connect(
+/** What most attachments do not ask for is not even loaded for them. */
+async function limitBandwidth(
+  host: Host,
+  record: AttachmentRecord,
+  link: Link,
+  undo: UndoStack,
+): Promise<void> {
+  const { shape } = await import('./shaping.ts');
+  shape(host.route, record, link, undo);
+  host.step('attach: bandwidth limited');
+}
+
+async function connect(
   host: Host,
   request: AttachRequest,
   sandbox: Sandbox,
   record: AttachmentRecord,
   undo: UndoStack,
-): { bridge: Link; link: Link } {
+): Promise<{ bridge: Link; link: Link }> {
   const { config, key, context } = request;
   const detail = detailOf(record);
   const bridge = prepareBridge(host, request, record, undo);
   host.step('attach: bridge ready');
   const link = plugIn(host, request, record, bridge, undo);
   host.step('attach: veth created');
+  if (detail.bandwidth) await limitBandwidth(host, record, link, undo);
   writeRules(host, record, undo);
   host.step('attach: rules written');
   const watch = watchLinks();
@@ -285,7 +298,7 @@ export async function attach(host: Host, request: AttachRequest): Promise<CniRes
     try {
       current = completeDelegated(host, request, intent, undo);
       host.step('attach: addresses leased');
-      const { bridge, link } = connect(host, request, sandbox, current.record, undo);
+      const { bridge, link } = await connect(host, request, sandbox, current.record, undo);
       const { worker: _finished, ...finished } = current.record;
       const record: AttachmentRecord = { ...finished, state: 'attached' };
       host.store.write((tx) => tx.putAttachment(record));

@@ -12,7 +12,7 @@ import type { AttachmentKey, AttachmentRecord } from '../../ipam/record.ts';
 import type { AttachmentFilter, LeaseStore, StoreReader, StoreTransaction } from '../../ipam/store/store.ts';
 import { releaseBridge } from './bridge.ts';
 import { detailOf, rulesOf } from './detail.ts';
-import { hostIfnameFor } from './names.ts';
+import { hostIfnameFor, ifbNameFor } from './names.ts';
 
 /** The host that attachments are made on and taken from: sockets held open in its namespace, and its store. */
 export interface Host {
@@ -27,10 +27,17 @@ export interface Host {
   readonly releaseDelegated: (record: AttachmentRecord) => void;
 }
 
-/** The host's end of a veth by the name only we give; a stranger's interface of another kind is left alone. */
-function removeVeth(host: Host, name: string): void {
+/** An interface by a name that only we give; a stranger's of another kind is left alone. */
+function removeOurs(host: Host, kind: 'veth' | 'ifb', name: string): void {
   const link = findLink(host.route, name);
-  if (link?.kind === 'veth') removeLink(host.route, link.index);
+  if (link?.kind === kind) removeLink(host.route, link.index);
+}
+
+/** What the limits of its bandwidth left on the host once the veth is gone. */
+function removeLimits(host: Host, record: AttachmentRecord): void {
+  if (detailOf(record).bandwidth?.egress === undefined) return;
+  removeOurs(host, 'ifb', ifbNameFor(record));
+  host.step('detach: limits removed');
 }
 
 /**
@@ -103,8 +110,9 @@ export function detach(host: Host, record: AttachmentRecord): UndoFailure[] {
   host.step('detach: marked');
   attempt('give its addresses back', () => host.releaseDelegated(record));
   host.step('detach: addresses given back');
-  attempt('delete its interface', () => removeVeth(host, record.hostIfname ?? hostIfnameFor(record)));
+  attempt('delete its interface', () => removeOurs(host, 'veth', record.hostIfname ?? hostIfnameFor(record)));
   host.step('detach: link deleted');
+  attempt('remove its limits', () => removeLimits(host, record));
   attempt('forget it', () => {
     if (failures.length > 0) return;
     host.store.write((tx) => {
@@ -120,7 +128,8 @@ export function detach(host: Host, record: AttachmentRecord): UndoFailure[] {
 
 /** DEL of something the store does not know: what only its name could have left behind is removed. */
 export function detachUnknown(host: Host, key: AttachmentKey): void {
-  removeVeth(host, hostIfnameFor(key));
+  removeOurs(host, 'veth', hostIfnameFor(key));
+  removeOurs(host, 'ifb', ifbNameFor(key));
 }
 
 /** One error for what could not be taken down; undefined when all could. */

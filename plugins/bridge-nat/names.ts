@@ -34,6 +34,16 @@ export function isHostIfname(name: string): boolean {
   return /^nmv[0-9a-f]{11}$/.test(name);
 }
 
+/** The IFB in which an attachment's outgoing traffic waits: the rest of the name is that of its veth. */
+export function ifbNameFor(key: Key): string {
+  return hostIfnameFor(key).replace(/^nmv/, 'nmb');
+}
+
+/** Whether a name is of the kind that ifbNameFor() gives. */
+export function isIfbName(name: string): boolean {
+  return /^nmb[0-9a-f]{11}$/.test(name);
+}
+
 /** The container's MAC address when nobody asks for another. */
 export function containerMacFor({ network, containerId, ifname }: Key): string {
   return macFrom(['container', network, containerId, ifname].join('\0'));

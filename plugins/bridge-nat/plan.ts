@@ -100,6 +100,7 @@ export function planAttachment(
       // the very port it came from (br_nf_pre_routing_finish_bridge).
       hairpin: config.hairpinMode || (config.portMappings.length > 0 && !config.promiscMode),
       isolated: config.portIsolation,
+      ...(config.bandwidth ? { bandwidth: config.bandwidth } : {}),
       ...(delegate ? { delegate } : {}),
     },
   };

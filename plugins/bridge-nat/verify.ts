@@ -17,6 +17,7 @@ import type { AttachmentRecord } from '../../ipam/record.ts';
 import type { Host } from './detach.ts';
 import { detailOf, prefixesOf, rulesOf } from './detail.ts';
 import { kernelRoute } from './plan.ts';
+import { verifyShaping } from './shaping.ts';
 
 type Complaints = string[];
 
@@ -126,6 +127,7 @@ export function verifyHost(host: Host, record: AttachmentRecord): Complaints {
       complaints.push(`hairpin mode of ${port.name} was changed`);
     if (detailOf(record).isolated !== (port.isolated ?? false))
       complaints.push(`isolation of port ${port.name} was changed`);
+    complaints.push(...verifyShaping(host.route, record, port));
   }
   verifyForwarding(record, complaints);
   complaints.push(...checkAttachment(host.netfilter, rulesOf(record)));

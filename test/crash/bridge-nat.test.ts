@@ -25,7 +25,10 @@ interface Flavour {
   readonly atLeast: { readonly add: number; readonly del: number };
 }
 
-const runtimeConfig = { portMappings: [{ hostPort: 8080, containerPort: 80, protocol: 'udp' }] };
+const runtimeConfig = {
+  portMappings: [{ hostPort: 8080, containerPort: 80, protocol: 'udp' }],
+  bandwidth: { ingressRate: 8e6, ingressBurst: 8e5, egressRate: 8e6, egressBurst: 8e5 },
+};
 
 const FLAVOURS: readonly Flavour[] = [
   {
@@ -37,7 +40,7 @@ const FLAVOURS: readonly Flavour[] = [
       ipam: { ranges: [[{ subnet: '10.77.0.0/24' }], [{ subnet: 'fd00:77::/64' }]] },
       runtimeConfig,
     },
-    atLeast: { add: 7, del: 5 },
+    atLeast: { add: 8, del: 6 },
   },
   {
     name: 'delegated to host-local',
@@ -48,7 +51,7 @@ const FLAVOURS: readonly Flavour[] = [
       ipam: { type: 'host-local', ranges: [[{ subnet: '10.77.0.0/24' }], [{ subnet: 'fd00:77::/64' }]] },
       runtimeConfig,
     },
-    atLeast: { add: 7, del: 5 },
+    atLeast: { add: 8, del: 6 },
   },
 ];
 

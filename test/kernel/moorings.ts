@@ -12,10 +12,19 @@ export interface PortMapping {
   readonly range?: number;
 }
 
+/** Bits and bits per second. */
+export interface Bandwidth {
+  readonly ingressRate?: number;
+  readonly ingressBurst?: number;
+  readonly egressRate?: number;
+  readonly egressBurst?: number;
+}
+
 export interface Wish {
   readonly ports?: readonly PortMapping[];
   readonly ips?: readonly string[];
   readonly mac?: string;
+  readonly bandwidth?: Bandwidth;
   readonly args?: string;
   readonly ifname?: string;
 }
@@ -31,11 +40,12 @@ export class Network {
   }
 
   #call(container: string, wish: Wish, extra: object = {}): CniCall {
-    const { ports, ips, mac, args, ifname = 'eth0' } = wish;
+    const { ports, ips, mac, bandwidth, args, ifname = 'eth0' } = wish;
     const runtimeConfig = {
       ...(ports ? { portMappings: ports } : {}),
       ...(ips ? { ips } : {}),
       ...(mac ? { mac } : {}),
+      ...(bandwidth ? { bandwidth } : {}),
     };
     const config = {
       ...this.config,

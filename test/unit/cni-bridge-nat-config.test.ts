@@ -43,6 +43,7 @@ t.test('nothing but the type: netmoor decides', async (t) => {
     requestedAddresses: [],
     containerName: undefined,
     portMappings: [],
+    bandwidth: undefined,
   });
 });
 
