@@ -6,7 +6,9 @@ import { compileSchemas } from '../schemas/compile.ts';
 
 const ROOT = resolve(import.meta.dirname, '..');
 const TOOLS = join(ROOT, 'node_modules/.bin');
-const FOLDERS = ['cli', 'hooks', 'ipam', 'lib', 'plugins', 'schemas', 'test'].filter((name) => existsSync(join(ROOT, name)));
+const FOLDERS = ['cli', 'hooks', 'ipam', 'lib', 'plugins', 'schemas', 'test'].filter((name) =>
+  existsSync(join(ROOT, name)),
+);
 
 export interface Finding {
   readonly check: string;
@@ -24,7 +26,11 @@ const CHECKS: Readonly<Record<string, readonly string[]>> = {
 /** The tools are scripts for the Node.js of the project, which comes first in their PATH. */
 function runTool([tool = '', ...args]: readonly string[]): { ok: boolean; output: string } {
   const env = { ...process.env, PATH: `${TOOLS}:${process.env['PATH']}` };
-  const { error, status, stdout, stderr } = spawnSync(join(TOOLS, tool), args, { cwd: ROOT, env, encoding: 'utf8' });
+  const { error, status, stdout, stderr } = spawnSync(join(TOOLS, tool), args, {
+    cwd: ROOT,
+    env,
+    encoding: 'utf8',
+  });
   return { ok: status === 0, output: error ? error.message : `${stdout}${stderr}`.trim() };
 }
 

@@ -28,12 +28,20 @@ function rulesOf(folder, storey) {
   const above = STOREYS.slice(storey + 1).flat();
   const forbidden = [...above, ...beside];
   if (forbidden.length === 0) return [];
-  return [{ name: `downward-only ${folder.slice(1)}`, severity: 'error', from: { path: folder }, to: { path: forbidden } }];
+  return [
+    {
+      name: `downward-only ${folder.slice(1)}`,
+      severity: 'error',
+      from: { path: folder },
+      to: { path: forbidden },
+    },
+  ];
 }
 
 const LAYERS = STOREYS.flatMap((folders, storey) => folders.flatMap((folder) => rulesOf(folder, storey)));
 
-const IO = '^(node:)?(child_process|cluster|dgram|dns|fs|fs/promises|http|https|net|process|sqlite|worker_threads)$';
+const IO =
+  '^(node:)?(child_process|cluster|dgram|dns|fs|fs/promises|http|https|net|process|sqlite|worker_threads)$';
 
 const SLOW_BUILTINS =
   '^(node:)?(assert|child_process|crypto|dgram|dns|fs/promises|http|https|net|readline|stream|url|util|v8|worker_threads|zlib)$';
@@ -50,14 +58,16 @@ export default {
     },
     {
       name: 'ipam-is-pure',
-      comment: 'Decisions about addresses are functions of their input; files and sockets are for ipam/store and ipam/dhcp.',
+      comment:
+        'Decisions about addresses are functions of their input; files and sockets are for ipam/store and ipam/dhcp.',
       severity: 'error',
       from: { path: '^ipam/', pathNot: '^ipam/(store|dhcp)/' },
       to: { path: [IO, '^lib/(system|netlink|nftables)/'] },
     },
     {
       name: 'slow-builtins',
-      comment: 'Loaded with the plugin, each costs milliseconds at every start: take process.getBuiltinModule where it is used.',
+      comment:
+        'Loaded with the plugin, each costs milliseconds at every start: take process.getBuiltinModule where it is used.',
       severity: 'error',
       from: { path: '^(lib|ipam|plugins|hooks)/', pathNot: '^ipam/subnets\\.ts$' },
       to: { path: SLOW_BUILTINS, dependencyTypesNot: ['type-only'] },
@@ -76,14 +86,16 @@ export default {
     },
     {
       name: 'netlink-core-codec-only',
-      comment: 'The package index costs 20 ms at start, its socket aborts the process on an error in a callback.',
+      comment:
+        'The package index costs 20 ms at start, its socket aborts the process on an error in a callback.',
       severity: 'error',
       from: { pathNot: '^test/' },
       to: { path: 'node_modules/netlink/', pathNot: 'node_modules/netlink/dist/structs\\.' },
     },
     {
       name: 'one-place-for-ip-cidr',
-      comment: 'Costs 5 ms at start: only the rare search for free subnets, which is loaded when needed, may use it.',
+      comment:
+        'Costs 5 ms at start: only the rare search for free subnets, which is loaded when needed, may use it.',
       severity: 'error',
       from: { pathNot: '^(ipam/subnets\\.ts$|test/)' },
       to: { path: 'node_modules/ip-cidr/' },

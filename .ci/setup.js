@@ -50,10 +50,13 @@ function withoutStartingServices(work) {
 function debian() {
   const missing = missingPackages();
   if (missing.length === 0) return;
-  if (process.geteuid() !== 0) fail(`Missing Debian packages: ${missing.join(' ')}\nRun this as root (sudo), or install them first.`);
+  if (process.geteuid() !== 0)
+    fail(`Missing Debian packages: ${missing.join(' ')}\nRun this as root (sudo), or install them first.`);
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
   run('apt-get', ['-q', 'update'], env);
-  withoutStartingServices(() => run('apt-get', ['-q', '-y', '--no-install-recommends', 'install', ...missing], env));
+  withoutStartingServices(() =>
+    run('apt-get', ['-q', '-y', '--no-install-recommends', 'install', ...missing], env),
+  );
 }
 
 /** Modification time in ms; 0 when there is no such file. */
@@ -62,7 +65,9 @@ function age(path) {
 }
 
 function modules() {
-  const complete = existsSync(NODE) && age(join(ROOT, 'node_modules/.package-lock.json')) >= age(join(ROOT, 'package-lock.json'));
+  const complete =
+    existsSync(NODE) &&
+    age(join(ROOT, 'node_modules/.package-lock.json')) >= age(join(ROOT, 'package-lock.json'));
   if (!complete) run('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error']);
 }
 

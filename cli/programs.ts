@@ -13,11 +13,13 @@ export interface Invocation {
 /** Answers, and ends the process. */
 export type Program = (invocation: Invocation) => Promise<never>;
 
-const bridgeNat: Program = () => runPlugin(async () => (await import('../plugins/bridge-nat/main.ts')).bridgeNat);
+const bridgeNat: Program = () =>
+  runPlugin(async () => (await import('../plugins/bridge-nat/main.ts')).bridgeNat);
 
 /** A main plugin that wants addresses of netmoor's store starts it as the IPAM plugin of that name. */
 const netmoor: Program = async ({ args, environment }) => {
-  if (environment['CNI_COMMAND']) return runPlugin(async () => (await import('./ipam-plugin.ts')).netmoorIpam);
+  if (environment['CNI_COMMAND'])
+    return runPlugin(async () => (await import('./ipam-plugin.ts')).netmoorIpam);
   return (await import('./netmoor.ts')).runNetmoor(args, environment);
 };
 

@@ -18,7 +18,11 @@ const UCS2_LENGTH = /require\("ajv\/dist\/runtime\/ucs2length"\)\.default/g;
 const CODE_POINTS = '(text) => { let n = 0; for (const _ of text) n++; return n; }';
 
 function validatorOf(name: string, schema: object): string {
-  const ajv = new Ajv({ strict: true, allowUnionTypes: true, code: { source: true, esm: true, lines: true } });
+  const ajv = new Ajv({
+    strict: true,
+    allowUnionTypes: true,
+    code: { source: true, esm: true, lines: true },
+  });
   const code = standalone.default(ajv, ajv.compile(schema)).replaceAll(UCS2_LENGTH, CODE_POINTS);
   const left = /require\([^)]*\)/.exec(code);
   if (left) throw new Error(`${name}: the compiled validator needs ${left[0]}, which is not inlined`);

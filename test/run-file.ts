@@ -17,19 +17,31 @@ export interface FileResult extends Counts {
   readonly seconds: number;
   /** Why tests were skipped, each reason once. */
   readonly reasons: readonly string[];
-  /** Everything the file said, when something failed. */
+  /** What failed, and what the file said beside its TAP; empty when all went well. */
   readonly output: string;
 }
 
-/** A file that hangs is ended; its tests have deadlines of their own, far below this. */
-const TIME_LIMIT_MS = 10 * 60 * 1000;
+/** A file that hangs is ended, by tap first, which says what it waited for. Tests have deadlines of their own, far below this. */
+const TIME_LIMIT_MS = 8 * 60 * 1000;
+const TAP_TIME_LIMIT_S = 7 * 60;
+
+/** The diagnostics of a failed assertion (TAP version 14, "YAML Diagnostics"), as tap writes them. */
+function describe(diag: unknown): string {
+  if (typeof diag !== 'object' || diag === null) return '';
+  const lines = Object.entries(diag).map(([key, value]) => {
+    const text = typeof value === 'string' ? value : JSON.stringify(value);
+    return text.includes('\n') ? `${key}:\n${text}` : `${key}: ${text}`;
+  });
+  return lines.join('\n').replaceAll(/^/gm, '  ');
+}
 
 /** Counts assertions; the line that sums up a subtest is none. */
 class Tally {
   passed = 0;
   failed = 0;
-  readonly reasons: string[] = [];
   skipped = 0;
+  readonly reasons: string[] = [];
+  readonly failures: string[] = [];
 
   follow(parser: Parser): void {
     parser.on('child', (child: Parser) => this.follow(child));
@@ -38,20 +50,23 @@ class Tally {
     });
   }
 
-  #count({ ok, skip, todo, name }: Result): void {
+  #count({ ok, skip, todo, name, fullname, diag }: Result): void {
     if (skip !== false || todo !== false) {
       this.skipped += 1;
       const reason = [skip, todo].find((each) => typeof each === 'string');
       this.reasons.push(typeof reason === 'string' ? reason : name);
     } else if (ok) this.passed += 1;
-    else this.failed += 1;
+    else {
+      this.failed += 1;
+      this.failures.push(`not ok - ${fullname}\n${describe(diag)}`);
+    }
   }
 }
 
 /** What of our own environment would change how a test runs, or what it measures. */
 function testEnvironment(): NodeJS.ProcessEnv {
   const { NODE_OPTIONS: _options, NODE_EXTRA_CA_CERTS: _certificates, ...rest } = process.env;
-  return { ...rest, TAP: '1' };
+  return { ...rest, TAP: '1', TAP_TIMEOUT: String(TAP_TIME_LIMIT_S) };
 }
 
 /** The process groups of the files that run now. */
@@ -70,7 +85,10 @@ function badEnd(code: number | null, signal: NodeJS.Signals | null, timedOut: bo
 }
 
 /** Starts the file in a process group of its own; `ended` says how it ended, undefined for success. */
-function start(file: string): { child: ChildProcessByStdio<null, Readable, Readable>; ended: Promise<string | undefined> } {
+function start(file: string): {
+  child: ChildProcessByStdio<null, Readable, Readable>;
+  ended: Promise<string | undefined>;
+} {
   const child = spawn(process.execPath, [file], {
     detached: true,
     env: testEnvironment(),
@@ -97,29 +115,28 @@ export async function runFile(file: string): Promise<FileResult> {
   const parser = new Parser();
   const tally = new Tally();
   tally.follow(parser);
-  let output = '';
-  const { child, ended } = start(file);
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    output += text;
+  let complaints = '';
+  parser.on('extra', (text: string) => {
+    complaints += text;
   });
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    output += text;
-    parser.write(text);
+  const { child, ended } = start(file);
+  child.stdout.setEncoding('utf8').on('data', (text: string) => parser.write(text));
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    complaints += text;
   });
   const end = await ended;
   parser.end();
-  const { passed, failed, skipped, reasons } = tally;
+  const { passed, failed, skipped, reasons, failures } = tally;
   const nothing = passed + failed + skipped === 0;
   const broken = end !== undefined || nothing || !parser.ok;
-  const seconds = (performance.now() - started) / 1000;
-  const verdict = `# ${file}: ${end ?? (nothing ? 'no test ran' : 'a failed or missing test')}\n`;
+  const verdict = `# ${file}: ${end ?? (nothing ? 'no test ran' : 'a failed or missing test')}`;
   return {
     file,
-    seconds,
+    seconds: (performance.now() - started) / 1000,
     passed,
     failed: broken ? Math.max(failed, 1) : failed,
     skipped,
     reasons: [...new Set(reasons)],
-    output: broken ? output + verdict : '',
+    output: broken ? [...failures, complaints.trim(), verdict, ''].join('\n') : '',
   };
 }

@@ -46,7 +46,9 @@ function everything(): Selection[] {
 }
 
 function report({ file, passed, failed, skipped, reasons, seconds, output }: FileResult): void {
-  const counts = [`${passed} passed`, failed && `${failed} failed`, skipped && `${skipped} skipped`].filter(Boolean);
+  const counts = [`${passed} passed`, failed && `${failed} failed`, skipped && `${skipped} skipped`].filter(
+    Boolean,
+  );
   console.log(`${failed ? 'FAIL' : 'ok  '} ${file}  ${counts.join(', ')}  ${seconds.toFixed(1)} s`);
   for (const reason of reasons) console.log(`     skipped: ${reason}`);
   if (output) console.log(output);
@@ -59,7 +61,8 @@ function sum(results: readonly Counts[]): Counts {
 
 async function check(): Promise<Counts[]> {
   const findings = await checkSources();
-  for (const { check, ok, output } of findings) console.log(ok ? `ok   ${check}` : `FAIL ${check}\n${output}`);
+  for (const { check, ok, output } of findings)
+    console.log(ok ? `ok   ${check}` : `FAIL ${check}\n${output}`);
   return findings.map(({ ok }) => ({ passed: ok ? 1 : 0, failed: ok ? 0 : 1, skipped: 0 }));
 }
 
@@ -98,6 +101,8 @@ const selections = process.argv.length > 2 ? process.argv.slice(2).map(tierOf) :
 const results: Counts[] = [];
 for (const selection of selections) results.push(await runTier(selection));
 const { passed, failed, skipped } = sum(results);
-console.log(`\n# { total: ${passed + failed + skipped}, pass: ${passed}, fail: ${failed}, skip: ${skipped} }`);
+console.log(
+  `\n# { total: ${passed + failed + skipped}, pass: ${passed}, fail: ${failed}, skip: ${skipped} }`,
+);
 console.log(`${passed} passed, ${failed} failed, ${skipped} skipped`);
 process.exitCode = failed > 0 ? 1 : 0;

@@ -56,6 +56,12 @@ export async function bundle(): Promise<void> {
   const wanted = new Set<string>();
   await build({ ...OPTIONS, entryPoints: ['cli/main.ts'], outfile: START, plugins: [secondStage(wanted)] });
   const modules = [...wanted].sort().map((module) => JSON.stringify(module));
-  const contents = modules.map((module) => `exports[${module}] = () => require('./' + ${module});`).join('\n');
-  await build({ ...OPTIONS, stdin: { contents, resolveDir: ROOT, sourcefile: 'programs.js' }, outfile: PROGRAMS });
+  const contents = modules
+    .map((module) => `exports[${module}] = () => require('./' + ${module});`)
+    .join('\n');
+  await build({
+    ...OPTIONS,
+    stdin: { contents, resolveDir: ROOT, sourcefile: 'programs.js' },
+    outfile: PROGRAMS,
+  });
 }

@@ -9,7 +9,13 @@ export interface Evaluated {
   readonly createCachedData: () => Buffer;
 }
 
-type Wrapper = (exports: unknown, require: unknown, module: { exports: unknown }, filename: string, dirname: string) => void;
+type Wrapper = (
+  exports: unknown,
+  require: unknown,
+  module: { exports: unknown },
+  filename: string,
+  dirname: string,
+) => void;
 
 export function evaluate(bundle: string, cachedData?: Buffer): Evaluated {
   const text = `(function (exports, require, module, __filename, __dirname) {${bundle}\n})`;
@@ -17,5 +23,9 @@ export function evaluate(bundle: string, cachedData?: Buffer): Evaluated {
   const module: { exports: unknown } = { exports: {} };
   const require = (name: string): unknown => process.getBuiltinModule(name);
   (script.runInThisContext() as Wrapper)(module.exports, require, module, 'programs.js', '/');
-  return { exports: module.exports, rejected: script.cachedDataRejected, createCachedData: () => script.createCachedData() };
+  return {
+    exports: module.exports,
+    rejected: script.cachedDataRejected,
+    createCachedData: () => script.createCachedData(),
+  };
 }

@@ -31,7 +31,12 @@ function writeSeaConfig(output: string): string {
     execArgv: NODE_FLAGS,
     // NODE_OPTIONS of whoever starts us as root is not obeyed.
     execArgvExtension: 'none',
-    assets: { 'programs.js': PROGRAMS, 'programs.cache': CODE_CACHE, 'koffi.node': KOFFI, 'koffi.id': writeKoffiId() },
+    assets: {
+      'programs.js': PROGRAMS,
+      'programs.cache': CODE_CACHE,
+      'koffi.node': KOFFI,
+      'koffi.id': writeKoffiId(),
+    },
   };
   writeFileSync(path, JSON.stringify(config));
   return path;
@@ -41,15 +46,22 @@ function build(): string {
   const output = join(WORK, 'netmoor');
   // The old one may be running, under its other names.
   rmSync(output, { force: true });
-  const { status, stderr } = spawnSync(slimNode(), [...NODE_FLAGS, '--build-sea', writeSeaConfig(output)], { encoding: 'utf8' });
+  const { status, stderr } = spawnSync(slimNode(), [...NODE_FLAGS, '--build-sea', writeSeaConfig(output)], {
+    encoding: 'utf8',
+  });
   if (status !== 0) throw new Error(`node --build-sea failed:\n${stderr}`);
   return output;
 }
 
 /** A refused code cache would be told on stderr. */
 function mustStart(executable: string): void {
-  const { status, stderr } = spawnSync(executable, { env: { CNI_COMMAND: 'VERSION' }, argv0: 'bridge-nat', encoding: 'utf8' });
-  if (status !== 0 || stderr !== '') throw new Error(`the executable does not start cleanly (status ${status}):\n${stderr}`);
+  const { status, stderr } = spawnSync(executable, {
+    env: { CNI_COMMAND: 'VERSION' },
+    argv0: 'bridge-nat',
+    encoding: 'utf8',
+  });
+  if (status !== 0 || stderr !== '')
+    throw new Error(`the executable does not start cleanly (status ${status}):\n${stderr}`);
 }
 
 /** Leaves in BIN one file under all `names`; programs that are being run keep the file they were started from. */

@@ -29,23 +29,32 @@ function poseAsExecutable(): void {
     getRawAsset: () => new Uint8Array(module).buffer,
   };
   const builtin = process.getBuiltinModule;
-  process.getBuiltinModule = ((name: string) => (name === 'node:sea' ? sea : builtin(name))) as typeof builtin;
+  process.getBuiltinModule = ((name: string) =>
+    name === 'node:sea' ? sea : builtin(name)) as typeof builtin;
 }
 
 /** A process in a network namespace of its own. */
 async function startContainer(): Promise<ChildProcess> {
-  const container = spawn('unshare', ['-n', 'sh', '-c', 'echo ready; exec cat'], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const container = spawn('unshare', ['-n', 'sh', '-c', 'echo ready; exec cat'], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
   if (container.stdout) await once(container.stdout, 'data');
   return container;
 }
 
 function exampleConfig(hostPort: number): object {
-  const list = JSON.parse(readFileSync(join(ROOT, 'schemas/examples/containerd-dual-stack.conflist'), 'utf8'));
+  const list = JSON.parse(
+    readFileSync(join(ROOT, 'schemas/examples/containerd-dual-stack.conflist'), 'utf8'),
+  );
   const runtimeConfig = { portMappings: [{ hostPort, containerPort: 80, protocol: 'tcp' }] };
   return { ...list.plugins[0], cniVersion: list.cniVersion, name: list.name, runtimeConfig };
 }
 
-function callOf(stage: SecondStage, container: ChildProcess, number: number): (command: string) => Promise<void> {
+function callOf(
+  stage: SecondStage,
+  container: ChildProcess,
+  number: number,
+): (command: string) => Promise<void> {
   const environment = {
     CNI_CONTAINERID: `rehearsal-${number}`,
     CNI_NETNS: `/proc/${container.pid}/ns/net`,
@@ -58,7 +67,11 @@ function callOf(stage: SecondStage, container: ChildProcess, number: number): (c
   const { dispatch } = stage['lib/cni/dispatch.ts']();
   return async (command) => {
     const readStdin = (): Buffer => Buffer.from(JSON.stringify(config));
-    const answer = await dispatch(plugin, { environment: { ...environment, CNI_COMMAND: command }, readStdin }, world);
+    const answer = await dispatch(
+      plugin,
+      { environment: { ...environment, CNI_COMMAND: command }, readStdin },
+      world,
+    );
     if (answer.exitCode !== 0) throw new Error(`${command} failed: ${answer.stdout}`);
     if (command === 'ADD') config = { ...config, prevResult: JSON.parse(answer.stdout) };
   };
@@ -86,6 +99,9 @@ try {
   if (process.argv.includes('--load-only')) load(exports as SecondStage);
   else await rehearse(exports as SecondStage);
 } catch (error) {
-  console.error('The code cache is incomplete, starts will be slower:', error instanceof Error ? error.message : error);
+  console.error(
+    'The code cache is incomplete, starts will be slower:',
+    error instanceof Error ? error.message : error,
+  );
 }
 writeFileSync(CODE_CACHE, createCachedData());
