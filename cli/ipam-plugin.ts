@@ -14,11 +14,12 @@ import { containerName, requestedAddresses } from '../lib/cni/requested.ts';
 import type { CniResult } from '../lib/cni/result.ts';
 import { listRoutes } from '../lib/netlink/route.ts';
 import { NetlinkSocket } from '../lib/netlink/socket.ts';
-import { proposeSubnets } from '../ipam/automatic.ts';
-import { exhaustedRanges, isAutomatic, leaseAddresses, settleSubnets } from '../ipam/lease.ts';
+import { subnetChoice } from '../ipam/automatic.ts';
+import type { SubnetChoice } from '../ipam/automatic.ts';
+import { exhaustedRanges, isAutomatic, leaseAddresses } from '../ipam/lease.ts';
 import type { Lease, PoolSource } from '../ipam/lease.ts';
 import { formatKey } from '../ipam/record.ts';
-import type { AttachmentKey, AttachmentRecord, NetworkRecord } from '../ipam/record.ts';
+import type { AttachmentKey, AttachmentRecord } from '../ipam/record.ts';
 import type { Wanted } from '../ipam/requested.ts';
 import { noteStore } from '../ipam/store/known.ts';
 import { openStore } from '../ipam/store/open.ts';
@@ -64,22 +65,19 @@ function hostRoutes(): Prefix[] {
   }
 }
 
-/** The network as it will be on record, for a config that names no range; undefined for one that does. */
-async function automaticNetwork(
-  context: Context,
+/** How the network comes by its subnets, for a config that names no range; undefined for one that does. */
+async function automaticSubnets(
+  { config, world }: Context,
   store: LeaseStore,
   ipam: IpamConfig,
-): Promise<NetworkRecord | undefined> {
-  const { config, world } = context;
+): Promise<SubnetChoice | undefined> {
   if (!isAutomatic(ipam, config.runtimeConfig.ipRanges)) return undefined;
-  const ipv6 = existsSync('/proc/sys/net/ipv6');
-  const subnets = await proposeSubnets(store, {
-    network: config.name,
+  return subnetChoice(store, {
+    network: { name: config.name, plugin: PLUGIN, createdAt: world.now() },
     machineId: world.machineId,
-    ipv6,
+    ipv6: existsSync('/proc/sys/net/ipv6'),
     routed: hostRoutes,
   });
-  return { name: config.name, plugin: PLUGIN, subnets, automatic: true, createdAt: world.now() };
 }
 
 /** A chain whose plugins all want addresses under one interface name would have one of them overwrite the other's record. */
@@ -142,9 +140,9 @@ async function add(context: Context): Promise<CniResult> {
   };
   const dns = ipam.resolvConf ? parseResolvConf(world.readText(ipam.resolvConf)) : {};
   const store = storeOf(context);
-  const network = await automaticNetwork(context, store, ipam);
+  const chooseSubnets = await automaticSubnets(context, store, ipam);
   const { addresses, routes = [] } = store.write((tx) =>
-    leaseTo(tx, context, sourceOf(context, ipam, network && settleSubnets(tx, network)), wanted),
+    leaseTo(tx, context, sourceOf(context, ipam, chooseSubnets?.(tx)), wanted),
   );
   const ips = addresses.map(({ address, gateway }) => ({
     address,

@@ -1,10 +1,13 @@
 /** Subnets for a network whose config names none: those it was given the first time, or free ones. */
+import { NetmoorError } from '../lib/base/errors.ts';
 import { formatPrefix, parsePrefix } from '../lib/base/ip.ts';
 import type { Prefix } from '../lib/base/ip.ts';
-import type { LeaseStore } from './store/store.ts';
+import type { NetworkRecord } from './record.ts';
+import type { LeaseStore, StoreTransaction } from './store/store.ts';
 
 export interface AutomaticRequest {
-  readonly network: string;
+  /** The network as it will be on record, but for its subnets. */
+  readonly network: Omit<NetworkRecord, 'subnets' | 'automatic'>;
   readonly machineId: string;
   /** Whether this host speaks IPv6. */
   readonly ipv6: boolean;
@@ -12,21 +15,30 @@ export interface AutomaticRequest {
   readonly routed: () => readonly Prefix[];
 }
 
+/** The network's subnets, put on record if they were not. Throws NetmoorError('pool-exhausted') when everything is in use. */
+export type SubnetChoice = (tx: StoreTransaction) => readonly string[];
+
 /**
- * Proposes subnets; settleSubnets(), in the transaction that leases, makes them the network's.
- * Throws NetmoorError('pool-exhausted') when everything is in use.
+ * Prepares the choice, which is made inside the transaction that leases: two networks that are used for the first time at
+ * the same moment would pick the same subnets otherwise.
  */
-export async function proposeSubnets(
-  store: LeaseStore,
-  request: AutomaticRequest,
-): Promise<readonly string[]> {
+export async function subnetChoice(store: LeaseStore, request: AutomaticRequest): Promise<SubnetChoice> {
   const { network, machineId, ipv6, routed } = request;
-  const known = store.read((tx) => tx.network(network));
-  if (known?.automatic) return known.subnets;
+  const { name } = network;
+  const isKnown = store.read((tx) => tx.network(name))?.automatic === true;
   // Loaded only here: a network is made once, containers come and go.
-  const { pickSubnets } = await import('./subnets.ts');
-  const networks = store.read((tx) => tx.networks()).flatMap(({ subnets }) => subnets.map(parsePrefix));
-  const taken = [...routed().filter((prefix) => prefix.length > 0), ...networks];
-  const { v4, v6 } = pickSubnets({ network, taken, machineId });
-  return [v4, ...(ipv6 ? [v6] : [])].map(formatPrefix);
+  const picker = isKnown ? undefined : await import('./subnets.ts');
+  return (tx) => {
+    const known = tx.network(name);
+    if (known?.automatic) return known.subnets;
+    if (picker === undefined) {
+      throw new NetmoorError('try-again', `network ${name} was forgotten this very moment`, 'try again');
+    }
+    const others = tx.networks().flatMap((other) => other.subnets.map(parsePrefix));
+    const taken = [...routed().filter((prefix) => prefix.length > 0), ...others];
+    const { v4, v6 } = picker.pickSubnets({ network: name, taken, machineId });
+    const subnets = [v4, ...(ipv6 ? [v6] : [])].map(formatPrefix);
+    tx.putNetwork({ ...network, subnets, automatic: true });
+    return subnets;
+  };
 }

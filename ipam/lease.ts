@@ -11,9 +11,8 @@ import type { AddressLedger, AddressView } from './ledger.ts';
 import { parsePool } from './pool.ts';
 import type { Pool, PoolConfig, Route } from './pool.ts';
 import type { RangeConfig } from './range.ts';
-import type { AddressRecord, NetworkRecord } from './record.ts';
+import type { AddressRecord } from './record.ts';
 import type { Wanted } from './requested.ts';
-import type { StoreTransaction } from './store/store.ts';
 
 /** Where the addresses of a network come from. */
 export interface PoolSource {
@@ -98,15 +97,4 @@ export function leaseAddresses(
 /** The ranges of the pool that have nothing left to hand out, in words. Throws NetmoorError('bad-config'). */
 export function exhaustedRanges(view: AddressView, source: PoolSource): string[] {
   return exhaustedSets(view, source.scope, poolOf(source));
-}
-
-/**
- * The subnets of a network that has automatic ones: those on record, else the proposed, which are put on record. If another
- * process has just named them, its choice counts.
- */
-export function settleSubnets(tx: StoreTransaction, proposal: NetworkRecord): readonly string[] {
-  const known = tx.network(proposal.name);
-  if (known?.automatic) return known.subnets;
-  tx.putNetwork(proposal);
-  return proposal.subnets;
 }

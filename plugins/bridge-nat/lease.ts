@@ -4,9 +4,10 @@ import { NetmoorError } from '../../lib/base/errors.ts';
 import type { Prefix } from '../../lib/base/ip.ts';
 import { parseResolvConf } from '../../lib/cni/dns.ts';
 import { listRoutes } from '../../lib/netlink/route.ts';
-import { proposeSubnets } from '../../ipam/automatic.ts';
-import { leaseAddresses, settleSubnets } from '../../ipam/lease.ts';
-import type { AttachmentRecord, NetworkRecord } from '../../ipam/record.ts';
+import { subnetChoice } from '../../ipam/automatic.ts';
+import type { SubnetChoice } from '../../ipam/automatic.ts';
+import { leaseAddresses } from '../../ipam/lease.ts';
+import type { AttachmentRecord } from '../../ipam/record.ts';
 import type { StoreTransaction } from '../../ipam/store/store.ts';
 import type { AttachRequest } from './attach.ts';
 import type { Host } from './detach.ts';
@@ -18,26 +19,18 @@ export function scopeOf(bridge: string): string {
   return `bridge ${bridge}`;
 }
 
-/** The network as it will be on record, for a config that names no range; undefined for one that does. */
-async function automaticNetwork(host: Host, request: AttachRequest): Promise<NetworkRecord | undefined> {
+/** How the network comes by its subnets, for a config that names no range; undefined for one that does. */
+async function automaticSubnets(host: Host, request: AttachRequest): Promise<SubnetChoice | undefined> {
   const { bridge, config, context, key } = request;
   if (config.ipam.kind !== 'netmoor' || !config.ipam.automatic) return undefined;
   const { world } = context;
-  const subnets = await proposeSubnets(host.store, {
-    network: key.network,
+  return subnetChoice(host.store, {
+    network: { name: key.network, plugin: 'bridge-nat', bridge, createdAt: world.now() },
     machineId: world.machineId,
     ipv6: existsSync('/proc/sys/net/ipv6'),
     routed: (): Prefix[] =>
       ([4, 6] as const).flatMap((family) => listRoutes(host.route, family)).map((route) => route.destination),
   });
-  return {
-    name: key.network,
-    plugin: 'bridge-nat',
-    bridge,
-    subnets,
-    automatic: true,
-    createdAt: world.now(),
-  };
 }
 
 const WORTH_RECLAIMING = ['pool-exhausted', 'address-taken', 'port-taken'];
@@ -55,7 +48,7 @@ export async function leaseFromStore<T>(
   const { bridge, config, context, key } = request;
   const { ipam, containerName, requestedAddresses: requested } = config;
   if (ipam.kind !== 'netmoor') throw new TypeError('the addresses of this network are not from the store');
-  const network = await automaticNetwork(host, request);
+  const chooseSubnets = await automaticSubnets(host, request);
   const dns = ipam.pool.resolvConf ? parseResolvConf(context.world.readText(ipam.pool.resolvConf)) : {};
   const wanted = {
     requested,
@@ -63,7 +56,7 @@ export async function leaseFromStore<T>(
   };
   const lease = (): T =>
     host.store.write((tx) => {
-      const subnets = network && settleSubnets(tx, network);
+      const subnets = chooseSubnets?.(tx);
       const source = { scope: scopeOf(bridge), config: ipam.pool, extraRanges: ipam.extraRanges, subnets };
       return complete(tx, { ...leaseAddresses(tx, source, wanted, previous?.addresses), dns });
     });

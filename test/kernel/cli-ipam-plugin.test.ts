@@ -114,3 +114,14 @@ t.test('a hundred at once get a hundred addresses', { skip }, async (t) => {
     t.match(await asked(host, 'check'), { yes: true });
   });
 });
+
+t.test('networks first used at the same moment get subnets of their own', { skip }, async (t) => {
+  await withHost(t, async (host) => {
+    const names = Array.from({ length: 16 }, (_, i) => `net${i}`);
+    const config = { cniVersion: '1.0.0', type: 'macvlan', ipam: { type: 'netmoor' } };
+    await Promise.all(names.map((name) => host.cniMust('netmoor', 'ADD', call({ ...config, name }, 'c1'))));
+    const subnets = (await asked(host, 'networks')).view.flatMap((network) => network.subnets);
+    t.equal(subnets.length, 32);
+    t.equal(new Set(subnets).size, 32, subnets.join(' '));
+  });
+});
