@@ -6,8 +6,11 @@
  * reparented, lives in it, and the kernel kills all of it together with process 1. Process 1 is `cat` reading a pipe that
  * only the test process holds: even a test killed by SIGKILL closes the pipe, and with that everything goes.
  * Process 1 ignores SIGCHLD, so the kernel reaps the orphans that are handed to it.
+ *
+ * Control groups belong to the machine and outlive all that: those under the host's name are removed by a shell that waits
+ * outside for the host's end.
  */
-import { readdirSync, rmdirSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
 import { Background, plainEnvironment } from './harness-process.ts';
 
 /** The addresses of the private world: documentation ranges (RFC 5737, RFC 3849). */
@@ -73,6 +76,14 @@ echo "ready $outer"
 exec cat
 `;
 
+/** Runs the script $2 as process 1 of new namespaces; afterwards removes the control groups $1 of every hierarchy. */
+const keeper = `
+unshare --net --mount --pid --fork --kill-child --propagation private sh -c "$2"
+for group in /sys/fs/cgroup/$1 /sys/fs/cgroup/*/$1; do
+  [ ! -d $group ] || find $group -depth -type d -exec rmdir {} +
+done
+`;
+
 export interface HolderOptions {
   /** Commands of the caller's, run in the host (as root's `sh -eu`) right before it counts as ready. */
   readonly prepare?: string;
@@ -83,25 +94,19 @@ export class Holder {
   readonly #process: Background;
   /** Process 1 of the host, as seen from the machine. */
   readonly pid: number;
+  /** Unlike any other host's; also the name of its control groups. */
+  readonly id: string;
 
-  private constructor(process: Background, pid: number) {
+  private constructor(process: Background, pid: number, id: string) {
     this.#process = process;
     this.pid = pid;
+    this.id = id;
   }
 
   static async start(options: HolderOptions = {}): Promise<Holder> {
     const script = setUp.replace("trap '' CHLD\n", () => `${options.prepare ?? ''}\ntrap '' CHLD\n`);
-    const unshare = [
-      'unshare',
-      '--net',
-      '--mount',
-      '--pid',
-      '--fork',
-      '--kill-child',
-      '--propagation',
-      'private',
-    ];
-    const child = new Background([...unshare, 'sh', '-c', script], plainEnvironment);
+    const id = `netmoor-test-${randomBytes(5).toString('hex')}`;
+    const child = new Background(['sh', '-c', keeper, 'sh', id, script], plainEnvironment);
     const ready = () => /^ready (\d+)$/m.exec(child.output);
     try {
       await child.until(() => ready() !== null, 'private host');
@@ -109,10 +114,10 @@ export class Holder {
       await child.stop();
       throw error;
     }
-    return new Holder(child, Number(ready()?.[1]));
+    return new Holder(child, Number(ready()?.[1]), id);
   }
 
-  /** Kills everything in the host. `unshare` ends only after the kernel has emptied the PID namespace. */
+  /** Kills everything in the host. `unshare`, and after it the keeper, end only when the kernel has emptied the PID namespace. */
   async stop(): Promise<void> {
     this.#process.child.stdin?.end();
     try {
@@ -121,31 +126,5 @@ export class Holder {
       // It went by itself when its input ended.
     }
     await this.#process.end();
-  }
-}
-
-/** Removes the control groups below `name` in every hierarchy: they belong to the machine, not to the host's namespaces. */
-export function removeCgroups(name: string): void {
-  for (const root of ['/sys/fs/cgroup', ...list('/sys/fs/cgroup').map((sub) => `/sys/fs/cgroup/${sub}`)]) {
-    removeTree(`${root}/${name}`);
-  }
-}
-
-function removeTree(path: string): void {
-  for (const sub of list(path)) removeTree(`${path}/${sub}`);
-  try {
-    rmdirSync(path);
-  } catch {
-    // Not there in this hierarchy.
-  }
-}
-
-function list(path: string): string[] {
-  try {
-    return readdirSync(path, { withFileTypes: true }).flatMap((entry) =>
-      entry.isDirectory() ? [entry.name] : [],
-    );
-  } catch {
-    return [];
   }
 }

@@ -10,6 +10,9 @@ import { Conversation, ask, lacking, openHost, serve, until, withHost, without, 
 
 const skip = lacking() ?? false;
 
+/** A hierarchy of control groups, of either version. */
+const CGROUPS = existsSync('/sys/fs/cgroup/cgroup.controllers') ? '/sys/fs/cgroup' : '/sys/fs/cgroup/pids';
+
 test('a private host', { skip }, async (t) => {
   await t.test('its own network, mounts and processes', async (t) => {
     await withHost(t, async (host) => {
@@ -159,16 +162,19 @@ test('teardown', { skip }, async (t) => {
     const script = `const { openHost } = await import('${harness}');
       const host = await openHost();
       await host.run(['sh', '-c', 'setsid sleep 987655 >/dev/null 2>&1 &']);
-      console.log(host.path('/').split('/')[2]);
+      await host.shell('mkdir -p ${CGROUPS}/' + host.id + '/inner');
+      console.log(host.path('/').split('/')[2], host.id);
       setInterval(() => {}, 1000);`;
     const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     const [line] = (await once(child.stdout, 'data')) as [Buffer];
-    const pid = line.toString().trim();
+    const [pid, id] = line.toString().trim().split(' ');
     t.ok(existsSync(`/proc/${pid}`));
+    t.ok(existsSync(`${CGROUPS}/${id}/inner`));
     child.kill('SIGKILL');
     await until(() => !existsSync(`/proc/${pid}`), 'process 1 of the host is gone');
+    await until(() => !existsSync(`${CGROUPS}/${id}`), 'its control groups are gone');
   });
 
   await t.test('several hosts at once', async (t) => {

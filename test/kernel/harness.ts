@@ -10,12 +10,11 @@
  *
  * Several hosts run side by side, in one process or in many: nothing in one is visible in another.
  */
-import { randomBytes } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { runPlugin } from './harness-cni.ts';
 import type { CniAnswer, CniCall, CniCommand } from './harness-cni.ts';
-import { Holder, OUTSIDE, removeCgroups } from './harness-holder.ts';
+import { Holder, OUTSIDE } from './harness-holder.ts';
 import type { HolderOptions } from './harness-holder.ts';
 import { Place } from './harness-place.ts';
 import { snapshot } from './harness-snapshot.ts';
@@ -39,14 +38,14 @@ export class Host extends Place {
   readonly #holder: Holder;
   /** The world behind the uplink. */
   readonly outside: Place;
-  /** Unlike any other host's; also the control group everything of this host belongs under, removed with it. */
+  /** Unlike any other host's. Control groups of this name, in whatever hierarchy, are removed with the host. */
   readonly id: string;
 
   constructor(holder: Holder) {
     super(holder.pid, 'host', '/proc/1/ns/net');
     this.#holder = holder;
     this.outside = new Place(holder.pid, 'outside', OUTSIDE);
-    this.id = `netmoor-test-${randomBytes(5).toString('hex')}`;
+    this.id = holder.id;
   }
 
   /** A path inside the host as the machine's file system shows it: for reading and writing files, and for namespaces. */
@@ -110,7 +109,6 @@ export class Host extends Place {
   /** Ends everything in the host. */
   async close(): Promise<void> {
     await this.#holder.stop();
-    removeCgroups(this.id);
   }
 }
 
