@@ -1,5 +1,7 @@
 /** netmoor gc: clears away what containers that are gone have left behind. */
+import { collectResults } from '../collect-results.ts';
 import { collect, look } from '../collect.ts';
+import type { Found } from '../collect.ts';
 import type { Collection } from '../garbage.ts';
 import { withSockets } from '../host.ts';
 import { openAll, openStores } from '../stores.ts';
@@ -17,12 +19,21 @@ export function formatCollection({ dryRun, garbage, failures }: Collection): str
   return lines.map((line) => `${line}\n`).join('');
 }
 
+/** What is found in two ways is told once. */
+function union(first: Found, second: Found): Found {
+  const told = new Set(first.garbage.map(({ what }) => what));
+  return {
+    garbage: [...first.garbage, ...second.garbage.filter(({ what }) => !told.has(what))],
+    failures: [...first.failures, ...second.failures],
+  };
+}
+
 export const verb: Verb = {
   about:
     'Detaches containers that are gone, and removes interfaces, bridges and rules of netmoor that no attachment accounts for. ' +
     'What is alive, or being attached right now, is not touched.',
   options: [{ name: 'dry-run', about: 'say what would be removed, and change nothing' }],
-  run({ world, dataDir, switches }) {
+  async run({ world, dataDir, switches }) {
     const dryRun = switches.has('dry-run');
     const notes: string[] = [];
     const stores = openStores(world, dataDir);
@@ -30,15 +41,18 @@ export const verb: Verb = {
       ...stores,
       ...openAll(world).filter(({ dir }) => stores.every((named) => named.dir !== dir)),
     ];
+    const note = (line: string): void => void notes.push(line);
+    const nothing: Found = { garbage: [], failures: [] };
+    const onFile = dataDir === undefined ? await collectResults(world, dryRun, note) : nothing;
     const found = withSockets((sockets) => {
-      const work = { world, sockets, note: (line: string) => void notes.push(line) };
+      const work = { world, sockets, note };
       return dryRun ? look(work, stores, all) : collect(work, stores, all);
     });
-    const collection: Collection = { dryRun, ...found };
+    const collection: Collection = { dryRun, ...union(onFile, found) };
     return {
       json: collection,
       text: () => formatCollection(collection),
-      failed: found.failures.length > 0,
+      failed: collection.failures.length > 0,
       notes,
     };
   },

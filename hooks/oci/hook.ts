@@ -83,9 +83,9 @@ export async function runHookWith(
   let log: Log | undefined;
   let state: ContainerState | undefined;
   try {
+    state = readState(stdin);
     const flags = parseFlags(args);
     log = open(surroundings.world, flags.log);
-    state = readState(stdin);
     const world = withStore(surroundings.world, flags);
     const note = (line: string): void => log?.write('info', `${state?.id}: ${line}`);
     const { ours, hostMap = HOST_MAP } = surroundings;

@@ -1,145 +1,129 @@
 /** netmoor-hook under the real runtimes: what a container has from its first instruction on, and what is left of it at the end. */
 import { test } from 'tap';
-import { ask, serve, withHost, world } from '../kernel/harness.ts';
-import { countResults, HOOK_FILES, makeHookBundle, readHostMap, readLog, Runtime } from './hook-bundle.ts';
+import { ask, serve, world } from '../kernel/harness.ts';
+import {
+  countResults,
+  HOOK_FILES,
+  makeHookBundle,
+  readHostMap,
+  readLog,
+  Runtime,
+  withRuntimeHost,
+} from './hook-bundle.ts';
 import { lackingFor } from './lacking.ts';
-import { makeRootfs } from './rootfs.ts';
-import { FORWARDING, stateOf } from './states.ts';
+import { stateOf } from './states.ts';
 import { addressesOf, reachesOutside, serveAll } from './traffic.ts';
 
 for (const name of ['runc', 'crun']) {
   const skip = lackingFor(name, 'runc', 'busybox', 'socat', 'nft');
 
   test(`${name}: the default network, from the first instruction to the end`, { skip }, async (t) => {
-    await withHost(
-      t,
-      async (host) => {
-        await makeRootfs(host);
-        const runtime = new Runtime(host, name);
-        const before = await stateOf(host, HOOK_FILES);
-        const look = 'ip -o address show eth0; ip route; ip -6 route; ip -o link show lo';
-        const bundle = await makeHookBundle(host, 'c1', { command: ['/bin/sh', '-c', look] });
-        const { code, stdout, stderr } = await runtime.run(bundle);
-        t.equal(code, 0, stderr);
-        t.match(stdout, /inet \d+\.\d+\.\d+\.\d+\/\d+/, 'an IPv4 address');
-        t.match(stdout, /inet6 f[cd][0-9a-f:]+\/64 .*scope global/, 'an IPv6 address');
-        t.notMatch(stdout, /tentative/, 'which can be used at once');
-        t.match(stdout, /default via \d+\./, 'a way out');
-        t.match(stdout, /default via f[cd]/, 'a way out over IPv6');
-        t.match(stdout, /<LOOPBACK,UP/, 'lo is up');
-        t.equal(await countResults(host), 0, 'nothing is attached any more');
-        t.same(await readHostMap(host), []);
-        t.same(await stateOf(host, HOOK_FILES), before, 'everything is as before');
-        const log = await readLog(host);
-        t.match(log, /c1 attached to netmoor eth0 \d/);
-        t.match(log, /c1 detached from netmoor \(eth0\)/);
-      },
-      FORWARDING,
-    );
+    await withRuntimeHost(t, async (host) => {
+      const runtime = new Runtime(host, name);
+      const before = await stateOf(host, HOOK_FILES);
+      const look = 'ip -o address show eth0; ip route; ip -6 route; ip -o link show lo';
+      const bundle = await makeHookBundle(host, 'c1', { command: ['/bin/sh', '-c', look] });
+      const { code, stdout, stderr } = await runtime.run(bundle);
+      t.equal(code, 0, stderr);
+      t.match(stdout, /inet \d+\.\d+\.\d+\.\d+\/\d+/, 'an IPv4 address');
+      t.match(stdout, /inet6 f[cd][0-9a-f:]+\/64 .*scope global/, 'an IPv6 address');
+      t.notMatch(stdout, /tentative/, 'which can be used at once');
+      t.match(stdout, /default via \d+\./, 'a way out');
+      t.match(stdout, /default via f[cd]/, 'a way out over IPv6');
+      t.match(stdout, /<LOOPBACK,UP/, 'lo is up');
+      t.equal(await countResults(host), 0, 'nothing is attached any more');
+      t.same(await readHostMap(host), []);
+      t.same(await stateOf(host, HOOK_FILES), before, 'everything is as before');
+      const log = await readLog(host);
+      t.match(log, /c1 attached to netmoor eth0 \d/);
+      t.match(log, /c1 detached from netmoor \(eth0\)/);
+    });
   });
 
   test(`${name}: two containers, a published port, the map of names`, { skip }, async (t) => {
-    await withHost(
-      t,
-      async (host) => {
-        await makeRootfs(host);
-        await serveAll(host.outside);
-        const runtime = new Runtime(host, name);
-        const before = await stateOf(host, HOOK_FILES);
-        const annotations = { 'netmoor/ports': '8080:80/tcp', 'netmoor/hostname': 'web.example.org' };
-        const web = await runtime.start(await makeHookBundle(host, 'c1', { annotations }));
-        const other = await runtime.start(await makeHookBundle(host, 'c2'));
-        await serve(web, 'tcp', 80, { address: '0.0.0.0' });
-        const [address = ''] = (await addressesOf(web, 'eth0')).map((each) => each.replace(/\/.*/, ''));
-        t.equal((await ask(other, 'tcp', address, 80))?.from, 'c1', 'container to container');
-        t.equal((await ask(host.outside, 'tcp', world.host4, 8080))?.from, 'c1', 'from outside');
-        await reachesOutside(t, other);
-        const names = await readHostMap(host);
-        t.same(
-          names.filter((line) => line[0] === address),
-          [[address, 'web.example.org', 'c1']],
-        );
-        t.equal(names.filter((line) => line.includes('c2')).length, 2, 'both addresses of c2');
-        await runtime.remove('c1');
-        t.notOk(
-          (await readHostMap(host)).some((line) => line.includes('c1')),
-          'its name went with it',
-        );
-        await runtime.remove('c2');
-        t.same(await stateOf(host, HOOK_FILES), before, 'everything is as before');
-      },
-      FORWARDING,
-    );
+    await withRuntimeHost(t, async (host) => {
+      await serveAll(host.outside);
+      const runtime = new Runtime(host, name);
+      const before = await stateOf(host, HOOK_FILES);
+      const annotations = { 'netmoor/ports': '8080:80/tcp', 'netmoor/hostname': 'web.example.org' };
+      const web = await runtime.start(await makeHookBundle(host, 'c1', { annotations }));
+      const other = await runtime.start(await makeHookBundle(host, 'c2'));
+      const server = await serve(web, 'tcp', 80, { address: '0.0.0.0' });
+      const [address = ''] = (await addressesOf(web, 'eth0')).map((each) => each.replace(/\/.*/, ''));
+      t.equal((await ask(other, 'tcp', address, 80))?.from, 'c1', 'container to container');
+      t.equal((await ask(host.outside, 'tcp', world.host4, 8080))?.from, 'c1', 'from outside');
+      await reachesOutside(t, other);
+      const names = await readHostMap(host);
+      t.same(
+        names.filter((line) => line[0] === address),
+        [[address, 'web.example.org', 'c1']],
+      );
+      t.equal(names.filter((line) => line.includes('c2')).length, 2, 'both addresses of c2');
+      await server.stop();
+      await runtime.remove('c1');
+      t.notOk(
+        (await readHostMap(host)).some((line) => line.includes('c1')),
+        'its name went with it',
+      );
+      await runtime.remove('c2');
+      t.same(await stateOf(host, HOOK_FILES), before, 'everything is as before');
+    });
   });
 
   test(`${name}: listed twice, it attaches once`, { skip }, async (t) => {
-    await withHost(
-      t,
-      async (host) => {
-        await makeRootfs(host);
-        const runtime = new Runtime(host, name);
-        const bundle = await makeHookBundle(host, 'c1', {
-          stages: ['prestart', 'createRuntime', 'poststart', 'poststop'],
-        });
-        const place = await runtime.start(bundle);
-        t.equal((await addressesOf(place, 'eth0')).length, 2);
-        t.same(
-          (await place.ip('link', 'show')).map((link) => link.ifname),
-          ['lo', 'eth0'],
-        );
-        t.equal(await countResults(host), 1);
-        const log = await readLog(host);
-        t.equal(log.match(/attached to/g)?.length, 1);
-        t.match(log, /is attached already/);
-        await runtime.remove('c1');
-        t.equal(await countResults(host), 0);
-      },
-      FORWARDING,
-    );
+    await withRuntimeHost(t, async (host) => {
+      const runtime = new Runtime(host, name);
+      const bundle = await makeHookBundle(host, 'c1', {
+        stages: ['prestart', 'createRuntime', 'poststart', 'poststop'],
+      });
+      const place = await runtime.start(bundle);
+      t.equal((await addressesOf(place, 'eth0')).length, 2);
+      t.same(
+        (await place.ip('link', 'show')).map((link) => link.ifname),
+        ['lo', 'eth0'],
+      );
+      t.equal(await countResults(host), 1);
+      const log = await readLog(host);
+      t.equal(log.match(/attached to/g)?.length, 1);
+      t.match(log, /is attached already/);
+      await runtime.remove('c1');
+      t.equal(await countResults(host), 0);
+    });
   });
 
   test(`${name}: a container of the same id again`, { skip }, async (t) => {
-    await withHost(
-      t,
-      async (host) => {
-        await makeRootfs(host);
-        const runtime = new Runtime(host, name);
-        const before = await stateOf(host, HOOK_FILES);
-        const bundle = await makeHookBundle(host, 'c1', { annotations: { 'netmoor/ports': '8080:80' } });
-        for (const round of [1, 2, 3]) {
-          const place = await runtime.start(bundle);
-          t.equal((await addressesOf(place, 'eth0')).length, 2, `round ${round}`);
-          await serve(place, 'tcp', 80, { address: '0.0.0.0' });
-          t.equal((await ask(host.outside, 'tcp', world.host4, 8080))?.from, 'c1');
-          await runtime.remove('c1');
-        }
-        t.same(await stateOf(host, HOOK_FILES), before);
-      },
-      FORWARDING,
-    );
+    await withRuntimeHost(t, async (host) => {
+      const runtime = new Runtime(host, name);
+      const before = await stateOf(host, HOOK_FILES);
+      const bundle = await makeHookBundle(host, 'c1', { annotations: { 'netmoor/ports': '8080:80' } });
+      for (const round of [1, 2, 3]) {
+        const place = await runtime.start(bundle);
+        t.equal((await addressesOf(place, 'eth0')).length, 2, `round ${round}`);
+        const server = await serve(place, 'tcp', 80, { address: '0.0.0.0' });
+        t.equal((await ask(host.outside, 'tcp', world.host4, 8080))?.from, 'c1');
+        await server.stop();
+        await runtime.remove('c1');
+      }
+      t.same(await stateOf(host, HOOK_FILES), before);
+    });
   });
 
   test(`${name}: twenty containers at once`, { skip }, async (t) => {
-    await withHost(
-      t,
-      async (host) => {
-        await makeRootfs(host);
-        const runtime = new Runtime(host, name);
-        const before = await stateOf(host, HOOK_FILES);
-        const ids = Array.from({ length: 20 }, (_, index) => `c${index}`);
-        const bundles = await Promise.all(ids.map((id) => makeHookBundle(host, id)));
-        const places = await Promise.all(bundles.map((bundle) => runtime.start(bundle)));
-        const addresses = (await Promise.all(places.map((place) => addressesOf(place, 'eth0')))).flat();
-        t.equal(addresses.length, 40, 'two addresses each');
-        t.equal(new Set(addresses).size, 40, 'no two the same');
-        const map = await readHostMap(host);
-        t.equal(map.length, 40);
-        t.same(new Set(map.map(([, id]) => id)), new Set(ids), 'all are in the map');
-        await Promise.all(ids.map((id) => runtime.remove(id)));
-        t.same(await readHostMap(host), []);
-        t.same(await stateOf(host, HOOK_FILES), before);
-      },
-      FORWARDING,
-    );
+    await withRuntimeHost(t, async (host) => {
+      const runtime = new Runtime(host, name);
+      const before = await stateOf(host, HOOK_FILES);
+      const ids = Array.from({ length: 20 }, (_, index) => `c${index}`);
+      const bundles = await Promise.all(ids.map((id) => makeHookBundle(host, id)));
+      const places = await Promise.all(bundles.map((bundle) => runtime.start(bundle)));
+      const addresses = (await Promise.all(places.map((place) => addressesOf(place, 'eth0')))).flat();
+      t.equal(addresses.length, 40, 'two addresses each');
+      t.equal(new Set(addresses).size, 40, 'no two the same');
+      const map = await readHostMap(host);
+      t.equal(map.length, 40);
+      t.same(new Set(map.map(([, id]) => id)), new Set(ids), 'all are in the map');
+      await Promise.all(ids.map((id) => runtime.remove(id)));
+      t.same(await readHostMap(host), []);
+      t.same(await stateOf(host, HOOK_FILES), before);
+    });
   });
 }

@@ -3,10 +3,10 @@
  * which the hook may write.
  */
 import { OWN_PLUGINS } from '../kernel/harness-cni.ts';
-import { until } from '../kernel/harness.ts';
-import type { Host, Place } from '../kernel/harness.ts';
+import { until, withHost } from '../kernel/harness.ts';
+import type { Host, Place, Reporter } from '../kernel/harness.ts';
 import type { Outcome } from '../kernel/harness-process.ts';
-import { ROOTFS } from './rootfs.ts';
+import { makeRootfs, ROOTFS } from './rootfs.ts';
 
 /** As built; NETMOOR_HOOK may name another one. */
 export const HOOK = process.env['NETMOOR_HOOK'] ?? `${OWN_PLUGINS}/netmoor-hook`;
@@ -94,6 +94,24 @@ cat ${directory}/config.json`);
   return { id, directory, rootfs: `${directory}/rootfs` };
 }
 
+/**
+ * Forwarding stays on once a network needed it, and the kernel's subnet-router anycast routes come with it: it is on beforehand.
+ * crun refuses a host on which both versions of control groups are mounted.
+ */
+const PREPARE = `
+echo 1 > /proc/sys/net/ipv4/ip_forward
+echo 1 > /proc/sys/net/ipv6/conf/all/forwarding
+[ ! -d /sys/fs/cgroup/unified ] || umount /sys/fs/cgroup/unified`;
+
+/** A host in which runtimes can start containers. */
+export async function withRuntimeHost(t: Reporter, body: (host: Host) => Promise<void>): Promise<void> {
+  const prepared = async (host: Host): Promise<void> => {
+    await makeRootfs(host);
+    await body(host);
+  };
+  await withHost(t, prepared, { prepare: PREPARE });
+}
+
 /** A container runtime in a host; its containers have the ids of their bundles. */
 export class Runtime {
   readonly #host: Host;
@@ -105,7 +123,7 @@ export class Runtime {
   }
 
   /** Starts a container in the background and prints its process id. The container keeps what it is given for its output. */
-  script({ id, directory }: HookBundle): string {
+  script({ id, directory }: Pick<HookBundle, 'id' | 'directory'>): string {
     const files = `< /dev/null > ${directory}.log 2>&1`;
     const run = `${this.name} run --detach --pid-file ${directory}.pid --bundle ${directory} ${id} ${files}`;
     return `${run} || { cat ${directory}.log >&2; exit 1; }\ncat ${directory}.pid\n`;
