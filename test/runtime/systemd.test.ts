@@ -1,0 +1,148 @@
+/** The systemd examples under a real systemd: a namespace unit, a service in it, and virtual private servers run by runc. */
+import t from 'tap';
+import type { Test } from 'tap';
+import { lackingFor } from './lacking.ts';
+import { HOST4, Machine, busyboxRoot } from './systemd-machine.ts';
+import { serve, until, withHost } from '../kernel/harness.ts';
+
+t.setTimeout(180_000);
+
+const skip = lackingFor('systemd-nspawn', 'systemd-analyze', 'runc', 'busybox', 'socat', 'dbus-daemon');
+
+const VPS_HOOK = (...more: string[]): string =>
+  JSON.stringify([
+    { path: '/usr/local/bin/netmoor-hook', args: ['netmoor-hook', '--env-file', 'vps.env', ...more] },
+  ]);
+
+/** As the comment of vps@.service has it. */
+const PRESTART = VPS_HOOK(
+  '--networks',
+  '$VPS_NET',
+  '--ip',
+  '$VPS_IP',
+  '--ports',
+  '$VPS_PORTS',
+  '--files',
+  'resolv.conf,hosts',
+);
+
+/** A bundle whose init ends at the signal that systemd would shut down at, as the unit expects it of a server. */
+function vps(name: string, env: string): string {
+  return `(
+mkdir -p var/lib/vps/${name}
+cd var/lib/vps/${name}
+${busyboxRoot('rootfs')}
+echo 'this is ${name}' > rootfs/root/index.html
+printf '${env}' > vps.env
+runc spec
+python3 - <<'end'
+import json
+config = json.load(open('config.json'))
+config['hostname'] = '${name}'
+config['process']['terminal'] = False
+config['process']['args'] = ['/bin/sh', '-c', 'trap "exit 0" 37; httpd -f -p 22 -h /root & wait']
+config['root']['readonly'] = False
+config['hooks'] = {'prestart': json.loads('''${PRESTART}'''), 'poststop': json.loads('''${VPS_HOOK()}''')}
+json.dump(config, open('config.json', 'w'))
+end
+)
+`;
+}
+
+const VPS_LIST = JSON.stringify({
+  cniVersion: '1.0.0',
+  name: 'vps',
+  plugins: [
+    {
+      type: 'bridge-nat',
+      isDefaultGateway: true,
+      ipam: { subnet: '172.18.0.0/24' },
+      capabilities: { portMappings: true, ips: true },
+    },
+  ],
+});
+
+const PREPARE = `
+mkdir -p srv/web
+echo 'this is web' > srv/web/index.html
+echo 'NETMOOR_OPTIONS=--port 8080:80 --dns 192.0.2.53' > etc/netmoor/web.env
+echo '${VPS_LIST}' > etc/cni/net.d/vps.conflist
+${vps('alpha', 'VPS_NET=vps\\nVPS_IP=172.18.0.11\\nVPS_PORTS=22011:22\\n')}
+${vps('beta', 'VPS_NET=vps\\nVPS_IP=172.18.0.12\\nVPS_PORTS=22012:22\\n')}
+`;
+
+async function attachments(machine: Machine): Promise<object[]> {
+  return JSON.parse(await machine.must('netmoor', 'ls', '--json')) as object[];
+}
+
+async function service(t: Test, machine: Machine): Promise<void> {
+  await machine.must('systemctl', 'start', 'webserver@web');
+  t.equal(await machine.property('netns@web', 'ActiveState'), 'active');
+  t.match(await attachments(machine), [
+    { network: 'netmoor', containerId: 'web', netns: '/run/netns/web', ports: [{ hostPort: 8080 }] },
+  ]);
+  const first = await machine.property('webserver@web', 'MainPID');
+  t.not(
+    await machine.must('readlink', `/proc/${first}/ns/net`),
+    await machine.must('readlink', '/proc/1/ns/net'),
+  );
+  t.equal(await machine.fetch(8080), 'this is web\n');
+  await machine.must('netmoor', 'exec', 'web', '--', 'busybox', 'nc', HOST4, '80', '-e', 'true');
+
+  await machine.must('kill', '-9', first);
+  await until(
+    async () => !['0', first].includes(await machine.property('webserver@web', 'MainPID')),
+    'the service is there again',
+    10_000,
+  );
+  t.equal(await machine.fetch(8080), 'this is web\n', 'in the same network');
+
+  await machine.must('systemctl', 'stop', 'webserver@web');
+  await until(
+    async () => (await machine.property('netns@web', 'ActiveState')) === 'inactive',
+    'the namespace is gone with its last user',
+    10_000,
+  );
+  t.strictSame(await attachments(machine), []);
+  t.equal((await machine.must('ls', '/run/netns')).trim(), '');
+  t.equal(await machine.fetch(8080), undefined);
+}
+
+async function servers(t: Test, machine: Machine): Promise<void> {
+  await machine.must('systemctl', 'start', 'vps@alpha', 'vps@beta');
+  for (const [name, port] of [
+    ['alpha', 22011],
+    ['beta', 22012],
+  ] as const) {
+    const seen = await until(async () => machine.fetch(port), `${name} answers`, 20_000);
+    t.equal(seen, `this is ${name}\n`);
+  }
+  const names = await machine.must('cat', '/run/netmoor/hosts');
+  t.match(names, /^172\.18\.0\.11\talpha\t/m, 'a proxy on the host finds them by name');
+  t.match(names, /^172\.18\.0\.12\tbeta\t/m);
+  t.match(await machine.must('cat', '/var/lib/vps/alpha/rootfs/etc/hosts'), /172\.18\.0\.11\s+alpha/);
+  await machine.must('systemctl', 'restart', 'vps@alpha');
+  const again = await until(async () => machine.fetch(22011), 'alpha answers again', 20_000);
+  t.equal(again, 'this is alpha\n', 'under the same address');
+  await machine.must('systemctl', 'kill', '--signal=KILL', 'vps@beta');
+  await until(async () => machine.fetch(22012), 'beta is started again after a crash', 20_000);
+  await machine.must('systemctl', 'stop', 'vps@alpha', 'vps@beta');
+  t.strictSame(await attachments(machine), []);
+  t.equal(await machine.fetch(22011), undefined);
+}
+
+t.test('under systemd', { skip }, async (t) => {
+  await withHost(t, async (host) => {
+    await serve(host, 'tcp', 80);
+    const machine = await Machine.boot(host, PREPARE);
+    await t.test('the unit files are correct', async (t) => {
+      const units = ['netns@web', 'webserver@web', 'vps@alpha', 'systemd-nspawn@web'].map(
+        (name) => `${name}.service`,
+      );
+      const verified = await machine.run(['systemd-analyze', 'verify', ...units]);
+      t.match(verified, { code: 0, stderr: '', stdout: '' });
+    });
+    await t.test('a service in a namespace of its own', (t) => service(t, machine));
+    await t.test('virtual private servers', (t) => servers(t, machine));
+  });
+});
