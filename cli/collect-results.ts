@@ -3,7 +3,7 @@
  * others have done their part for it, too, which no record of ours tells. What another runtime has on file is its own.
  */
 import { errorText } from '../lib/base/errors.ts';
-import { allCachedAttachments } from '../lib/cni/lists/cache.ts';
+import { allCachedAttachments, isBeingAttached } from '../lib/cni/lists/cache.ts';
 import type { CachedAttachment } from '../lib/cni/lists/cache.ts';
 import { refreshHostMap } from '../lib/cni/lists/host-map.ts';
 import { PLUGIN_PATH } from '../lib/cni/lists/places.ts';
@@ -17,8 +17,9 @@ import type { Garbage } from './garbage.ts';
  * Why it is certain that the container is gone; undefined when it is not. A path that leads nowhere proves nothing, the
  * namespace may live on without it; a process that has ended and a host that was restarted do.
  */
-function reasonToCollect({ origin }: CachedAttachment, world: World): string | undefined {
-  if (origin === undefined) return undefined;
+function reasonToCollect(cached: CachedAttachment, world: World): string | undefined {
+  const { origin } = cached;
+  if (origin === undefined || isBeingAttached(cached, world)) return undefined;
   if (origin.bootId !== world.bootId) return 'the host was restarted since';
   const { process } = origin;
   if (process === undefined || world.processIdentity(process.pid)?.started === process.started)

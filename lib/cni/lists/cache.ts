@@ -19,7 +19,7 @@ import type { NetworkList } from './list.ts';
 
 const KIND = 'cniCacheV1';
 
-/** What tells one life of a namespace from another that has its path. */
+/** What tells one life of a namespace from another that has its path, and what it was attached with. */
 export interface Origin {
   readonly bootId: string;
   /** "device:inode" */
@@ -27,6 +27,8 @@ export interface Origin {
   readonly process?: ProcessIdentity;
   /** Who attaches it, or did. */
   readonly worker?: ProcessIdentity;
+  /** Where plugins were looked for: whoever detaches it need not be told. */
+  readonly path: readonly string[];
   /** Its ADD has not finished, or died: `result` is that of the plugins that had run by then. */
   readonly unfinished: boolean;
 }
@@ -92,11 +94,12 @@ function readProcess(value: Json | undefined): ProcessIdentity | undefined {
 
 function readOrigin(value: Json | undefined): Origin | undefined {
   if (!isJsonObject(value)) return undefined;
-  const { bootId, netnsId, unfinished } = value;
+  const { bootId, netnsId, unfinished, path } = value;
   const [process, worker] = [readProcess(value['process']), readProcess(value['worker'])];
   return {
     bootId: text(bootId),
     unfinished: unfinished === true,
+    path: Array.isArray(path) ? path.filter((directory) => typeof directory === 'string') : [],
     ...(typeof netnsId === 'string' ? { netnsId } : {}),
     ...(process === undefined ? {} : { process }),
     ...(worker === undefined ? {} : { worker }),
@@ -176,11 +179,12 @@ export interface Progress {
   readonly unfinished: boolean;
 }
 
-function originOf({ netnsId, process }: Attachment, unfinished: boolean, world: World): Origin {
+function originOf({ netnsId, process, path }: Attachment, unfinished: boolean, world: World): Origin {
   const worker = world.processIdentity(world.pid);
   return {
     bootId: world.bootId,
     unfinished,
+    path,
     ...(netnsId === undefined ? {} : { netnsId }),
     ...(process === undefined ? {} : { process }),
     ...(worker === undefined ? {} : { worker }),

@@ -174,8 +174,9 @@ export async function addNetwork(
 
 /** The attachment as it was at ADD; with no namespace when that is not where it was. */
 function restored(cached: CachedAttachment, attachment: Attachment, world: World): Attachment {
-  const { args, capabilities, netns } = cached;
-  return { ...attachment, args, capabilities, netns: isWhereItWas(cached, world) ? netns : '' };
+  const { args, capabilities, netns, origin } = cached;
+  const path = [...new Set([...attachment.path, ...(origin?.path ?? [])])];
+  return { ...attachment, args, capabilities, path, netns: isWhereItWas(cached, world) ? netns : '' };
 }
 
 /** A namespace that cannot be told from the host's own is none for DEL. */
