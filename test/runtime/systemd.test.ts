@@ -7,26 +7,31 @@ import { serve, until, withHost } from '../kernel/harness.ts';
 
 t.setTimeout(180_000);
 
-const skip = lackingFor('systemd-nspawn', 'systemd-analyze', 'runc', 'busybox', 'socat', 'dbus-daemon');
+const skip = lackingFor('systemd-nspawn', 'systemd-analyze', 'runc', 'busybox', 'socat', 'jq', 'dbus-daemon');
 
-const VPS_HOOK = (...more: string[]): string =>
-  JSON.stringify([
-    { path: '/usr/local/bin/netmoor-hook', args: ['netmoor-hook', '--env-file', 'vps.env', ...more] },
-  ]);
+function hook(...more: string[]): object[] {
+  return [{ path: '/usr/local/bin/netmoor-hook', args: ['netmoor-hook', '--env-file', 'vps.env', ...more] }];
+}
 
 /** As the comment of vps@.service has it. */
-const PRESTART = VPS_HOOK(
-  '--networks',
-  '$VPS_NET',
-  '--ip',
-  '$VPS_IP',
-  '--ports',
-  '$VPS_PORTS',
-  '--files',
-  'resolv.conf,hosts',
+const PRESTART = hook(
+  ...['--networks', '$VPS_NET', '--ip', '$VPS_IP', '--ports', '$VPS_PORTS', '--files', 'resolv.conf,hosts'],
 );
 
-/** A bundle whose init ends at the signal that systemd would shut down at, as the unit expects it of a server. */
+/** Ends at the signal that systemd would shut down at. */
+const INIT = 'trap "exit 0" 37; httpd -f -p 22 -h /root & wait';
+
+/** What the bundle's config.json has otherwise than `runc spec` writes it. */
+function vpsConfig(name: string): object {
+  return {
+    hostname: name,
+    process: { terminal: false, args: ['/bin/sh', '-c', INIT] },
+    root: { readonly: false },
+    hooks: { prestart: PRESTART, poststop: hook() },
+  };
+}
+
+/** A bundle for vps@.service. */
 function vps(name: string, env: string): string {
   return `(
 mkdir -p var/lib/vps/${name}
@@ -35,16 +40,9 @@ ${busyboxRoot('rootfs')}
 echo 'this is ${name}' > rootfs/root/index.html
 printf '${env}' > vps.env
 runc spec
-python3 - <<'end'
-import json
-config = json.load(open('config.json'))
-config['hostname'] = '${name}'
-config['process']['terminal'] = False
-config['process']['args'] = ['/bin/sh', '-c', 'trap "exit 0" 37; httpd -f -p 22 -h /root & wait']
-config['root']['readonly'] = False
-config['hooks'] = {'prestart': json.loads('''${PRESTART}'''), 'poststop': json.loads('''${VPS_HOOK()}''')}
-json.dump(config, open('config.json', 'w'))
-end
+echo '${JSON.stringify(vpsConfig(name))}' > changes.json
+jq -s '.[0] * .[1]' config.json changes.json > merged.json
+mv merged.json config.json
 )
 `;
 }
@@ -124,8 +122,11 @@ async function servers(t: Test, machine: Machine): Promise<void> {
   await machine.must('systemctl', 'restart', 'vps@alpha');
   const again = await until(async () => machine.fetch(22011), 'alpha answers again', 20_000);
   t.equal(again, 'this is alpha\n', 'under the same address');
+  const killed = await machine.property('vps@beta', 'MainPID');
   await machine.must('systemctl', 'kill', '--signal=KILL', 'vps@beta');
-  await until(async () => machine.fetch(22012), 'beta is started again after a crash', 20_000);
+  const restarted = async () => !['0', killed].includes(await machine.property('vps@beta', 'MainPID'));
+  await until(restarted, 'beta is started again after a crash', 20_000);
+  t.equal(await until(async () => machine.fetch(22012), 'beta answers again', 20_000), 'this is beta\n');
   await machine.must('systemctl', 'stop', 'vps@alpha', 'vps@beta');
   t.strictSame(await attachments(machine), []);
   t.equal(await machine.fetch(22011), undefined);
