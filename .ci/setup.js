@@ -47,16 +47,20 @@ function withoutStartingServices(work) {
   work();
 }
 
-function debian() {
-  const missing = missingPackages();
-  if (missing.length === 0) return;
-  if (process.geteuid() !== 0)
-    fail(`Missing Debian packages: ${missing.join(' ')}\nRun this as root (sudo), or install them first.`);
+function install(packages) {
+  if (process.geteuid() !== 0) {
+    fail(`Missing Debian packages: ${packages.join(' ')}\nRun this as root, or install them first.`);
+  }
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
   run('apt-get', ['-q', 'update'], env);
   withoutStartingServices(() =>
-    run('apt-get', ['-q', '-y', '--no-install-recommends', 'install', ...missing], env),
+    run('apt-get', ['-q', '-y', '--no-install-recommends', 'install', ...packages], env),
   );
+}
+
+function debian() {
+  const missing = missingPackages();
+  if (missing.length > 0) install(missing);
 }
 
 /** Modification time in ms; 0 when there is no such file. */
@@ -64,11 +68,20 @@ function age(path) {
   return statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
 }
 
+/** The Node.js of the project wants a library that comes with compilers, and not with Debian's Node.js. */
+function startable() {
+  const { status, stderr } = spawnSync(NODE, ['--version'], { encoding: 'utf8' });
+  if (status === 0) return;
+  if (!stderr.includes('libatomic')) fail(`${NODE} does not start: ${stderr}`);
+  install(['libatomic1']);
+}
+
 function modules() {
   const complete =
     existsSync(NODE) &&
     age(join(ROOT, 'node_modules/.package-lock.json')) >= age(join(ROOT, 'package-lock.json'));
   if (!complete) run('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error']);
+  startable();
 }
 
 function newest(path) {

@@ -4,12 +4,19 @@ import { spawnSync } from 'node:child_process';
 import { copyFileSync, linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { NODE_FLAGS } from './flags.ts';
+import { removeLibatomic } from './without-libatomic.ts';
 import { BIN, CODE_CACHE, KOFFI, NODE, PROGRAMS, START, WORK } from './paths.ts';
 
-/** Debugging information is a fifth of the file; binutils may be missing, the file then stays as it is. */
+/**
+ * Node.js without debugging information, a fifth of the file (binutils may be missing, it then stays), and without libatomic,
+ * which a host need not have.
+ */
 function slimNode(): string {
   const slim = join(WORK, 'node');
   if (spawnSync('strip', ['-o', slim, NODE]).status !== 0) copyFileSync(NODE, slim);
+  const file = readFileSync(slim);
+  removeLibatomic(file);
+  writeFileSync(slim, file, { mode: 0o755 });
   return slim;
 }
 
