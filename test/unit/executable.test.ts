@@ -1,0 +1,76 @@
+/** The one file that is installed: whatever name and way it is started by, and whatever surrounds it. */
+import { spawnSync } from 'node:child_process';
+import { copyFileSync, linkSync, readFileSync, statSync, symlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import { removeLibatomic } from '../../cli/build/without-libatomic.ts';
+import { BIN, NODE } from '../../cli/build/paths.ts';
+import { PROGRAMS } from '../../cli/programs.ts';
+import { versionAnswer } from '../../lib/cni/versions.ts';
+
+interface Run {
+  readonly args?: readonly string[];
+  readonly argv0?: string;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+function start(
+  file: string,
+  { args = [], argv0 = file, env = {} }: Run,
+): { out: string; err: string; status: number | null } {
+  const { stdout, stderr, status } = spawnSync(file, args, { argv0, env: { ...env }, encoding: 'utf8' });
+  return { out: stdout, err: stderr, status };
+}
+
+const ASK_VERSION = { env: { CNI_COMMAND: 'VERSION' } };
+const ANSWER = { out: versionAnswer(), err: '', status: 0 };
+
+t.test('every program is there, in one file', async (t) => {
+  const files = [...PROGRAMS.keys()].map((name) => statSync(join(BIN, name)));
+  t.equal(new Set(files.map(({ ino }) => ino)).size, 1);
+  t.ok(files.every(({ mode }) => (mode & 0o100) !== 0));
+});
+
+t.test('the name it is started under says what it is', async (t) => {
+  const dir = t.testdir({});
+  const bridgeNat = join(BIN, 'bridge-nat');
+  symlinkSync(bridgeNat, join(dir, 'bridge-nat'));
+  t.strictSame(start(join(dir, 'bridge-nat'), ASK_VERSION), ANSWER, 'a symbolic link');
+  t.strictSame(start(bridgeNat, { ...ASK_VERSION, argv0: 'bridge-nat' }), ANSWER, 'found in PATH');
+  t.strictSame(start(bridgeNat, { ...ASK_VERSION, argv0: '-' }), ANSWER, 'under a strange argv[0]');
+  t.match(start(bridgeNat, { argv0: 'netmoor', args: ['version'] }).out, /^netmoor \d/);
+  linkSync(bridgeNat, join(dir, 'anything'));
+  t.match(
+    start(join(dir, 'anything'), { args: ['version'] }).out,
+    /^netmoor \d/,
+    'netmoor under any other name',
+  );
+});
+
+t.test('a copy, alone in a directory', async (t) => {
+  const dir = t.testdir({});
+  copyFileSync(join(BIN, 'netmoor'), join(dir, 'bridge-nat'));
+  t.strictSame(start(join(dir, 'bridge-nat'), ASK_VERSION), ANSWER);
+});
+
+t.test('what the caller wants of Node.js is not obeyed', async (t) => {
+  const env = { CNI_COMMAND: 'VERSION', NODE_OPTIONS: '--require /nonexistent.cjs' };
+  t.strictSame(start(join(BIN, 'bridge-nat'), { env }), ANSWER);
+});
+
+t.test('libatomic, which hosts without compilers lack, is not needed', async (t) => {
+  const { out } = start(join(BIN, 'netmoor'), { env: { LD_TRACE_LOADED_OBJECTS: '1' } });
+  t.match(out, /libstdc\+\+\.so\.6 /);
+  t.notMatch(out, /libatomic/);
+  t.strictSame(
+    start(join(BIN, 'bridge-nat'), { env: { CNI_COMMAND: 'VERSION', LD_BIND_NOW: '1' } }),
+    ANSWER,
+    'with every symbol looked up at once',
+  );
+  const file = readFileSync(NODE);
+  removeLibatomic(file);
+  const once = Buffer.from(file);
+  removeLibatomic(file);
+  t.ok(file.equals(once), 'an executable without it stays as it is');
+  t.throws(() => removeLibatomic(Buffer.from('#!/bin/sh\n')), /ELF/);
+});
