@@ -60,9 +60,19 @@ export interface AdditionOptions {
 }
 
 /** Adds an address; EEXIST when it is there. */
-export function addressAddition(index: number, prefix: Prefix, options: AdditionOptions, op: string): NetlinkRequest {
+export function addressAddition(
+  index: number,
+  prefix: Prefix,
+  options: AdditionOptions,
+  op: string,
+): NetlinkRequest {
   const flags = prefix.address.family === 6 && !options.dad ? IFA_F_NODAD : 0;
-  return { type: RTM_NEWADDR, flags: NLM_F_CREATE | NLM_F_EXCL, data: data(index, prefix, flags, options.protocol), op };
+  return {
+    type: RTM_NEWADDR,
+    flags: NLM_F_CREATE | NLM_F_EXCL,
+    data: data(index, prefix, flags, options.protocol),
+    op,
+  };
 }
 
 /** Removes an address; EADDRNOTAVAIL when it is not there. */
@@ -71,7 +81,8 @@ export function addressRemoval(index: number, prefix: Prefix, op: string): Netli
 }
 
 function decodeAddress(message: NetlinkMessage): InterfaceAddress {
-  if (message.data.length < IFADDRMSG) throw new DecodeError(`an address message has ${message.data.length} bytes`);
+  if (message.data.length < IFADDRMSG)
+    throw new DecodeError(`an address message has ${message.data.length} bytes`);
   const attributes = new Attributes(message.data.subarray(IFADDRMSG));
   const bytes = attributes.bytes(IFA_LOCAL) ?? attributes.bytes(IFA_ADDRESS);
   if (bytes === undefined) throw new DecodeError('an address message without an address');
@@ -86,5 +97,7 @@ function decodeAddress(message: NetlinkMessage): InterfaceAddress {
 
 /** The addresses of one interface, or of all (index 0), in both families. */
 export function listAddresses(socket: NetlinkSocket, index: number): InterfaceAddress[] {
-  return socket.dump({ type: RTM_GETADDR, data: header(0, 0, index), op: 'list addresses' }).map(decodeAddress);
+  return socket
+    .dump({ type: RTM_GETADDR, data: header(0, 0, index), op: 'list addresses' })
+    .map(decodeAddress);
 }

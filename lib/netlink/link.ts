@@ -21,6 +21,7 @@ const IFLA_PROTINFO = 12;
 const IFLA_OPERSTATE = 16;
 const IFLA_LINKINFO = 18;
 const IFLA_IFALIAS = 20;
+const IFLA_GROUP = 27;
 const IFLA_NET_NS_FD = 28;
 const IFLA_EXT_MASK = 29;
 const IFLA_PROMISCUITY = 30;
@@ -89,12 +90,14 @@ export function invalidIfname(name: string): string | undefined {
   if (name === '') return 'is empty';
   if (Buffer.byteLength(name) > 15) return 'is longer than 15 bytes';
   if (name === '.' || name === '..') return 'is a reserved name';
-  if (/[/:\s]/.test(name) || /[^\x21-\x7e]/.test(name)) return 'contains a slash, a colon, white space or a control character';
+  if (/[/:\s]/.test(name) || /[^\x21-\x7e]/.test(name))
+    return 'contains a slash, a colon, white space or a control character';
   return undefined;
 }
 
 export function decodeLink(message: NetlinkMessage): Link {
-  if (message.data.length < IFINFOMSG) throw new DecodeError(`a link message has ${message.data.length} bytes`);
+  if (message.data.length < IFINFOMSG)
+    throw new DecodeError(`a link message has ${message.data.length} bytes`);
   const attributes = new Attributes(message.data.subarray(IFINFOMSG));
   const info = attributes.nested(IFLA_LINKINFO);
   const port = info?.nested(IFLA_INFO_SLAVE_DATA);
@@ -141,7 +144,10 @@ function getRequest(which: string | number): NetlinkRequest {
 /** The link of that name or ifindex in the socket's namespace, or undefined. */
 export function findLink(socket: NetlinkSocket, which: string | number): Link | undefined {
   try {
-    return socket.request(getRequest(which)).filter((message) => message.type === RTM_NEWLINK).map(decodeLink)[0];
+    return socket
+      .request(getRequest(which))
+      .filter((message) => message.type === RTM_NEWLINK)
+      .map(decodeLink)[0];
   } catch (error) {
     if (isErrno(error, 'ENODEV')) return undefined;
     throw error;
@@ -149,7 +155,10 @@ export function findLink(socket: NetlinkSocket, which: string | number): Link | 
 }
 
 export function listLinks(socket: NetlinkSocket): Link[] {
-  const data = [header(0, 0), attributesOf((stream) => stream.push(IFLA_EXT_MASK, putU32(RTEXT_FILTER_SKIP_STATS)))];
+  const data = [
+    header(0, 0),
+    attributesOf((stream) => stream.push(IFLA_EXT_MASK, putU32(RTEXT_FILTER_SKIP_STATS))),
+  ];
   return socket.dump({ type: RTM_GETLINK, data, op: 'list interfaces' }).map(decodeLink);
 }
 
@@ -161,7 +170,10 @@ function createAndFind(socket: NetlinkSocket, requests: readonly NetlinkRequest[
 }
 
 /** Creates a bridge, down, with a MAC address that stays whatever ports come and go, and an alias that says whose it is. */
-export function createBridge(socket: NetlinkSocket, bridge: { name: string; mac: string; alias: string; mtu?: number }): Link {
+export function createBridge(
+  socket: NetlinkSocket,
+  bridge: { name: string; mac: string; alias: string; mtu?: number },
+): Link {
   const request = {
     type: RTM_NEWLINK,
     flags: NLM_F_CREATE | NLM_F_EXCL,
@@ -248,10 +260,15 @@ export function linkChange(index: number, change: LinkChange, op: string): Netli
 }
 
 /** The request that sets flags of a bridge port (linux/if_link.h IFLA_BRPORT_*). */
-export function portChange(index: number, change: { hairpin?: boolean; isolated?: boolean }, op: string): NetlinkRequest {
+export function portChange(
+  index: number,
+  change: { hairpin?: boolean; isolated?: boolean },
+  op: string,
+): NetlinkRequest {
   const attributes = attributesOf((stream) => {
     if (change.hairpin !== undefined) stream.push(IFLA_BRPORT_MODE, Buffer.from([change.hairpin ? 1 : 0]));
-    if (change.isolated !== undefined) stream.push(IFLA_BRPORT_ISOLATED, Buffer.from([change.isolated ? 1 : 0]));
+    if (change.isolated !== undefined)
+      stream.push(IFLA_BRPORT_ISOLATED, Buffer.from([change.isolated ? 1 : 0]));
   });
   // br_setlink insists on the nested flag, which AttrStream never sets: this header is written by hand.
   const nest = Buffer.alloc(4);
@@ -259,7 +276,6 @@ export function portChange(index: number, change: { hairpin?: boolean; isolated?
   nest.writeUInt16LE(IFLA_PROTINFO | NLA_F_NESTED, 2);
   return { type: RTM_SETLINK, op, data: [header(AF_BRIDGE, index), nest, attributes] };
 }
-
 
 /** Deletes a link; false when there was none. */
 export function removeLink(socket: NetlinkSocket, which: string | number): boolean {
@@ -275,4 +291,28 @@ export function removeLink(socket: NetlinkSocket, which: string | number): boole
     if (isErrno(error, 'ENODEV')) return false;
     throw error;
   }
+}
+
+/** Link groups above this number are ours, one for each removal: the ifindex of its first link makes them differ. */
+const REMOVAL_GROUPS = 0x4e000000;
+
+/**
+ * Deletes links; those that are gone already are passed over. The kernel takes the members of a link group apart together, with one
+ * wait for its grace periods (RCU, some 20 ms) instead of one for each.
+ */
+export function removeLinks(socket: NetlinkSocket, indexes: readonly number[]): void {
+  const [first] = indexes;
+  if (first === undefined) return;
+  if (indexes.length === 1) {
+    removeLink(socket, first);
+    return;
+  }
+  const op = `delete interfaces ${indexes.map((index) => `#${index}`).join(', ')}`;
+  const group = attributesOf((stream) => stream.push(IFLA_GROUP, putU32(REMOVAL_GROUPS + first)));
+  const { failures } = socket.exchange([
+    ...indexes.map((index) => ({ type: RTM_SETLINK, op, data: [header(0, index), group] })),
+    { type: RTM_DELLINK, op, data: [header(0, 0), group] },
+  ]);
+  const failure = failures.find(({ error }) => error.code !== 'ENODEV');
+  if (failure) throw failure.error;
 }

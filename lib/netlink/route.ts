@@ -44,8 +44,28 @@ function familyNumber(family: Family): number {
   return family === 4 ? AF_INET : AF_INET6;
 }
 
-function header(route: { family: number; length: number; table: number; protocol: number; scope: number; type: number }): Buffer {
-  return Buffer.from([route.family, route.length, 0, 0, route.table, route.protocol, route.scope, route.type, 0, 0, 0, 0]);
+function header(route: {
+  family: number;
+  length: number;
+  table: number;
+  protocol: number;
+  scope: number;
+  type: number;
+}): Buffer {
+  return Buffer.from([
+    route.family,
+    route.length,
+    0,
+    0,
+    route.table,
+    route.protocol,
+    route.scope,
+    route.type,
+    0,
+    0,
+    0,
+    0,
+  ]);
 }
 
 function metrics(route: Route): ((stream: AttrStream) => void) | undefined {
@@ -126,7 +146,10 @@ export function lookupRoute(socket: NetlinkSocket, to: Address): Route | undefin
   const stream = new AttrStream();
   stream.push(RTA_DST, addressBytes(to));
   const length = bitsOf(to.family);
-  const data = [header({ family: familyNumber(to.family), length, table: 0, protocol: 0, scope: 0, type: 0 }), ...stream.bufs];
+  const data = [
+    header({ family: familyNumber(to.family), length, table: 0, protocol: 0, scope: 0, type: 0 }),
+    ...stream.bufs,
+  ];
   try {
     return socket.request({ type: RTM_GETROUTE, data, op: 'look up a route' }).map(decodeRoute)[0];
   } catch (error) {

@@ -9,7 +9,16 @@ import { closeSync } from 'node:fs';
 import { constants } from 'node:os';
 import { formatMessage, parseMessages } from 'netlink/dist/structs.js';
 import { SystemError, isErrno } from '../base/errors.ts';
-import { AF_NETLINK, bind, receive, send, setsockopt, socket, SOCK_RAW, waitReadable } from '../system/syscall.ts';
+import {
+  AF_NETLINK,
+  bind,
+  receive,
+  send,
+  setsockopt,
+  socket,
+  SOCK_RAW,
+  waitReadable,
+} from '../system/syscall.ts';
 import { Attributes } from './attributes.ts';
 
 export const NLM_F_REQUEST = 0x1;
@@ -162,7 +171,10 @@ export class NetlinkSocket {
   }
 
   /** Like requestAll, but failures are returned, each with the index of its request. */
-  exchange(requests: readonly NetlinkRequest[]): { replies: NetlinkMessage[][]; failures: { index: number; error: SystemError }[] } {
+  exchange(requests: readonly NetlinkRequest[]): {
+    replies: NetlinkMessage[][];
+    failures: { index: number; error: SystemError }[];
+  } {
     if (requests.length === 0) return { replies: [], failures: [] };
     const first = this.#seq;
     const parts = requests.flatMap((request) => this.#encode(request, NLM_F_REQUEST | NLM_F_ACK));
@@ -181,7 +193,8 @@ export class NetlinkSocket {
         }
         open--;
         const { errno, extack } = decodeAnswer(message);
-        if (errno !== 0) failures.push({ index, error: new SystemError(requests[index]?.op ?? op, errno, { extack }) });
+        if (errno !== 0)
+          failures.push({ index, error: new SystemError(requests[index]?.op ?? op, errno, { extack }) });
       }
     }
     return { replies, failures };

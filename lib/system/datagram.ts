@@ -13,7 +13,8 @@ const PATH_BYTES = 108;
 
 function addressOf(path: string): Buffer {
   const name = Buffer.from(path);
-  if (name.length >= PATH_BYTES) throw new RangeError(`a socket's path has less than ${PATH_BYTES} bytes: ${path}`);
+  if (name.length >= PATH_BYTES)
+    throw new RangeError(`a socket's path has less than ${PATH_BYTES} bytes: ${path}`);
   const address = Buffer.alloc(2 + PATH_BYTES);
   address.writeUInt16LE(AF_UNIX, 0);
   name.copy(address, 2);
@@ -28,7 +29,15 @@ export function sendDatagram(path: string, data: Uint8Array): void {
   try {
     const libc = Libc.get();
     const signature = 'int64_t sendto(int, const void *, size_t, int, const void *, uint32_t)';
-    const sent = libc.call(signature, fd, data, data.length, MSG_DONTWAIT | MSG_NOSIGNAL, address, address.length);
+    const sent = libc.call(
+      signature,
+      fd,
+      data,
+      data.length,
+      MSG_DONTWAIT | MSG_NOSIGNAL,
+      address,
+      address.length,
+    );
     if (sent < 0) throw new SystemError(op, libc.errno());
   } finally {
     closeSync(fd);

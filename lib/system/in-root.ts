@@ -55,12 +55,26 @@ export function openDirectory(path: string): number {
 
 /** A directory below `directory`, as `openDirectory` gives. Throws SystemError: ELOOP, EXDEV when it would lead out. */
 export function openDirectoryBelow(directory: number, path: string, confinement: Confinement): number {
-  return openat2(directory, path === '' ? '.' : path, O_PATH | constants.O_DIRECTORY, RESOLVE[confinement], `open ${path}`);
+  return openat2(
+    directory,
+    path === '' ? '.' : path,
+    O_PATH | constants.O_DIRECTORY,
+    RESOLVE[confinement],
+    `open ${path}`,
+  );
 }
 
 /** An existing file below `directory`, never waiting for the other end of a FIFO. */
-export function openFileBelow(directory: number, path: string, access: 'read' | 'write', confinement: Confinement): number {
-  const flags = (access === 'read' ? constants.O_RDONLY : constants.O_WRONLY) | constants.O_NONBLOCK | constants.O_NOFOLLOW;
+export function openFileBelow(
+  directory: number,
+  path: string,
+  access: 'read' | 'write',
+  confinement: Confinement,
+): number {
+  const flags =
+    (access === 'read' ? constants.O_RDONLY : constants.O_WRONLY) |
+    constants.O_NONBLOCK |
+    constants.O_NOFOLLOW;
   return openat2(directory, path, flags, RESOLVE[confinement], `open ${path}`);
 }
 

@@ -3,7 +3,18 @@
  * From source the file lies in node_modules; the single executable carries it as an asset, and the dynamic loader wants a
  * file, so it is laid down once under the state directory and reused by every later start.
  */
-import { closeSync, fchmodSync, fsyncSync, fstatSync, mkdirSync, openSync, renameSync, rmSync, statSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  fchmodSync,
+  fsyncSync,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { NetmoorError } from '../base/errors.ts';
 

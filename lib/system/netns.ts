@@ -37,11 +37,20 @@ export function openNetns(path: string): Netns {
   } catch (error) {
     const gone = isErrno(error, 'ENOENT', 'ESRCH', 'ENOTDIR');
     const advice = gone ? 'the container may have ended' : 'check the path and the permissions on it';
-    throw new NetmoorError('bad-netns', `network namespace ${JSON.stringify(path)} cannot be opened`, advice, { cause: error });
+    throw new NetmoorError(
+      'bad-netns',
+      `network namespace ${JSON.stringify(path)} cannot be opened`,
+      advice,
+      { cause: error },
+    );
   }
   try {
     if (statfsSync(`/proc/self/fd/${fd}`).type !== NSFS_MAGIC) {
-      throw new NetmoorError('bad-netns', `${JSON.stringify(path)} is not a namespace`, 'give a path such as /proc/PID/ns/net or /run/netns/NAME');
+      throw new NetmoorError(
+        'bad-netns',
+        `${JSON.stringify(path)} is not a namespace`,
+        'give a path such as /proc/PID/ns/net or /run/netns/NAME',
+      );
     }
     const stat = fstatSync(fd, { bigint: true });
     return { fd, path, id: `${stat.dev}:${stat.ino}` };
@@ -80,7 +89,8 @@ function steppedAside<T>(step: () => void, fn: () => T): T {
     step();
     try {
       const result = fn();
-      if (result instanceof Promise) throw new TypeError('work inside a network namespace must be synchronous');
+      if (result instanceof Promise)
+        throw new TypeError('work inside a network namespace must be synchronous');
       return result;
     } finally {
       stepBack(home);
@@ -97,7 +107,12 @@ export function inNetns<T>(netns: Netns, fn: () => T): T {
       setns(netns.fd, CLONE_NEWNET, `enter network namespace ${netns.path}`);
     } catch (error) {
       if (error instanceof SystemError && error.code === 'EINVAL') {
-        throw new NetmoorError('bad-netns', `${JSON.stringify(netns.path)} is a namespace of another kind`, 'give the path of a network namespace', { cause: error });
+        throw new NetmoorError(
+          'bad-netns',
+          `${JSON.stringify(netns.path)} is a namespace of another kind`,
+          'give the path of a network namespace',
+          { cause: error },
+        );
       }
       throw error;
     }

@@ -15,7 +15,7 @@ import { watchLinks } from '../../lib/netlink/watch.ts';
 import { acceptForwarding } from '../../lib/nftables/forward.ts';
 import { addAttachment, removeAttachment } from '../../lib/nftables/table.ts';
 import type { Netns } from '../../lib/system/netns.ts';
-import { formatKey } from '../../ipam/record.ts';
+import { ensureSysctlIfPresent } from '../../lib/system/sysctl.ts';
 import type { AttachmentKey, AttachmentRecord, PortRecord } from '../../ipam/record.ts';
 import type { StoreTransaction } from '../../ipam/store/store.ts';
 import { ensureBridge } from './bridge.ts';
@@ -28,6 +28,7 @@ import { delegateOf, leaseFromDelegate } from './delegated.ts';
 import { leaseFromStore } from './lease.ts';
 import { bridgeMacFor, containerMacFor, hostIfnameFor, hostMacFor } from './names.ts';
 import { kernelRoute, planAttachment, resultOf } from './plan.ts';
+import { rulesOfOthers, takeOver, withStandby } from './standby.ts';
 import { announce, awaitDetection, configureInterface, openSandbox } from './sandbox.ts';
 import type { Sandbox } from './sandbox.ts';
 
@@ -92,18 +93,22 @@ async function recordIntent(
 ): Promise<Attachment> {
   const base = baseRecord(host, request, mtu);
   if (request.config.ipam.kind !== 'netmoor') {
-    host.store.write((tx) => rememberAttachment(tx, request, base));
-    return { record: base, dns: {} };
+    return { record: host.store.write((tx) => rememberAttachment(tx, request, base)), dns: {} };
   }
   return leaseFromStore(host, request, previous, (tx, leased) => {
     const { addresses, detail } = planAttachment(request.config, leased, undefined);
-    const record = { ...base, addresses, detail: { ...detail } };
-    rememberAttachment(tx, request, record);
+    const record = rememberAttachment(tx, request, { ...base, addresses, detail: { ...detail } });
     return { record, dns: leased.dns };
   });
 }
 
-function rememberAttachment(tx: StoreTransaction, request: AttachRequest, record: AttachmentRecord): void {
+/** Puts the record into the store, and returns it as it stands there: some of its ports may have to stand by. */
+function rememberAttachment(
+  tx: StoreTransaction,
+  request: AttachRequest,
+  wanted: AttachmentRecord,
+): AttachmentRecord {
+  const record = withStandby(tx, { ...wanted, ports: request.config.portMappings.map(portRecord) });
   const { network } = request.key;
   const known = tx.network(network);
   if (known?.automatic !== true) {
@@ -118,6 +123,7 @@ function rememberAttachment(tx: StoreTransaction, request: AttachRequest, record
     });
   }
   tx.putAttachment(record);
+  return record;
 }
 
 /** Addresses from another IPAM plugin, put on record as soon as they are known. */
@@ -132,9 +138,8 @@ function completeDelegated(
   const leased = leaseFromDelegate(delegate.type, request.context);
   undo.push(`give addresses back to ${delegate.type}`, () => delegateDel(delegate.type, request.context));
   const { addresses, detail } = planAttachment(request.config, leased, delegate);
-  const record = { ...intent.record, addresses, detail: { ...detail } };
-  host.store.write((tx) => rememberAttachment(tx, request, record));
-  return { record, dns: leased.dns };
+  const wanted = { ...intent.record, addresses, detail: { ...detail } };
+  return { record: host.store.write((tx) => rememberAttachment(tx, request, wanted)), dns: leased.dns };
 }
 
 function prepareBridge(host: Host, request: AttachRequest, record: AttachmentRecord, undo: UndoStack): Link {
@@ -152,7 +157,7 @@ function prepareBridge(host: Host, request: AttachRequest, record: AttachmentRec
     gateways: detail.gateways.map(parsePrefix),
     forceAddress: config.forceAddress,
     promiscuous: config.promiscMode,
-    routeLocalnet: record.ports.length > 0 && addresses.some((prefix) => prefix.address.family === 4),
+    routeLocalnet: config.portMappings.length > 0 && addresses.some((prefix) => prefix.address.family === 4),
   });
   if (config.isGateway) enableForwarding(new Set<Family>(addresses.map((prefix) => prefix.address.family)));
   return bridge;
@@ -177,6 +182,8 @@ function plugIn(
     peer: { name: key.ifname, mac: record.mac ?? containerMacFor(key), netnsFd: netns.fd },
   });
   undo.push(`delete interface ${name}`, () => void removeLink(host.route, link.index));
+  // A port of a bridge needs no address of its own, and shall not believe router advertisements either.
+  ensureSysctlIfPresent('1', 'net', 'ipv6', 'conf', name, 'disable_ipv6');
   const { hairpin, isolated } = detailOf(record);
   if (hairpin || isolated) {
     const change = { hairpin, isolated };
@@ -188,11 +195,7 @@ function plugIn(
 /** Rules for this container; those of all others too, should the table have been deleted behind our back. */
 function writeRules(host: Host, record: AttachmentRecord, undo: UndoStack): void {
   const rules = rulesOf(record);
-  const everyOther = () =>
-    host.store
-      .read((tx) => tx.attachments({ plugin: 'bridge-nat' }))
-      .filter((other) => other.state === 'attached' && formatKey(other) !== formatKey(record))
-      .map(rulesOf);
+  const everyOther = () => host.store.read((tx) => rulesOfOthers(tx, record));
   undo.push('remove its rules', () => {
     host.store.write((tx) => removeAttachment(host.netfilter, rules, soleAttachment(tx, record)));
   });
@@ -258,6 +261,18 @@ async function connect(
   return { bridge, link };
 }
 
+/** Makes the record final. A port it stood by for may have become free since: nobody could hand it over before. */
+function finish(host: Host, attached: AttachmentRecord): AttachmentRecord {
+  return host.store.write((tx) => {
+    const record = withStandby(tx, attached);
+    tx.putAttachment(record);
+    if (record.ports.length > attached.ports.length) {
+      addAttachment(host.netfilter, rulesOf(record), () => rulesOfOthers(tx, record));
+    }
+    return record;
+  });
+}
+
 /** Takes back what was done and forgets the intent; what could not be taken back stays on record for GC. */
 function rollBack(host: Host, record: AttachmentRecord, undo: UndoStack, cause: unknown): unknown {
   const failures = undo.run();
@@ -268,6 +283,7 @@ function rollBack(host: Host, record: AttachmentRecord, undo: UndoStack, cause: 
         return;
       }
       tx.removeAttachment(record);
+      takeOver(tx, host.netfilter, record);
       const last = soleAttachment(tx, record).ofNetwork;
       if (last && tx.network(record.network)?.automatic === false) tx.removeNetwork(record.network);
     });
@@ -300,8 +316,7 @@ export async function attach(host: Host, request: AttachRequest): Promise<CniRes
       host.step('attach: addresses leased');
       const { bridge, link } = await connect(host, request, sandbox, current.record, undo);
       const { worker: _finished, ...finished } = current.record;
-      const record: AttachmentRecord = { ...finished, state: 'attached' };
-      host.store.write((tx) => tx.putAttachment(record));
+      const record = finish(host, { ...finished, state: 'attached' });
       host.step('attach: recorded');
       undo.disarm();
       const links = {

@@ -10,7 +10,7 @@ import {
   findLink,
   linkChange,
   listLinks,
-  removeLink,
+  removeLinks,
 } from '../../lib/netlink/link.ts';
 import type { Link } from '../../lib/netlink/link.ts';
 import type { NetlinkSocket } from '../../lib/netlink/socket.ts';
@@ -136,19 +136,30 @@ export function ensureBridge(host: NetlinkSocket, wanted: BridgeWanted): Link {
 
 /**
  * Gives up a bridge after its last container. One that netmoor made is removed, unless something else is plugged into it (a
- * virtual machine's tap device); from one that a person made, only the addresses that netmoor gave it are taken.
+ * virtual machine's tap device); from one that a person made, only the addresses that netmoor gave it are taken. `along` are the last container's own interfaces, which go with it.
  */
-export function releaseBridge(host: NetlinkSocket, name: string): void {
+export function releaseBridge(host: NetlinkSocket, name: string, along: readonly Link[] = []): void {
   const link = findLink(host, name);
-  if (link?.kind !== 'bridge') return;
-  if (link.alias === ALIAS) {
-    if (!listLinks(host).some((port) => port.master === link.index)) removeLink(host, link.index);
-    return;
-  }
+  const ours = link?.kind === 'bridge' && link.alias === ALIAS;
+  const leaving = [...along, ...(ours && !hasOtherPorts(host, link, along) ? [link] : [])];
+  removeLinks(
+    host,
+    leaving.map(({ index }) => index),
+  );
+  if (link?.kind === 'bridge' && !ours) takeAddresses(host, link);
+}
+
+function hasOtherPorts(host: NetlinkSocket, bridge: Link, known: readonly Link[]): boolean {
+  return listLinks(host).some(
+    ({ master, index }) => master === bridge.index && !known.some((port) => port.index === index),
+  );
+}
+
+function takeAddresses(host: NetlinkSocket, link: Link): void {
   const given = listAddresses(host, link.index).filter((address) => address.protocol === IFAPROT_NETMOOR);
   const { failures } = host.exchange(
     given.map(({ prefix }) =>
-      addressRemoval(link.index, prefix, `remove ${formatPrefix(prefix)} from ${name}`),
+      addressRemoval(link.index, prefix, `remove ${formatPrefix(prefix)} from ${link.name}`),
     ),
   );
   const failure = failures.find(({ error }) => !isErrno(error, 'EADDRNOTAVAIL'));

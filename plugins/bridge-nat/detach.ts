@@ -2,7 +2,8 @@
 import { NetmoorError, errorText, isErrno } from '../../lib/base/errors.ts';
 import type { UndoFailure } from '../../lib/base/undo.ts';
 import { flushUdp } from '../../lib/netlink/conntrack.ts';
-import { findLink, removeLink } from '../../lib/netlink/link.ts';
+import { findLink, removeLinks } from '../../lib/netlink/link.ts';
+import type { Link } from '../../lib/netlink/link.ts';
 import type { NetlinkSocket } from '../../lib/netlink/socket.ts';
 import { withdrawForwarding } from '../../lib/nftables/forward.ts';
 import { removeAttachment } from '../../lib/nftables/table.ts';
@@ -13,6 +14,7 @@ import type { AttachmentFilter, LeaseStore, StoreReader, StoreTransaction } from
 import { releaseBridge } from './bridge.ts';
 import { detailOf, rulesOf } from './detail.ts';
 import { hostIfnameFor, ifbNameFor } from './names.ts';
+import { takeOver } from './standby.ts';
 
 /** The host that attachments are made on and taken from: sockets held open in its namespace, and its store. */
 export interface Host {
@@ -27,17 +29,20 @@ export interface Host {
   readonly releaseDelegated: (record: AttachmentRecord) => void;
 }
 
-/** An interface by a name that only we give; a stranger's of another kind is left alone. */
-function removeOurs(host: Host, kind: 'veth' | 'ifb', name: string): void {
-  const link = findLink(host.route, name);
-  if (link?.kind === kind) removeLink(host.route, link.index);
+/** The attachment's interfaces on the host, by names that only we give; a stranger's of another kind is left alone. */
+function ownLinks(host: Pick<Host, 'route'>, key: AttachmentKey, hostIfname = hostIfnameFor(key)): Link[] {
+  const links = [
+    [hostIfname, 'veth'],
+    [ifbNameFor(key), 'ifb'],
+  ].map(([name = '', kind]) => [findLink(host.route, name), kind] as const);
+  return links.flatMap(([link, kind]) => (link && link.kind === kind ? [link] : []));
 }
 
-/** What the limits of its bandwidth left on the host once the veth is gone. */
-function removeLimits(host: Host, record: AttachmentRecord): void {
-  if (detailOf(record).bandwidth?.egress === undefined) return;
-  removeOurs(host, 'ifb', ifbNameFor(record));
-  host.step('detach: limits removed');
+function removeOwnLinks(host: Host, key: AttachmentKey, hostIfname?: string): void {
+  removeLinks(
+    host.route,
+    ownLinks(host, key, hostIfname).map(({ index }) => index),
+  );
 }
 
 /**
@@ -47,7 +52,8 @@ function removeLimits(host: Host, record: AttachmentRecord): void {
 function removeShared(host: Host, tx: StoreTransaction, record: AttachmentRecord): void {
   const last = soleAttachment(tx, record);
   removeAttachment(host.netfilter, rulesOf(record), last);
-  if (last.onBridge) leaveBridge(host, record);
+  if (last.onBridge) leaveBridge(host, record, ownLinks(host, record, record.hostIfname));
+  removeOwnLinks(host, record, record.hostIfname);
   // The record of a network whose bridge stays is what tells that bridge from one left behind.
   const stays = detailOf(record).keepBridge || tx.network(record.network)?.automatic !== false;
   if (last.ofNetwork && !stays) tx.removeNetwork(record.network);
@@ -68,10 +74,14 @@ export function soleAttachment(
 }
 
 /** What the bridge itself was given: the way through the host's own firewall, its addresses, its existence. */
-export function leaveBridge(host: Pick<Host, 'route' | 'netfilter'>, record: AttachmentRecord): void {
+export function leaveBridge(
+  host: Pick<Host, 'route' | 'netfilter'>,
+  record: AttachmentRecord,
+  along: readonly Link[] = [],
+): void {
   if (record.bridge === undefined || detailOf(record).keepBridge) return;
   withdrawForwarding(host.netfilter, record.bridge);
-  releaseBridge(host.route, record.bridge);
+  releaseBridge(host.route, record.bridge, along);
 }
 
 function flushFlows(host: Host, record: AttachmentRecord): void {
@@ -110,15 +120,17 @@ export function detach(host: Host, record: AttachmentRecord): UndoFailure[] {
   host.step('detach: marked');
   attempt('give its addresses back', () => host.releaseDelegated(record));
   host.step('detach: addresses given back');
-  attempt('delete its interface', () => removeOurs(host, 'veth', record.hostIfname ?? hostIfnameFor(record)));
-  host.step('detach: link deleted');
-  attempt('remove its limits', () => removeLimits(host, record));
+  // The last one's interfaces go together with the bridge, under the lock; any other's need not keep others waiting.
+  const last = host.store.read((tx) => soleAttachment(tx, record).onBridge);
+  if (!last) attempt('delete its interfaces', () => removeOwnLinks(host, record, record.hostIfname));
+  host.step('detach: interfaces seen to');
   attempt('forget it', () => {
     if (failures.length > 0) return;
     host.store.write((tx) => {
       removeShared(host, tx, record);
       host.step('detach: rules removed');
       tx.removeAttachment(record);
+      takeOver(tx, host.netfilter, record);
     });
   });
   host.step('detach: forgotten');
@@ -128,8 +140,7 @@ export function detach(host: Host, record: AttachmentRecord): UndoFailure[] {
 
 /** DEL of something the store does not know: what only its name could have left behind is removed. */
 export function detachUnknown(host: Host, key: AttachmentKey): void {
-  removeOurs(host, 'veth', hostIfnameFor(key));
-  removeOurs(host, 'ifb', ifbNameFor(key));
+  removeOwnLinks(host, key);
 }
 
 /** One error for what could not be taken down; undefined when all could. */

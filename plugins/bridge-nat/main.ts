@@ -110,6 +110,8 @@ async function check(context: AttachedContext): Promise<void> {
   }
   const type = delegatedType(context);
   if (type !== undefined) delegateCheck(type, context);
+  const { interfaces } = context.config.prevResult;
+  const told = interfaces.find(({ name, sandbox }) => name === context.request.ifname && sandbox);
   const { verifyHost, verifyLeases, verifySandbox } = await import('./verify.ts');
   await withHost(context, (host) => {
     const key = keyOf(context);
@@ -124,7 +126,7 @@ async function check(context: AttachedContext): Promise<void> {
     const complaints = [
       ...verifyLeases(host, record),
       ...verifyHost(host, record),
-      ...verifySandbox(requireNetns(context), record),
+      ...verifySandbox(requireNetns(context), record, told),
     ];
     if (complaints.length === 0) return;
     throw new NetmoorError(

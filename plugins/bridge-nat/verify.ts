@@ -21,11 +21,28 @@ import { verifyShaping } from './shaping.ts';
 
 type Complaints = string[];
 
-function verifyLink(link: Link, record: AttachmentRecord, complaints: Complaints): void {
+function verifyUp(link: Link, complaints: Complaints): void {
   if ((link.flags & IFF_UP) === 0) complaints.push(`interface ${link.name} is down`);
-  if (record.mtu !== undefined && link.mtu !== record.mtu) {
-    complaints.push(`interface ${link.name} has MTU ${link.mtu}, not ${record.mtu}`);
-  }
+}
+
+function verifyMtu(link: Link, wanted: number, complaints: Complaints): void {
+  if (link.mtu !== wanted) complaints.push(`interface ${link.name} has MTU ${link.mtu}, not ${wanted}`);
+}
+
+/** What later plugins of the chain said about the interface, in the result that CHECK is given. */
+export interface Told {
+  readonly mac?: string | undefined;
+  readonly mtu?: number | undefined;
+}
+
+/** A smaller MTU than ours is a later plugin's business (tuning changes it and does not say so); a larger one loses packets. */
+function verifyContainerLink(link: Link, record: AttachmentRecord, told: Told, complaints: Complaints): void {
+  verifyUp(link, complaints);
+  const mtu = told.mtu ?? record.mtu;
+  if (mtu !== undefined && link.mtu > mtu) verifyMtu(link, mtu, complaints);
+  const mac = told.mac ?? record.mac;
+  if (mac !== undefined && link.mac !== mac)
+    complaints.push(`interface ${link.name} has MAC ${link.mac}, not ${mac}`);
 }
 
 function verifyAddresses(
@@ -75,16 +92,13 @@ function verifyRoutes(
 }
 
 /** What the container sees: its interface, addresses, routes. */
-export function verifySandbox(netns: Netns, record: AttachmentRecord): Complaints {
+export function verifySandbox(netns: Netns, record: AttachmentRecord, told: Told = {}): Complaints {
   const complaints: Complaints = [];
   const socket = inNetns(netns, () => NetlinkSocket.open('route'));
   try {
     const link = findLink(socket, record.ifname);
     if (!link) return [`the container has no interface ${record.ifname}`];
-    verifyLink(link, record, complaints);
-    if (record.mac !== undefined && link.mac !== record.mac) {
-      complaints.push(`interface ${link.name} has MAC ${link.mac}, not ${record.mac}`);
-    }
+    verifyContainerLink(link, record, told, complaints);
     const present = listAddresses(socket, link.index).map((address) => address.prefix);
     verifyAddresses(present, prefixesOf(record), `interface ${link.name} in the container`, complaints);
     verifyRoutes(socket, link, detailOf(record).routes.map(kernelRoute), complaints);
@@ -120,7 +134,8 @@ export function verifyHost(host: Host, record: AttachmentRecord): Complaints {
   const port = findLink(host.route, record.hostIfname ?? '');
   if (!port) complaints.push(`interface ${record.hostIfname} is gone from the host`);
   else {
-    verifyLink(port, record, complaints);
+    verifyUp(port, complaints);
+    if (record.mtu !== undefined) verifyMtu(port, record.mtu, complaints);
     if (bridge && port.master !== bridge.index)
       complaints.push(`interface ${port.name} is not plugged into ${name}`);
     if (detailOf(record).hairpin !== (port.hairpin ?? false))

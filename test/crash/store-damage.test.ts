@@ -10,7 +10,7 @@ import { guard } from '../../ipam/store/failure.ts';
 import { openStore } from '../../ipam/store/open.ts';
 import type { LeaseStore } from '../../ipam/store/store.ts';
 import { attachment } from '../unit/ipam-record.ts';
-import { buildWorker } from './store-process.ts';
+import { bundled } from './bundled.ts';
 
 function open(dir: string): LeaseStore {
   return openStore({ dir, bootId: 'boot', now: Date.now });
@@ -118,7 +118,7 @@ t.test('a store held too long by another process is worth another try', async (t
 
 /** Runs the worker in a mount namespace of its own, after the commands that prepare `dir`. */
 function inMounts(t: Test, prepare: string, dir: string): string {
-  const program = buildWorker(t.testdirName);
+  const program = bundled('store-worker', t.testdirName);
   const script = `${prepare} && exec "$NODE" "$PROGRAM" once "$DIR"`;
   const env = { ...process.env, NODE_OPTIONS: '', NODE: process.execPath, PROGRAM: program, DIR: dir };
   const result = spawnSync('unshare', ['-m', 'sh', '-ec', script], { env, encoding: 'utf8', input: '' });

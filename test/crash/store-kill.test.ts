@@ -6,7 +6,8 @@ import { checkStore } from '../../ipam/store/check.ts';
 import { openStore } from '../../ipam/store/open.ts';
 import type { StoreReader } from '../../ipam/store/store.ts';
 import { randomFrom } from '../unit/ipam-ledger.ts';
-import { Worker, buildWorker } from './store-process.ts';
+import { bundled } from './bundled.ts';
+import { Worker } from './store-process.ts';
 
 const ROUNDS = 40;
 const WORKERS = 3;
@@ -72,7 +73,7 @@ async function killRound(
 t.test('processes killed at any instant lose nothing', { timeout: 120_000 }, async (t) => {
   const total = { steps: 0 };
   const root = t.testdir();
-  const program = buildWorker(root);
+  const program = bundled('store-worker', root);
   for (let round = 0; round < ROUNDS; round++) {
     const fresh = round % 4 === 0;
     await t.test(`round ${round} of seed ${seed}${fresh ? ', on a fresh directory' : ''}`, async (t) => {

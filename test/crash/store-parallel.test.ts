@@ -2,13 +2,14 @@ import { join } from 'node:path';
 import t from 'tap';
 import { checkStore } from '../../ipam/store/check.ts';
 import { openStore } from '../../ipam/store/open.ts';
-import { Worker, buildWorker } from './store-process.ts';
+import { bundled } from './bundled.ts';
+import { Worker } from './store-process.ts';
 
 const PROCESSES = 100;
 
 t.test('100 processes that begin at once on an empty directory never get the same address', async (t) => {
   const root = t.testdir();
-  const program = buildWorker(root);
+  const program = bundled('store-worker', root);
   const dir = join(root, 'store');
   const workers = Array.from({ length: PROCESSES }, () => new Worker(program, 'once', dir));
   await Promise.all(workers.map((worker) => worker.line(0)));

@@ -2,24 +2,6 @@
 import type { ChildProcess } from 'node:child_process';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { buildSync } from 'esbuild';
-
-/** Bundles the worker into a directory: a hundred processes that each strip types first would take most of their time so. */
-export function buildWorker(dir: string): string {
-  const outfile = join(dir, 'worker.mjs');
-  const source = fileURLToPath(new URL('store-worker.ts', import.meta.url));
-  buildSync({
-    entryPoints: [source],
-    outfile,
-    bundle: true,
-    platform: 'node',
-    format: 'esm',
-    logLevel: 'error',
-  });
-  return outfile;
-}
 
 export class Worker {
   readonly lines: string[] = [];

@@ -329,3 +329,35 @@ t.test('with enabledad an address that somebody else on the bridge has is refuse
     await network.del('c1');
   });
 });
+
+t.test('one container publishes the same port through two networks', { skip }, async (t) => {
+  await withHost(t, async (host) => {
+    const ports = [{ hostPort: 8080, containerPort: 80, protocol: 'tcp' }];
+    const a = new Network(host, { name: 'a' });
+    const b = new Network(host, { name: 'b' });
+    const place = await host.container('c1');
+    const first = await a.add('c1', { ports, ifname: 'eth0' });
+    const second = await b.add('c1', { ports, ifname: 'eth1' });
+    await serve(place, 'tcp', 80);
+    t.match(await ask(host.outside, 'tcp', world.host4, 8080), { from: 'c1' });
+    const [{ address = '' } = {}] = first.ips ?? [];
+    t.match(JSON.stringify(await host.nft()), address.split('/')[0], 'by the first');
+    await host.container('c2');
+    t.match(
+      await b.run('ADD', 'c2', { ports }),
+      { code: 1, json: { code: 102, msg: /a\/c1\/eth0/ } },
+      'another container is refused',
+    );
+    await a.del('c1', { ifname: 'eth0' });
+    t.match(await ask(host.outside, 'tcp', world.host4, 8080), { from: 'c1' }, 'the second has taken over');
+    t.equal(await b.check('c1', second, { ifname: 'eth1' }), undefined);
+    t.match(
+      await b.run('ADD', 'c2', { ports }),
+      { code: 1, json: { code: 102, msg: /b\/c1\/eth1/ } },
+      'and holds it',
+    );
+    await b.del('c1', { ifname: 'eth1' });
+    t.same(await host.nft(), []);
+    await b.add('c2', { ports });
+  });
+});

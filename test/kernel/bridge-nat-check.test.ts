@@ -27,8 +27,13 @@ const DAMAGES: readonly Damage[] = [
   },
   {
     what: 'MTU',
-    command: (_, place) => place.must(['ip', 'link', 'set', 'eth0', 'mtu', '1280']),
-    complaint: /eth0 has MTU 1280, not 1500/,
+    command: (_, place) => place.must(['ip', 'link', 'set', 'eth0', 'mtu', '1600']),
+    complaint: /eth0 has MTU 1600, not 1500/,
+  },
+  {
+    what: 'MTU of the host end',
+    command: (host, _, name) => host.must(['ip', 'link', 'set', name, 'mtu', '1400']),
+    complaint: /has MTU 1400, not 1500/,
   },
   {
     what: 'IPv4 address',
@@ -207,5 +212,21 @@ t.test('rules that somebody flushed come back with the next container', { skip }
     await network.container('c2');
     t.match(await ask(host.outside, 'tcp', world.host4, 8080), { from: 'c1' });
     t.equal(await network.check('c1', c1.result, { ports: PORTS }), undefined);
+  });
+});
+
+t.test('what later plugins of the chain change is theirs', { skip }, async (t) => {
+  await withHost(t, async (host) => {
+    const network = new Network(host, DUAL_STACK);
+    const { place, result } = await network.container('c1');
+    await place.must(['ip', 'link', 'set', 'eth0', 'mtu', '1400', 'address', '02:00:00:00:00:77']);
+    t.match(
+      await network.check('c1', result),
+      /eth0 has MAC 02:00:00:00:00:77/,
+      'nobody told of the new MAC address',
+    );
+    const interfaces =
+      result.interfaces?.map((each) => (each.sandbox ? { ...each, mac: '02:00:00:00:00:77' } : each)) ?? [];
+    t.equal(await network.check('c1', { ...result, interfaces }), undefined);
   });
 });

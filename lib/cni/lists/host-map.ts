@@ -4,7 +4,16 @@
  *
  * Names come from the containers' configurations: the first container to have one keeps it, the others are under their ids.
  */
-import { closeSync, constants, fchmodSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  fchmodSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  writeSync,
+} from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { isErrno } from '../../base/errors.ts';
 import { withFileLock } from '../../system/lock.ts';
@@ -18,7 +27,8 @@ export const HOST_MAP = '/run/netmoor/hosts';
 /** The argument by which plugins too learn a container's name (podman, containerd and CRI-O send it). */
 export const NAME_ARGUMENT = 'K8S_POD_NAME';
 
-const HEADER = '# Containers attached by netmoor: address, names, attachment. Written anew at each change; may be deleted.\n';
+const HEADER =
+  '# Containers attached by netmoor: address, names, attachment. Written anew at each change; may be deleted.\n';
 
 interface Line {
   readonly address: string;
@@ -29,20 +39,31 @@ interface Line {
 
 /** A container's own addresses: those on an interface inside it, or on one that is not told. */
 export function containerAddresses({ ips, interfaces }: CniResult): string[] {
-  const inside = ips.filter((ip) => ip.interface === undefined || interfaces[ip.interface]?.sandbox !== undefined);
+  const inside = ips.filter(
+    (ip) => ip.interface === undefined || interfaces[ip.interface]?.sandbox !== undefined,
+  );
   return inside.map(({ address }) => address.replace(/\/.*$/, ''));
 }
 
 function isName(text: string): boolean {
-  return text.length <= 253 && /^[a-zA-Z0-9]([a-zA-Z0-9_.-]*[a-zA-Z0-9])?$/.test(text) && !/^localhost$|\.localhost$|^[\d.]+$/i.test(text);
+  return (
+    text.length <= 253 &&
+    /^[a-zA-Z0-9]([a-zA-Z0-9_.-]*[a-zA-Z0-9])?$/.test(text) &&
+    !/^localhost$|\.localhost$|^[\d.]+$/i.test(text)
+  );
 }
 
 function linesOf(cached: CachedAttachment, world: World): Line[] {
   const { result, origin, args, containerId, file } = cached;
-  if (result === undefined || origin === undefined || origin.unfinished || origin.bootId !== world.bootId) return [];
+  if (result === undefined || origin === undefined || origin.unfinished || origin.bootId !== world.bootId)
+    return [];
   const names = [args.get(NAME_ARGUMENT) ?? '', containerId].filter(isName);
   const distinct = names.filter((name, index) => names.indexOf(name) === index);
-  return containerAddresses(result).map((address) => ({ address, names: distinct, attachment: basename(file) }));
+  return containerAddresses(result).map((address) => ({
+    address,
+    names: distinct,
+    attachment: basename(file),
+  }));
 }
 
 /** Lines that are not as we write them do not count. */
@@ -56,7 +77,10 @@ function parseMap(text: string): Line[] {
 /** `added` behind `present`, without the names that `present` has. */
 function merge(present: readonly Line[], added: readonly Line[]): Line[] {
   const taken = new Set(present.flatMap(({ names }) => names.map((name) => name.toLowerCase())));
-  const kept = added.map((line) => ({ ...line, names: line.names.filter((name) => !taken.has(name.toLowerCase())) }));
+  const kept = added.map((line) => ({
+    ...line,
+    names: line.names.filter((name) => !taken.has(name.toLowerCase())),
+  }));
   return [...present, ...kept.filter(({ names }) => names.length > 0)];
 }
 
@@ -71,10 +95,18 @@ function readMap(file: string): Line[] | undefined {
 
 function replaceMap(file: string, lines: readonly Line[]): void {
   const draft = `${file}.new`;
-  const fd = openSync(draft, constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW, 0o644);
+  const fd = openSync(
+    draft,
+    constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW,
+    0o644,
+  );
   try {
     fchmodSync(fd, 0o644);
-    const text = HEADER + lines.map(({ address, names, attachment }) => `${address}\t${names.join(' ')}\t# ${attachment}\n`).join('');
+    const text =
+      HEADER +
+      lines
+        .map(({ address, names, attachment }) => `${address}\t${names.join(' ')}\t# ${attachment}\n`)
+        .join('');
     const content = Buffer.from(text);
     for (let written = 0; written < content.length; ) written += writeSync(fd, content, written);
   } finally {
@@ -86,7 +118,14 @@ function replaceMap(file: string, lines: readonly Line[]): void {
 /** The map made from nothing but the cached results, oldest names first. */
 function rebuilt(world: World): Line[] {
   const containers = Map.groupBy(allCachedAttachments(world), ({ containerId }) => containerId);
-  return [...containers.values()].reduce<Line[]>((lines, cached) => merge(lines, cached.flatMap((each) => linesOf(each, world))), []);
+  return [...containers.values()].reduce<Line[]>(
+    (lines, cached) =>
+      merge(
+        lines,
+        cached.flatMap((each) => linesOf(each, world)),
+      ),
+    [],
+  );
 }
 
 /**
@@ -102,6 +141,12 @@ export function refreshHostMap(containerId: string, world: World, file = HOST_MA
     const owned = new Set(own.map((cached) => basename(cached.file)));
     const alive = new Set(world.files.list(world.resultsDirectory));
     const others = present.filter(({ attachment }) => alive.has(attachment) && !owned.has(attachment));
-    replaceMap(file, merge(others, own.flatMap((cached) => linesOf(cached, world))));
+    replaceMap(
+      file,
+      merge(
+        others,
+        own.flatMap((cached) => linesOf(cached, world)),
+      ),
+    );
   });
 }
