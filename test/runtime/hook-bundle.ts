@@ -98,7 +98,7 @@ cat ${directory}/config.json`);
  * Forwarding stays on once a network needed it, and the kernel's subnet-router anycast routes come with it: it is on beforehand.
  * crun refuses a host on which both versions of control groups are mounted.
  */
-const PREPARE = `
+export const PREPARE = `
 echo 1 > /proc/sys/net/ipv4/ip_forward
 echo 1 > /proc/sys/net/ipv6/conf/all/forwarding
 [ ! -d /sys/fs/cgroup/unified ] || umount /sys/fs/cgroup/unified`;
