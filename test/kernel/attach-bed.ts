@@ -1,7 +1,7 @@
 /** The `netmoor` command in a private host, with networks to choose from. */
 import { OWN_PLUGINS, REFERENCE_PLUGINS } from './harness-cni.ts';
 import type { Outcome } from './harness-process.ts';
-import { without } from './harness.ts';
+import { until, without } from './harness.ts';
 import type { CniJson, Host, Snapshot } from './harness.ts';
 
 export const NETMOOR = `${OWN_PLUGINS}/netmoor`;
@@ -50,8 +50,16 @@ export const FORWARDING = {
   prepare: 'echo 1 > /proc/sys/net/ipv4/ip_forward\necho 1 > /proc/sys/net/ipv6/conf/all/forwarding\n',
 };
 
+/** Addresses are being looked for duplicates of; their routes come afterwards. */
+async function isSettled(host: Host): Promise<boolean> {
+  const tentative =
+    'ip -6 address show tentative\nfor name in $(ip netns list | cut -d" " -f1); do ip -n $name -6 address show tentative; done';
+  return (await host.shell(tentative)) === '';
+}
+
 /** A whole dump of the host, but for what is meant to stay. */
 export async function stateOf(host: Host): Promise<Snapshot> {
+  await until(() => isSettled(host), 'duplicate address detection is over');
   const ignoreFiles = new RegExp(`${STAYING.source}|${REFERENCE.source}`);
   return without(await host.snapshot({ ignoreFiles }), 'sysctls');
 }

@@ -5,6 +5,8 @@ import { lacking, withHost } from './harness.ts';
 
 const HASH = '0123456789abcdef'.repeat(4);
 
+t.setTimeout(180_000);
+
 const skip = lacking() ?? false;
 
 t.test('exec', { skip }, async (t) => {

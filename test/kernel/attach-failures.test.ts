@@ -10,11 +10,16 @@ import {
   detach,
   endingIn,
   mixed,
+  must,
   netmoor,
+  reference,
   scripted,
   stateOf,
+  withoutReference,
 } from './attach-bed.ts';
 import { lacking, until, withHost, without } from './harness.ts';
+
+t.setTimeout(180_000);
 
 const skip = lacking() ?? false;
 
@@ -209,6 +214,50 @@ t.test('a container that is gone, and another one under its name', { skip }, asy
         without(before, 'processes'),
         'after a restart of the host',
       );
+    },
+    FORWARDING,
+  );
+});
+
+t.test('netmoor gc clears away what nobody detached', { skip }, async (t) => {
+  await withHost(
+    t,
+    async (host) => {
+      scripted(
+        host,
+        'slow',
+        'cat > /dev/null\n[ $CNI_COMMAND = ADD ] || exit 0\n: > /run/waiting\nexec sleep 1000',
+      );
+      define(host, { back, reference, slow: endingIn('slow', 'slow') });
+      await host.container('alive');
+      await attach(host, '--netns', 'alive', 'back');
+      const state = async () => without(await stateOf(host), 'processes');
+      const before = await state();
+      const held = () => host.must(['find', '/var/lib/cni/networks/reference', '-name', '10.*']);
+
+      const [gone] = await attach(host, ...PATHS, '--create', 'gone', 'reference', 'netmoor');
+      const ends = (gone?.result.interfaces ?? []).filter(({ sandbox }) => sandbox === undefined);
+      await host.removeContainer('gone');
+      const veth = ends.at(-1)?.name ?? '';
+      await until(async () => (await host.run(['ip', 'link', 'show', veth])).code !== 0, `${veth} is gone`);
+      t.match(await must(host, 'gc'), /reference\/gone\/eth0: its interface \S+ is gone/);
+      // Its bridge stays, and what it masqueraded: the reference leaves them behind when the namespace is gone.
+      t.strictSame(withoutReference(await state()), withoutReference(before), 'of plugins of others, too');
+      t.equal(await held(), '', 'host-local holds no address');
+      const between = await state();
+
+      const running = host.start([NETMOOR, 'attach', ...PATHS, '--netns', 'alive', 'slow']);
+      await until(
+        async () => (await host.run(['test', '-e', '/run/waiting'])).code === 0,
+        'the slow plugin runs',
+        10_000,
+      );
+      t.match(await must(host, 'gc'), /nothing to collect/, 'what is being attached is let alone');
+      await running.stop();
+      await host.must(['rm', '/run/waiting']);
+      t.match(await must(host, 'gc'), /slow\/alive\/eth1: what was attaching it died/);
+      t.strictSame(await state(), between);
+      t.match(await must(host, 'gc'), /nothing to collect/, 'and what lives is let alone');
     },
     FORWARDING,
   );

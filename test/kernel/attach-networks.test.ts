@@ -16,6 +16,8 @@ import {
 } from './attach-bed.ts';
 import { ask, lacking, serve, withHost, world } from './harness.ts';
 
+t.setTimeout(180_000);
+
 const skip = lacking() ?? false;
 
 t.test('the default network needs no configuration', { skip }, async (t) => {
