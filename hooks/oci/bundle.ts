@@ -21,6 +21,8 @@ export interface Mount {
 export interface Bundle {
   readonly directory: string;
   readonly hasNetworkNamespace: boolean;
+  /** The namespace that the container joins; undefined when it gets a new one. */
+  readonly netns?: string;
   /** Absolute; undefined when config.json names none (a virtual machine). */
   readonly rootfs?: string;
   readonly hostname?: string;
@@ -45,9 +47,11 @@ export function readBundle(directory: string, { files }: Pick<World, 'files'>): 
   const input: unknown = parseJsonObject(content, file);
   if (!validate(input)) throw schemaProblem(configSchema, validate.errors, input, 'config.json');
   const { root, hostname, mounts = [], linux } = input;
+  const network = (linux?.namespaces ?? []).find(({ type }) => type === 'network');
   return {
     directory,
-    hasNetworkNamespace: (linux?.namespaces ?? []).some(({ type }) => type === 'network'),
+    hasNetworkNamespace: network !== undefined,
+    ...(network?.path ? { netns: network.path } : {}),
     mounts: mounts.map((mount) => readMount(mount, directory)),
     ...(root === undefined ? {} : { rootfs: posix.resolve(directory, root.path) }),
     ...(hostname ? { hostname } : {}),

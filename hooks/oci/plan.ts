@@ -14,8 +14,8 @@ import type { Bundle } from './bundle.ts';
 import { readHookConfig } from './config.ts';
 import type { HookConfig } from './config.ts';
 import { parseEnvFile } from './env-file.ts';
-import { findSandbox } from './sandbox.ts';
-import type { Sandbox } from './sandbox.ts';
+import { addressOf, findSandbox } from './sandbox.ts';
+import type { Address, Sandbox } from './sandbox.ts';
 import { pathOf } from './task.ts';
 import type { Task } from './task.ts';
 
@@ -60,7 +60,7 @@ function dnsCapability(dns: Dns): JsonObject {
   };
 }
 
-function attachmentOf(task: Task, config: HookConfig, sandbox: Sandbox, network: NamedNetwork): Attachment {
+function attachmentOf(task: Task, config: HookConfig, sandbox: Address, network: NamedNetwork): Attachment {
   const name: [string, string][] = config.hostname === undefined ? [] : [[NAME_ARGUMENT, config.hostname]];
   return {
     ...sandbox,
@@ -87,9 +87,10 @@ export function makePlan(task: Task): Plan {
   const sandbox = findSandbox(state.pid, world);
   const config = readHookConfig(state.annotations, flags, readVariables(task));
   const directories = flags.confDirs.length > 0 ? flags.confDirs : CONFIG_DIRECTORIES;
+  const address = addressOf(sandbox, bundle?.netns, world);
   const networks = config.networks.map((network) => ({
     list: findNetworkList(network.name, directories, world),
-    attachment: attachmentOf(task, config, sandbox, network),
+    attachment: attachmentOf(task, config, address, network),
   }));
   return { config, bundle, sandbox, networks };
 }

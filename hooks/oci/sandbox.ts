@@ -14,6 +14,9 @@ export interface Sandbox {
   readonly process: ProcessIdentity;
 }
 
+/** `process` is there when the path leads through it. */
+export type Address = Omit<Sandbox, 'process'> & Partial<Pick<Sandbox, 'process'>>;
+
 function gone(pid: number): NetmoorError {
   return new NetmoorError(
     'bad-netns',
@@ -44,4 +47,28 @@ export function findSandbox(pid: number, world: World): Sandbox {
 /** Throws NetmoorError('bad-netns') when the container ended meanwhile. */
 export function requireAlive({ process }: Sandbox, world: World): void {
   if (world.processIdentity(process.pid)?.started !== process.started) throw gone(process.pid);
+}
+
+/**
+ * How plugins are to reach the sandbox: through the container's process, which the namespace ends with; or, when the container
+ * has joined a namespace that outlives it, by the path of that one, so that detaching finds the way, too.
+ */
+export function addressOf(
+  { netns, netnsId, process }: Sandbox,
+  joined: string | undefined,
+  world: World,
+): Address {
+  const path = joined?.startsWith('/') && leadsTo(joined, netnsId, world) ? joined : undefined;
+  return path === undefined ? { netns, netnsId, process } : { netns: path, netnsId };
+}
+
+function leadsTo(path: string, netnsId: string, world: World): boolean {
+  try {
+    const opened = world.openNetns(path);
+    world.closeNetns(opened);
+    return opened.id === netnsId;
+  } catch (error) {
+    if (error instanceof NetmoorError && error.kind === 'bad-netns') return false;
+    throw error;
+  }
 }

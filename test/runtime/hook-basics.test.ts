@@ -127,3 +127,28 @@ for (const name of ['runc', 'crun']) {
     });
   });
 }
+
+const skipRunc = lackingFor('runc', 'busybox', 'nft');
+
+test('runc calls the hook twice when the container has no mount namespace', { skip: skipRunc }, async (t) => {
+  await withRuntimeHost(t, async (host) => {
+    const runtime = new Runtime(host, 'runc');
+    const shared = ['mount', 'pid', 'ipc', 'uts'];
+    const bundle = await makeHookBundle(host, 'c1', {
+      change: (spec) => {
+        spec.linux.namespaces = spec.linux.namespaces.filter(({ type }) => !shared.includes(type));
+        spec.mounts = [];
+        spec.root.readonly = false;
+        Object.assign(spec.linux, { maskedPaths: [], readonlyPaths: [] });
+        Object.assign(spec, { hostname: '' });
+      },
+    });
+    await host.must(['mount', '-t', 'proc', 'proc', `${bundle.rootfs}/proc`]);
+    const place = await runtime.start(bundle);
+    t.equal((await addressesOf(place, 'eth0')).length, 2);
+    t.match(await readLog(host), /c1 attached to[^]*c1 is attached already/);
+    t.equal(await countResults(host), 1);
+    await runtime.remove('c1');
+    t.equal(await countResults(host), 0);
+  });
+});
