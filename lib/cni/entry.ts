@@ -72,10 +72,13 @@ async function write(fd: number, text: string): Promise<boolean> {
 }
 
 /** Prints an answer and ends the process; a result that could not be delivered is a failure. */
-export async function finish({ exitCode, stdout, stderr }: Answer): Promise<never> {
+export async function finish(
+  { exitCode, stdout, stderr }: Answer,
+  end: (code: number) => never = (code) => process.exit(code),
+): Promise<never> {
   await write(STDERR, stderr);
   const delivered = await write(STDOUT, stdout);
-  process.exit(delivered ? exitCode : exitCode || 1);
+  return end(delivered ? exitCode : exitCode || 1);
 }
 
 /** Runs this process as the plugin that `load` imports. */
@@ -85,5 +88,6 @@ export async function runPlugin(load: () => Promise<Plugin>): Promise<never> {
   const plugin = await load();
   const { dispatch } = await import('./dispatch.ts');
   const { realWorld } = await import('./real-world.ts');
-  return finish(await dispatch(plugin, { environment: process.env, readStdin }, realWorld()));
+  const { exitNow } = await import('../system/process.ts');
+  return finish(await dispatch(plugin, { environment: process.env, readStdin }, realWorld()), exitNow);
 }

@@ -119,6 +119,11 @@ export class Libc {
     return Libc.#shared;
   }
 
+  /** libc when something has loaded it already. */
+  static get loaded(): Libc | undefined {
+    return Libc.#shared;
+  }
+
   /** Calls `signature` (a C prototype); the result as a number, -1 meaning failure as libc has it. */
   call(signature: string, ...args: unknown[]): number {
     let foreign = this.#functions.get(signature);

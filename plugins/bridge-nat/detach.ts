@@ -45,13 +45,16 @@ function removeOwnLinks(host: Host, key: AttachmentKey, hostIfname?: string): vo
   );
 }
 
+/** An attachment's own rules, whoever else there is. */
+const NOT_LAST = { ofNetwork: false, onBridge: false, ofAll: false };
+
 /**
  * What goes with the last attachment of a network, of a bridge, of the host. Called inside the transaction that forgets
  * the record: an attachment that begins meanwhile waits for it, and then makes what it needs anew.
  */
-function removeShared(host: Host, tx: StoreTransaction, record: AttachmentRecord): void {
+function removeShared(host: Host, tx: StoreTransaction, record: AttachmentRecord, rulesToo: boolean): void {
   const last = soleAttachment(tx, record);
-  removeAttachment(host.netfilter, rulesOf(record), last);
+  if (rulesToo || last.ofNetwork || last.onBridge) removeAttachment(host.netfilter, rulesOf(record), last);
   if (last.onBridge) leaveBridge(host, record, ownLinks(host, record, record.hostIfname));
   removeOwnLinks(host, record, record.hostIfname);
   // The record of a network whose bridge stays is what tells that bridge from one left behind.
@@ -120,15 +123,21 @@ export function detach(host: Host, record: AttachmentRecord): UndoFailure[] {
   host.step('detach: marked');
   attempt('give its addresses back', () => host.releaseDelegated(record));
   host.step('detach: addresses given back');
-  // The last one's interfaces go together with the bridge, under the lock; any other's need not keep others waiting.
+  // The last one's rules and interfaces go together with tables and bridge, under the lock; any other's keep nobody waiting.
+  // Rules before interfaces: the kernel takes deleted elements apart in the background (nf_tables_trans_destroy_work), closing
+  // a netfilter socket waits for that, and deleting an interface waits as long for its own: so the two run side by side.
   const last = host.store.read((tx) => soleAttachment(tx, record).onBridge);
-  if (!last) attempt('delete its interfaces', () => removeOwnLinks(host, record, record.hostIfname));
+  if (!last) {
+    attempt('remove its rules', () => removeAttachment(host.netfilter, rulesOf(record), NOT_LAST));
+    host.step('detach: rules removed');
+    attempt('delete its interfaces', () => removeOwnLinks(host, record, record.hostIfname));
+  }
   host.step('detach: interfaces seen to');
   attempt('forget it', () => {
     if (failures.length > 0) return;
     host.store.write((tx) => {
-      removeShared(host, tx, record);
-      host.step('detach: rules removed');
+      removeShared(host, tx, record, last);
+      host.step('detach: shared things seen to');
       tx.removeAttachment(record);
       takeOver(tx, host.netfilter, record);
     });
