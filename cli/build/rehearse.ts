@@ -6,8 +6,9 @@ import { createHash } from 'node:crypto';
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { answerHook } from '../../hooks/oci/main.ts';
 import type { dispatch } from '../../lib/cni/dispatch.ts';
 import type { realWorld } from '../../lib/cni/real-world.ts';
 import type { Plugin } from '../../lib/cni/plugin.ts';
@@ -18,6 +19,7 @@ interface SecondStage {
   'lib/cni/dispatch.ts': () => { dispatch: typeof dispatch };
   'lib/cni/real-world.ts': () => { realWorld: typeof realWorld };
   'plugins/bridge-nat/main.ts': () => { bridgeNat: Plugin };
+  'hooks/oci/main.ts': () => { answerHook: typeof answerHook };
 }
 
 /** The program asks whether it is a single executable, and for its assets: here it is one. */
@@ -77,12 +79,42 @@ function callOf(
   };
 }
 
+/** What netmoor-hook writes beside the lease store; below /var/lib, which is private here. */
+const BUNDLE = '/var/lib/rehearsal';
+
+/** The hook as a container runtime calls it, with a bundle that asks for what most ask for. */
+function hookOf(
+  stage: SecondStage,
+  container: ChildProcess,
+  number: number,
+): (status: string) => Promise<void> {
+  const { answerHook } = stage['hooks/oci/main.ts']();
+  const config = { root: { path: 'rootfs' }, linux: { namespaces: [{ type: 'network' }] } };
+  mkdirSync(`${BUNDLE}/rootfs/etc`, { recursive: true });
+  writeFileSync(`${BUNDLE}/config.json`, JSON.stringify(config));
+  const annotations = {
+    'netmoor/networks': 'netmoor:eth1',
+    'netmoor/ports': `${8090 + number}:80/tcp`,
+    'netmoor/hostname': `rehearsal-${number}`,
+  };
+  const state = { ociVersion: '1.0', id: `hook-${number}`, bundle: BUNDLE, annotations };
+  return async (status) => {
+    const pid = status === 'created' ? container.pid : 0;
+    const stdin = Buffer.from(JSON.stringify({ ...state, status, pid }));
+    const input = { args: ['--log', `${BUNDLE}/log`], stdin };
+    const answer = await answerHook(input, { hostMap: `${BUNDLE}/hosts` });
+    if (answer.stderr !== '') throw new Error(`the hook failed: ${answer.stderr}`);
+  };
+}
+
 /** Two containers come and go: the second finds the bridge, the last takes it along. */
 async function rehearse(stage: SecondStage): Promise<void> {
   const containers = [await startContainer(), await startContainer()];
   try {
     const calls = containers.map((container, number) => callOf(stage, container, number));
     for (const command of ['ADD', 'CHECK', 'DEL']) for (const call of calls) await call(command);
+    const hooks = containers.map((container, number) => hookOf(stage, container, number));
+    for (const status of ['created', 'stopped']) for (const hook of hooks) await hook(status);
   } finally {
     for (const container of containers) container.stdin?.end();
   }

@@ -6,7 +6,7 @@
 import { writeSync } from 'node:fs';
 import { isatty } from 'node:tty';
 import { readStdin } from '../../lib/cni/entry.ts';
-import type { HookAnswer } from './hook.ts';
+import type { HookAnswer, HookInput, HookSurroundings } from './hook.ts';
 
 export interface HookInvocation {
   /** The arguments behind the program's name. */
@@ -26,17 +26,21 @@ function finish({ exitCode, stderr }: HookAnswer): never {
   process.exit(exitCode);
 }
 
+/** One call in the real world; `changes` to it are for who rehearses. */
+export async function answerHook(
+  input: HookInput,
+  changes: Partial<HookSurroundings> = {},
+): Promise<HookAnswer> {
+  const { runHookWith } = await import('./hook.ts');
+  const { inProcess } = await import('../../plugins/in-process.ts');
+  const { realWorld } = await import('../../lib/cni/real-world.ts');
+  return runHookWith(input, { world: realWorld(), ours: inProcess, ...changes });
+}
+
 /** Runs this process as the hook. */
 export async function runHook({ args }: HookInvocation): Promise<never> {
   const stdin = isatty(STDIN) ? Buffer.alloc(0) : await readStdin();
-  if (args.includes('--help')) {
-    const { USAGE } = await import('./usage.ts');
-    return finish({ exitCode: 0, stderr: USAGE });
-  }
-  const [{ runHookWith }, { inProcess }, { realWorld }] = [
-    await import('./hook.ts'),
-    await import('../../plugins/in-process.ts'),
-    await import('../../lib/cni/real-world.ts'),
-  ];
-  return finish(await runHookWith({ args, stdin }, { world: realWorld(), ours: inProcess }));
+  if (!args.includes('--help')) return finish(await answerHook({ args, stdin }));
+  const { USAGE } = await import('./usage.ts');
+  return finish({ exitCode: 0, stderr: USAGE });
 }
