@@ -14,10 +14,11 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { runPlugin } from './harness-cni.ts';
 import type { CniAnswer, CniCall, CniCommand } from './harness-cni.ts';
-import { Holder, OUTSIDE } from './harness-holder.ts';
+import { Holder, OUTSIDE, world } from './harness-holder.ts';
 import type { HolderOptions } from './harness-holder.ts';
 import { Place } from './harness-place.ts';
 import { snapshot } from './harness-snapshot.ts';
+import { until } from './harness-until.ts';
 import type { Snapshot, SnapshotOptions } from './harness-snapshot.ts';
 
 export { world } from './harness-holder.ts';
@@ -114,7 +115,11 @@ export class Host extends Place {
 
 /** Opens a host; the caller closes it. */
 export async function openHost(options?: HolderOptions): Promise<Host> {
-  return new Host(await Holder.start(options));
+  const host = new Host(await Holder.start(options));
+  // The carrier comes a moment after both ends are up (linkwatch): a dump taken before would differ from one taken after.
+  const operstate = async () => (await host.ip('link', 'show', 'dev', world.uplink))[0]?.['operstate'];
+  await until(async () => (await operstate()) === 'UP', 'carrier of the uplink');
+  return host;
 }
 
 /** Runs `body` with a fresh host and removes the host afterwards, come what may; on failure its state is told to `t`. */
