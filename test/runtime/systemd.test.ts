@@ -93,7 +93,11 @@ async function service(t: Test, machine: Machine): Promise<void> {
     'the service is there again',
     10_000,
   );
-  t.equal(await machine.fetch(8080), 'this is web\n', 'in the same network');
+  // The process is there before it listens.
+  await until(
+    async () => (await machine.fetch(8080)) === 'this is web\n',
+    'the new process answers in the same network',
+  );
 
   await machine.must('systemctl', 'stop', 'webserver@web');
   await until(
