@@ -1,5 +1,5 @@
 /** netmoor-hook when something goes wrong: the container does not start, one line says why, and nothing is left behind. */
-import { test } from 'tap';
+import { t, test } from 'tap';
 import { OWN_PLUGINS, REFERENCE_PLUGINS } from '../kernel/harness-cni.ts';
 import { ask, serve, until, world } from '../kernel/harness.ts';
 import type { Host } from '../kernel/harness.ts';
@@ -16,6 +16,8 @@ import {
 import { lackingFor } from './lacking.ts';
 import { stateOf } from './states.ts';
 import { addressesOf } from './traffic.ts';
+
+t.setTimeout(300_000);
 
 const NETMOOR = `${OWN_PLUGINS}/netmoor`;
 const PLUGINS = '/run/plugins';

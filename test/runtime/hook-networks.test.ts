@@ -1,5 +1,5 @@
 /** netmoor-hook with several networks, of our plugins and of others, with files to write, in namespaces of every origin. */
-import { test } from 'tap';
+import { t, test } from 'tap';
 import { REFERENCE_PLUGINS } from '../kernel/harness-cni.ts';
 import { ask, serve, world } from '../kernel/harness.ts';
 import type { Host } from '../kernel/harness.ts';
@@ -14,6 +14,8 @@ import {
 import { lackingFor } from './lacking.ts';
 import { stateOf } from './states.ts';
 import { addressesOf } from './traffic.ts';
+
+t.setTimeout(300_000);
 
 const IGNORED = new RegExp(`${HOOK_FILES.source}|^\\S /etc/cni/net.d|^\\S /run/(victim|elsewhere)`);
 

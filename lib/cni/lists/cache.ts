@@ -135,7 +135,7 @@ export function allCachedAttachments(world: World): CachedAttachment[] {
 }
 
 /** eth2 before eth10. */
-function byInterface({ ifname: a }: CachedAttachment, { ifname: b }: CachedAttachment): number {
+export function byInterface({ ifname: a }: CachedAttachment, { ifname: b }: CachedAttachment): number {
   return a.length - b.length || (a < b ? -1 : 1);
 }
 

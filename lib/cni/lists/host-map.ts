@@ -19,7 +19,7 @@ import { isErrno } from '../../base/errors.ts';
 import { withFileLock } from '../../system/lock.ts';
 import type { CniResult } from '../result.ts';
 import type { World } from '../world.ts';
-import { allCachedAttachments, cachedAttachments } from './cache.ts';
+import { allCachedAttachments, byInterface, cachedAttachments } from './cache.ts';
 import type { CachedAttachment } from './cache.ts';
 
 export const HOST_MAP = '/run/netmoor/hosts';
@@ -115,17 +115,15 @@ function replaceMap(file: string, lines: readonly Line[]): void {
   renameSync(draft, file);
 }
 
-/** The map made from nothing but the cached results, oldest names first. */
+/** The map made from nothing but the cached results, each container's addresses in the order of its interfaces. */
 function rebuilt(world: World): Line[] {
   const containers = Map.groupBy(allCachedAttachments(world), ({ containerId }) => containerId);
-  return [...containers.values()].reduce<Line[]>(
-    (lines, cached) =>
-      merge(
-        lines,
-        cached.flatMap((each) => linesOf(each, world)),
-      ),
-    [],
-  );
+  let lines: Line[] = [];
+  for (const cached of containers.values()) {
+    const own = cached.sort(byInterface).flatMap((each) => linesOf(each, world));
+    lines = merge(lines, own);
+  }
+  return lines;
 }
 
 /**
