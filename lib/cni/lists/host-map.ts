@@ -74,14 +74,20 @@ function parseMap(text: string): Line[] {
   });
 }
 
-/** `added` behind `present`, without the names that `present` has. */
-function merge(present: readonly Line[], added: readonly Line[]): Line[] {
-  const taken = new Set(present.flatMap(({ names }) => names.map((name) => name.toLowerCase())));
-  const kept = added.map((line) => ({
+/** Without the names in `taken`, lines that have no other left out; afterwards theirs are taken, too. */
+function claim(lines: readonly Line[], taken: Set<string>): Line[] {
+  const kept = lines.map((line) => ({
     ...line,
     names: line.names.filter((name) => !taken.has(name.toLowerCase())),
   }));
-  return [...present, ...kept.filter(({ names }) => names.length > 0)];
+  for (const { names } of kept) for (const name of names) taken.add(name.toLowerCase());
+  return kept.filter(({ names }) => names.length > 0);
+}
+
+/** `added` behind `present`, without the names that `present` has. */
+function merge(present: readonly Line[], added: readonly Line[]): Line[] {
+  const taken = new Set(present.flatMap(({ names }) => names.map((name) => name.toLowerCase())));
+  return [...present, ...claim(added, taken)];
 }
 
 function readMap(file: string): Line[] | undefined {
@@ -118,12 +124,10 @@ function replaceMap(file: string, lines: readonly Line[]): void {
 /** The map made from nothing but the cached results, each container's addresses in the order of its interfaces. */
 function rebuilt(world: World): Line[] {
   const containers = Map.groupBy(allCachedAttachments(world), ({ containerId }) => containerId);
-  let lines: Line[] = [];
-  for (const cached of containers.values()) {
-    const own = cached.sort(byInterface).flatMap((each) => linesOf(each, world));
-    lines = merge(lines, own);
-  }
-  return lines;
+  const taken = new Set<string>();
+  const linesFor = (cached: CachedAttachment[]): Line[] =>
+    cached.sort(byInterface).flatMap((each) => linesOf(each, world));
+  return [...containers.values()].flatMap((cached) => claim(linesFor(cached), taken));
 }
 
 /**
