@@ -2,8 +2,9 @@
  * Brings a fresh clone, and a fresh machine, to where the rest can run. Runs on whatever Node.js the machine has, before
  * anything is installed.
  *
- *   node .ci/setup.js [debian] [modules] [build]
+ *   node .ci/setup.js [root] [debian] [modules] [build]
  *
+ * root     says so, and stops, when this is not root
  * debian   the Debian packages that the tests and the benchmark use (root only)
  * modules  node_modules, when missing or older than package-lock.json
  * build    dist/bin, when missing or older than a source
@@ -97,7 +98,12 @@ function build() {
   if (built <= Math.max(...sources.map(newest))) run(NODE, ['cli/build/build.ts']);
 }
 
-const STEPS = { debian, modules, build };
+function root() {
+  if (process.geteuid() !== 0)
+    fail('This makes network namespaces, which needs root: run it as root, or with sudo.');
+}
+
+const STEPS = { root, debian, modules, build };
 
 for (const name of process.argv.slice(2)) {
   if (!Object.hasOwn(STEPS, name)) fail(`${name} is none of ${Object.keys(STEPS).join(', ')}`);
