@@ -12,7 +12,9 @@ import minimist from 'minimist';
 import { NODE } from '../../cli/build/paths.ts';
 import { plainEnvironment } from '../kernel/harness-process.ts';
 import { lacking } from '../kernel/harness.ts';
+import { withRuntimeHost } from '../runtime/hook-bundle.ts';
 import { Contender, chains } from './contender.ts';
+import { hookTable, measureHooks } from './hook.ts';
 import { comparisonTable, growthTable, plainTable } from './figures.ts';
 import type { Comparison } from './figures.ts';
 import type { Job } from './spawner.ts';
@@ -141,6 +143,8 @@ async function compare(pair: Pair, long: boolean): Promise<void> {
   }
 }
 
+const REPORTER = { comment: (...lines: unknown[]) => console.error(...lines) };
+
 async function main(): Promise<void> {
   const { long } = minimist(process.argv.slice(2), { boolean: ['long'] }) as unknown as { long: boolean };
   const missing =
@@ -153,6 +157,7 @@ async function main(): Promise<void> {
     const [reference, own] = contenders;
     if (reference === undefined || own === undefined) throw new Error('a contender is missing');
     await compare([reference, own], long);
+    await withRuntimeHost(REPORTER, async (host) => console.log(`\n${hookTable(await measureHooks(host))}`));
   } finally {
     await Promise.all(contenders.map((contender) => contender.close()));
     rmSync(states, { recursive: true });

@@ -1,7 +1,7 @@
 /** bridge-nat's ADD and DEL against the kernel's own account of what there is. */
 import t from 'tap';
 import { Conversation, ask, lacking, serve, until, withHost, without, world } from './harness.ts';
-import { DUAL_STACK, Network } from './moorings.ts';
+import { BRIDGE_NAT, DUAL_STACK, Network } from './moorings.ts';
 
 const skip = lacking() ?? false;
 
@@ -359,5 +359,53 @@ t.test('one container publishes the same port through two networks', { skip }, a
     await b.del('c1', { ifname: 'eth1' });
     t.same(await host.nft(), []);
     await b.add('c2', { ports });
+  });
+});
+
+t.test('on a host that drops what it forwards, as Docker leaves it', { skip }, async (t) => {
+  await withHost(t, async (host) => {
+    const firewall = async () =>
+      (await host.must(['iptables-nft', '-S'])) + (await host.must(['ip6tables-nft', '-S']));
+    await host.shell('iptables-nft -P FORWARD DROP\nip6tables-nft -P FORWARD DROP');
+    const before = await firewall();
+    const network = new Network(host, DUAL_STACK);
+    const ports = [{ hostPort: 8080, containerPort: 80, protocol: 'tcp' }];
+    const { place, ip4 } = await network.container('c1', { ports });
+    await serve(place, 'tcp', 80);
+    await serve(host.outside, 'tcp', 80);
+    await serve(host.outside, 'tcp', 80, { address: '::', name: 'outside6' });
+    t.match(await ask(place, 'tcp', world.internet4, 80), { from: 'outside' });
+    t.match(await ask(place, 'tcp', world.internet6, 80), { from: 'outside6' });
+    t.match(await ask(host.outside, 'tcp', world.host4, 8080), { from: 'c1' });
+    await host.outside.must(['ip', 'route', 'add', '10.77.0.0/24', 'via', world.host4]);
+    t.equal(
+      await ask(host.outside, 'tcp', ip4, 80),
+      undefined,
+      'what is not published stays behind the policy',
+    );
+    t.match(await firewall(), /-A FORWARD -i nm-harbour/, 'iptables can read what was added');
+    await network.del('c1');
+    t.equal(await firewall(), before, 'the policy and nothing else');
+  });
+});
+
+t.test('the own namespace, where CNI_NETNS_OVERRIDE says that it is meant', { skip }, async (t) => {
+  await withHost(t, async (host) => {
+    const network = new Network(host, { ipam: {} });
+    const own = '/proc/1/ns/net';
+    t.match(await network.run('ADD', 'c1', {}, {}, own), { code: 1, json: { code: 4 } });
+    const call = {
+      config: network.config,
+      containerId: 'c1',
+      ifname: 'eth0',
+      netns: own,
+      env: { CNI_NETNS_OVERRIDE: '1' },
+    };
+    t.equal((await host.cni(BRIDGE_NAT, 'ADD', call)).code, 0);
+    t.match(await host.must(['ip', 'address', 'show', 'dev', 'eth0']), /state UP/);
+    t.equal((await host.cni(BRIDGE_NAT, 'DEL', call)).code, 0);
+    t.same(await host.ip('link', 'show', 'type', 'veth').then((links) => links.map(({ ifname }) => ifname)), [
+      'uplink',
+    ]);
   });
 });
