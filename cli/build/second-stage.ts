@@ -4,9 +4,20 @@ import { evaluate } from './evaluate.ts';
 
 type Stage = Readonly<Record<string, () => unknown>>;
 
-/** What the second stage exports: its modules by their path in the source tree, each evaluated when it is first asked for. */
-export function loadSecondStage(): Stage {
-  const source = Buffer.from(getRawAsset('programs.js') as ArrayBuffer);
-  const cachedData = Buffer.from(getRawAsset('programs.cache') as ArrayBuffer);
+/** The first module that is asked for tells which program this is: the plugin has a second stage of its own (see paths.ts). */
+const PLUGIN_MODULE = 'plugins/bridge-nat/main.ts';
+
+function load(name: string): Stage {
+  const source = Buffer.from(getRawAsset(`${name}.js`) as ArrayBuffer);
+  const cachedData = Buffer.from(getRawAsset(`${name}.cache`) as ArrayBuffer);
   return evaluate(source.toString('latin1'), cachedData).exports as Stage;
+}
+
+/** Looks modules up in the second stage by their path in the source tree; each is evaluated when it is first asked for. */
+export function openSecondStage(): (module: string) => unknown {
+  let stage: Stage | undefined;
+  return (module) => {
+    stage ??= load(module === PLUGIN_MODULE ? 'bridge-nat' : 'programs');
+    return stage[module]?.();
+  };
 }

@@ -7,7 +7,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { evaluate } from '../../cli/build/evaluate.ts';
 import { NODE_FLAGS } from '../../cli/build/flags.ts';
-import { CODE_CACHE, KOFFI, NODE, PROGRAMS } from '../../cli/build/paths.ts';
+import { KOFFI, NODE, PLUGIN } from '../../cli/build/paths.ts';
 
 export type Parts = Readonly<Record<string, number>>;
 
@@ -20,8 +20,8 @@ function measureParts(): Parts {
     return result;
   };
   const [bundle, cache] = measure('read bundle and code cache', () => [
-    readFileSync(PROGRAMS, 'latin1'),
-    readFileSync(CODE_CACHE),
+    readFileSync(PLUGIN.source, 'latin1'),
+    readFileSync(PLUGIN.cache),
   ]);
   const stage = measure('compile with code cache', () => evaluate(bundle, cache));
   if (stage.rejected) throw new Error('V8 refused the code cache');
