@@ -3,7 +3,7 @@
  * links, addresses, routes, rules, permanent neighbours, queueing, the nftables ruleset (iptables-nft shows up there too),
  * sysctls, files, processes, and the same of the network inside every named namespace.
  *
- * Left out is what changes by itself: indexes and handles, counters, timers and lifetimes.
+ * Left out is what changes by itself: indexes and handles, counters, timers and lifetimes, link-local addresses.
  */
 import type { Place } from './harness-place.ts';
 
@@ -102,13 +102,21 @@ function isOwn(title: string, line: string): boolean {
 function plain(value: unknown, key: string): unknown {
   if (Array.isArray(value)) {
     const items = value
-      .filter((item) => !isObject(item) || !('metainfo' in item))
+      .filter((item) => !isObject(item) || !('metainfo' in item || isLinkLocal(item)))
       .map((item) => plain(item, 'item'));
     return UNORDERED.has(key) ? items.sort((a, b) => compare(JSON.stringify(a), JSON.stringify(b))) : items;
   }
   if (!isObject(value)) return value;
   const entries = Object.entries(value).filter(([name]) => !VOLATILE.has(name));
   return Object.fromEntries(entries.map(([name, item]) => [name, plain(item, name)]));
+}
+
+/**
+ * An address, or a route to one, that the kernel gives every interface by itself, a second or more after that came up (duplicate
+ * address detection): whether it is there yet says nothing. What is left behind shows by its link.
+ */
+function isLinkLocal({ local, dst }: Record<string, unknown>): boolean {
+  return [local, dst].some((address) => typeof address === 'string' && address.startsWith('fe80:'));
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {
