@@ -4,6 +4,7 @@
  * was named on the command line.
  */
 import { NetmoorError } from '../lib/base/errors.ts';
+import { identifyNetns } from '../lib/cni/lists/attachment.ts';
 import type { Attachment } from '../lib/cni/lists/attachment.ts';
 import { containerIdProblem } from '../lib/cni/names.ts';
 import { quote } from '../lib/cni/quote.ts';
@@ -60,16 +61,7 @@ export function deriveContainerId(path: string, id: string): string {
 
 /** Opens the namespace to learn which it is. Throws 'bad-netns', or 'own-netns' for the host's own. */
 export function sandboxAt(path: string, world: World): Required<Pick<Sandbox, 'netns' | 'netnsId'>> {
-  const opened = world.openNetns(path);
-  world.closeNetns(opened);
-  if (opened.id === world.ownNetnsId()) {
-    throw new NetmoorError(
-      'own-netns',
-      `${quote(path)} is the network namespace of the host`,
-      'give the namespace of a container',
-    );
-  }
-  return { netns: path, netnsId: opened.id };
+  return { netns: path, netnsId: identifyNetns(path, world) };
 }
 
 /** The namespace of a process, which is still the same process after a look at it. */

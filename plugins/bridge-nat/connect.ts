@@ -3,7 +3,6 @@ import { NetmoorError } from '../../lib/base/errors.ts';
 import { parsePrefix } from '../../lib/base/ip.ts';
 import type { Family } from '../../lib/base/ip.ts';
 import type { UndoStack } from '../../lib/base/undo.ts';
-import { flushUdp } from '../../lib/netlink/conntrack.ts';
 import { createVeth, findLink, linkChange, portChange, removeLink } from '../../lib/netlink/link.ts';
 import type { Link } from '../../lib/netlink/link.ts';
 import { watchLinks } from '../../lib/netlink/watch.ts';
@@ -13,7 +12,7 @@ import { ensureSysctlIfPresent } from '../../lib/system/sysctl.ts';
 import type { AttachmentRecord } from '../../ipam/record.ts';
 import type { AttachRequest } from './attach.ts';
 import { ensureBridge } from './bridge.ts';
-import { leaveBridge, soleAttachment } from './detach.ts';
+import { flushFlows, leaveBridge, soleAttachment } from './detach.ts';
 import type { Host } from './detach.ts';
 import { detailOf, prefixesOf, rulesOf } from './detail.ts';
 import { enableForwarding } from './forwarding.ts';
@@ -85,8 +84,7 @@ function writeRules(host: Host, record: AttachmentRecord, undo: UndoStack): void
   });
   addAttachment(host.netfilter, rules, everyOther);
   acceptForwarding(host.netfilter, rules.rules.bridge);
-  const udp = rules.forwards.filter((forward) => forward.protocol === 'udp');
-  if (udp.length > 0) flushUdp(host.netfilter, udp);
+  flushFlows(host, record);
 }
 
 /** What most attachments do not ask for is not even loaded for them. */

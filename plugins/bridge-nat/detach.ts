@@ -87,7 +87,8 @@ export function leaveBridge(
   releaseBridge(host.route, record.bridge, along);
 }
 
-function flushFlows(host: Host, record: AttachmentRecord): void {
+/** Ends the UDP flows of its published ports, which would go on to where they went so far. */
+export function flushFlows(host: Host, record: AttachmentRecord): void {
   const udp = rulesOf(record).forwards.filter((forward) => forward.protocol === 'udp');
   if (udp.length > 0) flushUdp(host.netfilter, udp);
 }

@@ -144,6 +144,18 @@ export async function validateAttachment(
   }
 }
 
+/** The "device:inode" of the namespace at a path. Throws 'bad-netns', or 'own-netns' for the host's own. */
+export function identifyNetns(netns: string, world: World): string {
+  const opened = world.openNetns(netns);
+  world.closeNetns(opened);
+  if (opened.id !== world.ownNetnsId()) return opened.id;
+  throw new NetmoorError(
+    'own-netns',
+    `${quote(netns)} is the network namespace of the host`,
+    'give the namespace of a container',
+  );
+}
+
 /** Throws when the path does not lead, or no longer leads, to the namespace that is meant. */
 export function requireSameNetns({ netns, netnsId, process }: Attachment, world: World): void {
   if (process !== undefined && world.processIdentity(process.pid)?.started !== process.started) {
@@ -153,16 +165,8 @@ export function requireSameNetns({ netns, netnsId, process }: Attachment, world:
       'the container ended meanwhile; start it again',
     );
   }
-  const opened = world.openNetns(netns);
-  world.closeNetns(opened);
-  if (opened.id === world.ownNetnsId()) {
-    throw new NetmoorError(
-      'own-netns',
-      `${quote(netns)} is the network namespace of the host`,
-      'give the namespace of a container',
-    );
-  }
-  if (netnsId !== undefined && opened.id !== netnsId) {
+  const id = identifyNetns(netns, world);
+  if (netnsId !== undefined && id !== netnsId) {
     throw new NetmoorError(
       'bad-netns',
       `${quote(netns)} is another namespace than before`,
