@@ -3,19 +3,22 @@ import { createHash } from 'node:crypto';
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { acceptBuiltinCaches } from './builtin-caches.ts';
 import { NODE_FLAGS } from './flags.ts';
 import { removeLibatomic } from './without-libatomic.ts';
 import { BIN, KOFFI, NODE, STAGES, START, WORK } from './paths.ts';
 
 /**
- * Node.js without debugging information, a fifth of the file (binutils may be missing, it then stays), and without libatomic,
- * which a host need not have.
+ * Node.js without debugging information, a fifth of the file (binutils may be missing, it then stays), without libatomic,
+ * which a host need not have, and with code caches that V8 accepts under our options.
  */
 function slimNode(): string {
   const slim = join(WORK, 'node');
   if (spawnSync('strip', ['-o', slim, NODE]).status !== 0) copyFileSync(NODE, slim);
   const file = readFileSync(slim);
   removeLibatomic(file);
+  if (acceptBuiltinCaches(file, NODE, NODE_FLAGS) === 0)
+    throw new Error("this Node.js keeps its modules' code caches in another form (see builtin-caches.ts)");
   writeFileSync(slim, file, { mode: 0o755 });
   return slim;
 }

@@ -1,8 +1,10 @@
 /** The one file that is installed: whatever name and way it is started by, and whatever surrounds it. */
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, linkSync, readFileSync, statSync, symlinkSync } from 'node:fs';
+import { copyFileSync, linkSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
+import { acceptBuiltinCaches } from '../../cli/build/builtin-caches.ts';
+import { NODE_FLAGS } from '../../cli/build/flags.ts';
 import { removeLibatomic } from '../../cli/build/without-libatomic.ts';
 import { BIN, NODE } from '../../cli/build/paths.ts';
 import { PROGRAMS } from '../../cli/programs.ts';
@@ -73,4 +75,25 @@ t.test('libatomic, which hosts without compilers lack, is not needed', async (t)
   removeLibatomic(file);
   t.ok(file.equals(once), 'an executable without it stays as it is');
   t.throws(() => removeLibatomic(Buffer.from('#!/bin/sh\n')), /ELF/);
+});
+
+t.test("the code caches of Node.js's own modules count under our options", async (t) => {
+  const node = readFileSync(NODE);
+  const all = acceptBuiltinCaches(node, NODE, NODE_FLAGS);
+  t.ok(all > 100, `Node.js has ${all} of them`);
+  t.equal(acceptBuiltinCaches(node, NODE, NODE_FLAGS), 0, 'and none is left behind');
+  t.equal(
+    acceptBuiltinCaches(readFileSync(join(BIN, 'netmoor')), NODE, NODE_FLAGS),
+    0,
+    'nor in the executable',
+  );
+  const usage = `const { internalBinding } = require('internal/test/binding');
+    process.getBuiltinModule('node:sqlite');
+    process.stdout.write([...internalBinding('builtins').getCacheUsage().compiledWithoutCache].join(' '));`;
+  const refused = (file: string): string =>
+    start(file, { args: ['--no-warnings', '--expose-internals', ...NODE_FLAGS, '-e', usage] }).out;
+  const ours = join(t.testdir({}), 'node');
+  writeFileSync(ours, node, { mode: 0o755 });
+  t.match(refused(NODE), /\bsqlite\b/, 'V8 refuses those of a Node.js that was left as it is');
+  t.equal(refused(ours), '', 'and takes all of ours');
 });
