@@ -6,6 +6,7 @@
 import { join, relative, resolve } from 'node:path';
 import { build } from 'esbuild';
 import type { BuildOptions, Plugin } from 'esbuild';
+import { WRAPPER } from './evaluate.ts';
 import { PLUGIN, PROGRAMS, ROOT, START } from './paths.ts';
 import type { StageFiles } from './paths.ts';
 
@@ -60,6 +61,8 @@ async function bundleStage({ name, source }: StageFiles, modules: readonly strin
     .join('\n');
   await build({
     ...OPTIONS,
+    banner: { js: WRAPPER[0] },
+    footer: { js: WRAPPER[1] },
     stdin: { contents, resolveDir: ROOT, sourcefile: `${name}.js` },
     outfile: source,
   });

@@ -1,4 +1,4 @@
-/** Evaluates a CommonJS bundle; the same text and file name for the code cache that is made here and the one that is used. */
+/** Evaluates a bundle; the same text and file name for the code cache that is made here and the one that is used. */
 import { Script } from 'node:vm';
 
 export interface Evaluated {
@@ -17,9 +17,12 @@ type Wrapper = (
   dirname: string,
 ) => void;
 
+/** What stands around a CommonJS module. Part of the bundle's text, which is long to copy at every start. */
+export const WRAPPER = ['(function (exports, require, module, __filename, __dirname) {', '})'] as const;
+
+/** `bundle` is one function expression (see WRAPPER). */
 export function evaluate(bundle: string, cachedData?: Buffer): Evaluated {
-  const text = `(function (exports, require, module, __filename, __dirname) {${bundle}\n})`;
-  const script = new Script(text, { filename: 'netmoor:programs', ...(cachedData ? { cachedData } : {}) });
+  const script = new Script(bundle, { filename: 'netmoor:programs', ...(cachedData ? { cachedData } : {}) });
   const module: { exports: unknown } = { exports: {} };
   const require = (name: string): unknown => process.getBuiltinModule(name);
   (script.runInThisContext() as Wrapper)(module.exports, require, module, 'programs.js', '/');

@@ -3,10 +3,15 @@ import { createHash } from 'node:crypto';
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { acceptBuiltinCaches } from './builtin-caches.ts';
+import { restampCaches } from './cache-marks.ts';
 import { NODE_FLAGS } from './flags.ts';
 import { removeLibatomic } from './without-libatomic.ts';
 import { BIN, KOFFI, NODE, STAGES, START, WORK } from './paths.ts';
+
+function restamp(file: Buffer, made: readonly string[]): void {
+  if (restampCaches(file, NODE, made, NODE_FLAGS) === 0)
+    throw new Error('this Node.js marks its code caches in another way (see cache-marks.ts)');
+}
 
 /**
  * Node.js without debugging information, a fifth of the file (binutils may be missing, it then stays), without libatomic,
@@ -17,8 +22,8 @@ function slimNode(): string {
   if (spawnSync('strip', ['-o', slim, NODE]).status !== 0) copyFileSync(NODE, slim);
   const file = readFileSync(slim);
   removeLibatomic(file);
-  if (acceptBuiltinCaches(file, NODE, NODE_FLAGS) === 0)
-    throw new Error("this Node.js keeps its modules' code caches in another form (see builtin-caches.ts)");
+  // Those of Node.js's own modules, made under no options. Compiling the modules of an ADD anew would cost it 2 ms.
+  restamp(file, []);
   writeFileSync(slim, file, { mode: 0o755 });
   return slim;
 }
@@ -60,10 +65,16 @@ function build(): string {
   const output = join(WORK, 'netmoor');
   // The old one may be running, under its other names.
   rmSync(output, { force: true });
-  const { status, stderr } = spawnSync(slimNode(), [...NODE_FLAGS, '--build-sea', writeSeaConfig(output)], {
+  // The first stage's code cache is made without running it: it shall contain all functions, not those alone that run at once.
+  const flags = [...NODE_FLAGS, '--no-lazy'];
+  const { status, stderr } = spawnSync(slimNode(), [...flags, '--build-sea', writeSeaConfig(output)], {
     encoding: 'utf8',
   });
   if (status !== 0) throw new Error(`node --build-sea failed:\n${stderr}`);
+  const file = readFileSync(output);
+  restamp(file, flags);
+  rmSync(output);
+  writeFileSync(output, file, { mode: 0o755 });
   return output;
 }
 

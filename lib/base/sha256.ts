@@ -35,40 +35,47 @@ function padded(message: Buffer): Buffer {
   return block;
 }
 
-/** Section 6.2.2, steps 1 to 4 for one block of 64 bytes. */
-function compress(state: Uint32Array, block: Buffer): void {
-  const words = new Uint32Array(64);
-  const at = (index: number): number => words[index] ?? 0;
-  for (let index = 0; index < 64; index++) {
-    if (index < 16) {
-      words[index] = block.readUInt32BE(index * 4);
-      continue;
-    }
-    const [early, late] = [at(index - 15), at(index - 2)];
+/** Section 6.2.2, step 1: the message schedule of one block of 64 bytes. */
+function schedule(words: Uint32Array, block: Buffer): void {
+  for (let index = 0; index < 16; index++) words[index] = block.readUInt32BE(index * 4);
+  for (let index = 16; index < 64; index++) {
+    const early = words[index - 15] ?? 0;
+    const late = words[index - 2] ?? 0;
     const sigma0 = rotate(early, 7) ^ rotate(early, 18) ^ (early >>> 3);
     const sigma1 = rotate(late, 17) ^ rotate(late, 19) ^ (late >>> 10);
-    words[index] = at(index - 16) + sigma0 + at(index - 7) + sigma1;
+    words[index] = (words[index - 16] ?? 0) + sigma0 + (words[index - 7] ?? 0) + sigma1;
   }
+}
+
+/** Steps 2 to 4. Written for the interpreter, which is all that it ever meets here: no arrays made in the loop. */
+function compress(state: Uint32Array, words: Uint32Array): void {
   let [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0, g = 0, h = 0] = state;
   for (let round = 0; round < 64; round++) {
     const sum1 = rotate(e, 6) ^ rotate(e, 11) ^ rotate(e, 25);
-    const choice = (e & f) ^ (~e & g);
-    const first = (h + sum1 + choice + (ROUNDS[round] ?? 0) + at(round)) | 0;
+    const first = (h + sum1 + ((e & f) ^ (~e & g)) + (ROUNDS[round] ?? 0) + (words[round] ?? 0)) | 0;
     const sum0 = rotate(a, 2) ^ rotate(a, 13) ^ rotate(a, 22);
-    const majority = (a & b) ^ (a & c) ^ (b & c);
-    const second = (sum0 + majority) | 0;
-    [h, g, f, e, d, c, b, a] = [g, f, e, (d + first) | 0, c, b, a, (first + second) | 0];
+    const second = (sum0 + ((a & b) ^ (a & c) ^ (b & c))) | 0;
+    h = g;
+    g = f;
+    f = e;
+    e = (d + first) | 0;
+    d = c;
+    c = b;
+    b = a;
+    a = (first + second) | 0;
   }
-  [a, b, c, d, e, f, g, h].forEach((word, index) => {
-    state[index] = (state[index] ?? 0) + word;
-  });
+  for (const [index, word] of [a, b, c, d, e, f, g, h].entries()) state[index] = (state[index] ?? 0) + word;
 }
 
 /** The 32 bytes of the digest of a text in UTF-8. */
 export function sha256(text: string): Buffer {
   const state = Uint32Array.from(START);
   const message = padded(Buffer.from(text));
-  for (let at = 0; at < message.length; at += 64) compress(state, message.subarray(at, at + 64));
+  const words = new Uint32Array(64);
+  for (let at = 0; at < message.length; at += 64) {
+    schedule(words, message.subarray(at, at + 64));
+    compress(state, words);
+  }
   const digest = Buffer.alloc(32);
   for (const [index, word] of state.entries()) digest.writeUInt32BE(word, index * 4);
   return digest;

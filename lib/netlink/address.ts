@@ -1,5 +1,5 @@
 /** Interface addresses (rtnetlink(7), linux/if_addr.h). */
-import { AttrStream, putU32 } from 'netlink/dist/structs.js';
+import { AttrStream, putU32 } from './structs.ts';
 import { addressBytes, addressFromBytes, lastAddress } from '../base/ip.ts';
 import type { Prefix } from '../base/ip.ts';
 import { Attributes, DecodeError } from './attributes.ts';

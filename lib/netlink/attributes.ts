@@ -1,5 +1,5 @@
 /** Reading netlink attributes (linux/netlink.h struct nlattr) with bounds; writing goes through the netlink package's AttrStream. */
-import { parseAttributes } from 'netlink/dist/structs.js';
+import { parseAttributes } from './structs.ts';
 
 export class DecodeError extends Error {
   override readonly name = 'DecodeError';

@@ -3,7 +3,7 @@
  * flow, and a UDP flow lasts as long as somebody keeps sending: without this, a client's packets would go on to where they
  * went before the port was published, or to a container that is gone.
  */
-import { formatAttribute } from 'netlink/dist/structs.js';
+import { formatAttribute } from './structs.ts';
 import { addressFromBytes, formatAddress, sameAddress } from '../base/ip.ts';
 import type { Address, Family } from '../base/ip.ts';
 import { listAddresses } from './address.ts';

@@ -2,7 +2,7 @@
  * Intermediate functional blocks (drivers/net/ifb.c): what is redirected to one passes its queueing discipline and then goes on
  * as if it came from where it was taken. Thus the traffic that enters by an interface can wait in a queue.
  */
-import { AttrStream, putU32 } from 'netlink/dist/structs.js';
+import { AttrStream, putU32 } from './structs.ts';
 import { DecodeError } from './attributes.ts';
 import { IFF_UP, RTM_NEWLINK, findLink } from './link.ts';
 import type { Link } from './link.ts';

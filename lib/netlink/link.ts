@@ -1,5 +1,5 @@
 /** Links (rtnetlink(7), linux/if_link.h, linux/rtnetlink.h): what the kernel tells of one, and the requests that make and change one. */
-import { AttrStream, putU32 } from 'netlink/dist/structs.js';
+import { AttrStream, putU32 } from './structs.ts';
 import { isErrno } from '../base/errors.ts';
 import { formatMac, parseMac } from '../base/mac.ts';
 import { Attributes, DecodeError } from './attributes.ts';

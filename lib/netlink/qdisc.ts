@@ -1,5 +1,5 @@
 /** Queueing disciplines (tc(8), rtnetlink(7), linux/rtnetlink.h struct tcmsg, linux/pkt_sched.h). */
-import { AttrStream } from 'netlink/dist/structs.js';
+import { AttrStream } from './structs.ts';
 import { isErrno } from '../base/errors.ts';
 import { Attributes, DecodeError } from './attributes.ts';
 import { NLM_F_CREATE, NLM_F_ECHO, NLM_F_EXCL, NLM_F_REPLACE } from './socket.ts';

@@ -3,7 +3,7 @@
  * (tc-u32(8), tc-mirred(8), linux/pkt_cls.h, linux/tc_act/tc_mirred.h). u32 because it is the oldest of the classifiers, and
  * what the reference plugin needs; matchall is not built into every kernel.
  */
-import { AttrStream, formatAttribute, pad } from 'netlink/dist/structs.js';
+import { AttrStream, formatAttribute, pad } from './structs.ts';
 import { isErrno } from '../base/errors.ts';
 import { Attributes } from './attributes.ts';
 import { INGRESS_HANDLE, TCA_KIND, TCA_OPTIONS, TCMSG, tcmsg, text } from './qdisc.ts';

@@ -1,5 +1,5 @@
 /** Routes (rtnetlink(7), linux/rtnetlink.h struct rtmsg), with the metrics and scopes that CNI 1.1.0 names. */
-import { AttrStream, putU32 } from 'netlink/dist/structs.js';
+import { AttrStream, putU32 } from './structs.ts';
 import { addressBytes, addressFromBytes, bitsOf } from '../base/ip.ts';
 import type { Address, Family, Prefix } from '../base/ip.ts';
 import { isErrno } from '../base/errors.ts';

@@ -7,7 +7,7 @@
  */
 import { closeSync } from 'node:fs';
 import { constants } from 'node:os';
-import { formatMessage, parseMessages } from 'netlink/dist/structs.js';
+import { formatMessage, parseMessages } from './structs.ts';
 import { SystemError, isErrno } from '../base/errors.ts';
 import {
   AF_NETLINK,

@@ -2,8 +2,8 @@
  * The token bucket filter (tc-tbf(8), linux/pkt_sched.h TCA_TBF_*, net/sched/sch_tbf.c): what is put into the bucket, and what
  * the kernel tells of it afterwards.
  */
-import { putU32, putU64 } from 'netlink/dist/structs.js';
-import type { AttrStream } from 'netlink/dist/structs.js';
+import { putU32, putU64 } from './structs.ts';
+import type { AttrStream } from './structs.ts';
 import { DecodeError } from './attributes.ts';
 import type { Attributes } from './attributes.ts';
 

@@ -5,7 +5,7 @@ import type { Family } from '../../lib/base/ip.ts';
 import type { UndoStack } from '../../lib/base/undo.ts';
 import { createVeth, findLink, linkChange, portChange, removeLink } from '../../lib/netlink/link.ts';
 import type { Link } from '../../lib/netlink/link.ts';
-import { watchLinks } from '../../lib/netlink/watch.ts';
+import { untilLinkUp } from '../../lib/netlink/watch.ts';
 import { acceptForwarding } from '../../lib/nftables/forward.ts';
 import { addAttachment, removeAttachment } from '../../lib/nftables/table.ts';
 import { ensureSysctlIfPresent } from '../../lib/system/sysctl.ts';
@@ -116,30 +116,24 @@ export async function connect(
   if (detail.bandwidth) await limitBandwidth(host, record, link, undo);
   writeRules(host, record, undo);
   host.step('attach: rules written');
-  const watch = watchLinks();
-  try {
-    host.route.request(linkChange(link.index, { up: true }, `raise ${link.name}`));
-    const wanted = {
-      ifname: key.ifname,
-      addresses: prefixesOf(record),
-      routes: detail.routes.map(kernelRoute),
-      dad: config.enabledad,
-    };
-    if (!config.disableContainerInterface) {
-      const inside = configureInterface(sandbox, wanted, undo);
-      host.step('attach: container configured');
-      if (!watch.untilUp(link.index, LINK_UP_DEADLINE_MS, context.world.now)) {
-        throw new NetmoorError(
-          'kernel',
-          `port ${link.name} of bridge ${bridge.name} did not come up`,
-          'is the interface in the container, or the bridge, being held down?',
-        );
-      }
-      if (config.enabledad) awaitDetection(sandbox, inside, context.world.now);
-      announce(sandbox, inside, record.mac ?? '');
-    }
-  } finally {
-    watch.close();
+  host.route.request(linkChange(link.index, { up: true }, `raise ${link.name}`));
+  if (config.disableContainerInterface) return { bridge, link };
+  const wanted = {
+    ifname: key.ifname,
+    addresses: prefixesOf(record),
+    routes: detail.routes.map(kernelRoute),
+    dad: config.enabledad,
+  };
+  const inside = configureInterface(sandbox, wanted, undo);
+  host.step('attach: container configured');
+  if (!untilLinkUp(host.route, link.index, LINK_UP_DEADLINE_MS, context.world.now)) {
+    throw new NetmoorError(
+      'kernel',
+      `port ${link.name} of bridge ${bridge.name} did not come up`,
+      'is the interface in the container, or the bridge, being held down?',
+    );
   }
+  if (config.enabledad) awaitDetection(sandbox, inside, context.world.now);
+  announce(sandbox, inside, record.mac ?? '');
   return { bridge, link };
 }

@@ -1,7 +1,6 @@
 /**
- * The code caches of Node.js's own modules. They lie in its executable, made without any V8 option, and V8 accepts a code cache
- * only under the options it was made with: under ours each of them that a start needs would be compiled anew, which costs an
- * ADD two milliseconds. Their headers are therefore given the mark of our options, none of which changes what a function compiles to.
+ * The mark that a code cache carries of the V8 options it was made under: under any others V8 refuses it and compiles anew. Options
+ * that change nothing in what a function compiles to are refused like the rest, so such marks are rewritten here.
  */
 import { spawnSync } from 'node:child_process';
 
@@ -20,12 +19,17 @@ function headerUnder(node: string, flags: readonly string[]): Buffer {
 }
 
 /**
- * Changes, in `file`, the marks of all code caches made under no option to those of `flags`; how many they were. `node` is a
- * Node.js of the same version.
+ * Gives all code caches in `file` that were made under the V8 options `made` the mark of `used`; how many they were. `node` is a
+ * Node.js of the version that made them.
  */
-export function acceptBuiltinCaches(file: Buffer, node: string, flags: readonly string[]): number {
-  const found = headerUnder(node, []);
-  const wanted = headerUnder(node, flags);
+export function restampCaches(
+  file: Buffer,
+  node: string,
+  made: readonly string[],
+  used: readonly string[],
+): number {
+  const found = headerUnder(node, made);
+  const wanted = headerUnder(node, used);
   const start = found.subarray(0, 8);
   let count = 0;
   for (let at = file.indexOf(start); at !== -1; at = file.indexOf(start, at + 1)) {
