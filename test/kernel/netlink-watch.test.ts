@@ -1,0 +1,45 @@
+/** lib/netlink/watch.ts: a link that is up, one that comes up while it is waited for, and one that does not. */
+import { test } from 'tap';
+import { findLink } from '../../lib/netlink/link.ts';
+import { NetlinkSocket } from '../../lib/netlink/socket.ts';
+import { untilLinkUp } from '../../lib/netlink/watch.ts';
+import { inside } from './nftables-bed.ts';
+import { lacking, withHost } from './harness.ts';
+import type { Host } from './harness.ts';
+
+const skip = lacking() ?? false;
+
+/** Of RTNLGRP_LINK, as /proc/net/netlink shows it among the groups of a NETLINK_ROUTE socket. */
+const LISTENER = '^[0-9a-f]* 0 .* 00000001 ';
+
+/** Waits for `name`, in the host's namespace; this process does nothing else meanwhile. */
+function wait(host: Host, name: string, milliseconds: number): boolean {
+  return inside(host, () => {
+    const socket = NetlinkSocket.open('route');
+    try {
+      return untilLinkUp(socket, findLink(socket, name)?.index ?? 0, milliseconds, () => performance.now());
+    } finally {
+      socket.close();
+    }
+  });
+}
+
+test('waiting for a link', { skip }, async (t) => {
+  await withHost(t, async (host) => {
+    await host.shell('ip link add near type veth peer name far; ip link set near up');
+    t.equal(wait(host, 'near', 0), false, 'without a deadline');
+    t.equal(wait(host, 'near', 20), false, 'its other end is down all the time');
+    const raise = `for try in $(seq 20000); do
+        grep -q '${LISTENER}' /proc/net/netlink && exec ip link set far up
+      done; exit 1`;
+    const other = host.start(['sh', '-c', raise]);
+    t.equal(wait(host, 'near', 20_000), true, 'the other end goes up once somebody listens');
+    await other.stop();
+    t.equal(wait(host, 'near', 0), true, 'it is up already');
+    t.equal(
+      await host.shell(`grep -c '${LISTENER}' /proc/net/netlink || true`),
+      '0\n',
+      'nobody listens any more',
+    );
+  });
+});
