@@ -29,19 +29,24 @@ export interface Host {
   readonly releaseDelegated: (record: AttachmentRecord) => void;
 }
 
-/** The attachment's interfaces on the host, by names that only we give; a stranger's of another kind is left alone. */
-function ownLinks(host: Pick<Host, 'route'>, key: AttachmentKey, hostIfname = hostIfnameFor(key)): Link[] {
-  const links = [
-    [hostIfname, 'veth'],
-    [ifbNameFor(key), 'ifb'],
-  ].map(([name = '', kind]) => [findLink(host.route, name), kind] as const);
-  return links.flatMap(([link, kind]) => (link && link.kind === kind ? [link] : []));
+/** The links of these names, each of the kind that we give them; a stranger's of another kind is left alone. */
+function linksNamed({ route }: Pick<Host, 'route'>, names: readonly (readonly [string, string])[]): Link[] {
+  return names.flatMap(([name, kind]) => {
+    const link = findLink(route, name);
+    return link && link.kind === kind ? [link] : [];
+  });
 }
 
-function removeOwnLinks(host: Host, key: AttachmentKey, hostIfname?: string): void {
+/** The attachment's interfaces on the host. An IFB it has only when its outgoing traffic is limited. */
+function ownLinks(host: Pick<Host, 'route'>, record: AttachmentRecord): Link[] {
+  const ifb = detailOf(record).bandwidth ? [[ifbNameFor(record), 'ifb'] as const] : [];
+  return linksNamed(host, [[record.hostIfname ?? hostIfnameFor(record), 'veth'], ...ifb]);
+}
+
+function removeAll(host: Pick<Host, 'route'>, links: readonly Link[]): void {
   removeLinks(
     host.route,
-    ownLinks(host, key, hostIfname).map(({ index }) => index),
+    links.map(({ index }) => index),
   );
 }
 
@@ -50,15 +55,18 @@ const NOT_LAST = { ofNetwork: false, onBridge: false, ofAll: false };
 
 /**
  * What goes with the last attachment of a network, of a bridge, of the host. Called inside the transaction that forgets
- * the record: an attachment that begins meanwhile waits for it, and then makes what it needs anew.
+ * the record: an attachment that begins meanwhile waits for it, and then makes what it needs anew. `everything`: the
+ * attachment's own rules and interfaces are still there.
  */
-function removeShared(host: Host, tx: StoreTransaction, record: AttachmentRecord, rulesToo: boolean): void {
+function removeShared(host: Host, tx: StoreTransaction, record: AttachmentRecord, everything: boolean): void {
   const last = soleAttachment(tx, record);
-  if (rulesToo || last.ofNetwork || last.onBridge) removeAttachment(host.netfilter, rulesOf(record), last);
-  if (last.onBridge) leaveBridge(host, record, ownLinks(host, record, record.hostIfname));
-  removeOwnLinks(host, record, record.hostIfname);
+  const { keepBridge } = detailOf(record);
+  if (everything || last.ofNetwork || last.onBridge) removeAttachment(host.netfilter, rulesOf(record), last);
+  const links = everything ? ownLinks(host, record) : [];
+  if (last.onBridge && !keepBridge) leaveBridge(host, record, links);
+  else removeAll(host, links);
   // The record of a network whose bridge stays is what tells that bridge from one left behind.
-  const stays = detailOf(record).keepBridge || tx.network(record.network)?.automatic !== false;
+  const stays = keepBridge || tx.network(record.network)?.automatic !== false;
   if (last.ofNetwork && !stays) tx.removeNetwork(record.network);
 }
 
@@ -131,7 +139,7 @@ export function detach(host: Host, record: AttachmentRecord): UndoFailure[] {
   if (!last) {
     attempt('remove its rules', () => removeAttachment(host.netfilter, rulesOf(record), NOT_LAST));
     host.step('detach: rules removed');
-    attempt('delete its interfaces', () => removeOwnLinks(host, record, record.hostIfname));
+    attempt('delete its interfaces', () => removeAll(host, ownLinks(host, record)));
   }
   host.step('detach: interfaces seen to');
   attempt('forget it', () => {
@@ -150,7 +158,11 @@ export function detach(host: Host, record: AttachmentRecord): UndoFailure[] {
 
 /** DEL of something the store does not know: what only its name could have left behind is removed. */
 export function detachUnknown(host: Host, key: AttachmentKey): void {
-  removeOwnLinks(host, key);
+  const named = [
+    [hostIfnameFor(key), 'veth'],
+    [ifbNameFor(key), 'ifb'],
+  ] as const;
+  removeAll(host, linksNamed(host, named));
 }
 
 /** One error for what could not be taken down; undefined when all could. */

@@ -26,6 +26,8 @@ interface Chain {
   readonly executable: string;
   readonly plugins: readonly (Config & { readonly type: string })[];
   readonly directory: string;
+  /** What the first plugin must be told for its bridge to stay behind the last container: the reference's always does. */
+  readonly keepBridge: Config;
 }
 
 export const chains: readonly Chain[] = [
@@ -38,6 +40,7 @@ export const chains: readonly Chain[] = [
       { type: 'portmap', capabilities: { portMappings: true } },
       { type: 'firewall' },
     ],
+    keepBridge: {},
   },
   {
     name: 'netmoor',
@@ -51,6 +54,7 @@ export const chains: readonly Chain[] = [
         capabilities: { portMappings: true },
       },
     ],
+    keepBridge: { keepBridge: true },
   },
 ];
 
@@ -58,6 +62,8 @@ export class Contender {
   readonly chain: Chain;
   readonly host: Host;
   readonly spawner: Spawner;
+  /** Whether bridges stay behind their last container. */
+  bridgeStays = true;
   #containers = 0;
 
   private constructor(chain: Chain, host: Host) {
@@ -123,6 +129,7 @@ export class Contender {
       cniVersion: '1.0.0',
       name: 'bench',
       ...config,
+      ...(this.bridgeStays && plugin === this.chain.plugins[0] ? this.chain.keepBridge : {}),
       ...(capabilities === undefined ? {} : { runtimeConfig: { portMappings } }),
     });
     return {

@@ -7,11 +7,15 @@ export function median(values: readonly number[]): number {
   return values.toSorted((a, b) => a - b)[Math.floor((values.length - 1) / 2)] ?? Number.NaN;
 }
 
-/** One line of the comparison: milliseconds of both, and what share of the reference's time is to be held (design goal). */
-export interface Comparison {
-  readonly what: string;
+/** Milliseconds of both. */
+export interface Times {
   readonly reference: readonly number[];
   readonly own: readonly number[];
+}
+
+/** One line of the comparison, and what share of the reference's time is to be held (design goal). */
+export interface Comparison extends Times {
+  readonly what: string;
   readonly goal?: number;
 }
 
