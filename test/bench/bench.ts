@@ -18,6 +18,7 @@ import { hookTable, measureHooks } from './hook.ts';
 import { comparisonTable, growthTable, plainTable } from './figures.ts';
 import type { Comparison, Times } from './figures.ts';
 import type { Job } from './spawner.ts';
+import { untilQuiet } from './quiet.ts';
 import { partsOfStarts } from './startup.ts';
 
 type Pair = readonly [reference: Contender, own: Contender];
@@ -38,6 +39,7 @@ async function alternate<T>(
   measure: (contender: Contender) => Promise<T>,
 ): Promise<[T[], T[]]> {
   const results: [T[], T[]] = [[], []];
+  await untilQuiet();
   const end = performance.now() + BUDGET_MS;
   for (let round = 0; round <= rounds; round++) {
     if (round > FEWEST_ROUNDS && performance.now() > end) break;
@@ -167,7 +169,7 @@ async function compare(pair: Pair, long: boolean): Promise<void> {
   for (const target of long ? [300, 1000] : [300]) {
     await fill(pair, target - live);
     live = target;
-    const beside = await compareAttaching(pair, `beside ${live}`, 5);
+    const beside = await compareAttaching(pair, `beside ${live}`, 10);
     say(comparisonTable(beside));
     say(growthTable(second, beside, goals.growth));
   }
