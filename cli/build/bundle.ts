@@ -6,6 +6,7 @@
 import { join, relative, resolve } from 'node:path';
 import { build } from 'esbuild';
 import type { BuildOptions, Plugin } from 'esbuild';
+import { FAMILIES } from '../../lib/nftables/tables.ts';
 import { WRAPPER } from './evaluate.ts';
 import { PLUGIN, PROGRAMS, ROOT, START } from './paths.ts';
 import type { StageFiles } from './paths.ts';
@@ -53,6 +54,35 @@ function secondStage(wanted: Map<string, string>): Plugin {
   };
 }
 
+const SKELETON = join(ROOT, 'lib/nftables/skeleton.ts');
+
+/** Puts the bytes of the nftables skeleton in the place of what makes them. */
+const precomputed: Plugin = {
+  name: 'precomputed',
+  setup({ onLoad }) {
+    onLoad({ filter: /\/nftables\/skeleton\.ts$/ }, async ({ path }) => {
+      if (path !== SKELETON) return undefined;
+      const { skeleton } = (await import(SKELETON)) as typeof import('../../lib/nftables/skeleton.ts');
+      const messages = Object.fromEntries(
+        FAMILIES.map((family) => [
+          family,
+          skeleton(family).map(({ name, flags, encoded }) => [
+            name,
+            flags,
+            Buffer.from(encoded).toString('base64'),
+          ]),
+        ]),
+      );
+      return {
+        contents: `export function skeleton(family) {
+          return ${JSON.stringify(messages)}[family].map(([name, flags, bytes]) =>
+            ({ name, flags, encoded: Buffer.from(bytes, 'base64') }));
+        }`,
+      };
+    });
+  },
+};
+
 async function bundleStage({ name, source }: StageFiles, modules: readonly string[]): Promise<void> {
   const contents = modules
     .toSorted()
@@ -63,6 +93,7 @@ async function bundleStage({ name, source }: StageFiles, modules: readonly strin
     ...OPTIONS,
     banner: { js: WRAPPER[0] },
     footer: { js: WRAPPER[1] },
+    plugins: [precomputed],
     stdin: { contents, resolveDir: ROOT, sourcefile: `${name}.js` },
     outfile: source,
   });

@@ -8,7 +8,7 @@ import { NLM_F_ACK, NLM_F_REQUEST, decodeAnswer } from '../netlink/socket.ts';
 import type { NetlinkMessage, NetlinkSocket } from '../netlink/socket.ts';
 import { Writer } from './writer.ts';
 import { NFNL_SUBSYS_NFTABLES, NFPROTO_UNSPEC, messageType, putMessage } from './message.ts';
-import type { NftMessage } from './message.ts';
+import type { EncodedMessage, NftMessage } from './message.ts';
 
 const NFNL_MSG_BATCH_BEGIN = 0x10;
 const NFNL_MSG_BATCH_END = 0x11;
@@ -52,7 +52,11 @@ function putFrame(out: Writer, type: number, seq: number, generation?: number): 
  * The batch as bytes; message `i` carries the sequence number `firstSeq + 1 + i`, and the last one asks to be acknowledged.
  * With a `generation`, the kernel refuses the batch (ERESTART) once the ruleset is no longer in that state.
  */
-export function encodeBatch(messages: readonly NftMessage[], firstSeq: number, generation?: number): Buffer {
+export function encodeBatch(
+  messages: readonly (NftMessage | EncodedMessage)[],
+  firstSeq: number,
+  generation?: number,
+): Buffer {
   const out = new Writer();
   putFrame(out, NFNL_MSG_BATCH_BEGIN, firstSeq, generation);
   messages.forEach((message, index) => {
@@ -77,7 +81,7 @@ function answers(nf: NetlinkSocket, op: string): NetlinkMessage[] {
 /** Applies all messages or none; the failures, none when it was applied. Throws SystemError when it cannot be sent. */
 export function tryCommit(
   nf: NetlinkSocket,
-  messages: readonly NftMessage[],
+  messages: readonly (NftMessage | EncodedMessage)[],
   op: string,
   generation?: number,
 ): BatchFailure[] {
@@ -103,7 +107,11 @@ export function failedWith(failures: readonly BatchFailure[], ...codes: string[]
 }
 
 /** Applies all messages or throws the first failure. */
-export function commit(nf: NetlinkSocket, messages: readonly NftMessage[], op: string): void {
+export function commit(
+  nf: NetlinkSocket,
+  messages: readonly (NftMessage | EncodedMessage)[],
+  op: string,
+): void {
   const [failure] = tryCommit(nf, messages, op);
   if (failure) throw failure.error;
 }

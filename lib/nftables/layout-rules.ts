@@ -28,6 +28,7 @@ import {
   toLocalAddress,
   verdict,
 } from './match.ts';
+import { NFPROTO_BRIDGE } from './message.ts';
 import {
   NF_INET_FORWARD,
   NF_INET_LOCAL_OUT,
@@ -239,3 +240,8 @@ export const BRIDGE_CHAINS: readonly ChainPlan[] = [
     ],
   },
 ];
+
+/** The chains of the table of one family. */
+export function chainsOf(family: number): readonly ChainPlan[] {
+  return family === NFPROTO_BRIDGE ? BRIDGE_CHAINS : INET_CHAINS;
+}

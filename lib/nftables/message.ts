@@ -57,13 +57,25 @@ export type NftMessage<N extends MessageName = MessageName> = {
   };
 }[N];
 
+/** A message whose bytes behind the netlink header are known already. */
+export interface EncodedMessage {
+  readonly name: MessageName;
+  readonly flags: number;
+  readonly encoded: Uint8Array;
+}
+
 /** The netlink message type. */
 export function messageType(name: MessageName): number {
   return (NFNL_SUBSYS_NFTABLES << 8) | MESSAGES[name].type;
 }
 
 /** Writes what follows the netlink header. */
-export function putMessage(out: Writer, { name, family, body }: NftMessage): void {
+export function putMessage(out: Writer, message: NftMessage | EncodedMessage): void {
+  if ('encoded' in message) {
+    out.bytes(message.encoded);
+    return;
+  }
+  const { name, family, body } = message;
   out.u8(family);
   out.u8(0);
   out.u16be(0);

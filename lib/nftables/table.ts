@@ -26,7 +26,6 @@ import { currentGeneration } from './query.ts';
 import type { AttachmentRules } from './rules.ts';
 import { FAMILIES, build, dropTables, tableStates } from './tables.ts';
 
-export { checkAttachment } from './check.ts';
 export { listElements } from './listing.ts';
 export type { ListedElement } from './listing.ts';
 export { bridgeComment, ownerComment } from './owner.ts';

@@ -3,11 +3,12 @@ import type { NetlinkSocket } from '../netlink/socket.ts';
 import { failedWith, tryCommit } from './batch.ts';
 import { elementMessages } from './element-messages.ts';
 import type { SetElement } from './elements.ts';
-import { LAYOUT_COMMENT, SETS, SET_NAMES, TABLE, setPlan, skeleton } from './layout.ts';
+import { LAYOUT_COMMENT, SETS, SET_NAMES, TABLE, setPlan } from './layout.ts';
 import { NFPROTO_BRIDGE, NFPROTO_INET, encodeMessage, messageType } from './message.ts';
-import type { NftMessage } from './message.ts';
+import type { EncodedMessage, NftMessage } from './message.ts';
 import { readAnswers } from './query.ts';
 import { NLM_F_CREATE } from '../netlink/socket.ts';
+import { skeleton } from './skeleton.ts';
 import { commentIn } from './userdata.ts';
 
 /** linux/netlink.h: do not delete what has something in it. */
@@ -48,8 +49,8 @@ export function build(
   families: readonly number[],
   states: ReadonlyMap<number, TableState>,
   everything: readonly SetElement[],
-): NftMessage[] {
-  return families.flatMap((family): NftMessage[] => {
+): (NftMessage | EncodedMessage)[] {
+  return families.flatMap((family): (NftMessage | EncodedMessage)[] => {
     const state = states.get(family);
     const inFamily = everything.filter(({ set }) => setPlan(set).family === family);
     return [

@@ -12,14 +12,11 @@ import { formatKey } from '../../ipam/record.ts';
 import type { AttachmentKey } from '../../ipam/record.ts';
 import { noteStore } from '../../ipam/store/known.ts';
 import { openStore } from '../../ipam/store/open.ts';
-import { attach } from './attach.ts';
-import { readBridgeNatConfig } from './config.ts';
+import type { BridgeNatConfig } from './config.ts';
 import { releaseDelegated } from './delegated.ts';
 import { detach, detachUnknown, teardownError } from './detach.ts';
 import type { Host } from './detach.ts';
 import { bridgeNameFor } from './names.ts';
-import { collect } from './reclaim.ts';
-import { probeKernel, probeStore } from './status.ts';
 
 /** The store of the config, which may name its directory as host-local's `dataDir` does. */
 function storeDirectory({ config, world }: Context): string {
@@ -62,11 +59,18 @@ function delegatedType({ config }: Context): string | undefined {
   return typeof type === 'string' && type !== '' && type !== 'netmoor' ? type : undefined;
 }
 
+/** What a verb alone needs is loaded when it is called: a process serves one call. */
+async function readConfig({ config, request }: Context): Promise<BridgeNatConfig> {
+  const { readBridgeNatConfig } = await import('./config.ts');
+  return readBridgeNatConfig(config, request);
+}
+
 async function add(context: AttachedContext): Promise<CniResult> {
-  const config = readBridgeNatConfig(context.config, context.request);
+  const config = await readConfig(context);
   const key = keyOf(context);
   const bridge = config.bridge ?? bridgeNameFor(key.network);
   const netns = requireNetns(context);
+  const { attach } = await import('./attach.ts');
   const result = await withHost(context, (host) => attach(host, { key, config, bridge, netns, context }));
   const { prevResult } = context.config;
   return prevResult === undefined ? result : mergeResults(prevResult, result);
@@ -100,7 +104,7 @@ async function del(context: AttachedContext): Promise<void> {
 }
 
 async function check(context: AttachedContext): Promise<void> {
-  readBridgeNatConfig(context.config, context.request);
+  await readConfig(context);
   if (context.config.prevResult === undefined) {
     throw new NetmoorError(
       'bad-config',
@@ -142,6 +146,7 @@ async function gc(context: Context): Promise<void> {
     context.config.validAttachments.map(({ containerId, ifname }) => `${containerId}/${ifname}`),
   );
   const failures: string[] = [];
+  const { collect } = await import('./reclaim.ts');
   await withHost(context, (host) => {
     const network = context.config.name;
     failures.push(
@@ -163,10 +168,11 @@ async function gc(context: Context): Promise<void> {
 }
 
 async function status(context: Context): Promise<void> {
-  const config = readBridgeNatConfig(context.config, context.request);
+  const config = await readConfig(context);
   const network = context.config.name;
   const type = delegatedType(context);
   if (type !== undefined) delegateStatus(type, context);
+  const { probeKernel, probeStore } = await import('./status.ts');
   probeKernel();
   await withHost(context, (host) => {
     try {

@@ -8,7 +8,7 @@ import { listRoutes } from '../../lib/netlink/route.ts';
 import type { Route } from '../../lib/netlink/route.ts';
 import { NetlinkSocket } from '../../lib/netlink/socket.ts';
 import { checkForwarding } from '../../lib/nftables/forward.ts';
-import { checkAttachment } from '../../lib/nftables/table.ts';
+import { checkAttachment } from '../../lib/nftables/check.ts';
 import { inNetns } from '../../lib/system/netns.ts';
 import type { Netns } from '../../lib/system/netns.ts';
 import { readSysctl } from '../../lib/system/sysctl.ts';

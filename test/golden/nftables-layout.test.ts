@@ -1,6 +1,9 @@
 /** netmoor's ruleset against the messages nft sends for test/golden/layout.nft. */
+import { readFileSync } from 'node:fs';
 import t from 'tap';
-import { concatenate, fieldsOf, skeleton } from '../../lib/nftables/layout.ts';
+import { STAGES } from '../../cli/build/paths.ts';
+import { concatenate, fieldsOf } from '../../lib/nftables/layout.ts';
+import { skeleton, skeletonMessages } from '../../lib/nftables/skeleton.ts';
 import {
   NFPROTO_BRIDGE,
   NFPROTO_INET,
@@ -32,7 +35,18 @@ t.test('message by message, the skeleton is what nft makes of layout.nft', async
     return name === undefined ? [] : [comparable(name, decodeMessage(name, data))];
   });
   t.ok(theirs.length > 40, 'there is a golden');
-  t.strictSame([...skeleton(NFPROTO_INET), ...skeleton(NFPROTO_BRIDGE)].map(ours), theirs);
+  t.strictSame([...skeletonMessages(NFPROTO_INET), ...skeletonMessages(NFPROTO_BRIDGE)].map(ours), theirs);
+});
+
+t.test('the executable carries the bytes of just these messages', async (t) => {
+  for (const { source } of STAGES) {
+    const text = readFileSync(source, 'latin1');
+    const encoded = [NFPROTO_INET, NFPROTO_BRIDGE].flatMap(skeleton);
+    const missing = encoded.filter(
+      (message) => !text.includes(Buffer.from(message.encoded).toString('base64')),
+    );
+    t.strictSame(missing, [], source);
+  }
 });
 
 t.test('concatenations: each field fills whole words, and comes back', async (t) => {

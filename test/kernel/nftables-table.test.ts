@@ -3,12 +3,12 @@ import { readFileSync } from 'node:fs';
 import { test } from 'tap';
 import {
   addAttachment,
-  checkAttachment,
   listElements,
   ownerComment,
   removeAttachment,
   removeElementsOf,
 } from '../../lib/nftables/table.ts';
+import { checkAttachment } from '../../lib/nftables/check.ts';
 import { attachment, network, none, withNetfilter } from './nftables-bed.ts';
 import { lacking, withHost } from './harness.ts';
 import { Background } from './harness-process.ts';

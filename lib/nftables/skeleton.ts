@@ -1,0 +1,84 @@
+/**
+ * The messages that build a table of netmoor's with everything but its elements. They are always the same: the build encodes them
+ * once and puts the bytes in this module's place (cli/build/bundle.ts), since encoding them takes longer than the kernel does.
+ */
+import { NLM_F_APPEND, NLM_F_CREATE, NLM_F_EXCL } from '../netlink/socket.ts';
+import { chainsOf } from './layout-rules.ts';
+import type { ChainPlan } from './layout-rules.ts';
+import { LAYOUT_COMMENT, SETS, SET_NAMES, TABLE, TYPES, lengthOf, padded, setPlan } from './layout.ts';
+import type { SetName, TypeName } from './layout.ts';
+import { encodeMessage } from './message.ts';
+import type { EncodedMessage, NftMessage } from './message.ts';
+import { NFT_SET_CONCAT, NFT_SET_INTERVAL, NFT_SET_MAP } from './messages/set.ts';
+import type { SetDefinition } from './messages/set.ts';
+import { commented } from './userdata.ts';
+
+/** nft packs the types of a concatenation into six bits each. */
+function numberOf(types: readonly TypeName[]): number {
+  return types.reduce((sum, type) => (sum << 6) | TYPES[type].number, 0);
+}
+
+/** NFTNL_UDATA_SET_KEYBYTEORDER and _DATABYTEORDER, by which nft knows how to read keys: 1 host, 2 network, 0 a concatenation. */
+function byteorder(type: number, types: readonly TypeName[]): { type: number; value: Uint8Array } {
+  const [only] = types;
+  const order = types.length > 1 || !only ? 0 : TYPES[only].host ? 1 : 2;
+  return { type, value: Buffer.from([order, 0, 0, 0]) };
+}
+
+function definition(name: SetName, id: number): SetDefinition {
+  const { key, data, interval } = setPlan(name);
+  const flags = (data ? NFT_SET_MAP : 0) | (interval ? NFT_SET_INTERVAL | NFT_SET_CONCAT : 0);
+  return {
+    table: TABLE,
+    name,
+    flags,
+    keyType: numberOf(key),
+    keyLength: lengthOf(key),
+    ...(data && { dataType: numberOf(data), dataLength: lengthOf(data) }),
+    id,
+    ...(interval && { description: { fields: key.map((type) => ({ length: padded(type) })) } }),
+    userdata: [byteorder(0, key), ...(data ? [byteorder(1, data)] : [])],
+  };
+}
+
+function chainMessage(family: number, { name, base }: ChainPlan): NftMessage {
+  const hook = base && { type: base.type, policy: 1, hook: { hooknum: base.hook, priority: base.priority } };
+  return { name: 'NEWCHAIN', family, flags: NLM_F_CREATE, body: { table: TABLE, name, ...hook } };
+}
+
+/** Everything of one family's table but its elements. */
+export function skeletonMessages(family: number): NftMessage[] {
+  const chains = chainsOf(family);
+  const sets = SET_NAMES.filter((name) => SETS[name].family === family);
+  return [
+    {
+      name: 'NEWTABLE',
+      family,
+      flags: NLM_F_CREATE | NLM_F_EXCL,
+      body: { name: TABLE, flags: 0, userdata: commented(LAYOUT_COMMENT) },
+    },
+    ...chains.map((chain) => chainMessage(family, chain)),
+    ...sets.map((name): NftMessage => {
+      return {
+        name: 'NEWSET',
+        family,
+        flags: NLM_F_CREATE,
+        body: definition(name, SET_NAMES.indexOf(name) + 1),
+      };
+    }),
+    ...chains.flatMap((chain) =>
+      chain.rules.map(({ comment, expressions }): NftMessage => {
+        const body = { table: TABLE, chain: chain.name, expressions, userdata: commented(comment) };
+        return { name: 'NEWRULE', family, flags: NLM_F_CREATE | NLM_F_APPEND, body };
+      }),
+    ),
+  ];
+}
+
+/** skeletonMessages() as bytes. Refused with EEXIST when another process was faster. */
+export function skeleton(family: number): EncodedMessage[] {
+  return skeletonMessages(family).map((message) => {
+    const { name, flags = 0 } = message;
+    return { name, flags, encoded: Buffer.from(encodeMessage(message)) };
+  });
+}
