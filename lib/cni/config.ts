@@ -130,14 +130,7 @@ function readValidAttachments(config: NetConfig): ValidAttachment[] {
   return listed.map(({ containerID, ifname }) => ({ containerId: containerID, ifname }));
 }
 
-/**
- * Reads what `parseConfig` returned, of a version that `configVersion` returned. Throws NetmoorError: 'bad-version' when the
- * version does not know the command, 'bad-config' and 'unsupported-field' naming the key. For DEL only the name must be right.
- */
-export function readConfig(whole: JsonObject, cniVersion: CniVersion, command: Command): CniConfig {
-  const name = readName(whole);
-  requireCommandOf(cniVersion, command);
-  const raw = command === 'DEL' ? usable(whole) : whole;
+function interpret(raw: JsonObject, name: string, cniVersion: CniVersion): CniConfig {
   const config = checked(raw);
   const { ipam, prevResult, runtimeConfig } = raw;
   return {
@@ -152,4 +145,19 @@ export function readConfig(whole: JsonObject, cniVersion: CniVersion, command: C
     ...(isJsonObject(ipam) ? { ipam } : {}),
     ...(prevResult === undefined ? {} : { prevResult: decodeResult(prevResult, 'prevResult') }),
   };
+}
+
+/**
+ * Reads what `parseConfig` returned, of a version that `configVersion` returned. Throws NetmoorError: 'bad-version' when the
+ * version does not know the command, 'bad-config' and 'unsupported-field' naming the key. For DEL only the name must be right.
+ */
+export function readConfig(raw: JsonObject, cniVersion: CniVersion, command: Command): CniConfig {
+  const name = readName(raw);
+  requireCommandOf(cniVersion, command);
+  try {
+    return interpret(raw, name, cniVersion);
+  } catch (error) {
+    if (command !== 'DEL' || !(error instanceof NetmoorError)) throw error;
+    return interpret(usable(raw), name, cniVersion);
+  }
 }
