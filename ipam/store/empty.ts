@@ -5,8 +5,6 @@ import type { StoreReader } from './store.ts';
 export const EMPTY: StoreReader = {
   attachment: () => undefined,
   attachments: () => [],
-  countOnBridge: () => 0,
-  countAttachments: () => 0,
   hasOther: () => false,
   network: () => undefined,
   networks: () => [],

@@ -59,14 +59,6 @@ export class SqliteReader implements StoreReader {
     return rows.flatMap((row) => this.document<AttachmentRecord>(row) ?? []);
   }
 
-  countOnBridge(bridge: string): number {
-    return count(this.db.get('SELECT count(*) AS number FROM attachment WHERE bridge = ?', bridge), 'number');
-  }
-
-  countAttachments(): number {
-    return count(this.db.get('SELECT count(*) AS number FROM attachment'), 'number');
-  }
-
   hasOther(key: AttachmentKey, filter: AttachmentFilter): boolean {
     const { conditions, values } = matching(filter);
     const where = ['NOT (network = ? AND container = ? AND ifname = ?)', ...conditions].join(' AND ');

@@ -45,8 +45,6 @@ export interface StoreReader extends AddressView {
   attachment(key: AttachmentKey): AttachmentRecord | undefined;
   /** Oldest first. */
   attachments(filter?: AttachmentFilter): AttachmentRecord[];
-  countOnBridge(bridge: string): number;
-  countAttachments(): number;
   /** Whether the filter finds anything beside this attachment: at no more cost among many than among few. */
   hasOther(key: AttachmentKey, filter: AttachmentFilter): boolean;
   network(name: string): NetworkRecord | undefined;

@@ -38,28 +38,24 @@ const runtimeConfig = {
   bandwidth: { ingressRate: 8e6, ingressBurst: 8e5, egressRate: 8e6, egressBurst: 8e5 },
 };
 
+const OWN_STORE = {
+  cniVersion: '1.1.0',
+  name: 'harbour',
+  type: 'bridge-nat',
+  ipam: { ranges: [[{ subnet: '10.77.0.0/24' }], [{ subnet: 'fd00:77::/64' }]] },
+  runtimeConfig,
+};
+
 const FLAVOURS: readonly Flavour[] = [
   {
     name: 'own store',
-    config: {
-      cniVersion: '1.1.0',
-      name: 'harbour',
-      type: 'bridge-nat',
-      ipam: { ranges: [[{ subnet: '10.77.0.0/24' }], [{ subnet: 'fd00:77::/64' }]] },
-      runtimeConfig,
-    },
+    config: OWN_STORE,
     atLeast: { add: 8, del: 5 },
   },
   {
     name: 'own store, beside another container',
     beside: true,
-    config: {
-      cniVersion: '1.1.0',
-      name: 'harbour',
-      type: 'bridge-nat',
-      ipam: { ranges: [[{ subnet: '10.77.0.0/24' }], [{ subnet: 'fd00:77::/64' }]] },
-      runtimeConfig,
-    },
+    config: OWN_STORE,
     atLeast: { add: 8, del: 5 },
   },
   {

@@ -75,7 +75,7 @@ t.test('ADD gives addresses, and gives them again', async (t) => {
     'the one that is asked for, though it held another',
   );
   t.equal(
-    store.read((tx) => tx.countAttachments()),
+    store.read((tx) => tx.attachments().length),
     2,
   );
   t.same(

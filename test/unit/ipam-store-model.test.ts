@@ -105,7 +105,7 @@ t.test('the stored ledger behaves as a plain list does, over thousands of random
   }
   t.ok(removed > 2 * 2 * 256, `${removed} releases: more than are remembered`);
   t.equal(
-    store.read((reader) => reader.countAttachments()),
+    store.read((reader) => reader.attachments().length),
     held.size,
   );
   store.close();
