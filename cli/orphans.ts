@@ -2,8 +2,9 @@
 import { errorText } from '../lib/base/errors.ts';
 import { formatPrefix } from '../lib/base/ip.ts';
 import { listAddresses } from '../lib/netlink/address.ts';
-import { listLinks, removeLink } from '../lib/netlink/link.ts';
-import type { Link } from '../lib/netlink/link.ts';
+import { listLinks } from '../lib/netlink/link.ts';
+import { removeLink } from '../lib/netlink/link-removal.ts';
+import type { Link } from '../lib/netlink/link-message.ts';
 import { forwardedBridges, withdrawForwarding } from '../lib/nftables/forward.ts';
 import { allElements, hasTables, removeStrays } from '../lib/nftables/strays.ts';
 import { dropTables } from '../lib/nftables/tables.ts';

@@ -3,7 +3,7 @@ import { NetmoorError } from '../lib/base/errors.ts';
 import { formatPrefix } from '../lib/base/ip.ts';
 import { nearest } from '../lib/base/suggest.ts';
 import type { InterfaceAddress } from '../lib/netlink/address.ts';
-import type { Link } from '../lib/netlink/link.ts';
+import type { Link } from '../lib/netlink/link-message.ts';
 import type { NetworkRecord } from '../ipam/record.ts';
 import { containerLabel } from './attachment-view.ts';
 import type { AttachmentView } from './attachment-view.ts';

@@ -4,8 +4,9 @@
  */
 import { AttrStream, putU32 } from './structs.ts';
 import { DecodeError } from './attributes.ts';
-import { IFF_UP, RTM_NEWLINK, findLink } from './link.ts';
-import type { Link } from './link.ts';
+import { findLink } from './link.ts';
+import { IFF_UP, RTM_NEWLINK } from './link-message.ts';
+import type { Link } from './link-message.ts';
 import { text } from './qdisc.ts';
 import { NLM_F_CREATE, NLM_F_EXCL } from './socket.ts';
 import type { NetlinkRequest, NetlinkSocket } from './socket.ts';

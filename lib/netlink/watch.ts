@@ -1,7 +1,8 @@
 /** Waiting for what the kernel does in its own time, by its notifications (rtnetlink multicast groups) and never by sleeping. */
 import { IFA_F_DADFAILED, IFA_F_TENTATIVE, listAddresses } from './address.ts';
 import type { InterfaceAddress } from './address.ts';
-import { IF_OPER_UP, findLink } from './link.ts';
+import { findLink } from './link.ts';
+import { IF_OPER_UP } from './link-message.ts';
 import { NetlinkSocket } from './socket.ts';
 
 const RTNLGRP_LINK = 1;

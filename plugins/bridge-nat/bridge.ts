@@ -3,16 +3,12 @@ import { NetmoorError, isErrno } from '../../lib/base/errors.ts';
 import { formatPrefix, prefixesOverlap, sameAddress } from '../../lib/base/ip.ts';
 import type { Prefix } from '../../lib/base/ip.ts';
 import { addressAddition, addressRemoval, listAddresses } from '../../lib/netlink/address.ts';
-import {
-  IFF_PROMISC,
-  IFF_UP,
-  createBridge,
-  findLink,
-  linkChange,
-  listLinks,
-  removeLinks,
-} from '../../lib/netlink/link.ts';
-import type { Link } from '../../lib/netlink/link.ts';
+import { findLink, listLinks } from '../../lib/netlink/link.ts';
+import { linkChange } from '../../lib/netlink/link-change.ts';
+import { createBridge } from '../../lib/netlink/link-creation.ts';
+import { IFF_PROMISC, IFF_UP } from '../../lib/netlink/link-message.ts';
+import { removeLinks } from '../../lib/netlink/link-removal.ts';
+import type { Link } from '../../lib/netlink/link-message.ts';
 import type { NetlinkSocket } from '../../lib/netlink/socket.ts';
 import { ensureSysctl, ensureSysctlIfPresent } from '../../lib/system/sysctl.ts';
 import { bridgeMacFor } from './names.ts';

@@ -2,8 +2,9 @@
 import { NetmoorError, errorText, isErrno } from '../../lib/base/errors.ts';
 import type { UndoFailure } from '../../lib/base/undo.ts';
 import { flushUdp } from '../../lib/netlink/conntrack.ts';
-import { findLink, removeLinks } from '../../lib/netlink/link.ts';
-import type { Link } from '../../lib/netlink/link.ts';
+import { findLink } from '../../lib/netlink/link.ts';
+import { removeLinks } from '../../lib/netlink/link-removal.ts';
+import type { Link } from '../../lib/netlink/link-message.ts';
 import type { NetlinkSocket } from '../../lib/netlink/socket.ts';
 import { withdrawForwarding } from '../../lib/nftables/forward.ts';
 import { removeAttachment } from '../../lib/nftables/table.ts';

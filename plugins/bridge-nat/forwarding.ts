@@ -4,7 +4,7 @@ import { isErrno } from '../../lib/base/errors.ts';
 import { parseAddress } from '../../lib/base/ip.ts';
 import type { Family } from '../../lib/base/ip.ts';
 import { findLink } from '../../lib/netlink/link.ts';
-import type { Link } from '../../lib/netlink/link.ts';
+import type { Link } from '../../lib/netlink/link-message.ts';
 import { lookupRoute } from '../../lib/netlink/route.ts';
 import type { NetlinkSocket } from '../../lib/netlink/socket.ts';
 import { ensureSysctl, readSysctl } from '../../lib/system/sysctl.ts';

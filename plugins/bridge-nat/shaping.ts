@@ -8,8 +8,10 @@
 import { NetmoorError, errorText, isErrno } from '../../lib/base/errors.ts';
 import type { UndoStack } from '../../lib/base/undo.ts';
 import { createIfb } from '../../lib/netlink/ifb.ts';
-import { IFF_UP, findLink, removeLink } from '../../lib/netlink/link.ts';
-import type { Link } from '../../lib/netlink/link.ts';
+import { findLink } from '../../lib/netlink/link.ts';
+import { IFF_UP } from '../../lib/netlink/link-message.ts';
+import { removeLink } from '../../lib/netlink/link-removal.ts';
+import type { Link } from '../../lib/netlink/link-message.ts';
 import { ingressAddition, rootQdisc, tbfReplacement } from '../../lib/netlink/qdisc.ts';
 import { listRedirects, redirectAddition } from '../../lib/netlink/redirect.ts';
 import type { NetlinkSocket } from '../../lib/netlink/socket.ts';

@@ -1,6 +1,6 @@
 /** STATUS: would an ADD succeed? Said before a container is made, instead of after. */
 import { NetmoorError, errorText } from '../../lib/base/errors.ts';
-import { createBridge, createVeth } from '../../lib/netlink/link.ts';
+import { createBridge, createVeth } from '../../lib/netlink/link-creation.ts';
 import { NetlinkSocket } from '../../lib/netlink/socket.ts';
 import { addAttachment } from '../../lib/nftables/table.ts';
 import { inNewNetns, openNetns, closeNetns } from '../../lib/system/netns.ts';

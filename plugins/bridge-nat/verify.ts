@@ -2,8 +2,9 @@
 import { formatAddress, formatPrefix, networkOf, parsePrefix, sameAddress } from '../../lib/base/ip.ts';
 import type { Prefix } from '../../lib/base/ip.ts';
 import { listAddresses } from '../../lib/netlink/address.ts';
-import { IFF_UP, findLink } from '../../lib/netlink/link.ts';
-import type { Link } from '../../lib/netlink/link.ts';
+import { findLink } from '../../lib/netlink/link.ts';
+import { IFF_UP } from '../../lib/netlink/link-message.ts';
+import type { Link } from '../../lib/netlink/link-message.ts';
 import { listRoutes } from '../../lib/netlink/route.ts';
 import type { Route } from '../../lib/netlink/route.ts';
 import { NetlinkSocket } from '../../lib/netlink/socket.ts';

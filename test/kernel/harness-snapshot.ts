@@ -3,7 +3,7 @@
  * links, addresses, routes, rules, permanent neighbours, queueing, the nftables ruleset (iptables-nft shows up there too),
  * sysctls, files, processes, and the same of the network inside every named namespace.
  *
- * Left out is what changes by itself: indexes and handles, counters, timers and lifetimes, link-local addresses.
+ * Left out is what changes by itself: indexes and handles, counters, timers and lifetimes, link-local addresses, carriers.
  */
 import type { Place } from './harness-place.ts';
 
@@ -34,7 +34,11 @@ const VOLATILE = new Set([
   'hold_timer',
   'message_age_timer',
   'forward_delay_timer',
+  'operstate',
 ]);
+
+/** Flags that follow a link's carrier, up to a second later (net/core/link_watch.c). */
+const OF_CARRIER = new Set<unknown>(['NO-CARRIER', 'LOWER_UP', 'M-DOWN', 'linkdown']);
 
 /** Lists without an order of their own are sorted: those at the top (links, routes, …) and the elements of a set. */
 const UNORDERED = new Set(['top', 'elem']);
@@ -102,6 +106,7 @@ function isOwn(title: string, line: string): boolean {
 function plain(value: unknown, key: string): unknown {
   if (Array.isArray(value)) {
     const items = value
+      .filter((item) => !(key === 'flags' && OF_CARRIER.has(item)))
       .filter((item) => !isObject(item) || !('metainfo' in item || isLinkLocal(item)))
       .map((item) => plain(item, 'item'));
     return UNORDERED.has(key) ? items.sort((a, b) => compare(JSON.stringify(a), JSON.stringify(b))) : items;

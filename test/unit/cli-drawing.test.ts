@@ -12,7 +12,7 @@ import type { HostFacts } from '../../cli/topology.ts';
 import { capacity, formatTotal, usageOf } from '../../cli/usage.ts';
 import { parsePrefix } from '../../lib/base/ip.ts';
 import type { InterfaceAddress } from '../../lib/netlink/address.ts';
-import type { Link } from '../../lib/netlink/link.ts';
+import type { Link } from '../../lib/netlink/link-message.ts';
 import type { NetworkRecord } from '../../ipam/record.ts';
 import { recordOf } from './cli-fakes.ts';
 
