@@ -150,10 +150,10 @@ async function compare(pair: Pair, long: boolean): Promise<void> {
   say(await startCosts(pair));
   say(moduleCosts());
   const version = await compareVersion(pair);
-  const withBridge = await compareWithBridge(pair, 10);
-  const alone = await compareAttaching(pair, '1 container', 15);
+  const withBridge = await compareWithBridge(pair, 15);
+  const alone = await compareAttaching(pair, '1 container', 25);
   await fill(pair, 1);
-  const second = await compareAttaching(pair, 'beside 1', 10);
+  const second = await compareAttaching(pair, 'beside 1', 25);
   const atOnce = { what: '100 ADDs at once', goal: goals.parallel };
   const [ofReference, ofOwn] = [await attachMany(pair[0], 100, 100), await attachMany(pair[1], 100, 100)];
   say(
@@ -169,7 +169,7 @@ async function compare(pair: Pair, long: boolean): Promise<void> {
   for (const target of long ? [300, 1000] : [300]) {
     await fill(pair, target - live);
     live = target;
-    const beside = await compareAttaching(pair, `beside ${live}`, 10);
+    const beside = await compareAttaching(pair, `beside ${live}`, 15);
     say(comparisonTable(beside));
     say(growthTable(second, beside, goals.growth));
   }
