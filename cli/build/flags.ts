@@ -1,6 +1,7 @@
 /**
  * Options that the executable runs under, whatever its caller's NODE_OPTIONS say. V8 accepts a code cache only under the very
- * V8 options it was made with, so the build uses the same ones.
+ * V8 options it was made with, so the build uses the same ones. None may change what a function compiles to: the build puts
+ * their mark on code caches of Node.js that were made without them (see cache-marks.ts).
  */
 export const NODE_FLAGS: readonly string[] = [
   // Computing new hash secrets and hashing every string of the start-up snapshot again takes a fifth of a start. They protect
