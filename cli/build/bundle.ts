@@ -6,6 +6,7 @@
 import { join, relative, resolve } from 'node:path';
 import { build } from 'esbuild';
 import type { BuildOptions, Plugin } from 'esbuild';
+import { skeleton } from '../../lib/nftables/skeleton.ts';
 import { FAMILIES } from '../../lib/nftables/tables.ts';
 import { WRAPPER } from './evaluate.ts';
 import { PLUGIN, PROGRAMS, ROOT, START } from './paths.ts';
@@ -54,28 +55,22 @@ function secondStage(wanted: Map<string, string>): Plugin {
   };
 }
 
-const SKELETON = join(ROOT, 'lib/nftables/skeleton.ts');
-
 /** Puts the bytes of the nftables skeleton in the place of what makes them. */
 const precomputed: Plugin = {
   name: 'precomputed',
   setup({ onLoad }) {
-    onLoad({ filter: /\/nftables\/skeleton\.ts$/ }, async ({ path }) => {
-      if (path !== SKELETON) return undefined;
-      const { skeleton } = (await import(SKELETON)) as typeof import('../../lib/nftables/skeleton.ts');
-      const messages = Object.fromEntries(
-        FAMILIES.map((family) => [
-          family,
-          skeleton(family).map(({ name, flags, encoded }) => [
-            name,
-            flags,
-            Buffer.from(encoded).toString('base64'),
-          ]),
+    onLoad({ filter: /\/lib\/nftables\/skeleton\.ts$/ }, () => {
+      const messages = FAMILIES.map((family) => [
+        family,
+        skeleton(family).map(({ name, flags, encoded }) => [
+          name,
+          flags,
+          Buffer.from(encoded).toString('base64'),
         ]),
-      );
+      ]);
       return {
         contents: `export function skeleton(family) {
-          return ${JSON.stringify(messages)}[family].map(([name, flags, bytes]) =>
+          return ${JSON.stringify(Object.fromEntries(messages))}[family].map(([name, flags, bytes]) =>
             ({ name, flags, encoded: Buffer.from(bytes, 'base64') }));
         }`,
       };

@@ -73,8 +73,7 @@ function build(): string {
   if (status !== 0) throw new Error(`node --build-sea failed:\n${stderr}`);
   const file = readFileSync(output);
   restamp(file, flags);
-  rmSync(output);
-  writeFileSync(output, file, { mode: 0o755 });
+  writeFileSync(output, file);
   return output;
 }
 

@@ -1,8 +1,13 @@
-/** Reading netlink attributes (linux/netlink.h struct nlattr) with bounds; writing goes through the netlink package's AttrStream. */
+/** Netlink attributes (linux/netlink.h struct nlattr): reading them with bounds. Writing goes through the netlink package's AttrStream. */
 import { parseAttributes } from './structs.ts';
 
 export class DecodeError extends Error {
   override readonly name = 'DecodeError';
+}
+
+/** The payload of a string attribute: with its terminator. */
+export function text(value: string): Buffer {
+  return Buffer.from(`${value}\0`);
 }
 
 /** The attributes of one message or nest by type (NLA_TYPE_MASK applied); of repeated types the last. Unknown ones are kept. */

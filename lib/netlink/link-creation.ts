@@ -1,6 +1,6 @@
 /** Making bridges and veth pairs. */
 import { parseMac } from '../base/mac.ts';
-import { DecodeError } from './attributes.ts';
+import { DecodeError, text } from './attributes.ts';
 import {
   IFLA_ADDRESS,
   IFLA_IFALIAS,
@@ -15,7 +15,6 @@ import {
   decodeLink,
   getRequest,
   header,
-  text,
 } from './link-message.ts';
 import type { Link } from './link-message.ts';
 import { NLM_F_CREATE, NLM_F_EXCL } from './socket.ts';
@@ -28,7 +27,11 @@ const IFLA_INFO_DATA = 2;
 const VETH_INFO_PEER = 1;
 
 /** Creates what the first request describes, finishes it and returns it, in one exchange. The name must be free (EEXIST). */
-function createAndFind(socket: NetlinkSocket, requests: readonly NetlinkRequest[], name: string): Link {
+export function createAndFind(
+  socket: NetlinkSocket,
+  requests: readonly NetlinkRequest[],
+  name: string,
+): Link {
   const message = socket.requestAll([...requests, getRequest(name)]).at(-1)?.[0];
   if (message === undefined) throw new DecodeError(`the kernel did not describe the new interface ${name}`);
   return decodeLink(message);

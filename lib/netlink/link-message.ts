@@ -1,6 +1,6 @@
 /** Link messages (rtnetlink(7), linux/if_link.h, linux/rtnetlink.h): what they are made of, and what the kernel tells of a link. */
 import { formatMac } from '../base/mac.ts';
-import { Attributes, DecodeError } from './attributes.ts';
+import { Attributes, DecodeError, text } from './attributes.ts';
 import type { NetlinkMessage, NetlinkRequest } from './socket.ts';
 import { AttrStream, putU32 } from './structs.ts';
 
@@ -61,11 +61,6 @@ export function header(family: number, index: number, flags = 0, change = 0): Bu
   bytes.writeUInt32LE(flags, 8);
   bytes.writeUInt32LE(change, 12);
   return bytes;
-}
-
-/** A string attribute's payload. */
-export function text(value: string): Buffer {
-  return Buffer.from(`${value}\0`);
 }
 
 /** The attributes that `fill` pushes, as bytes. */

@@ -1,6 +1,8 @@
 /** Deleting links. */
 import { isErrno } from '../base/errors.ts';
-import { IFLA_IFNAME, RTM_SETLINK, attributesOf, header, text } from './link-message.ts';
+import { text } from './attributes.ts';
+import { IFLA_IFNAME, RTM_SETLINK, attributesOf, header } from './link-message.ts';
+import type { Link } from './link-message.ts';
 import type { NetlinkSocket } from './socket.ts';
 import { putU32 } from './structs.ts';
 
@@ -30,7 +32,8 @@ const REMOVAL_GROUPS = 0x4e000000;
  * Deletes links; those that are gone already are passed over. The kernel takes the members of a link group apart together, with one
  * wait for its grace periods (RCU, some 20 ms) instead of one for each.
  */
-export function removeLinks(socket: NetlinkSocket, indexes: readonly number[]): void {
+export function removeLinks(socket: NetlinkSocket, links: readonly Link[]): void {
+  const indexes = links.map(({ index }) => index);
   const [first] = indexes;
   if (first === undefined) return;
   if (indexes.length === 1) {

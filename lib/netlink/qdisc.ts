@@ -1,7 +1,7 @@
 /** Queueing disciplines (tc(8), rtnetlink(7), linux/rtnetlink.h struct tcmsg, linux/pkt_sched.h). */
 import { AttrStream } from './structs.ts';
 import { isErrno } from '../base/errors.ts';
-import { Attributes, DecodeError } from './attributes.ts';
+import { Attributes, DecodeError, text } from './attributes.ts';
 import { NLM_F_CREATE, NLM_F_ECHO, NLM_F_EXCL, NLM_F_REPLACE } from './socket.ts';
 import type { NetlinkRequest, NetlinkSocket } from './socket.ts';
 import { decodeTbf, encodeTbf } from './tbf.ts';
@@ -33,11 +33,6 @@ export function tcmsg(index: number, handle: number, parent: number, info = 0): 
   bytes.writeUInt32LE(parent, 12);
   bytes.writeUInt32LE(info, 16);
   return bytes;
-}
-
-/** A name as the kernel has it, with its terminator. */
-export function text(value: string): Buffer {
-  return Buffer.from(`${value}\0`);
 }
 
 /** `tc qdisc replace dev INDEX root handle 1: tbf …`: what leaves the interface is held to a rate. */

@@ -5,8 +5,8 @@
  */
 import { AttrStream, formatAttribute, pad } from './structs.ts';
 import { isErrno } from '../base/errors.ts';
-import { Attributes } from './attributes.ts';
-import { INGRESS_HANDLE, TCA_KIND, TCA_OPTIONS, TCMSG, tcmsg, text } from './qdisc.ts';
+import { Attributes, text } from './attributes.ts';
+import { INGRESS_HANDLE, TCA_KIND, TCA_OPTIONS, TCMSG, tcmsg } from './qdisc.ts';
 import { NLM_F_CREATE, NLM_F_EXCL } from './socket.ts';
 import type { NetlinkMessage, NetlinkRequest, NetlinkSocket } from './socket.ts';
 

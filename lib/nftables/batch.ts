@@ -8,7 +8,7 @@ import { NLM_F_ACK, NLM_F_REQUEST, decodeAnswer } from '../netlink/socket.ts';
 import type { NetlinkMessage, NetlinkSocket } from '../netlink/socket.ts';
 import { Writer } from './writer.ts';
 import { NFNL_SUBSYS_NFTABLES, NFPROTO_UNSPEC, messageType, putMessage } from './message.ts';
-import type { EncodedMessage, NftMessage } from './message.ts';
+import type { BatchMessage, NftMessage } from './message.ts';
 
 const NFNL_MSG_BATCH_BEGIN = 0x10;
 const NFNL_MSG_BATCH_END = 0x11;
@@ -53,7 +53,7 @@ function putFrame(out: Writer, type: number, seq: number, generation?: number): 
  * With a `generation`, the kernel refuses the batch (ERESTART) once the ruleset is no longer in that state.
  */
 export function encodeBatch(
-  messages: readonly (NftMessage | EncodedMessage)[],
+  messages: readonly BatchMessage[],
   firstSeq: number,
   generation?: number,
 ): Buffer {
@@ -81,7 +81,7 @@ function answers(nf: NetlinkSocket, op: string): NetlinkMessage[] {
 /** Applies all messages or none; the failures, none when it was applied. Throws SystemError when it cannot be sent. */
 export function tryCommit(
   nf: NetlinkSocket,
-  messages: readonly (NftMessage | EncodedMessage)[],
+  messages: readonly BatchMessage[],
   op: string,
   generation?: number,
 ): BatchFailure[] {
@@ -107,11 +107,7 @@ export function failedWith(failures: readonly BatchFailure[], ...codes: string[]
 }
 
 /** Applies all messages or throws the first failure. */
-export function commit(
-  nf: NetlinkSocket,
-  messages: readonly (NftMessage | EncodedMessage)[],
-  op: string,
-): void {
+export function commit(nf: NetlinkSocket, messages: readonly NftMessage[], op: string): void {
   const [failure] = tryCommit(nf, messages, op);
   if (failure) throw failure.error;
 }

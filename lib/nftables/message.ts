@@ -64,13 +64,16 @@ export interface EncodedMessage {
   readonly encoded: Uint8Array;
 }
 
+/** What a transaction is made of. */
+export type BatchMessage = NftMessage | EncodedMessage;
+
 /** The netlink message type. */
 export function messageType(name: MessageName): number {
   return (NFNL_SUBSYS_NFTABLES << 8) | MESSAGES[name].type;
 }
 
 /** Writes what follows the netlink header. */
-export function putMessage(out: Writer, message: NftMessage | EncodedMessage): void {
+export function putMessage(out: Writer, message: BatchMessage): void {
   if ('encoded' in message) {
     out.bytes(message.encoded);
     return;

@@ -79,6 +79,6 @@ export function skeletonMessages(family: number): NftMessage[] {
 export function skeleton(family: number): EncodedMessage[] {
   return skeletonMessages(family).map((message) => {
     const { name, flags = 0 } = message;
-    return { name, flags, encoded: Buffer.from(encodeMessage(message)) };
+    return { name, flags, encoded: encodeMessage(message) };
   });
 }

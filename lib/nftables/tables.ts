@@ -5,7 +5,7 @@ import { elementMessages } from './element-messages.ts';
 import type { SetElement } from './elements.ts';
 import { LAYOUT_COMMENT, SETS, SET_NAMES, TABLE, setPlan } from './layout.ts';
 import { NFPROTO_BRIDGE, NFPROTO_INET, encodeMessage, messageType } from './message.ts';
-import type { EncodedMessage, NftMessage } from './message.ts';
+import type { BatchMessage, NftMessage } from './message.ts';
 import { readAnswers } from './query.ts';
 import { NLM_F_CREATE } from '../netlink/socket.ts';
 import { skeleton } from './skeleton.ts';
@@ -49,8 +49,8 @@ export function build(
   families: readonly number[],
   states: ReadonlyMap<number, TableState>,
   everything: readonly SetElement[],
-): (NftMessage | EncodedMessage)[] {
-  return families.flatMap((family): (NftMessage | EncodedMessage)[] => {
+): BatchMessage[] {
+  return families.flatMap((family): BatchMessage[] => {
     const state = states.get(family);
     const inFamily = everything.filter(({ set }) => setPlan(set).family === family);
     return [

@@ -138,10 +138,7 @@ export function releaseBridge(host: NetlinkSocket, name: string, along: readonly
   const link = findLink(host, name);
   const ours = link?.kind === 'bridge' && link.alias === ALIAS;
   const leaving = [...along, ...(ours && !hasOtherPorts(host, link, along) ? [link] : [])];
-  removeLinks(
-    host,
-    leaving.map(({ index }) => index),
-  );
+  removeLinks(host, leaving);
   if (link?.kind === 'bridge' && !ours) takeAddresses(host, link);
 }
 

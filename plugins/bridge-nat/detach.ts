@@ -44,13 +44,6 @@ function ownLinks(host: Pick<Host, 'route'>, record: AttachmentRecord): Link[] {
   return linksNamed(host, [[record.hostIfname ?? hostIfnameFor(record), 'veth'], ...ifb]);
 }
 
-function removeAll(host: Pick<Host, 'route'>, links: readonly Link[]): void {
-  removeLinks(
-    host.route,
-    links.map(({ index }) => index),
-  );
-}
-
 /** An attachment's own rules, whoever else there is. */
 const NOT_LAST = { ofNetwork: false, onBridge: false, ofAll: false };
 
@@ -65,7 +58,7 @@ function removeShared(host: Host, tx: StoreTransaction, record: AttachmentRecord
   if (everything || last.ofNetwork || last.onBridge) removeAttachment(host.netfilter, rulesOf(record), last);
   const links = everything ? ownLinks(host, record) : [];
   if (last.onBridge && !keepBridge) leaveBridge(host, record, links);
-  else removeAll(host, links);
+  else removeLinks(host.route, links);
   // The record of a network whose bridge stays is what tells that bridge from one left behind.
   const stays = keepBridge || tx.network(record.network)?.automatic !== false;
   if (last.ofNetwork && !stays) tx.removeNetwork(record.network);
@@ -140,7 +133,7 @@ export function detach(host: Host, record: AttachmentRecord): UndoFailure[] {
   if (!last) {
     attempt('remove its rules', () => removeAttachment(host.netfilter, rulesOf(record), NOT_LAST));
     host.step('detach: rules removed');
-    attempt('delete its interfaces', () => removeAll(host, ownLinks(host, record)));
+    attempt('delete its interfaces', () => removeLinks(host.route, ownLinks(host, record)));
   }
   host.step('detach: interfaces seen to');
   attempt('forget it', () => {
@@ -163,7 +156,7 @@ export function detachUnknown(host: Host, key: AttachmentKey): void {
     [hostIfnameFor(key), 'veth'],
     [ifbNameFor(key), 'ifb'],
   ] as const;
-  removeAll(host, linksNamed(host, named));
+  removeLinks(host.route, linksNamed(host, named));
 }
 
 /** One error for what could not be taken down; undefined when all could. */

@@ -197,6 +197,10 @@ interface Damage {
 
 const TC = ['tc', 'qdisc'] as const;
 
+function changeBucket(dev: string, rate: string, burst: string, limit: string): readonly string[] {
+  return [...TC, 'change', 'dev', dev, 'root', 'tbf', 'rate', rate, 'burst', burst, 'limit', limit];
+}
+
 const DAMAGES: readonly Damage[] = [
   {
     what: 'no bucket',
@@ -205,56 +209,17 @@ const DAMAGES: readonly Damage[] = [
   },
   {
     what: 'another rate',
-    command: (veth) => [
-      ...TC,
-      'change',
-      'dev',
-      veth,
-      'root',
-      'tbf',
-      'rate',
-      '9mbit',
-      'burst',
-      '100000',
-      'limit',
-      '125000',
-    ],
+    command: (veth) => changeBucket(veth, '9mbit', '100000', '125000'),
     complaint: /traffic to the container is limited to 9000000 bit\/s, not 8000000$/,
   },
   {
     what: 'another burst',
-    command: (_, ifb) => [
-      ...TC,
-      'change',
-      'dev',
-      ifb,
-      'root',
-      'tbf',
-      'rate',
-      '16mbit',
-      'burst',
-      '90000',
-      'limit',
-      '250000',
-    ],
+    command: (_, ifb) => changeBucket(ifb, '16mbit', '90000', '250000'),
     complaint: /the burst of traffic from the container is not 1600000 bits any more$/,
   },
   {
     what: 'another queue',
-    command: (_, ifb) => [
-      ...TC,
-      'change',
-      'dev',
-      ifb,
-      'root',
-      'tbf',
-      'rate',
-      '16mbit',
-      'burst',
-      '200000',
-      'limit',
-      '260000',
-    ],
+    command: (_, ifb) => changeBucket(ifb, '16mbit', '200000', '260000'),
     complaint: /260000 bytes of traffic from the container may wait, not 250000$/,
   },
   {
