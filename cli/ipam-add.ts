@@ -1,5 +1,4 @@
 /** ADD of netmoor as an IPAM plugin: addresses and their record, in one transaction. */
-import { existsSync } from 'node:fs';
 import { NetmoorError } from '../lib/base/errors.ts';
 import { formatPrefix, networkOf, parsePrefix } from '../lib/base/ip.ts';
 import type { Prefix } from '../lib/base/ip.ts';
@@ -8,8 +7,9 @@ import type { IpamConfig } from '../lib/cni/ipam-config.ts';
 import type { Context } from '../lib/cni/plugin.ts';
 import { containerName, requestedAddresses } from '../lib/cni/requested.ts';
 import type { CniResult } from '../lib/cni/result.ts';
-import { listRoutes } from '../lib/netlink/route.ts';
+import { listDestinations } from '../lib/netlink/route.ts';
 import { NetlinkSocket } from '../lib/netlink/socket.ts';
+import { hasIpv6 } from '../lib/system/sysctl.ts';
 import { subnetChoice } from '../ipam/automatic.ts';
 import type { SubnetChoice } from '../ipam/automatic.ts';
 import { isAutomatic, leaseAddresses } from '../ipam/lease.ts';
@@ -23,9 +23,7 @@ import { PLUGIN, keyOf, readConfig, sourceOf, storeOf } from './ipam-context.ts'
 function hostRoutes(): Prefix[] {
   const socket = NetlinkSocket.open('route');
   try {
-    return ([4, 6] as const)
-      .flatMap((family) => listRoutes(socket, family))
-      .map((route) => route.destination);
+    return listDestinations(socket);
   } finally {
     socket.close();
   }
@@ -41,7 +39,7 @@ async function automaticSubnets(
   return subnetChoice(store, {
     network: { name: config.name, plugin: PLUGIN, createdAt: world.now() },
     machineId: world.machineId,
-    ipv6: existsSync('/proc/sys/net/ipv6'),
+    ipv6: hasIpv6(),
     routed: hostRoutes,
   });
 }

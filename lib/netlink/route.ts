@@ -141,6 +141,13 @@ export function listRoutes(socket: NetlinkSocket, family: Family): Route[] {
     .map(decodeRoute);
 }
 
+/** Where unicast routes of either family lead, in every table. */
+export function listDestinations(socket: NetlinkSocket): Prefix[] {
+  return ([4, 6] as const)
+    .flatMap((family) => listRoutes(socket, family))
+    .map(({ destination }) => destination);
+}
+
 /** The route the kernel would take to an address (nothing is sent), or undefined when it has none. */
 export function lookupRoute(socket: NetlinkSocket, to: Address): Route | undefined {
   const stream = new AttrStream();

@@ -1,5 +1,5 @@
 /** Kernel settings under /proc/sys/net, which shows the network namespace of the thread that opens it (proc(5)). */
-import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { isErrno } from '../base/errors.ts';
 
 function pathOf(key: readonly string[]): string {
@@ -7,6 +7,11 @@ function pathOf(key: readonly string[]): string {
     throw new RangeError(`not a sysctl key: ${key.join('/')}`);
   }
   return `/proc/sys/${key.join('/')}`;
+}
+
+/** Whether the kernel has IPv6, which then has settings here. */
+export function hasIpv6(): boolean {
+  return existsSync('/proc/sys/net/ipv6');
 }
 
 /** The value, without its newline; throws Node's fs error when there is no such setting. */

@@ -1,9 +1,8 @@
 /** Addresses from netmoor's own store: of the config's ranges, or of subnets that netmoor picks for the network itself. */
-import { existsSync } from 'node:fs';
 import { NetmoorError } from '../../lib/base/errors.ts';
-import type { Prefix } from '../../lib/base/ip.ts';
 import { parseResolvConf } from '../../lib/cni/dns.ts';
-import { listRoutes } from '../../lib/netlink/route.ts';
+import { listDestinations } from '../../lib/netlink/route.ts';
+import { hasIpv6 } from '../../lib/system/sysctl.ts';
 import { subnetChoice } from '../../ipam/automatic.ts';
 import type { SubnetChoice } from '../../ipam/automatic.ts';
 import { leaseAddresses } from '../../ipam/lease.ts';
@@ -27,9 +26,8 @@ async function automaticSubnets(host: Host, request: AttachRequest): Promise<Sub
   return subnetChoice(host.store, {
     network: { name: key.network, plugin: 'bridge-nat', bridge, createdAt: world.now() },
     machineId: world.machineId,
-    ipv6: existsSync('/proc/sys/net/ipv6'),
-    routed: (): Prefix[] =>
-      ([4, 6] as const).flatMap((family) => listRoutes(host.route, family)).map((route) => route.destination),
+    ipv6: hasIpv6(),
+    routed: () => listDestinations(host.route),
   });
 }
 
