@@ -18,7 +18,7 @@ import { BIN, KOFFI, ROOT, STAGES } from './paths.ts';
 interface SecondStage {
   'lib/cni/dispatch.ts': () => { dispatch: typeof dispatch };
   'lib/cni/real-world.ts': () => { realWorld: typeof realWorld };
-  'plugins/bridge-nat/main.ts': () => { bridgeNat: Plugin };
+  'plugins/bridge-nat/main.ts': () => { plugin: Plugin };
   /** Not in the plugin's own. */
   'hooks/oci/main.ts'?: () => { answerHook: typeof answerHook };
 }
@@ -66,7 +66,7 @@ function callOf(
   };
   let config = exampleConfig(8080 + number);
   const world = stage['lib/cni/real-world.ts']().realWorld();
-  const plugin = stage['plugins/bridge-nat/main.ts']().bridgeNat;
+  const { plugin } = stage['plugins/bridge-nat/main.ts']();
   const { dispatch } = stage['lib/cni/dispatch.ts']();
   return async (command) => {
     const readStdin = (): Buffer => Buffer.from(JSON.stringify(config));

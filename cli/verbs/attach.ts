@@ -9,6 +9,7 @@ import type { WantedNetwork } from '../../lib/cni/lists/options.ts';
 import { CONFIG_DIRECTORIES, PLUGIN_PATH } from '../../lib/cni/lists/places.ts';
 import type { Attached } from '../../lib/cni/lists/several.ts';
 import type { CniResult } from '../../lib/cni/result.ts';
+import { pluginsOf } from '../../plugins/kinds.ts';
 import { attach, createNetns } from '../attaching.ts';
 import type { Container, Surroundings } from '../attaching.ts';
 import { formatTable } from '../table.ts';
@@ -87,10 +88,18 @@ export function pluginPath(values: Values): readonly string[] {
 }
 
 /** What a verb's context says about plugins and configurations. */
-export function surroundings({ world, dataDir, values, environment, note }: VerbContext): Surroundings {
+export function surroundings({
+  world,
+  dataDir,
+  values,
+  environment,
+  kinds,
+  note,
+}: VerbContext): Surroundings {
   const confDirs = many(values, 'conf-dir');
   return {
     world: dataDir === undefined ? world : { ...world, storeDirectory: dataDir },
+    ours: pluginsOf(kinds),
     confDirs: confDirs.length > 0 ? confDirs : CONFIG_DIRECTORIES,
     path: pluginPath(values),
     environment,

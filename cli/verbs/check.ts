@@ -1,8 +1,9 @@
 /** netmoor check: whether every attachment is as it was promised, and the lease store in order. */
 import { checkStore } from '../../ipam/store/check.ts';
 import { containerLabel } from '../attachment-view.ts';
-import { hostWith, withSockets } from '../host.ts';
+import { hostOf, withSockets } from '../../lib/mooring/host.ts';
 import { openStores } from '../stores.ts';
+import { quietly } from '../surroundings.ts';
 import type { Verb } from '../verb.ts';
 import { verifyAll } from '../verification.ts';
 import type { Verdict } from '../verification.ts';
@@ -37,16 +38,25 @@ export const verb: Verb = {
     'Compares every attachment with what was promised: leases, bridge, interfaces, addresses, routes, NAT and published ports, ' +
     'on the host and inside the container; and the lease store with itself. Exit code 1 when something differs.',
   options: [],
-  run({ world, dataDir }) {
+  async run({ world, dataDir, kinds }) {
     const stores = openStores(world, dataDir);
-    const attachments = withSockets((sockets) =>
-      stores.flatMap(({ store }) =>
-        verifyAll(
-          world,
-          hostWith(world, sockets, store, () => {}),
-        ),
-      ),
-    );
+    const attachments = await withSockets(async (sockets) => {
+      const verdicts: Verdict[] = [];
+      for (const named of stores)
+        verdicts.push(
+          ...(await verifyAll(
+            world,
+            hostOf(
+              sockets,
+              named,
+              world,
+              quietly(() => {}),
+            ),
+            kinds,
+          )),
+        );
+      return verdicts;
+    });
     const store = stores.flatMap(({ store: each }) => each.read(checkStore));
     const ok = store.length === 0 && attachments.every(({ differences }) => differences.length === 0);
     const view: CheckView = { ok, attachments, store };

@@ -25,8 +25,8 @@ export const verb: Verb = {
   about:
     'Lists the attachments of containers to networks. Those that cannot be in use any more are marked stale, with the reason.',
   options: [],
-  run({ world, dataDir }) {
-    const attachments = listAttachments(world, openStores(world, dataDir));
+  async run({ world, dataDir, kinds }) {
+    const attachments = await listAttachments(world, openStores(world, dataDir), kinds);
     return { json: attachments, text: () => formatAttachments(attachments, world.now()) };
   },
 };

@@ -8,7 +8,7 @@ import type { Verb } from '../verb.ts';
 export interface NetworkView {
   readonly name: string;
   readonly plugin: string;
-  readonly bridge?: string;
+  readonly segment?: string;
   readonly subnets: readonly string[];
   /** netmoor picked the subnets itself. */
   readonly automatic: boolean;
@@ -22,10 +22,10 @@ export function networksOf(
   records: readonly AttachmentRecord[],
 ): NetworkView[] {
   const counts = Map.groupBy(records, (record) => record.network);
-  return networks.map(({ name, plugin, bridge, subnets, automatic, createdAt }) => ({
+  return networks.map(({ name, plugin, segment, subnets, automatic, createdAt }) => ({
     name,
     plugin,
-    ...(bridge === undefined ? {} : { bridge }),
+    ...(segment === undefined ? {} : { segment }),
     subnets,
     automatic,
     attachments: counts.get(name)?.length ?? 0,
@@ -34,15 +34,15 @@ export function networksOf(
 }
 
 export function formatNetworks(networks: readonly NetworkView[]): string {
-  const rows = networks.map(({ name, plugin, bridge, subnets, automatic, attachments }) => [
+  const rows = networks.map(({ name, plugin, segment, subnets, automatic, attachments }) => [
     name,
     plugin,
-    bridge ?? '-',
+    segment ?? '-',
     subnets,
     automatic ? 'netmoor' : 'config',
     `${attachments}`,
   ]);
-  return formatTable(['NETWORK', 'PLUGIN', 'BRIDGE', 'SUBNETS', 'CHOSEN BY', 'ATTACHMENTS'], rows);
+  return formatTable(['NETWORK', 'PLUGIN', 'SEGMENT', 'SUBNETS', 'CHOSEN BY', 'ATTACHMENTS'], rows);
 }
 
 export const verb: Verb = {

@@ -108,7 +108,7 @@ export function runDelegate(type: string, command: Command | 'VERSION', context:
 }
 
 /** DEL of the delegate after a failed ADD; its own failure is only noted, the first error is the one to report. */
-function takeBack(type: string, context: Context): void {
+function takeBack(type: string, context: Delegation): void {
   try {
     runDelegate(type, 'DEL', context);
   } catch (error) {
@@ -117,7 +117,7 @@ function takeBack(type: string, context: Context): void {
 }
 
 /** ADD of the delegate; when it fails, or answers what is no result, DEL of it. Throws NetmoorError or DelegateError. */
-export function delegateAdd(type: string, context: Context): CniResult {
+export function delegateAdd(type: string, context: Delegation): CniResult {
   findPlugin(type, context.request.path, context.world);
   try {
     const stdout = runDelegate(type, 'ADD', context);
@@ -129,7 +129,7 @@ export function delegateAdd(type: string, context: Context): CniResult {
 }
 
 /** A plugin that does not speak the configuration's version has never attached anything by it: there is nothing to release. */
-export function delegateDel(type: string, context: Context): void {
+export function delegateDel(type: string, context: Delegation): void {
   try {
     runDelegate(type, 'DEL', context);
   } catch (error) {
@@ -138,7 +138,7 @@ export function delegateDel(type: string, context: Context): void {
   }
 }
 
-export function delegateCheck(type: string, context: Context): void {
+export function delegateCheck(type: string, context: Delegation): void {
   runDelegate(type, 'CHECK', context);
 }
 

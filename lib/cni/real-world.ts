@@ -5,6 +5,7 @@
 import { accessSync, closeSync, constants, openSync, readFileSync, readSync, statSync } from 'node:fs';
 import { closeNetns, openNetns, ownNetnsId } from '../system/netns.ts';
 import { processIdentity } from '../system/process.ts';
+import { isAtWork } from '../system/worker.ts';
 import { files } from './files.ts';
 import type { Execution, Outcome, World } from './world.ts';
 
@@ -76,6 +77,7 @@ function machineId(): string {
 export function realWorld(): World {
   return {
     now: () => Date.now(),
+    monotonic: () => performance.now(),
     random: (bytes) => process.getBuiltinModule('node:crypto').randomBytes(bytes),
     get bootId() {
       return bootId();
@@ -85,6 +87,10 @@ export function realWorld(): World {
     },
     storeDirectory: '/var/lib/cni/netmoor',
     pid: process.pid,
+    get worker() {
+      return processIdentity(process.pid);
+    },
+    isAtWork: (worker) => isAtWork(worker),
     step: () => {},
     pause,
     ownNetnsId,

@@ -1,6 +1,7 @@
 /** The command line: verbs, options, mistakes in them, and what each verb prints of a store without a kernel behind it. */
 import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import t from 'tap';
+import { RECORD_VERSION } from '../../ipam/record.ts';
 import { answer } from '../../cli/netmoor.ts';
 import { validate as validCheck } from '../../schemas/compiled/cli-check.js';
 import { validate as validLeases } from '../../schemas/compiled/cli-leases.js';
@@ -104,6 +105,7 @@ t.test('a store with attachments', async (t) => {
     tx.putAttachment(recordOf());
     tx.putAttachment(other);
     tx.putNetwork({
+      version: RECORD_VERSION,
       name: 'web',
       plugin: 'netmoor',
       subnets: ['10.1.0.0/24'],
@@ -150,8 +152,8 @@ web      10.1.0.0/24  2      253
   t.equal(
     (await run('networks', '--data-dir', dir)).out,
     `
-NETWORK  PLUGIN   BRIDGE  SUBNETS      CHOSEN BY  ATTACHMENTS
-web      netmoor  -       10.1.0.0/24  config     2
+NETWORK  PLUGIN   SEGMENT  SUBNETS      CHOSEN BY  ATTACHMENTS
+web      netmoor  -        10.1.0.0/24  config     2
 `.slice(1),
   );
 

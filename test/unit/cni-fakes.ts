@@ -39,11 +39,14 @@ export function fakeWorld({ programs = [], execute }: FakeOptions = {}): FakeWor
     closed,
     paused,
     now: () => clock,
+    monotonic: () => clock,
     random: (bytes) => Buffer.alloc(bytes, 7),
     bootId: 'boot-1',
     machineId: 'machine-1',
     storeDirectory: '/nowhere/netmoor',
     pid: 4711,
+    worker: undefined,
+    isAtWork: () => false,
     step: () => {},
     pause: (milliseconds) => {
       paused.push(milliseconds);
