@@ -64,7 +64,7 @@ function rollBack<D extends MooringDetail>(
     host.store.write((tx) => {
       if (!isCurrent(tx, record)) return;
       if (failures.length > 0) tx.putAttachment({ ...record, state: 'detaching' });
-      else forgetRecord(kind, host, tx, record, lastOf(tx, host, kind, record));
+      else forgetRecord(kind, host, tx, record, lastOf(tx, host.askOthers, kind, record));
     });
   } catch (error) {
     failures.push({ what: 'forget the intent', error });

@@ -16,6 +16,7 @@ import type { Host } from './host.ts';
 import type { Kind, Last, MooringConfig, MooringDetail } from './kind.ts';
 import { lastOf, understand } from './records.ts';
 import { writeAlone } from './stores.ts';
+import type { Ask } from './stores.ts';
 import { whyElsewhere } from './vantage.ts';
 
 /** How long another worker is waited for, who mostly needs some 50 ms; in steps, since nothing tells when he is done. */
@@ -91,7 +92,7 @@ function detachUnreadable(kind: Kind, host: Host, record: AttachmentRecord): Und
     host.store.write((tx) => {
       if (!isCurrent(tx, record)) return;
       kind.removeByKey(host, record);
-      forgetRecord(kind, host, tx, record, lastOf(tx, host, kind, record), true);
+      forgetRecord(kind, host, tx, record, lastOf(tx, host.askOthers, kind, record), true);
     });
     return [];
   } catch (error) {
@@ -118,7 +119,8 @@ function detachElsewhere(kind: Kind, host: Host, record: AttachmentRecord, why: 
   try {
     releaseDelegated(host, record);
     host.store.write((tx) => {
-      if (isCurrent(tx, record)) forgetRecord(kind, host, tx, record, lastOf(tx, host, kind, record), true);
+      if (isCurrent(tx, record))
+        forgetRecord(kind, host, tx, record, lastOf(tx, host.askOthers, kind, record), true);
     });
     return [];
   } catch (error) {
@@ -135,14 +137,14 @@ function leaveAndForget<D extends MooringDetail>(
 ): void {
   const { dir, store, others, surroundings } = host;
   const stays = kind.staysBehind(record);
-  const work = (tx: StoreTransaction): void => {
+  const work = (tx: StoreTransaction, ask: Ask): void => {
     if (!isCurrent(tx, record)) return;
-    const last = lastOf(tx, host, kind, record);
+    const last = lastOf(tx, ask, kind, record);
     kind.leaveShared(host, record, last, whole);
     host.step('detach: shared things seen to');
     forgetRecord(kind, host, tx, record, last, stays);
   };
-  if (others.length === 0) store.write(work);
+  if (others.length === 0) store.write((tx) => work(tx, () => []));
   else
     writeAlone({ dir, store }, others, work, (error, other) =>
       surroundings.note(`the lease store in ${other} was not asked: ${error.message}`),
@@ -166,7 +168,7 @@ function detachKnown<D extends MooringDetail>(
   attempt('give its addresses back', () => releaseDelegated(host, record));
   host.step('detach: addresses given back');
   // The last one's rules and interfaces go together with tables and segment, under the lock; any other's keep nobody waiting.
-  const whole = host.store.read((tx) => lastOf(tx, host, kind, record)).onSegment;
+  const whole = host.store.read((tx) => lastOf(tx, host.askOthers, kind, record)).onSegment;
   for (const { what, step, remove } of whole ? [] : kind.own(host, record)) {
     attempt(what, remove);
     host.step(step);

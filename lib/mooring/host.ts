@@ -5,8 +5,8 @@ import { NetlinkSocket } from '../netlink/socket.ts';
 import type { Worker } from '../system/worker.ts';
 import { noteStore } from '../../ipam/store/known.ts';
 import type { LeaseStore } from '../../ipam/store/store.ts';
-import { openStoreIn, otherStores } from './stores.ts';
-import type { NamedStore } from './stores.ts';
+import { asking, openStoreIn, otherStores } from './stores.ts';
+import type { Ask, NamedStore } from './stores.ts';
 
 export interface Sockets {
   readonly route: NetlinkSocket;
@@ -27,6 +27,7 @@ export interface Host extends Sockets {
   readonly store: LeaseStore;
   /** The other stores of this host, opened when first asked for. */
   readonly others: readonly NamedStore[];
+  readonly askOthers: Ask;
   /** Who works here: this process, or one of its requests; named in the records that it works on. */
   readonly worker: Worker | undefined;
   /** A named step has been reached: where the crash tests let the process die. */
@@ -65,6 +66,9 @@ export function hostOf(
     get others() {
       others ??= otherStores(dir, world);
       return others;
+    },
+    askOthers(question, unknown) {
+      return asking(this.others)(question, unknown);
     },
     worker: world.worker,
     step: world.step,

@@ -2,9 +2,8 @@
 import { NetmoorError, errorText } from '../base/errors.ts';
 import type { AttachmentKey, AttachmentRecord } from '../../ipam/record.ts';
 import type { AttachmentFilter, StoreReader } from '../../ipam/store/store.ts';
-import type { Host } from './host.ts';
 import type { Kind, Last, MooringConfig, MooringDetail } from './kind.ts';
-import { askOthers } from './stores.ts';
+import type { Ask } from './stores.ts';
 
 /** The record with its detail as the kind reads it; without, it says why in `unreadable`. */
 export function understand<D extends MooringDetail>(
@@ -38,23 +37,22 @@ export function knownRecords<D extends MooringDetail>(
  */
 export function lastOf(
   tx: StoreReader,
-  host: Host,
+  ask: Ask,
   { name }: Pick<Kind, 'name'>,
   record: AttachmentKey & Pick<AttachmentRecord, 'segment'>,
 ): Last {
   const { segment } = record;
-  const asked: AttachmentFilter[] = [
+  const filters: AttachmentFilter[] = [
     { network: record.network },
     ...(segment === undefined ? [] : [{ segment }]),
     {},
   ];
   const sole = (reader: StoreReader): boolean[] =>
-    asked.map((filter) => !reader.hasOther(record, { ...filter, plugin: name }));
+    filters.map((filter) => !reader.hasOther(record, { ...filter, plugin: name }));
   const own = sole(tx);
-  const answers = own.includes(true)
-    ? [own, ...askOthers(host.others, sole, () => asked.map(() => false))]
-    : [own];
-  const last = asked.map((_, index) => answers.every((answer) => answer[index] === true));
+  const unknown = filters.map(() => false);
+  const answers = own.includes(true) ? [own, ...ask(sole, unknown)] : [own];
+  const last = filters.map((_, index) => answers.every((answer) => answer[index] === true));
   const [ofNetwork = false, ...rest] = last;
   return { ofNetwork, onSegment: segment !== undefined && rest[0] === true, ofAll: rest.at(-1) === true };
 }

@@ -36,51 +36,60 @@ export function otherStores(dir: string, world: World): NamedStore[] {
     .map((other) => openStoreIn(other, world));
 }
 
-/** Asks other stores; what one that cannot be read would have said is unknown, and told. */
-export function askOthers<T>(
-  others: readonly NamedStore[],
-  question: (reader: StoreReader) => T,
-  unknown: (error: NetmoorError, dir: string) => T,
-): T[] {
-  return others.map(({ dir, store }) => {
-    try {
-      return store.read(question);
-    } catch (error) {
-      if (error instanceof NetmoorError) return unknown(error, dir);
-      throw error;
-    }
-  });
+/** Asks every other store of the host; `unknown` stands for what one that cannot be read would have said. */
+export type Ask = <T>(question: (reader: StoreReader) => T, unknown: T) => T[];
+
+export function asking(others: readonly NamedStore[]): Ask {
+  return (question, unknown) =>
+    others.map(({ store }) => {
+      try {
+        return store.read(question);
+      } catch (error) {
+        if (error instanceof NetmoorError) return unknown;
+        throw error;
+      }
+    });
+}
+
+interface Locked {
+  readonly own: StoreTransaction | undefined;
+  readonly others: readonly StoreReader[];
+  readonly unread: number;
 }
 
 /**
  * A write transaction in the first store, with all others locked meanwhile: in the order of their directories, so that no two
- * processes wait for each other. One that cannot be locked is passed over, `unlocked` is told.
+ * processes wait for each other. `unlocked` is told of one that cannot be locked.
  */
 export function writeAlone<T>(
   own: NamedStore,
   others: readonly NamedStore[],
-  work: (tx: StoreTransaction) => T,
+  work: (tx: StoreTransaction, ask: Ask) => T,
   unlocked: (error: NetmoorError, dir: string) => void,
 ): T {
-  const order = [own, ...others].toSorted((a, b) => (a.dir < b.dir ? -1 : 1));
-  const begin = (rest: readonly NamedStore[], mine: StoreTransaction | undefined): T => {
-    const [first, ...later] = rest;
-    if (first === undefined) {
-      if (mine === undefined) throw new TypeError('the own store is not among those locked');
-      return work(mine);
-    }
-    if (first === own) return own.store.write((tx) => begin(later, tx));
+  const run = ({ own: tx, others: readers, unread }: Locked): T => {
+    if (tx === undefined) throw new TypeError('the own store is not among those locked');
+    const ask: Ask = (question, unknown) => [
+      ...readers.map((reader) => question(reader)),
+      ...Array.from({ length: unread }, () => unknown),
+    ];
+    return work(tx, ask);
+  };
+  const lock = ([first, ...rest]: readonly NamedStore[], held: Locked): T => {
+    if (first === undefined) return run(held);
+    if (first === own) return first.store.write((tx) => lock(rest, { ...held, own: tx }));
     const inside = { begun: false };
     try {
-      return first.store.write(() => {
+      return first.store.write((tx) => {
         inside.begun = true;
-        return begin(later, mine);
+        return lock(rest, { ...held, others: [...held.others, tx] });
       });
     } catch (error) {
       if (inside.begun || !(error instanceof NetmoorError)) throw error;
       unlocked(error, first.dir);
-      return begin(later, mine);
+      return lock(rest, { ...held, unread: held.unread + 1 });
     }
   };
-  return begin(order, undefined);
+  const order = [own, ...others].toSorted((a, b) => (a.dir < b.dir ? -1 : 1));
+  return lock(order, { own: undefined, others: [], unread: 0 });
 }

@@ -82,7 +82,7 @@ function writeRules({ host }: Work, record: BridgeNatRecord, undo: UndoStack): v
   const everyOther = () => host.store.read((tx) => rulesOfOthers(tx, host, record));
   undo.push('remove its rules', () => {
     host.store.write((tx) => {
-      const { ofNetwork, onSegment, ofAll } = lastOf(tx, host, { name: KIND }, record);
+      const { ofNetwork, onSegment, ofAll } = lastOf(tx, host.askOthers, { name: KIND }, record);
       removeAttachment(host.netfilter, rules, { ofNetwork, onBridge: onSegment, ofAll });
     });
   });
@@ -151,7 +151,7 @@ export async function connect(
   const work: Work = { host, request, sandbox };
   undo.push(`leave bridge ${request.segment}`, () => {
     host.store.write((tx) => {
-      if (lastOf(tx, host, { name: KIND }, record).onSegment) leaveBridge(host, record);
+      if (lastOf(tx, host.askOthers, { name: KIND }, record).onSegment) leaveBridge(host, record);
     });
   });
   const bridge = readyBridge(work, record);

@@ -4,7 +4,6 @@
  */
 import type { Host } from '../../lib/mooring/host.ts';
 import { knownRecords } from '../../lib/mooring/records.ts';
-import { askOthers } from '../../lib/mooring/stores.ts';
 import { addAttachment } from '../../lib/nftables/table.ts';
 import type { AttachmentRules } from '../../lib/nftables/table.ts';
 import { sameKey } from '../../ipam/record.ts';
@@ -44,7 +43,7 @@ export function rulesOfOthers(tx: StoreReader, host: Host, record: AttachmentKey
   const attached = (reader: StoreReader): BridgeNatRecord[] =>
     ownRecords(reader.attachments({ plugin: KIND })).filter(({ state }) => state === 'attached');
   const own = attached(tx).filter((other) => !sameKey(other, record));
-  return [own, ...askOthers(host.others, attached, () => [])].flat().map(rulesOf);
+  return [own, ...host.askOthers(attached, [])].flat().map(rulesOf);
 }
 
 /** Writes the rules of a record that has got ports to what is there of it. */
