@@ -22,7 +22,8 @@ export function keyOf({ config, request }: Context): AttachmentKey {
 /** DEL goes on with a `dataDir` that is of no use as with none. */
 export function storeOf({ config, world }: Context): LeaseStore {
   const named = config.ipam?.['dataDir'];
-  const dir = typeof named === 'string' && named !== '' ? named : world.storeDirectory;
+  const usable = typeof named === 'string' && named !== '' && !named.includes('\0');
+  const dir = usable ? named : world.storeDirectory;
   if (dir !== world.storeDirectory) noteStore(dir);
   return openStore({ dir, bootId: world.bootId, now: world.now });
 }

@@ -22,7 +22,8 @@ import { bridgeNameFor } from './names.ts';
 function storeDirectory({ config, world }: Context): string {
   const named = config.ipam?.['dataDir'];
   const delegated = (config.ipam?.['type'] ?? 'netmoor') !== 'netmoor' && config.ipam?.['type'] !== '';
-  return typeof named === 'string' && named !== '' && !delegated ? named : world.storeDirectory;
+  const usable = typeof named === 'string' && named !== '' && !named.includes('\0');
+  return usable && !delegated ? named : world.storeDirectory;
 }
 
 /** The host this process works on. */

@@ -1,5 +1,5 @@
 /** One call of one plugin of a list: ours through the dispatcher in this process, another's by its executable. */
-import { delegateError, runDelegate } from '../delegate.ts';
+import { pluginError, runDelegate } from '../delegate.ts';
 import { dispatch } from '../dispatch.ts';
 import type { Command, Environment } from '../environment.ts';
 import type { JsonObject } from '../json.ts';
@@ -45,14 +45,11 @@ export async function callPlugin(
   const stdin = Buffer.from(JSON.stringify(config));
   const plugin = await ours(type);
   if (plugin === undefined) {
-    return runDelegate(type, command, {
-      request: { environment, stdin, path: attachment.path },
-      world,
-      note,
-    });
+    const request = { environment, stdin, path: attachment.path };
+    return runDelegate(type, command, { request, world, note }, pluginError);
   }
   const { exitCode, stdout, stderr } = await dispatch(plugin, { environment, readStdin: () => stdin }, world);
   if (stderr.trim() !== '') note(stderr.trimEnd());
-  if (exitCode !== 0) throw delegateError(type, command, { exitCode, stdout: Buffer.from(stdout), stderr });
+  if (exitCode !== 0) throw pluginError(type, command, { exitCode, stdout: Buffer.from(stdout), stderr });
   return Buffer.from(stdout);
 }
