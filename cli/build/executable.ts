@@ -18,8 +18,8 @@ export function strip(file: string, output: string): void {
 }
 
 /**
- * Node.js without debugging information, a fifth of the file, without libatomic, which a host need not have, and with code
- * caches of its own modules that V8 accepts under our options: compiling them anew costs an ADD 10 ms.
+ * Node.js without debugging information, a fifth of the file, without libatomic, which a host need not have, and
+ * with code caches of its own modules that V8 accepts under our options: compiling them anew costs milliseconds.
  */
 function slimNode(): string {
   const slim = join(WORK, 'node');

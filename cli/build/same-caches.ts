@@ -1,10 +1,10 @@
 /**
- * Proof that code caches may pass from one set of V8 options to another (see cache-marks.ts): whatever Node.js's own modules
- * contain, every function of theirs compiles to the same bytes under both, except for the mark itself.
+ * Proof that code caches may pass from one set of V8 options to another (see cache-marks.ts): every function of
+ * Node.js's own modules compiles to the same bytes under both, except for the mark itself.
  *
- * The bytes depend on the seed of string hashes too, which V8 draws anew for each process (and expects to differ: it hashes what it
- * reads from a cache again). --no-rehash-snapshot takes the seed of the snapshot instead. So both sides start from a snapshot
- * with a known seed, and are told to draw that one.
+ * The bytes depend on the seed of string hashes too, which V8 draws anew for each process (and expects to differ: it
+ * hashes what it reads from a cache again). --no-rehash-snapshot takes the seed of the snapshot instead. So both sides
+ * start from a snapshot with a known seed, and are told to draw that one.
  */
 import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';

@@ -69,7 +69,7 @@ function execute(file: string, command: Command | 'VERSION', { request, world }:
   }
 }
 
-/** From here on every plugin has codes of its own (specification, section 5 "Error"): ours would say something else by them. */
+/** From here on every plugin has codes of its own (specification, section 5 "Error"); ours mean something else. */
 const PRIVATE_CODES = 100;
 
 /** The error a plugin printed, else its stderr, else how it ended. */
@@ -109,8 +109,8 @@ export function delegateError(type: string, command: Command | 'VERSION', outcom
 }
 
 /**
- * Runs a plugin to its end and returns its stdout. Throws DelegateError when it fails (pluginError for who only reports on it),
- * NetmoorError when it cannot be run.
+ * Runs a plugin to its end and returns its stdout. Throws DelegateError when it fails (made by pluginError for who only
+ * reports on it), NetmoorError when it cannot be run.
  */
 export function runDelegate(
   type: string,
