@@ -2,8 +2,9 @@
  * A log of its own, for crun sends what a hook writes to /dev/null: syslog's socket, which journald and every syslogd serve
  * (RFC 3164, section 4.1), or a file where there is none.
  */
-import { closeSync, constants, mkdirSync, openSync, writeSync } from 'node:fs';
+import { closeSync, constants, openSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { makeDirectory } from '../../lib/system/directory.ts';
 import { sendDatagram } from '../../lib/system/datagram.ts';
 
 export type Severity = 'error' | 'info';
@@ -29,7 +30,7 @@ export function singleLine(text: string): string {
 }
 
 function append(file: string, line: string): void {
-  mkdirSync(dirname(file), { recursive: true, mode: 0o755 });
+  makeDirectory(dirname(file));
   const flags =
     constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW | constants.O_NONBLOCK;
   const fd = openSync(file, flags, 0o640);

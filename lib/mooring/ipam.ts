@@ -56,5 +56,7 @@ export function readIpamChoice({ ipam, runtimeConfig }: CniConfig): IpamChoice {
 /** The directory of the store that a configuration names as host-local's `dataDir`; undefined: the host's own. */
 export function dataDirOf(ipam: JsonObject | undefined): string | undefined {
   const named = ipam?.['dataDir'];
-  return ipamType(ipam).kind === 'netmoor' && typeof named === 'string' && named !== '' ? named : undefined;
+  // DEL goes on with one that is of no use as with none.
+  const usable = typeof named === 'string' && named !== '' && !named.includes('\0');
+  return usable && ipamType(ipam).kind === 'netmoor' ? named : undefined;
 }

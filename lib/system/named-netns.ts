@@ -2,8 +2,9 @@
  * Network namespaces by name, as ip-netns(8) keeps them: a file under /run/netns that the namespace is mounted on, so that it
  * lives without any process in it. What is made here, `ip netns` lists, enters and deletes, and the other way round.
  */
-import { closeSync, mkdirSync, openSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { isErrno } from '../base/errors.ts';
+import { makeDirectory } from './directory.ts';
 import { inNewNetns } from './netns.ts';
 import { MNT_DETACH, MS_BIND, MS_REC, MS_SHARED, mount, umount } from './syscall.ts';
 
@@ -18,7 +19,7 @@ export function namedNetnsPath(name: string): string {
  * A directory that is no mount yet is made one.
  */
 function ensureDirectory(): void {
-  mkdirSync(NETNS_DIRECTORY, { recursive: true, mode: 0o755 });
+  makeDirectory(NETNS_DIRECTORY);
   const op = `share mounts in ${NETNS_DIRECTORY}`;
   const share = (): void => mount('', NETNS_DIRECTORY, MS_SHARED | MS_REC, op);
   try {

@@ -1,7 +1,8 @@
 /** Making the file of the embedded store, and bringing an older one up to date, whoever else is doing so at this instant. */
-import { closeSync, existsSync, mkdirSync, openSync } from 'node:fs';
+import { closeSync, existsSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { NetmoorError, isErrno } from '../../../lib/base/errors.ts';
+import { makeDirectory } from '../../../lib/system/directory.ts';
 import type { Connection } from './connection.ts';
 import { retryWhileBusy } from './connection.ts';
 import { unusableDirectory } from './failure.ts';
@@ -26,10 +27,9 @@ export function createFile(file: string): void {
   if (existsSync(file)) return;
   const directory = dirname(file);
   try {
-    mkdirSync(dirname(directory), { recursive: true });
-    if (!existsSync(directory)) mkdirSync(directory, { mode: 0o700 });
+    makeDirectory(directory, 0o700);
   } catch (error) {
-    if (!isErrno(error, 'EEXIST')) throw unusableDirectory(directory, error);
+    throw unusableDirectory(directory, error);
   }
   try {
     // Only the one that creates it may close it: closing any descriptor of a file drops this process's locks on it.

@@ -6,7 +6,7 @@ import { NetmoorError } from '../../base/errors.ts';
 import type { Netns } from '../../system/netns.ts';
 import { configVersion, readConfig } from '../config.ts';
 import { decodeResult } from '../decode-result.ts';
-import { runDelegate } from '../delegate.ts';
+import { pluginError, runDelegate } from '../delegate.ts';
 import type { CniRequest, Command, Environment } from '../environment.ts';
 import { rephrased, typedError } from '../errors.ts';
 import { isJsonObject, parseJson } from '../json.ts';
@@ -109,10 +109,7 @@ export async function callPlugin(
   if (plugin !== undefined) return callOurs(plugin, command, config, caller);
   const environment = environmentOf(command, attachment);
   const stdin = Buffer.from(JSON.stringify(config));
-  const answer = runDelegate(type, command, {
-    request: { environment, stdin, path: attachment.path },
-    world,
-    note,
-  });
+  const request = { environment, stdin, path: attachment.path };
+  const answer = runDelegate(type, command, { request, world, note }, pluginError);
   return command === 'ADD' ? readResult(answer, type) : EMPTY_RESULT;
 }

@@ -4,18 +4,10 @@
  *
  * Names come from the containers' configurations: the first container to have one keeps it, the others are under their ids.
  */
-import {
-  closeSync,
-  constants,
-  fchmodSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  writeSync,
-} from 'node:fs';
+import { closeSync, constants, fchmodSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { isErrno } from '../../base/errors.ts';
+import { makeDirectory } from '../../system/directory.ts';
 import { withFileLock } from '../../system/lock.ts';
 import type { CniResult } from '../result.ts';
 import type { World } from '../world.ts';
@@ -135,7 +127,7 @@ function rebuilt(world: World): Line[] {
  * Throws Node's errors when the map cannot be written.
  */
 export function refreshHostMap(containerId: string, world: World, file = HOST_MAP): void {
-  mkdirSync(dirname(file), { recursive: true, mode: 0o755 });
+  makeDirectory(dirname(file));
   withFileLock(`${file}.lock`, () => {
     const present = readMap(file);
     if (present === undefined) return replaceMap(file, rebuilt(world));
