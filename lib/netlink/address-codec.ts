@@ -33,13 +33,14 @@ const lifetime: Codec<Lifetime> = {
   },
 };
 
+/** In the order in which ip writes them. */
 const addressAttributes = struct({
   local: ipAddress(IFA_LOCAL),
-  /** The other end's, of a point-to-point link; otherwise the same as `local`. */
-  address: ipAddress(IFA_ADDRESS),
   broadcast: ipAddress(IFA_BROADCAST),
   /** All of IFA_F_*, of which the header has room for eight. */
   flags: u32(IFA_FLAGS),
+  /** The other end's, of a point-to-point link; otherwise the same as `local`. */
+  address: ipAddress(IFA_ADDRESS),
   protocol: u8(IFA_PROTO),
   lifetime: { type: IFA_CACHEINFO, codec: lifetime },
 });

@@ -37,12 +37,12 @@ function message(index: number, prefix: Prefix, flags: number, protocol = 0): Bu
   return encodeAddress({
     family: familyNumber(address.family),
     length,
+    flags,
     index,
     attributes: {
       local: address,
       address,
       ...broadcast,
-      ...(flags !== 0 && { flags }),
       ...(protocol !== 0 && { protocol }),
     },
   });

@@ -111,8 +111,8 @@ const linkInfo: Codec<LinkInfo> = {
   },
 };
 
+/** In the order in which ip writes them. */
 const fields = {
-  name: text(IFLA_IFNAME),
   mac: bytes(IFLA_ADDRESS),
   mtu: u32(IFLA_MTU),
   link: u32(IFLA_LINK),
@@ -122,6 +122,7 @@ const fields = {
   alias: bareText(IFLA_IFALIAS),
   group: u32(IFLA_GROUP),
   netnsFd: u32(IFLA_NET_NS_FD),
+  name: text(IFLA_IFNAME),
   extMask: u32(IFLA_EXT_MASK),
   promiscuity: u32(IFLA_PROMISCUITY),
   info: plainNest(IFLA_LINKINFO, linkInfo),

@@ -16,15 +16,16 @@ import {
 
 const RTMSG = 12;
 
+/** In the order in which ip writes them. */
 const routeAttributes = struct({
   destination: ipAddress(RTA_DST),
   gateway: ipAddress(RTA_GATEWAY),
-  /** ifindex */
-  interface: u32(RTA_OIF),
   priority: u32(RTA_PRIORITY),
-  metrics: plainNest(RTA_METRICS, struct({ mtu: u32(RTAX_MTU), advmss: u32(RTAX_ADVMSS) })),
   /** All of the number, of which the header has room for eight bits. */
   table: u32(RTA_TABLE),
+  /** ifindex */
+  interface: u32(RTA_OIF),
+  metrics: plainNest(RTA_METRICS, struct({ mtu: u32(RTAX_MTU), advmss: u32(RTAX_ADVMSS) })),
 });
 
 export interface RouteMessage {

@@ -47,7 +47,7 @@ export function routeAddition(route: Route, op: string): NetlinkRequest {
   const data = encodeRoute({
     family: familyNumber(family),
     length: destination.length,
-    table: table < 256 ? table : 0,
+    table: table > 255 ? 0 : table,
     protocol: RTPROT_STATIC,
     scope: route.scope ?? (gateway === undefined && family === 4 ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE),
     type: RTN_UNICAST,
@@ -57,7 +57,7 @@ export function routeAddition(route: Route, op: string): NetlinkRequest {
       ...(index !== undefined && { interface: index }),
       ...(priority !== undefined && { priority }),
       ...(Object.keys(metrics).length > 0 && { metrics }),
-      table,
+      ...(table > 255 && { table }),
     },
   });
   return { type: RTM_NEWROUTE, flags: NLM_F_CREATE | NLM_F_APPEND, op, data };
