@@ -61,8 +61,8 @@ test('a watch that overflowed', { skip }, async (t) => {
     const notifications = inside(host, openAddressWatch);
     t.teardown(() => notifications.close());
     const index = inside(host, () => findLink(notifications, 'near'))?.index ?? 0;
-    // Two notifications each; a socket has room for 4 MiB of them, which the kernel reckons at almost 1 KiB apiece.
-    await host.shell(`for number in $(seq 6000); do
+    // A socket has room for 8 MiB of notifications (SO_RCVBUFFORCE doubles), with all that the kernel needs to keep them.
+    await host.shell(`for number in $(seq 9999); do
         echo "address add fd00:1::$number/128 dev near nodad"
         echo "address delete fd00:1::$number/128 dev near"
       done | ip -batch -`);
