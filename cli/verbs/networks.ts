@@ -1,4 +1,6 @@
 /** netmoor networks: the networks in use, and those whose subnets netmoor has picked and keeps for them. */
+import { formatOverlap, overlaps } from '../../ipam/overlap.ts';
+import type { Overlap } from '../../ipam/overlap.ts';
 import type { AttachmentRecord, NetworkRecord } from '../../ipam/record.ts';
 import { openStores, readAttachments, readNetworks } from '../stores.ts';
 import { formatTable } from '../table.ts';
@@ -13,6 +15,8 @@ export interface NetworkView {
   /** netmoor picked the subnets itself. */
   readonly automatic: boolean;
   readonly attachments: number;
+  /** Its subnets that share addresses with another network's. */
+  readonly overlaps?: readonly Overlap[];
   /** ISO 8601 */
   readonly createdAt: string;
 }
@@ -22,6 +26,13 @@ export function networksOf(
   records: readonly AttachmentRecord[],
 ): NetworkView[] {
   const counts = Map.groupBy(records, (record) => record.network);
+  const shared = overlaps(
+    networks.flatMap(({ name, subnets }) => subnets.map((subnet) => ({ network: name, subnet }))),
+  );
+  const sharedWith = (name: string): object => {
+    const own = shared.filter(({ between }) => between.some(({ network }) => network === name));
+    return own.length > 0 ? { overlaps: own } : {};
+  };
   return networks.map(({ name, plugin, segment, subnets, automatic, createdAt }) => ({
     name,
     plugin,
@@ -29,6 +40,7 @@ export function networksOf(
     subnets,
     automatic,
     attachments: counts.get(name)?.length ?? 0,
+    ...sharedWith(name),
     createdAt: new Date(createdAt).toISOString(),
   }));
 }
@@ -42,7 +54,9 @@ export function formatNetworks(networks: readonly NetworkView[]): string {
     automatic ? 'netmoor' : 'config',
     `${attachments}`,
   ]);
-  return formatTable(['NETWORK', 'PLUGIN', 'SEGMENT', 'SUBNETS', 'CHOSEN BY', 'ATTACHMENTS'], rows);
+  const table = formatTable(['NETWORK', 'PLUGIN', 'SEGMENT', 'SUBNETS', 'CHOSEN BY', 'ATTACHMENTS'], rows);
+  const shared = new Set(networks.flatMap((network) => (network.overlaps ?? []).map(formatOverlap)));
+  return [table, ...[...shared].map((overlap) => `${overlap}\n`)].join('');
 }
 
 export const verb: Verb = {

@@ -5,7 +5,7 @@ const NLA_MAX_LENGTH = 0xffff;
 
 /** Bytes under construction; grows as needed. Attributes and messages are opened, filled and closed, so nests need no copies. */
 export class Writer {
-  #bytes: Buffer = Buffer.allocUnsafe(4096);
+  #bytes: Buffer = Buffer.allocUnsafe(1024);
   #length = 0;
 
   get length(): number {
@@ -61,6 +61,11 @@ export class Writer {
   u64be(value: bigint): void {
     const at = this.#take(8);
     this.#bytes.writeBigUInt64BE(value, at);
+  }
+
+  u64(value: bigint): void {
+    const at = this.#take(8);
+    this.#bytes.writeBigUInt64LE(value, at);
   }
 
   text(value: string): void {

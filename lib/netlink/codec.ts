@@ -1,17 +1,16 @@
 /**
- * Two-way descriptions of netlink attributes (linux/netlink.h struct nlattr) as nf_tables uses them: numbers in network
- * order, nests marked NLA_F_NESTED.
+ * Two-way descriptions of netlink attributes (linux/netlink.h struct nlattr): numbers in network order (BE, as netfilter has
+ * them) or the machine's, nests with the flag NLA_F_NESTED or, as in most of rtnetlink, without.
  *
  * A message is described once, as a struct() of fields; reading and writing both follow from that, so they cannot drift
- * apart. Attributes are written in the order of the description, which is libnftnl's, so that our bytes can be held against
- * those of nft. Attributes a description does not know are kept, and written back behind the known ones.
+ * apart. Attributes are written in the order of the description, for nf_tables libnftnl's, so that our bytes can be held
+ * against those of nft. Attributes a description does not know are kept, and written back behind the known ones.
  */
-import { DecodeError } from '../netlink/attributes.ts';
-import type { Writer } from './writer.ts';
+import { DecodeError, eachAttribute } from './attributes.ts';
+import { NLA_F_NESTED } from './uapi.ts';
+import { Writer } from './writer.ts';
 
-export const NLA_F_NESTED = 0x8000;
 const NLA_TYPE_MASK = 0x3fff;
-const NLA_HDRLEN = 4;
 
 /** Writes a payload and reads it back; `get` throws DecodeError and nothing else. */
 export interface Codec<T> {
@@ -25,24 +24,17 @@ export interface Field<T> {
   readonly codec: Codec<T>;
 }
 
+/** What `codec` makes of a value, as bytes. */
+export function encode<T>(codec: Codec<T>, value: T): Buffer {
+  const out = new Writer();
+  codec.put(out, value);
+  return out.written;
+}
+
 /** An attribute kept as it came; `type` includes the NLA_F_ flags. */
 export interface RawAttribute {
   readonly type: number;
   readonly data: Buffer;
-}
-
-/** Calls `fn` for each attribute in `data`; `type` includes the NLA_F_ flags. */
-export function eachAttribute(data: Buffer, fn: (type: number, payload: Buffer) => void): void {
-  for (let at = 0; at < data.length; ) {
-    if (data.length - at < NLA_HDRLEN)
-      throw new DecodeError(`${data.length - at} bytes behind the last attribute`);
-    const length = data.readUInt16LE(at);
-    if (length < NLA_HDRLEN || length > data.length - at) {
-      throw new DecodeError(`an attribute claims ${length} of ${data.length - at} bytes`);
-    }
-    fn(data.readUInt16LE(at + 2), data.subarray(at + NLA_HDRLEN, at + length));
-    at += (length + 3) & ~3;
-  }
 }
 
 export function attribute<T>(out: Writer, type: number, codec: Codec<T>, value: T): void {
@@ -158,7 +150,28 @@ export function u64be(type: number): Field<bigint> {
   };
 }
 
-/** NUL-terminated text. */
+/** A number in the machine's order. */
+export function u32(type: number): Field<number> {
+  return {
+    type,
+    codec: { put: (out, value) => out.u32(value), get: (data) => sized(data, 4).readUInt32LE(0) },
+  };
+}
+
+export function u64(type: number): Field<bigint> {
+  return {
+    type,
+    codec: { put: (out, value) => out.u64(value), get: (data) => sized(data, 8).readBigUInt64LE(0) },
+  };
+}
+
+/** Up to the NUL, which may be missing. */
+function textOf(data: Buffer): string {
+  const end = data.indexOf(0);
+  return data.toString('utf8', 0, end < 0 ? data.length : end);
+}
+
+/** Text, written with a NUL behind it (NLA_NUL_STRING). */
 export function text(type: number): Field<string> {
   return {
     type,
@@ -167,15 +180,22 @@ export function text(type: number): Field<string> {
         out.text(value);
         out.u8(0);
       },
-      get(data) {
-        const end = data.indexOf(0);
-        return data.toString('utf8', 0, end < 0 ? data.length : end);
-      },
+      get: textOf,
     },
   };
+}
+
+/** Text, written without a NUL (NLA_STRING). */
+export function bareText(type: number): Field<string> {
+  return { type, codec: { put: (out, value) => out.text(value), get: textOf } };
 }
 
 /** A nest described by another codec. */
 export function nest<T>(type: number, codec: Codec<T>): Field<T> {
   return { type: type | NLA_F_NESTED, codec };
+}
+
+/** A nest without the flag that says so. */
+export function plainNest<T>(type: number, codec: Codec<T>): Field<T> {
+  return { type, codec };
 }
