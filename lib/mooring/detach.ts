@@ -92,7 +92,7 @@ function detachUnreadable(kind: Kind, host: Host, record: AttachmentRecord): Und
     host.store.write((tx) => {
       if (!isCurrent(tx, record)) return;
       kind.removeByKey(host, record);
-      forgetRecord(kind, host, tx, record, lastOf(tx, host.askOthers, kind, record), true);
+      forgetRecord(kind, host, tx, record, lastOf(tx, host.askOthers, kind, record));
     });
     return [];
   } catch (error) {
@@ -120,7 +120,7 @@ function detachElsewhere(kind: Kind, host: Host, record: AttachmentRecord, why: 
     releaseDelegated(host, record);
     host.store.write((tx) => {
       if (isCurrent(tx, record))
-        forgetRecord(kind, host, tx, record, lastOf(tx, host.askOthers, kind, record), true);
+        forgetRecord(kind, host, tx, record, lastOf(tx, host.askOthers, kind, record));
     });
     return [];
   } catch (error) {

@@ -57,6 +57,10 @@ export function hostOf(
   surroundings: Surroundings,
 ): Host {
   let others: readonly NamedStore[] | undefined;
+  const opened = (): readonly NamedStore[] => {
+    others ??= otherStores(dir, world);
+    return others;
+  };
   return {
     route: sockets.route,
     netfilter: sockets.netfilter,
@@ -64,12 +68,9 @@ export function hostOf(
     dir,
     store,
     get others() {
-      others ??= otherStores(dir, world);
-      return others;
+      return opened();
     },
-    askOthers(question, unknown) {
-      return asking(this.others)(question, unknown);
-    },
+    askOthers: (question, unknown) => asking(opened())(question, unknown),
     worker: world.worker,
     step: world.step,
     surroundings,

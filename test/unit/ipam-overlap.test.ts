@@ -4,6 +4,7 @@ import { formatOverlap, overlaps } from '../../ipam/overlap.ts';
 import { formatNetworks, networksOf } from '../../cli/verbs/networks.ts';
 import { parsePrefix, prefixesOverlap } from '../../lib/base/ip.ts';
 import { validate as validNetworks } from '../../schemas/compiled/cli-networks.js';
+import { RECORD_VERSION } from '../../ipam/record.ts';
 import type { NetworkRecord } from '../../ipam/record.ts';
 import { randomFrom } from './ipam-ledger.ts';
 
@@ -70,6 +71,7 @@ t.test('netmoor networks tells of it', async (t) => {
   const network = (name: string, subnet: string): NetworkRecord => ({
     name,
     plugin: 'bridge-nat',
+    version: RECORD_VERSION,
     subnets: [subnet],
     automatic: false,
     createdAt: 0,
