@@ -18,6 +18,7 @@ import { attachmentElements, bridgeElements } from './elements.ts';
 import type { SetElement } from './elements.ts';
 import { SETS, SET_NAMES, setPlan } from './layout.ts';
 import type { SetName } from './layout.ts';
+import { beforeRemoval } from './localnet.ts';
 import type { NftMessage } from './message.ts';
 import { bridgeComment, ownerComment } from './owner.ts';
 import { covers, distinct, elementId, elementsOf, presentElements } from './present.ts';
@@ -175,6 +176,11 @@ function removable(nf: NetlinkSocket, a: AttachmentRules, withBridge: boolean): 
   return [...own, ...sets.flatMap((set) => elementsOf(nf, set)).filter(({ comment }) => comment === bridge)];
 }
 
+function deletion(elements: readonly SetElement[]): NftMessage[] {
+  beforeRemoval(elements);
+  return elementMessages('DELSETELEM', elements);
+}
+
 /** Of what is removed, whether it was the last: of its network, on its bridge (its network, when not said), of all. */
 export interface Last {
   readonly ofNetwork: boolean;
@@ -188,7 +194,7 @@ export interface Last {
  */
 export function removeAttachment(nf: NetlinkSocket, a: AttachmentRules, last: Last): void {
   const withBridge = last.ofAll || (last.onBridge ?? last.ofNetwork);
-  commitPlanned(nf, REMOVAL, () => elementMessages('DELSETELEM', removable(nf, a, withBridge)));
+  commitPlanned(nf, REMOVAL, () => deletion(removable(nf, a, withBridge)));
   if (last.ofAll) dropTables(nf);
 }
 
@@ -200,7 +206,7 @@ export function removeElementsOf(nf: NetlinkSocket, owners: ReadonlySet<string>)
       owners.has(comment),
     );
     count = elements.length;
-    return elementMessages('DELSETELEM', elements);
+    return deletion(elements);
   });
   return count;
 }

@@ -10,7 +10,7 @@ import { IFF_PROMISC, IFF_UP } from '../../lib/netlink/link-message.ts';
 import { removeLinks } from '../../lib/netlink/link-removal.ts';
 import type { Link } from '../../lib/netlink/link-message.ts';
 import type { NetlinkSocket } from '../../lib/netlink/socket.ts';
-import { ensureSysctl, ensureSysctlIfPresent } from '../../lib/system/sysctl.ts';
+import { ensureSysctlIfPresent } from '../../lib/system/sysctl.ts';
 import { bridgeMacFor } from './names.ts';
 
 /** Marks the bridges that are ours to remove; one that a person made has another alias, or none. */
@@ -26,8 +26,6 @@ export interface BridgeWanted {
   /** Replace other addresses that stand in the way instead of refusing. */
   readonly forceAddress: boolean;
   readonly promiscuous: boolean;
-  /** Packets to and from 127.0.0.0/8 may cross the bridge: a port is published on the loopback address. */
-  readonly routeLocalnet: boolean;
 }
 
 function refuseOtherKind(link: Link): void {
@@ -112,7 +110,6 @@ function setKernelKeys(wanted: BridgeWanted, link: Link): void {
     // Its MAC address is its own: a second of DAD would only hold up the first packets.
     if (link.alias === ALIAS) ensureSysctlIfPresent('0', 'net', 'ipv6', 'conf', link.name, 'accept_dad');
   }
-  if (wanted.routeLocalnet) ensureSysctl('1', 'net', 'ipv4', 'conf', link.name, 'route_localnet');
 }
 
 /** Makes the bridge, or completes it, as wanted; any number of processes may do so at once. */

@@ -10,6 +10,7 @@ import { removeLink } from '../../lib/netlink/link-removal.ts';
 import type { Link } from '../../lib/netlink/link-message.ts';
 import { untilLinkUp } from '../../lib/netlink/watch.ts';
 import { acceptForwarding } from '../../lib/nftables/forward.ts';
+import { allowLocalnet } from '../../lib/nftables/localnet.ts';
 import { addAttachment, removeAttachment } from '../../lib/nftables/table.ts';
 import { ensureSysctlIfPresent } from '../../lib/system/sysctl.ts';
 import type { AttachmentRecord } from '../../ipam/record.ts';
@@ -43,7 +44,6 @@ function prepareBridge(host: Host, request: AttachRequest, record: AttachmentRec
     gateways: detail.gateways.map(parsePrefix),
     forceAddress: config.forceAddress,
     promiscuous: config.promiscMode,
-    routeLocalnet: config.portMappings.length > 0 && addresses.some((prefix) => prefix.address.family === 4),
   });
   if (config.isGateway) enableForwarding(new Set<Family>(addresses.map((prefix) => prefix.address.family)));
   return bridge;
@@ -78,6 +78,13 @@ function plugIn(
   return link;
 }
 
+/** Ports that stand by count as well: they are taken over without anybody looking at the bridge again. */
+function publishes4(record: AttachmentRecord): boolean {
+  const { standby = [] } = detailOf(record);
+  const some = record.ports.length + standby.length > 0;
+  return some && prefixesOf(record).some((prefix) => prefix.address.family === 4);
+}
+
 /** Rules for this container; those of all others too, should the table have been deleted behind our back. */
 function writeRules(host: Host, record: AttachmentRecord, undo: UndoStack): void {
   const rules = rulesOf(record);
@@ -86,6 +93,7 @@ function writeRules(host: Host, record: AttachmentRecord, undo: UndoStack): void
     host.store.write((tx) => removeAttachment(host.netfilter, rules, soleAttachment(tx, record)));
   });
   addAttachment(host.netfilter, rules, everyOther);
+  if (publishes4(record)) allowLocalnet(rules.rules.bridge);
   acceptForwarding(host.netfilter, rules.rules.bridge);
   flushFlows(host, record);
 }
