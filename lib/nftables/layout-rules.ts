@@ -123,9 +123,20 @@ const publish: ChainPlan = {
   rules: [publishOnOne(4), publishOnAll(4), notLoopback6, publishOnOne(6), publishOnAll(6)],
 };
 
+/**
+ * A packet for 127/8 that another machine sends is one the kernel drops, but only where it routes, behind us: redirected here,
+ * it would have reached what is published for this host alone. What this host itself sends there passes the output hook.
+ */
+const loopbackFromOutside = rule(
+  'what is published on a loopback address is for this host alone',
+  loopback('destination'),
+  RETURN,
+);
+
 /** CVE-2025-67499: without the question to the routing table, traffic forwarded to any host's port of that number was ours. */
-function redirecting(name: string, hook: number): ChainPlan {
+function redirecting(name: string, hook: number, ...before: readonly RulePlan[]): ChainPlan {
   const rules = [
+    ...before,
     rule('what passes through is never redirected', toLocalAddress(), verdict(NFT_JUMP, 'publish')),
   ];
   return { name, base: { type: 'nat', hook, priority: DSTNAT }, rules };
@@ -215,7 +226,7 @@ const forward: ChainPlan = {
 export const INET_CHAINS: readonly ChainPlan[] = [
   guard,
   publish,
-  redirecting('prerouting', NF_INET_PRE_ROUTING),
+  redirecting('prerouting', NF_INET_PRE_ROUTING, loopbackFromOutside),
   redirecting('output', NF_INET_LOCAL_OUT),
   postrouting,
   forward,

@@ -8,7 +8,7 @@
 import { NFPROTO_BRIDGE, NFPROTO_INET } from './message.ts';
 
 export const TABLE = 'netmoor';
-const LAYOUT_VERSION = 1;
+const LAYOUT_VERSION = 2;
 export const LAYOUT_COMMENT = `netmoor layout ${LAYOUT_VERSION}`;
 
 /** nft's types (datatype.h of nftables): their numbers, lengths in bytes, and whether nft reads them in host order. */
