@@ -3,13 +3,16 @@ import type { NetlinkSocket } from '../netlink/socket.ts';
 import { describeData, describeKey } from './describe.ts';
 import { attachmentElements, bridgeElements } from './elements.ts';
 import type { SetElement } from './elements.ts';
+import { hasExactRules } from './exact-rules.ts';
+import { flushedSets } from './intact.ts';
 import { chainsOf } from './layout-rules.ts';
-import { TABLE, setPlan } from './layout.ts';
+import { TABLE } from './layout.ts';
 import { NFPROTO_BRIDGE } from './message.ts';
 import { covers, distinct, elementId, elementsOf, presentElements } from './present.ts';
 import { list } from './query.ts';
+import { familiesOf } from './rebuild.ts';
 import type { AttachmentRules } from './rules.ts';
-import { FAMILIES, tableStates } from './tables.ts';
+import { tableStates } from './tables.ts';
 import type { TableState } from './tables.ts';
 import { commentIn } from './userdata.ts';
 
@@ -17,24 +20,29 @@ function tableName(family: number): string {
   return `nftables table ${family === NFPROTO_BRIDGE ? 'bridge' : 'inet'} ${TABLE}`;
 }
 
-/** The rules are known by their comments; a chain with others, or fewer, has been tampered with. */
+/** Where the rules are not the ones that were made, their comments tell which chain differs. */
 function checkRules(nf: NetlinkSocket, family: number): string[] {
+  if (hasExactRules(nf, family)) return [];
   const rules = Map.groupBy(
     list(nf, 'RULE', family, { table: TABLE }, 'read nftables rules'),
     ({ body }) => body.chain,
   );
-  return chainsOf(family).flatMap((chain) => {
+  const changed = chainsOf(family).flatMap((chain) => {
     const there = (rules.get(chain.name) ?? []).map(({ body }) => commentIn(body.userdata));
     const same =
       there.length === chain.rules.length &&
       chain.rules.every(({ comment }, index) => comment === there[index]);
     return same ? [] : [`${tableName(family)}: chain ${chain.name} has been changed`];
   });
+  return changed.length > 0
+    ? changed
+    : [`${tableName(family)}: rules have been replaced; delete the table, the next ADD makes it anew`];
 }
 
 function checkTable(family: number, state: TableState | undefined): string[] {
   if (state === undefined) return [`${tableName(family)} is missing`];
-  return state.current ? [] : [`${tableName(family)} was made by another version`];
+  if (!state.current) return [`${tableName(family)} was made by another version`];
+  return state.dormant ? [`${tableName(family)} is dormant: somebody has switched it off`] : [];
 }
 
 function checkOwn(nf: NetlinkSocket, own: readonly SetElement[]): string[] {
@@ -63,14 +71,13 @@ function checkShared(nf: NetlinkSocket, shared: readonly SetElement[]): string[]
 export function checkAttachment(nf: NetlinkSocket, a: AttachmentRules): string[] {
   const own = distinct(attachmentElements(a));
   const shared = distinct(bridgeElements(a.rules));
-  const families = FAMILIES.filter((family) =>
-    [...own, ...shared].some(({ set }) => setPlan(set).family === family),
-  );
+  const families = familiesOf([...own, ...shared]);
   const states = tableStates(nf, families);
   const unfit = families.flatMap((family) => checkTable(family, states.get(family)));
   if (unfit.length > 0) return unfit;
   return [
     ...families.flatMap((family) => checkRules(nf, family)),
+    ...flushedSets(nf, families).map((set) => `nftables set ${set} has been flushed`),
     ...checkShared(nf, shared),
     ...checkOwn(nf, own),
   ];

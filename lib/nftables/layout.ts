@@ -76,6 +76,11 @@ export function isSetName(name: string): name is SetName {
 
 export const SET_NAMES = Object.keys(SETS) as readonly SetName[];
 
+/** The sets of the table of one family. */
+export function setsOf(family: number): SetName[] {
+  return SET_NAMES.filter((name) => SETS[name].family === family);
+}
+
 /** How long a field is in a concatenation: whole words of a register. */
 export function padded(type: TypeName): number {
   return (TYPES[type].length + 3) & ~3;

@@ -89,17 +89,21 @@ t.test('a garbage collection takes no guard without what it guards', { skip }, a
   });
 });
 
-t.test('a port published on 127.0.0.1 alone, and a neighbour in the LAN who sends us 127.0.0.1', { skip }, async (t) => {
-  await withHost(t, async (host) => {
-    const network = new Network(host, DUAL_STACK);
-    const c1 = await network.container('c1', {
-      ports: [{ hostPort: 8080, containerPort: 80, hostIP: '127.0.0.9' }],
+t.test(
+  'a port published on 127.0.0.1 alone, and a neighbour in the LAN who sends us 127.0.0.1',
+  { skip },
+  async (t) => {
+    await withHost(t, async (host) => {
+      const network = new Network(host, DUAL_STACK);
+      const c1 = await network.container('c1', {
+        ports: [{ hostPort: 8080, containerPort: 80, hostIP: '127.0.0.9' }],
+      });
+      await serve(c1.place, 'tcp', 80);
+      t.match(await ask(host, 'tcp', '127.0.0.9', 8080), { from: 'c1' }, 'the host itself is served');
+      // Whom the host knows by MAC address already: its router, say.
+      await host.must(['ping', '-c', '1', world.router4]);
+      await reachLoopback(host.outside, host, 'wire', world.host4, 'uplink');
+      t.equal(await ask(host.outside, 'tcp', '127.0.0.9', 8080, silence), undefined, 'the neighbour is not');
     });
-    await serve(c1.place, 'tcp', 80);
-    t.match(await ask(host, 'tcp', '127.0.0.9', 8080), { from: 'c1' }, 'the host itself is served');
-    // Whom the host knows by MAC address already: its router, say.
-    await host.must(['ping', '-c', '1', world.router4]);
-    await reachLoopback(host.outside, host, 'wire', world.host4, 'uplink');
-    t.equal(await ask(host.outside, 'tcp', '127.0.0.9', 8080, silence), undefined, 'the neighbour is not');
-  });
-});
+  },
+);
