@@ -48,14 +48,10 @@ function findDead({ world, sockets }: Work, { store }: NamedStore): Dead[] {
 }
 
 /** Another boot's records go by themselves at the first write; what another IPAM plugin has leased for them does not. */
-function forgetOtherBoot(
-  { world, sockets, note }: Work,
-  { store }: NamedStore,
-  record: AttachmentRecord,
-): void {
-  const returned = store.write((tx) => tx.attachment(record) !== undefined);
+function forgetOtherBoot({ world, sockets, note }: Work, named: NamedStore, record: AttachmentRecord): void {
+  const returned = named.store.write((tx) => tx.attachment(record) !== undefined);
   if (!returned && record.plugin === 'bridge-nat')
-    hostWith(world, sockets, store, note).releaseDelegated(record);
+    hostWith(world, sockets, named, note).releaseDelegated(record);
 }
 
 /** Of other plugins' attachments this version knows nothing that could be taken down. */
@@ -66,7 +62,7 @@ function removeDead(work: Work, named: NamedStore, { record }: Dead): string[] {
     return [];
   }
   if (record.plugin !== 'bridge-nat') return [`it is an attachment of ${record.plugin}`];
-  return detach(hostWith(world, sockets, named.store, note), record).map(
+  return detach(hostWith(world, sockets, named, note), record).map(
     ({ what, error }) => `${what}: ${errorText(error)}`,
   );
 }

@@ -6,6 +6,7 @@ import { NetlinkSocket } from '../lib/netlink/socket.ts';
 import { processIdentity } from '../lib/system/process.ts';
 import { releaseDelegated } from '../plugins/bridge-nat/delegated.ts';
 import type { Host } from '../plugins/bridge-nat/detach.ts';
+import { rulesElsewhere } from '../plugins/bridge-nat/elsewhere.ts';
 import type { AttachmentRecord } from '../ipam/record.ts';
 import type { LeaseStore } from '../ipam/store/store.ts';
 
@@ -58,7 +59,7 @@ export function withSockets<T>(work: (sockets: Sockets) => T): T {
 export function hostWith(
   world: World,
   sockets: Sockets,
-  store: LeaseStore,
+  { store, dir }: { readonly store: LeaseStore; readonly dir: string },
   note: (line: string) => void,
 ): Host {
   return {
@@ -66,6 +67,7 @@ export function hostWith(
     store,
     worker: processIdentity(world.pid),
     step: world.step,
+    elsewhere: () => rulesElsewhere(world, dir),
     releaseDelegated: (record) => releaseDelegated(contextOf(world, record, note), record),
   };
 }

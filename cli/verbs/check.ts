@@ -40,10 +40,10 @@ export const verb: Verb = {
   run({ world, dataDir }) {
     const stores = openStores(world, dataDir);
     const attachments = withSockets((sockets) =>
-      stores.flatMap(({ store }) =>
+      stores.flatMap((named) =>
         verifyAll(
           world,
-          hostWith(world, sockets, store, () => {}),
+          hostWith(world, sockets, named, () => {}),
         ),
       ),
     );

@@ -42,7 +42,7 @@ function finish(host: Host, attached: AttachmentRecord): AttachmentRecord {
     const record = withStandby(tx, attached);
     tx.putAttachment(record);
     if (record.ports.length > attached.ports.length) {
-      addAttachment(host.netfilter, rulesOf(record), () => rulesOfOthers(tx, record));
+      addAttachment(host.netfilter, rulesOf(record), () => rulesOfOthers(tx, record, host));
     }
     return record;
   });
@@ -58,7 +58,7 @@ function rollBack(host: Host, record: AttachmentRecord, undo: UndoStack, cause: 
         return;
       }
       tx.removeAttachment(record);
-      takeOver(tx, host.netfilter, record);
+      takeOver(tx, host, record);
       const last = soleAttachment(tx, record).ofNetwork;
       if (last && tx.network(record.network)?.automatic === false) tx.removeNetwork(record.network);
     });

@@ -88,7 +88,7 @@ function publishes4(record: AttachmentRecord): boolean {
 /** Rules for this container; those of all others too, should the table have been deleted behind our back. */
 function writeRules(host: Host, record: AttachmentRecord, undo: UndoStack): void {
   const rules = rulesOf(record);
-  const everyOther = () => host.store.read((tx) => rulesOfOthers(tx, record));
+  const everyOther = () => host.store.read((tx) => rulesOfOthers(tx, record, host));
   undo.push('remove its rules', () => {
     host.store.write((tx) => removeAttachment(host.netfilter, rules, soleAttachment(tx, record)));
   });

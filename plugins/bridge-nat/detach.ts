@@ -8,6 +8,7 @@ import type { Link } from '../../lib/netlink/link-message.ts';
 import type { NetlinkSocket } from '../../lib/netlink/socket.ts';
 import { withdrawForwarding } from '../../lib/nftables/forward.ts';
 import { removeAttachment } from '../../lib/nftables/table.ts';
+import type { AttachmentRules } from '../../lib/nftables/table.ts';
 import type { ProcessIdentity } from '../../lib/system/process.ts';
 import { formatKey } from '../../ipam/record.ts';
 import type { AttachmentKey, AttachmentRecord } from '../../ipam/record.ts';
@@ -26,6 +27,8 @@ export interface Host {
   readonly worker: ProcessIdentity | undefined;
   /** A named step has been reached: where the crash tests let the process die. */
   readonly step: (name: string) => void;
+  /** What the attachments of this host's other stores need of the nftables tables, for when these are built anew. */
+  readonly elsewhere: () => AttachmentRules[];
   /** Gives addresses back to the IPAM plugin that the record names. */
   readonly releaseDelegated: (record: AttachmentRecord) => void;
 }
@@ -142,7 +145,7 @@ export function detach(host: Host, record: AttachmentRecord): UndoFailure[] {
       removeShared(host, tx, record, last);
       host.step('detach: shared things seen to');
       tx.removeAttachment(record);
-      takeOver(tx, host.netfilter, record);
+      takeOver(tx, host, record);
     });
   });
   host.step('detach: forgotten');

@@ -16,6 +16,7 @@ import type { BridgeNatConfig } from './config.ts';
 import { releaseDelegated } from './delegated.ts';
 import { detach, detachUnknown, teardownError } from './detach.ts';
 import type { Host } from './detach.ts';
+import { rulesElsewhere } from './elsewhere.ts';
 import { bridgeNameFor } from './names.ts';
 
 /** The store of the config, which may name its directory as host-local's `dataDir` does. */
@@ -35,6 +36,7 @@ export function openHost(context: Context, directory = storeDirectory(context)):
     store: openStore({ dir: directory, bootId: world.bootId, now: world.now }),
     worker: processIdentity(world.pid),
     step: world.step,
+    elsewhere: () => rulesElsewhere(world, directory),
     releaseDelegated: (record) => releaseDelegated(context, record),
   };
 }

@@ -2,13 +2,14 @@
  * Ports that one container publishes through several networks: podman hands all of them to each. The first attachment holds
  * a port; at the others it stands by, and is taken over when the holder is detached.
  */
-import type { NetlinkSocket } from '../../lib/netlink/socket.ts';
 import { addAttachment } from '../../lib/nftables/table.ts';
 import type { AttachmentRules } from '../../lib/nftables/table.ts';
 import { formatKey } from '../../ipam/record.ts';
 import type { AttachmentKey, AttachmentRecord, PortRecord } from '../../ipam/record.ts';
 import type { StoreReader, StoreTransaction } from '../../ipam/store/store.ts';
+import type { Host } from './detach.ts';
 import { detailOf, rulesOf } from './detail.ts';
+import { readable } from './elsewhere.ts';
 
 /** Who holds any of the mapping's ports, other than this attachment. */
 function holdersOf(tx: StoreReader, record: AttachmentRecord, port: PortRecord): AttachmentKey[] {
@@ -34,21 +35,29 @@ export function withStandby(tx: StoreReader, record: AttachmentRecord, patient =
   return { ...record, ports, detail: { ...detail, ...(standby.length > 0 ? { standby } : {}) } };
 }
 
-/** The rules of everything attached but this, for when the tables have to be made anew. */
-export function rulesOfOthers(tx: StoreReader, record: AttachmentKey): AttachmentRules[] {
-  return tx
+/** The rules of everything attached but this, in whatever store, for when the tables have to be made anew. */
+export function rulesOfOthers(
+  tx: StoreReader,
+  record: AttachmentKey,
+  host: Pick<Host, 'elsewhere'>,
+): AttachmentRules[] {
+  const here = tx
     .attachments({ plugin: 'bridge-nat' })
-    .filter((other) => other.state === 'attached' && formatKey(other) !== formatKey(record))
-    .map(rulesOf);
+    .filter((other) => other.state === 'attached' && formatKey(other) !== formatKey(record));
+  return [...here.flatMap(readable), ...host.elsewhere()];
 }
 
 /** Inside the transaction that has forgotten an attachment: the container's others take its ports over. */
-export function takeOver(tx: StoreTransaction, netfilter: NetlinkSocket, gone: AttachmentKey): void {
+export function takeOver(
+  tx: StoreTransaction,
+  host: Pick<Host, 'netfilter' | 'elsewhere'>,
+  gone: AttachmentKey,
+): void {
   for (const sibling of tx.attachments({ containerId: gone.containerId, plugin: 'bridge-nat' })) {
     if (sibling.state !== 'attached' || detailOf(sibling).standby === undefined) continue;
     const next = withStandby(tx, sibling, true);
     if (next.ports.length === sibling.ports.length) continue;
     tx.putAttachment(next);
-    addAttachment(netfilter, rulesOf(next), () => rulesOfOthers(tx, next));
+    addAttachment(host.netfilter, rulesOf(next), () => rulesOfOthers(tx, next, host));
   }
 }
