@@ -10,7 +10,7 @@ import { IFF_PROMISC, IFF_UP } from '../../lib/netlink/link-message.ts';
 import { removeLinks } from '../../lib/netlink/link-removal.ts';
 import type { Link } from '../../lib/netlink/link-message.ts';
 import type { NetlinkSocket } from '../../lib/netlink/socket.ts';
-import { ensureSysctlIfPresent } from '../../lib/system/sysctl.ts';
+import { ensureSysctlIfPresent, hasIpv6, readSysctl } from '../../lib/system/sysctl.ts';
 import { bridgeMacFor } from './names.ts';
 
 /** Marks the bridges that are ours to remove; one that a person made has another alias, or none. */
@@ -19,6 +19,13 @@ export const ALIAS = 'netmoor';
 /** Marks the addresses that are ours to remove (IFA_PROTO, kernel 5.18; "proto 0x6d" in `ip address`). */
 export const IFAPROT_NETMOOR = 0x6d;
 
+export interface Ipv6Wanted {
+  /** The container has an IPv6 address. */
+  readonly wanted: boolean;
+  /** Runs `work` unless somebody on the bridge has IPv6, and lets nobody begin to meanwhile. */
+  readonly unlessUsed: (work: () => void) => void;
+}
+
 export interface BridgeWanted {
   readonly name: string;
   readonly mtu: number | undefined;
@@ -26,6 +33,7 @@ export interface BridgeWanted {
   /** Replace other addresses that stand in the way instead of refusing. */
   readonly forceAddress: boolean;
   readonly promiscuous: boolean;
+  readonly ipv6: Ipv6Wanted;
 }
 
 function refuseOtherKind(link: Link): void {
@@ -105,11 +113,22 @@ function setKernelKeys(wanted: BridgeWanted, link: Link): void {
   // A container must not be able to make itself the host's router (CVE-2020-10749). A bridge that is not ours may well be
   // how the host itself learns its routes.
   if (link.alias === ALIAS) ensureSysctlIfPresent('0', 'net', 'ipv6', 'conf', link.name, 'accept_ra');
-  if (wanted.gateways.some((gateway) => gateway.address.family === 6)) {
+  const routed6 = wanted.gateways.some((gateway) => gateway.address.family === 6);
+  if (routed6 || (link.alias === ALIAS && wanted.ipv6.wanted)) {
     ensureSysctlIfPresent('0', 'net', 'ipv6', 'conf', link.name, 'disable_ipv6');
     // Its MAC address is its own: a second of DAD would only hold up the first packets.
     if (link.alias === ALIAS) ensureSysctlIfPresent('0', 'net', 'ipv6', 'conf', link.name, 'accept_dad');
+  } else if (link.alias === ALIAS && hasIpv6On(link.name)) {
+    // By its link-local address the host would offer whatever listens on [::] to containers of a network without IPv6, past
+    // every rule that was written for IPv4.
+    wanted.ipv6.unlessUsed(
+      () => void ensureSysctlIfPresent('1', 'net', 'ipv6', 'conf', link.name, 'disable_ipv6'),
+    );
   }
+}
+
+function hasIpv6On(name: string): boolean {
+  return hasIpv6() && readSysctl('net', 'ipv6', 'conf', name, 'disable_ipv6') === '0';
 }
 
 /** Makes the bridge, or completes it, as wanted; any number of processes may do so at once. */

@@ -44,6 +44,14 @@ function prepareBridge(host: Host, request: AttachRequest, record: AttachmentRec
     gateways: detail.gateways.map(parsePrefix),
     forceAddress: config.forceAddress,
     promiscuous: config.promiscMode,
+    ipv6: {
+      wanted: addresses.some((prefix) => prefix.address.family === 6),
+      unlessUsed: (work) =>
+        host.store.write((tx) => {
+          const there = tx.attachments({ bridge: name }).flatMap(prefixesOf);
+          if (!there.some((prefix) => prefix.address.family === 6)) work();
+        }),
+    },
   });
   if (config.isGateway) enableForwarding(new Set<Family>(addresses.map((prefix) => prefix.address.family)));
   return bridge;
