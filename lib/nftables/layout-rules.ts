@@ -3,6 +3,8 @@
  * the check that nobody has flushed them.
  */
 import type { Family } from '../base/ip.ts';
+import { rule } from './chain-plan.ts';
+import type { ChainPlan, RulePlan } from './chain-plan.ts';
 import { NFT_JUMP, NFT_RETURN, NF_DROP } from './data.ts';
 import type { Expression } from './expression.ts';
 import {
@@ -14,6 +16,7 @@ import {
 } from './expressions/ct.ts';
 import { NFT_META_IIFNAME, NFT_META_OIFNAME } from './expressions/meta.ts';
 import { NFT_PAYLOAD_LL_HEADER } from './expressions/payload.ts';
+import { isolation } from './layout-isolation.ts';
 import {
   ctBits,
   dnatByMap,
@@ -35,21 +38,6 @@ import {
   NF_INET_POST_ROUTING,
   NF_INET_PRE_ROUTING,
 } from './messages/chain.ts';
-
-export interface RulePlan {
-  readonly comment: string;
-  readonly expressions: readonly Expression[];
-}
-
-export interface ChainPlan {
-  readonly name: string;
-  readonly base?: { readonly type: 'filter' | 'nat'; readonly hook: number; readonly priority: number };
-  readonly rules: readonly RulePlan[];
-}
-
-function rule(comment: string, ...parts: readonly (Expression | readonly Expression[])[]): RulePlan {
-  return { comment, expressions: parts.flat() };
-}
 
 const RAW = -300;
 const DSTNAT = -100;
@@ -205,7 +193,10 @@ const postrouting: ChainPlan = {
   ],
 };
 
-/** Bridges whose ingress policy is not "open". What stays on a bridge between two of its ports does not come by here. */
+/**
+ * Bridges whose ingress policy is not "open". What stays on a bridge between two of its ports does not come by here:
+ * see layout-isolation.ts.
+ */
 const forward: ChainPlan = {
   name: 'forward',
   base: { type: 'filter', hook: NF_INET_FORWARD, priority: FILTER },
@@ -250,6 +241,7 @@ export const BRIDGE_CHAINS: readonly ChainPlan[] = [
       ),
     ],
   },
+  isolation,
 ];
 
 /** The chains of the table of one family. */

@@ -5,13 +5,30 @@
 import { NLM_F_APPEND, NLM_F_CREATE, NLM_F_EXCL } from '../netlink/socket.ts';
 import { anchorOf } from './anchors.ts';
 import { elementMessages } from './element-messages.ts';
+import type { ChainPlan } from './chain-plan.ts';
 import { chainsOf } from './layout-rules.ts';
-import type { ChainPlan } from './layout-rules.ts';
-import { LAYOUT_COMMENT, SET_NAMES, TABLE, TYPES, lengthOf, padded, setPlan, setsOf } from './layout.ts';
+import {
+  ASKED_MS,
+  ASKED_SETS,
+  LAYOUT_COMMENT,
+  SET_NAMES,
+  TABLE,
+  TYPES,
+  lengthOf,
+  padded,
+  setPlan,
+  setsOf,
+} from './layout.ts';
 import type { SetName, TypeName } from './layout.ts';
 import { encodeMessage } from './message.ts';
 import type { EncodedMessage, NftMessage } from './message.ts';
-import { NFT_SET_CONCAT, NFT_SET_INTERVAL, NFT_SET_MAP } from './messages/set.ts';
+import {
+  NFT_SET_CONCAT,
+  NFT_SET_EVAL,
+  NFT_SET_INTERVAL,
+  NFT_SET_MAP,
+  NFT_SET_TIMEOUT,
+} from './messages/set.ts';
 import type { SetDefinition } from './messages/set.ts';
 import { commented } from './userdata.ts';
 
@@ -43,6 +60,32 @@ function definition(name: SetName, id: number): SetDefinition {
   };
 }
 
+/** A set that rules fill. The kernel wants a size, so that no flood of packets fills the memory. */
+function askedDefinition(name: keyof typeof ASKED_SETS, id: number): SetDefinition {
+  const { key } = ASKED_SETS[name];
+  return {
+    table: TABLE,
+    name,
+    flags: NFT_SET_TIMEOUT | NFT_SET_EVAL,
+    keyType: numberOf(key),
+    keyLength: lengthOf(key),
+    id,
+    description: { size: 65535 },
+    timeout: BigInt(ASKED_MS),
+    userdata: [byteorder(0, key)],
+  };
+}
+
+function askedMessages(family: number): NftMessage[] {
+  const names = Object.keys(ASKED_SETS) as (keyof typeof ASKED_SETS)[];
+  return names
+    .filter((name) => ASKED_SETS[name].family === family)
+    .map((name, index) => {
+      const body = askedDefinition(name, SET_NAMES.length + 1 + index);
+      return { name: 'NEWSET', family, flags: NLM_F_CREATE, body };
+    });
+}
+
 function chainMessage(family: number, { name, base }: ChainPlan): NftMessage {
   const hook = base && { type: base.type, policy: 1, hook: { hooknum: base.hook, priority: base.priority } };
   return { name: 'NEWCHAIN', family, flags: NLM_F_CREATE, body: { table: TABLE, name, ...hook } };
@@ -67,6 +110,7 @@ export function skeletonMessages(family: number): NftMessage[] {
         ...elementMessages('NEWSETELEM', [anchorOf(name)], NLM_F_CREATE),
       ];
     }),
+    ...askedMessages(family),
     ...chains.flatMap((chain) =>
       chain.rules.map(({ comment, expressions }): NftMessage => {
         const body = { table: TABLE, chain: chain.name, expressions, userdata: commented(comment) };

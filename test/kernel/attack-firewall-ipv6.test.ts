@@ -15,7 +15,7 @@ const ONLY4 = { ipam: { subnet: '10.77.0.0/24' } };
 const ADVERTISE = `use Socket qw(:all);
   socket(my $s, AF_INET6, SOCK_RAW, 58) or die "socket: $!";
   setsockopt($s, 41, 18, pack("i", 255)) or die "hops: $!";
-  my ($index) = split(" ", \`cat /sys/class/net/eth0/ifindex\`);
+  my $index = shift;
   setsockopt($s, 41, 17, pack("i", $index)) or die "interface: $!";
   send($s, pack("CCnCCnNN", 134, 0, 0, 64, 0, 1800, 0, 0), 0, pack_sockaddr_in6(0, inet_pton(AF_INET6, "ff02::1"), $index))
     or die "send: $!";`;
@@ -43,7 +43,8 @@ for (const [what, config] of [
       const heard = victim.place.start(['tcpdump', '-lnpi', 'eth0', 'icmp6 and ip6[40] == 134']);
       await heard.until(() => heard.errors.includes('listening'), 'tcpdump');
       await linkLocal(rogue.place, 'eth0');
-      await rogue.place.must(['perl', '-e', ADVERTISE]);
+      const [eth0] = await rogue.place.ip('link', 'show', 'eth0');
+      await rogue.place.must(['perl', '-e', ADVERTISE, String(eth0?.['ifindex'])]);
       await heard.until(() => heard.output.includes('router advertisement'), 'the advertisement arrives');
       const routes = await victim.place.must(['ip', '-6', 'route', 'show', 'default', 'proto', 'ra']);
       t.equal(routes, '', 'the victim believes none of it');
