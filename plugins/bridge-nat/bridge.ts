@@ -11,10 +11,8 @@ import { removeLinks } from '../../lib/netlink/link-removal.ts';
 import type { Link } from '../../lib/netlink/link-message.ts';
 import type { NetlinkSocket } from '../../lib/netlink/socket.ts';
 import { ensureSysctlIfPresent, hasIpv6, readSysctl } from '../../lib/system/sysctl.ts';
+import { ALIAS, refuseHeld } from './foreign-bridge.ts';
 import { bridgeMacFor } from './names.ts';
-
-/** Marks the bridges that are ours to remove; one that a person made has another alias, or none. */
-export const ALIAS = 'netmoor';
 
 /** Marks the addresses that are ours to remove (IFA_PROTO, kernel 5.18; "proto 0x6d" in `ip address`). */
 export const IFAPROT_NETMOOR = 0x6d;
@@ -34,6 +32,8 @@ export interface BridgeWanted {
   readonly forceAddress: boolean;
   readonly promiscuous: boolean;
   readonly ipv6: Ipv6Wanted;
+  /** Milliseconds, for how long to wait for answers. */
+  readonly now: () => number;
 }
 
 function refuseOtherKind(link: Link): void {
@@ -91,6 +91,7 @@ function ensureGateways(host: NetlinkSocket, link: Link, wanted: BridgeWanted): 
         (prefix) => sameAddress(prefix.address, gateway.address) && prefix.length === gateway.length,
       ),
   );
+  refuseHeld(host, link, missing, wanted.now);
   const { failures } = host.exchange([
     ...inTheWay.map((prefix) =>
       addressRemoval(link.index, prefix, `remove ${formatPrefix(prefix)} from ${link.name}`),

@@ -169,16 +169,17 @@ function checkLayer2(config: CniConfig, wanted: BridgeNatConfig): void {
 function withDefaults(
   input: BridgeNatInput,
   ipam: IpamChoice,
+  foreign: boolean,
 ): Omit<BridgeNatConfig, keyof AttachmentWishes> {
   const routed = ipam.kind !== 'none';
-  const isGateway = routed && (input.isDefaultGateway === true || (input.isGateway ?? true));
+  const isGateway = routed && (input.isDefaultGateway === true || (input.isGateway ?? !foreign));
   const automatic = ipam.kind === 'netmoor' && ipam.automatic;
   return {
     bridge: input.bridge || undefined,
     isGateway,
     isDefaultGateway: isGateway && (input.isDefaultGateway ?? automatic),
     forceAddress: input.forceAddress ?? false,
-    ipMasq: routed && (input.ipMasq ?? isGateway),
+    ipMasq: routed && (input.ipMasq ?? (isGateway && !foreign)),
     mtu: input.mtu || undefined,
     hairpinMode: input.hairpinMode ?? false,
     promiscMode: input.promiscMode ?? false,
@@ -198,15 +199,20 @@ type AttachmentWishes = Pick<
 >;
 
 /**
- * Reads and checks everything. Throws NetmoorError: 'unsupported-field' for a key nobody knows, naming the nearest known one;
+ * Reads and checks everything. `foreign`: the bridge is there, and netmoor did not make it; somebody else's network has its own
+ * gateway, and no masquerading, until the config says otherwise. Throws NetmoorError: 'unsupported-field' for a key nobody knows, naming the nearest known one;
  * 'bad-config' for all else, or 'bad-environment' when CNI_ARGS holds the mistake.
  */
-export function readBridgeNatConfig(config: CniConfig, request: CniRequest): BridgeNatConfig {
+export function readBridgeNatConfig(
+  config: CniConfig,
+  request: CniRequest,
+  foreign = false,
+): BridgeNatConfig {
   const input = checkKeys(config.raw);
   checkValues(input, config);
   const ipam = readIpam(config, input.disableContainerInterface ?? false);
   const wanted: BridgeNatConfig = {
-    ...withDefaults(input, ipam),
+    ...withDefaults(input, ipam, foreign),
     mac: requestedMac(config, request),
     requestedAddresses: requestedAddresses(config, request),
     containerName: containerName(config, request),

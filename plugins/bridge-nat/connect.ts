@@ -44,6 +44,7 @@ function prepareBridge(host: Host, request: AttachRequest, record: AttachmentRec
     gateways: detail.gateways.map(parsePrefix),
     forceAddress: config.forceAddress,
     promiscuous: config.promiscMode,
+    now: request.context.world.now,
     ipv6: {
       wanted: addresses.some((prefix) => prefix.address.family === 6),
       unlessUsed: (work) =>

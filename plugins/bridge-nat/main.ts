@@ -17,6 +17,7 @@ import { releaseDelegated } from './delegated.ts';
 import { detach, detachUnknown, teardownError } from './detach.ts';
 import type { Host } from './detach.ts';
 import { rulesElsewhere } from './elsewhere.ts';
+import { isForeign } from './foreign-bridge.ts';
 import { bridgeNameFor } from './names.ts';
 
 /** The store of the config, which may name its directory as host-local's `dataDir` does. */
@@ -62,9 +63,9 @@ function delegatedType({ config }: Context): string | undefined {
 }
 
 /** What a verb alone needs is loaded when it is called: a process serves one call. */
-async function readConfig({ config, request }: Context): Promise<BridgeNatConfig> {
+async function readConfig({ config, request }: Context, foreign = false): Promise<BridgeNatConfig> {
   const { readBridgeNatConfig } = await import('./config.ts');
-  return readBridgeNatConfig(config, request);
+  return readBridgeNatConfig(config, request, foreign);
 }
 
 async function add(context: AttachedContext): Promise<CniResult> {
@@ -73,7 +74,10 @@ async function add(context: AttachedContext): Promise<CniResult> {
   const bridge = config.bridge ?? bridgeNameFor(key.network);
   const netns = requireNetns(context);
   const { attach } = await import('./attach.ts');
-  const result = await withHost(context, (host) => attach(host, { key, config, bridge, netns, context }));
+  const result = await withHost(context, async (host) => {
+    const settled = isForeign(host.route, bridge) ? await readConfig(context, true) : config;
+    return attach(host, { key, config: settled, bridge, netns, context });
+  });
   const { prevResult } = context.config;
   return prevResult === undefined ? result : mergeResults(prevResult, result);
 }
