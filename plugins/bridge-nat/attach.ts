@@ -4,6 +4,7 @@ import { UndoStack } from '../../lib/base/undo.ts';
 import { chooseDns } from '../../lib/cni/dns.ts';
 import type { Context } from '../../lib/cni/plugin.ts';
 import type { CniResult } from '../../lib/cni/result.ts';
+import { findLink } from '../../lib/netlink/link.ts';
 import { addAttachment } from '../../lib/nftables/table.ts';
 import type { Netns } from '../../lib/system/netns.ts';
 import type { AttachmentKey, AttachmentRecord } from '../../ipam/record.ts';
@@ -14,7 +15,7 @@ import type { Host } from './detach.ts';
 import { detailOf, rulesOf } from './detail.ts';
 import { findUplink } from './forwarding.ts';
 import { completeDelegated, recordIntent } from './intent.ts';
-import { bridgeMacFor } from './names.ts';
+import { bridgeMacFor, ifbNameFor } from './names.ts';
 import { resultOf } from './plan.ts';
 import { openSandbox } from './sandbox.ts';
 import { rulesOfOthers, takeOver, withStandby } from './standby.ts';
@@ -98,6 +99,7 @@ export async function attach(host: Host, request: AttachRequest): Promise<CniRes
         bridgeMac: bridge.mac ?? bridgeMacFor(bridge.name),
         hostMac: link.mac ?? '',
         mtu: link.mtu,
+        ifb: detailOf(record).bandwidth?.egress ? findLink(host.route, ifbNameFor(record)) : undefined,
       };
       return resultOf(
         record,

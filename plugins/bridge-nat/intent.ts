@@ -2,6 +2,7 @@
 import { formatAddress } from '../../lib/base/ip.ts';
 import type { UndoStack } from '../../lib/base/undo.ts';
 import { delegateDel } from '../../lib/cni/delegate.ts';
+import { refuseInexpressible } from '../../lib/cni/encode-result.ts';
 import type { PortMapping } from '../../lib/cni/port-mappings.ts';
 import type { Dns } from '../../lib/cni/result.ts';
 import type { AttachmentRecord, PortRecord } from '../../ipam/record.ts';
@@ -61,6 +62,7 @@ export async function recordIntent(
   }
   return leaseFromStore(host, request, previous, (tx, leased) => {
     const { addresses, detail } = planAttachment(request.config, leased, undefined);
+    refuseInexpressible(addresses, request.context.config.cniVersion);
     const record = rememberAttachment(tx, request, { ...base, addresses, detail: { ...detail } });
     return { record, dns: leased.dns };
   });
@@ -102,6 +104,7 @@ export function completeDelegated(
   const leased = leaseFromDelegate(delegate.type, request.context);
   undo.push(`give addresses back to ${delegate.type}`, () => delegateDel(delegate.type, request.context));
   const { addresses, detail } = planAttachment(request.config, leased, delegate);
+  refuseInexpressible(addresses, request.context.config.cniVersion);
   const wanted = { ...intent.record, addresses, detail: { ...detail } };
   return { record: host.store.write((tx) => rememberAttachment(tx, request, wanted)), dns: leased.dns };
 }

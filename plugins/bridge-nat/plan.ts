@@ -9,6 +9,7 @@ import {
 } from '../../lib/base/ip.ts';
 import type { Address, Family, Prefix } from '../../lib/base/ip.ts';
 import type { CniResult, CniRoute, Dns } from '../../lib/cni/result.ts';
+import type { Link } from '../../lib/netlink/link-message.ts';
 import { RT_SCOPE_LINK } from '../../lib/netlink/route.ts';
 import type { Route } from '../../lib/netlink/route.ts';
 import type { AddressRecord, AttachmentRecord } from '../../ipam/record.ts';
@@ -110,7 +111,7 @@ export function planAttachment(
 export function resultOf(
   record: AttachmentRecord,
   detail: BridgeNatDetail,
-  links: { bridgeMac: string; hostMac: string; mtu: number },
+  links: { bridgeMac: string; hostMac: string; mtu: number; ifb: Link | undefined },
   dns: Dns,
 ): CniResult {
   const { bridge = '', hostIfname = '', ifname, mac = '', netns } = record;
@@ -119,6 +120,8 @@ export function resultOf(
       { name: bridge, mac: links.bridgeMac, mtu: links.mtu },
       { name: hostIfname, mac: links.hostMac, mtu: links.mtu },
       { name: ifname, mac, mtu: links.mtu, sandbox: netns?.path ?? '' },
+      // Behind those that `ips` refers to, where the reference bandwidth plugin appends it.
+      ...(links.ifb ? [{ name: links.ifb.name, mac: links.ifb.mac ?? '', mtu: links.ifb.mtu }] : []),
     ],
     ips: record.addresses.map(({ address, gateway }) => ({
       interface: 2,
