@@ -3,7 +3,6 @@ import type { NetlinkSocket } from '../netlink/socket.ts';
 import { describeData, describeKey } from './describe.ts';
 import { attachmentElements, bridgeElements } from './elements.ts';
 import type { SetElement } from './elements.ts';
-import { hasExactRules } from './exact-rules.ts';
 import { flushedSets } from './intact.ts';
 import { chainsOf } from './layout-rules.ts';
 import { TABLE } from './layout.ts';
@@ -20,23 +19,19 @@ function tableName(family: number): string {
   return `nftables table ${family === NFPROTO_BRIDGE ? 'bridge' : 'inet'} ${TABLE}`;
 }
 
-/** Where the rules are not the ones that were made, their comments tell which chain differs. */
+/** The rules are known by their comments; a chain with others, or fewer, has been tampered with. */
 function checkRules(nf: NetlinkSocket, family: number): string[] {
-  if (hasExactRules(nf, family)) return [];
   const rules = Map.groupBy(
     list(nf, 'RULE', family, { table: TABLE }, 'read nftables rules'),
     ({ body }) => body.chain,
   );
-  const changed = chainsOf(family).flatMap((chain) => {
+  return chainsOf(family).flatMap((chain) => {
     const there = (rules.get(chain.name) ?? []).map(({ body }) => commentIn(body.userdata));
     const same =
       there.length === chain.rules.length &&
       chain.rules.every(({ comment }, index) => comment === there[index]);
     return same ? [] : [`${tableName(family)}: chain ${chain.name} has been changed`];
   });
-  return changed.length > 0
-    ? changed
-    : [`${tableName(family)}: rules have been replaced; delete the table, the next ADD makes it anew`];
 }
 
 function checkTable(family: number, state: TableState | undefined): string[] {

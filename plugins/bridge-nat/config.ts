@@ -24,6 +24,7 @@ import type { BridgeNatInput } from '../../schemas/compiled/bridge-nat.js';
 import bridgeSchema from '../../schemas/bridge-nat.schema.json' with { type: 'json' };
 import { readBandwidth } from './bandwidth.ts';
 import type { BandwidthLimits } from './bandwidth.ts';
+import { bridgeNameProblem } from './names.ts';
 
 export type IngressPolicy = 'open' | 'same-bridge' | 'isolated';
 
@@ -120,7 +121,9 @@ function checkValues(input: BridgeNatInput, config: CniConfig): void {
   refuseVlans(input);
   if (input.hairpinMode && input.promiscMode)
     refuse('hairpinMode and promiscMode exclude each other', 'switch one of them off');
-  const problem = input.bridge ? interfaceNameProblem(input.bridge) : undefined;
+  const problem = input.bridge
+    ? (interfaceNameProblem(input.bridge) ?? bridgeNameProblem(input.bridge))
+    : undefined;
   if (problem !== undefined) refuse(`bridge: ${problem}`, 'choose another name, or leave it to netmoor');
   if (input.mtu && input.mtu < LOWEST_MTU)
     refuse(`mtu ${input.mtu} is below ${LOWEST_MTU}, the least the kernel allows`, 'raise it');

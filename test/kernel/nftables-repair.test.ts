@@ -105,21 +105,6 @@ t.test('what no store accounts for is carried over, as far as it is still there'
   );
 });
 
-t.test('a rule replaced, comment and all', { skip }, async (t) => {
-  await withHost(t, (host) =>
-    withNetfilter(host, async (nf) => {
-      addAttachment(nf, c1, none);
-      await host.shell(`nft replace rule inet netmoor guard handle ${RULE_OF_OURS} \\
-        iifname @bridges ip daddr 127.0.0.0/8 accept \\
-        comment "\\"nobody outside reaches the host's loopback services\\""`);
-      t.match(checkAttachment(nf, c1), [/^nftables table inet netmoor: rules have been replaced/]);
-      await host.shell('nft delete table inet netmoor');
-      addAttachment(nf, newcomer, () => [c1]);
-      t.strictSame(checkAttachment(nf, c1), []);
-    }),
-  );
-});
-
 t.test('repairing while others add and remove', { skip }, async (t) => {
   await withHost(t, (host) =>
     withNetfilter(host, async (nf) => {
