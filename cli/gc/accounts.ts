@@ -29,6 +29,6 @@ export function accountsOf(records: readonly AttachmentRecord[], kinds: Readonly
       if (!byOwner.has(element.comment)) return false;
       return byOwner.get(element.comment)?.has(elementId(element)) ?? true;
     },
-    isEmpty: records.every(({ segment }) => segment === undefined),
+    isEmpty: segments.length === 0,
   };
 }
