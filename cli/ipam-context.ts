@@ -24,7 +24,7 @@ export function storeOf({ config, world }: Context): LeaseStore {
   const named = config.ipam?.['dataDir'];
   const dir = typeof named === 'string' && named !== '' ? named : world.storeDirectory;
   if (dir !== world.storeDirectory) noteStore(dir);
-  return openStore({ dir, bootId: world.bootId, now: world.now });
+  return openStore({ dir, bootId: world.bootId, now: world.monotonic });
 }
 
 /** Addresses are unique in the network, whatever interfaces the main plugin makes of it. */

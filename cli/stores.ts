@@ -51,7 +51,7 @@ export function openAll(world: World): NamedStore[] {
 function open(world: World, dirs: readonly string[]): NamedStore[] {
   return dirs.map((dir) => {
     refuseHidden(dir);
-    return { dir, store: openStore({ dir, bootId: world.bootId, now: world.now }) };
+    return { dir, store: openStore({ dir, bootId: world.bootId, now: world.monotonic }) };
   });
 }
 

@@ -40,7 +40,7 @@ function listFor(network: string, type: string): NetworkList {
 
 /** Leases of our own plugins of which nothing legible is on file; what another runtime has on file is its own. */
 async function strandedLeases({ state, world, ours }: Task): Promise<Remainder[]> {
-  const store = openStore({ dir: world.storeDirectory, bootId: world.bootId, now: world.now });
+  const store = openStore({ dir: world.storeDirectory, bootId: world.bootId, now: world.monotonic });
   const records = store.read((reader) => reader.attachments({ containerId: state.id }));
   const onFile = cachedAttachments(state.id, world).filter(
     ({ origin, list }) => origin === undefined || list !== undefined,

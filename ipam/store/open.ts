@@ -7,7 +7,7 @@ export interface StoreOptions {
   readonly dir: string;
   /** The kernel's boot id: attachments of another boot are freed by the first write. */
   readonly bootId: string;
-  /** Milliseconds. */
+  /** Milliseconds of a clock that nobody sets, for the deadline of waiting for other processes. */
   readonly now: () => number;
 }
 

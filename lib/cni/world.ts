@@ -37,6 +37,8 @@ export interface Files {
 export interface World {
   /** Milliseconds since the epoch. */
   readonly now: () => number;
+  /** Milliseconds since some moment, whatever is done to the clock meanwhile: for deadlines. */
+  readonly monotonic: () => number;
   readonly random: (bytes: number) => Buffer;
   readonly bootId: string;
   /** /etc/machine-id, or the boot id on a host without one: what makes automatic choices differ between hosts. */
@@ -56,7 +58,10 @@ export interface World {
   readonly isExecutable: (file: string) => boolean;
   /** Runs a program without arguments to its end. Throws an error with an errno name as `code` when it cannot be started. */
   readonly execute: (file: string, execution: Execution) => Outcome;
-  /** Text of a file of at most 64 KiB, such as resolv.conf; throws Node's errors. */
+  /**
+   * Text of a regular file, at most its first 64 KiB, such as resolv.conf. Throws Node's errors, and NetmoorError('io') for
+   * anything else that is there.
+   */
   readonly readText: (file: string) => string;
   readonly files: Files;
   /** Where runtimes keep the results of their attachments (libcni's cache). */

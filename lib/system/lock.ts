@@ -1,23 +1,66 @@
 /** Mutual exclusion between processes by a lock on a file (flock(2)), which the kernel drops when its holder dies. */
-import { closeSync, constants, openSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync } from 'node:fs';
 import { constants as system } from 'node:os';
-import { SystemError } from '../base/errors.ts';
+import { NetmoorError, SystemError } from '../base/errors.ts';
 import { Libc } from './native.ts';
 
 const LOCK_EX = 2; // include/uapi/asm-generic/fcntl.h
+const LOCK_NB = 4;
 
-function lock(fd: number, path: string): void {
+/** What it takes to wait for another process, in milliseconds. */
+export interface Patience {
+  /** Of a clock that nobody sets. */
+  readonly monotonic: () => number;
+  readonly pause: (milliseconds: number) => void;
+}
+
+/** A stopped process may hold a lock for ever; one that works holds it for milliseconds. */
+const TIME_LIMIT = 10_000;
+const LONGEST_PAUSE = 32;
+
+/** False when another process holds it. */
+function tryLock(fd: number, path: string): boolean {
   const libc = Libc.get();
-  while (libc.call('int flock(int, int)', fd, LOCK_EX) < 0) {
-    if (libc.errno() !== system.errno.EINTR) throw new SystemError(`lock ${path}`, libc.errno());
+  while (libc.call('int flock(int, int)', fd, LOCK_EX | LOCK_NB) < 0) {
+    const errno = libc.errno();
+    if (errno === system.errno.EWOULDBLOCK) return false;
+    if (errno !== system.errno.EINTR) throw new SystemError(`lock ${path}`, errno);
+  }
+  return true;
+}
+
+/** The kernel can wait for a lock, but not for a lock or a point in time: so it is asked again and again, ever more seldom. */
+function lock(fd: number, path: string, { monotonic, pause }: Patience): void {
+  const deadline = monotonic() + TIME_LIMIT;
+  for (let wait = 1; !tryLock(fd, path); wait = Math.min(wait * 2, LONGEST_PAUSE)) {
+    if (monotonic() >= deadline) {
+      throw new NetmoorError(
+        'try-again',
+        `${path} has been locked by another process for ${TIME_LIMIT / 1000} s`,
+        `"fuser -v ${path}" names it; end it, and try again`,
+      );
+    }
+    pause(wait);
   }
 }
 
-/** Runs `fn` while nobody else holds the lock at `path`, a file that is made for it and stays. Waits as long as it takes. */
-export function withFileLock<T>(path: string, fn: () => T): T {
-  const fd = openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600);
+/** The file, made where needed. Nothing that is there in its stead is waited for. */
+function openLock(path: string): number {
+  const { O_RDWR, O_CREAT, O_NOFOLLOW, O_NONBLOCK } = constants;
+  const fd = openSync(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0o600);
+  if (fstatSync(fd).isFile()) return fd;
+  closeSync(fd);
+  throw new NetmoorError('io', `${path} is no regular file`, 'remove it');
+}
+
+/**
+ * Runs `fn` while nobody else holds the lock at `path`, a file that is made for it and stays. Throws NetmoorError 'try-again'
+ * when another process does not let go of it.
+ */
+export function withFileLock<T>(path: string, patience: Patience, fn: () => T): T {
+  const fd = openLock(path);
   try {
-    lock(fd, path);
+    lock(fd, path, patience);
     return fn();
   } finally {
     closeSync(fd);

@@ -2,8 +2,9 @@
  * Network namespaces by name, as ip-netns(8) keeps them: a file under /run/netns that the namespace is mounted on, so that it
  * lives without any process in it. What is made here, `ip netns` lists, enters and deletes, and the other way round.
  */
-import { closeSync, mkdirSync, openSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { isErrno } from '../base/errors.ts';
+import { ensureDirectory } from './directories.ts';
 import { inNewNetns } from './netns.ts';
 import { MNT_DETACH, MS_BIND, MS_REC, MS_SHARED, mount, umount } from './syscall.ts';
 
@@ -17,8 +18,8 @@ export function namedNetnsPath(name: string): string {
  * Mounts below the directory are shared with all mount namespaces that have it: a name given or taken away in one is so in all.
  * A directory that is no mount yet is made one.
  */
-function ensureDirectory(): void {
-  mkdirSync(NETNS_DIRECTORY, { recursive: true, mode: 0o755 });
+function shareDirectory(): void {
+  ensureDirectory(NETNS_DIRECTORY, 0o755);
   const op = `share mounts in ${NETNS_DIRECTORY}`;
   const share = (): void => mount('', NETNS_DIRECTORY, MS_SHARED | MS_REC, op);
   try {
@@ -62,7 +63,7 @@ function claimName(path: string): boolean {
 /** Makes an empty namespace of that name unless there is one already; true when this call made it. */
 export function ensureNamedNetns(name: string): boolean {
   if (namedNetnsId(name) !== undefined) return false;
-  ensureDirectory();
+  shareDirectory();
   const path = namedNetnsPath(name);
   const claimed = claimName(path);
   try {

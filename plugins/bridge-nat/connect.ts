@@ -129,14 +129,14 @@ export async function connect(
   };
   const inside = configureInterface(sandbox, wanted, undo);
   host.step('attach: container configured');
-  if (!untilLinkUp(host.route, link.index, LINK_UP_DEADLINE_MS, context.world.now)) {
+  if (!untilLinkUp(host.route, link.index, LINK_UP_DEADLINE_MS, context.world.monotonic)) {
     throw new NetmoorError(
       'kernel',
       `port ${link.name} of bridge ${bridge.name} did not come up`,
       'is the interface in the container, or the bridge, being held down?',
     );
   }
-  if (config.enabledad) awaitDetection(sandbox, inside, context.world.now);
+  if (config.enabledad) awaitDetection(sandbox, inside, context.world.monotonic);
   announce(sandbox, inside, record.mac ?? '');
   return { bridge, link };
 }

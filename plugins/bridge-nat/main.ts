@@ -32,7 +32,7 @@ export function openHost(context: Context, directory = storeDirectory(context)):
   return {
     route: NetlinkSocket.open('route'),
     netfilter: NetlinkSocket.open('netfilter'),
-    store: openStore({ dir: directory, bootId: world.bootId, now: world.now }),
+    store: openStore({ dir: directory, bootId: world.bootId, now: world.monotonic }),
     worker: processIdentity(world.pid),
     step: world.step,
     releaseDelegated: (record) => releaseDelegated(context, record),

@@ -39,6 +39,7 @@ export function fakeWorld({ programs = [], execute }: FakeOptions = {}): FakeWor
     closed,
     paused,
     now: () => clock,
+    monotonic: () => clock,
     random: (bytes) => Buffer.alloc(bytes, 7),
     bootId: 'boot-1',
     machineId: 'machine-1',
