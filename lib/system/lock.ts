@@ -15,7 +15,7 @@ export interface Patience {
 }
 
 /** A stopped process may hold a lock for ever; one that works holds it for milliseconds. */
-const TIME_LIMIT = 10_000;
+const TIME_LIMIT = 5_000;
 const LONGEST_PAUSE = 32;
 
 /** False when another process holds it. */

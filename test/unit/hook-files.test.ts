@@ -176,7 +176,11 @@ t.test('mounts', async (t) => {
       const source = join(root, place, 'resolv.conf');
       writeFileSync(source, 'precious');
       const mounts = [{ destination: '/etc/resolv.conf', source }];
-      t.throws(() => write({ ...bundle, mounts }, 'new\n', id), { kind: 'bad-config', message: /not written/ }, place);
+      t.throws(
+        () => write({ ...bundle, mounts }, 'new\n', id),
+        { kind: 'bad-config', message: /not written/ },
+        place,
+      );
       t.equal(readFileSync(source, 'utf8'), 'precious');
     }
   });
