@@ -9,8 +9,9 @@ import type { WantedNetwork } from '../../lib/cni/lists/options.ts';
 import { CONFIG_DIRECTORIES, PLUGIN_PATH } from '../../lib/cni/lists/places.ts';
 import type { Attached } from '../../lib/cni/lists/several.ts';
 import type { CniResult } from '../../lib/cni/result.ts';
-import { attach, createNetns } from '../attaching.ts';
+import { attach, raiseLoopback } from '../attaching.ts';
 import type { Container, Surroundings } from '../attaching.ts';
+import { createNetns, withNetnsName } from '../netns-name.ts';
 import { formatTable } from '../table.ts';
 import {
   checkContainerId,
@@ -22,7 +23,7 @@ import {
   sandboxOf,
 } from '../target.ts';
 import { UsageError } from '../verb.ts';
-import type { Option, Verb, VerbContext } from '../verb.ts';
+import type { Option, Report, Verb, VerbContext } from '../verb.ts';
 
 type Values = VerbContext['values'];
 
@@ -154,7 +155,8 @@ function checkName(name: string | undefined): string | undefined {
   );
 }
 
-function checkCreate(name: string): string {
+function checkCreate(name: string | undefined): string | undefined {
+  if (name === undefined) return undefined;
   if (name.length > 153 || !/^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/.test(name)) {
     throw new UsageError(
       `--create ${JSON.stringify(name.slice(0, 80))} is no name for a namespace`,
@@ -173,7 +175,9 @@ function findContainer({ values, world }: VerbContext, undo: UndoStack): Contain
     pid !== undefined
       ? sandboxOf(readPid(pid), world)
       : sandboxAt(
-          create === undefined ? netnsPath(netns ?? '') : createNetns(checkCreate(create), world, undo),
+          create === undefined
+            ? netnsPath(netns ?? '')
+            : createNetns(create, world, undo, (path) => raiseLoopback(path, world)),
           world,
         );
   const containerId = id ?? deriveContainerId(sandbox.netns, sandbox.netnsId);
@@ -204,6 +208,19 @@ function jsonOf({ list, attachment, result }: Attached): object {
   return { network: list.name, containerId, ifname, netns, result: encodeResult(result, list.cniVersion) };
 }
 
+async function attachTo(context: VerbContext, wanted: readonly WantedNetwork[]): Promise<Report> {
+  const undo = new UndoStack();
+  try {
+    const container = findContainer(context, undo);
+    const attached = await attach(container, wanted, surroundings(context));
+    const headings = ['NETWORK', 'INTERFACE', 'ADDRESS', 'GATEWAY', 'MAC'];
+    return { json: attached.map(jsonOf), text: () => formatTable(headings, attached.map(rowOf)) };
+  } catch (error) {
+    for (const { what } of undo.run()) context.note(`could not ${what}`);
+    throw error;
+  }
+}
+
 export const verb: Verb = {
   about:
     'Attaches a network namespace to the networks named, all of them or none; to the network "netmoor", which needs no ' +
@@ -214,15 +231,7 @@ export const verb: Verb = {
   options: OPTIONS,
   async run(context) {
     const wanted = wantedNetworks(context.operands, context.values);
-    const undo = new UndoStack();
-    try {
-      const container = findContainer(context, undo);
-      const attached = await attach(container, wanted, surroundings(context));
-      const headings = ['NETWORK', 'INTERFACE', 'ADDRESS', 'GATEWAY', 'MAC'];
-      return { json: attached.map(jsonOf), text: () => formatTable(headings, attached.map(rowOf)) };
-    } catch (error) {
-      for (const { what } of undo.run()) context.note(`could not ${what}`);
-      throw error;
-    }
+    const created = checkCreate(one(context.values, 'create'));
+    return withNetnsName(created, context.world, () => attachTo(context, wanted));
   },
 };

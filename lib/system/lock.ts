@@ -1,5 +1,5 @@
 /** Mutual exclusion between processes by a lock on a file (flock(2)), which the kernel drops when its holder dies. */
-import { closeSync, constants, fstatSync, openSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, rmSync, statSync } from 'node:fs';
 import { constants as system } from 'node:os';
 import { NetmoorError, SystemError } from '../base/errors.ts';
 import { Libc } from './native.ts';
@@ -30,13 +30,13 @@ function tryLock(fd: number, path: string): boolean {
 }
 
 /** The kernel can wait for a lock, but not for a lock or a point in time: so it is asked again and again, ever more seldom. */
-function lock(fd: number, path: string, { monotonic, pause }: Patience): void {
-  const deadline = monotonic() + TIME_LIMIT;
+function lock(fd: number, path: string, { monotonic, pause }: Patience, limit: number): void {
+  const deadline = monotonic() + limit;
   for (let wait = 1; !tryLock(fd, path); wait = Math.min(wait * 2, LONGEST_PAUSE)) {
     if (monotonic() >= deadline) {
       throw new NetmoorError(
         'try-again',
-        `${path} has been locked by another process for ${TIME_LIMIT / 1000} s`,
+        `${path} has been locked by another process for ${limit / 1000} s`,
         `"fuser -v ${path}" names it; end it, and try again`,
       );
     }
@@ -53,16 +53,59 @@ function openLock(path: string): number {
   throw new NetmoorError('io', `${path} is no regular file`, 'remove it');
 }
 
+/** A lock that is held from `acquire` until it is given back, or the process ends. */
+export class FileLock {
+  readonly #fd: number;
+  readonly #path: string;
+
+  private constructor(fd: number, path: string) {
+    this.#fd = fd;
+    this.#path = path;
+  }
+
+  /** `limit` in milliseconds. Throws NetmoorError 'try-again' when another process does not let go of it. */
+  static acquire(path: string, patience: Patience, limit = TIME_LIMIT): FileLock {
+    for (;;) {
+      const held = new FileLock(openLock(path), path);
+      try {
+        lock(held.#fd, path, patience, limit);
+        // It may have been removed by its last holder: then the file that others lock is another one.
+        if (held.#isCurrent()) return held;
+      } catch (error) {
+        held.release();
+        throw error;
+      }
+      held.release();
+    }
+  }
+
+  #isCurrent(): boolean {
+    const there = statSync(this.#path, { bigint: true, throwIfNoEntry: false });
+    const own = fstatSync(this.#fd, { bigint: true });
+    return there?.ino === own.ino && there.dev === own.dev;
+  }
+
+  /** Gives it back; the file stays. */
+  release(): void {
+    closeSync(this.#fd);
+  }
+
+  /** Gives it back and takes the file away, which whoever waits for it notices. */
+  remove(): void {
+    rmSync(this.#path, { force: true });
+    this.release();
+  }
+}
+
 /**
  * Runs `fn` while nobody else holds the lock at `path`, a file that is made for it and stays. Throws NetmoorError 'try-again'
  * when another process does not let go of it.
  */
 export function withFileLock<T>(path: string, patience: Patience, fn: () => T): T {
-  const fd = openLock(path);
+  const held = FileLock.acquire(path, patience);
   try {
-    lock(fd, path, patience);
     return fn();
   } finally {
-    closeSync(fd);
+    held.release();
   }
 }
