@@ -9,6 +9,7 @@ import type { WantedNetwork } from '../../lib/cni/lists/options.ts';
 import { CONFIG_DIRECTORIES, PLUGIN_PATH } from '../../lib/cni/lists/places.ts';
 import type { Attached } from '../../lib/cni/lists/several.ts';
 import type { CniResult } from '../../lib/cni/result.ts';
+import { applyDns } from '../attached-dns.ts';
 import { attach, raiseLoopback } from '../attaching.ts';
 import type { Container, Surroundings } from '../attaching.ts';
 import { createNetns, withNetnsName } from '../netns-name.ts';
@@ -60,9 +61,19 @@ const OPTIONS: readonly Option[] = [
     repeated: true,
     about: '8080:80, 127.0.0.1:53:53/udp, [::1]:80:80, 8000-8010:9000-9010',
   },
-  { name: 'dns', value: 'ADDRESS', repeated: true, about: 'a name server' },
+  {
+    name: 'dns',
+    value: 'ADDRESS',
+    repeated: true,
+    about: 'a name server, for /etc/netns/NAME/resolv.conf of a namespace with a name, and for the networks',
+  },
   { name: 'dns-search', value: 'DOMAIN', repeated: true, about: 'a search domain' },
   { name: 'dns-option', value: 'OPTION', repeated: true, about: 'an option of resolv.conf(5)' },
+  {
+    name: 'root',
+    value: 'DIR',
+    about: 'the root directory of the container: its etc/resolv.conf is written when name servers are known',
+  },
   {
     name: 'conf-dir',
     value: 'DIR',
@@ -137,12 +148,25 @@ function readServer(text: string): string {
   }
 }
 
+function checkWord(name: string, text: string): string {
+  if (/^[\x21-\x7e]{1,253}$/.test(text)) return text;
+  throw new UsageError(
+    `--${name} ${JSON.stringify(text.slice(0, 80))} is no single word`,
+    'give one at a time',
+  );
+}
+
+function checkRoot(root: string | undefined): string | undefined {
+  if (root === undefined || root.startsWith('/')) return root;
+  throw new UsageError(`--root ${JSON.stringify(root)} is not absolute`, 'begin it with "/"');
+}
+
 /** The capability `dns` (CNI CONVENTIONS.md). */
 function dnsCapability(values: Values): JsonObject {
   const members = {
     servers: many(values, 'dns').map(readServer),
-    searches: many(values, 'dns-search'),
-    options: many(values, 'dns-option'),
+    searches: many(values, 'dns-search').map((text) => checkWord('dns-search', text)),
+    options: many(values, 'dns-option').map((text) => checkWord('dns-option', text)),
   };
   return Object.fromEntries(Object.entries(members).filter(([, list]) => list.length > 0));
 }
@@ -209,10 +233,12 @@ function jsonOf({ list, attachment, result }: Attached): object {
 }
 
 async function attachTo(context: VerbContext, wanted: readonly WantedNetwork[]): Promise<Report> {
+  const root = checkRoot(one(context.values, 'root'));
   const undo = new UndoStack();
   try {
     const container = findContainer(context, undo);
     const attached = await attach(container, wanted, surroundings(context));
+    applyDns(container, attached, { ...context, root });
     const headings = ['NETWORK', 'INTERFACE', 'ADDRESS', 'GATEWAY', 'MAC'];
     return { json: attached.map(jsonOf), text: () => formatTable(headings, attached.map(rowOf)) };
   } catch (error) {

@@ -6,6 +6,7 @@ import type { CachedAttachment } from '../../lib/cni/lists/cache.ts';
 import type { World } from '../../lib/cni/world.ts';
 import { containerIdProblem } from '../../lib/cni/names.ts';
 import { NETNS_DIRECTORY, removeNamedNetns } from '../../lib/system/named-netns.ts';
+import { withdrawDns } from '../attached-dns.ts';
 import { detach } from '../attaching.ts';
 import { netnsNameIn, withNetnsName } from '../netns-name.ts';
 import { formatTable } from '../table.ts';
@@ -138,7 +139,11 @@ async function detachFrom(context: VerbContext): Promise<Report> {
   const { values, operands, switches } = context;
   const { all, place } = find(context);
   const chosen = choose(all, operands, values.get('ifname')?.[0]);
-  await detach(chosen, surroundings(context));
+  try {
+    await detach(chosen, surroundings(context));
+  } finally {
+    for (const path of new Set(chosen.map(({ netns }) => netns))) withdrawDns(path, context);
+  }
   const deleted =
     switches.has('delete') &&
     place !== undefined &&

@@ -16,7 +16,8 @@ import type { Test } from 'tap';
 import type { Bundle, Mount } from '../../hooks/oci/bundle.ts';
 import { stageContainerFile } from '../../hooks/oci/container-files.ts';
 import { removeResultFiles, stageResultFiles } from '../../hooks/oci/result-files.ts';
-import { combineDns, hostsText, resolvConfText, usableInContainer } from '../../hooks/oci/texts.ts';
+import { hostsText } from '../../hooks/oci/texts.ts';
+import { combineDns, resolvConfText, usableInContainer } from '../../lib/cni/resolv-conf.ts';
 import { RESULT } from './cni-fakes.ts';
 
 interface Ground {
