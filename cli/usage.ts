@@ -7,7 +7,8 @@ import type { AttachmentRecord, NetworkRecord } from '../ipam/record.ts';
 export interface SubnetUsage {
   readonly network: string;
   readonly subnet: string;
-  readonly taken: number;
+  /** How many of them containers have; decimal digits, as `total`. */
+  readonly taken: string;
   /** How many addresses the subnet has for containers; decimal digits. */
   readonly total: string;
 }
@@ -31,7 +32,7 @@ export function usageOf(
     return subnets.map((subnet) => {
       const prefix = parsePrefix(subnet);
       const taken = addresses.filter((address) => prefixContains(prefix, address)).length;
-      return { network: name, subnet, taken, total: capacity(prefix).toString() };
+      return { network: name, subnet, taken: `${taken}`, total: capacity(prefix).toString() };
     });
   });
 }

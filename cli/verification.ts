@@ -1,4 +1,4 @@
-/** Comparing attachments with what was promised, for all of a store. */
+/** Comparing attachments with what was promised. */
 import { NetmoorError, errorText } from '../lib/base/errors.ts';
 import type { World } from '../lib/cni/world.ts';
 import type { Netns } from '../lib/system/netns.ts';
@@ -83,8 +83,7 @@ function settled(world: World, host: Host, record: AttachmentRecord): Finding | 
   return JSON.stringify(current) === JSON.stringify(record) ? finding : NOTHING;
 }
 
-export function verifyAll(world: World, host: Host): Verdict[] {
-  const records = host.store.read((tx) => tx.attachments());
+export function verifyAll(world: World, host: Host, records: readonly AttachmentRecord[]): Verdict[] {
   return records.flatMap((record) => {
     const finding = settled(world, host, record);
     const { network, containerId, ifname, name } = record;

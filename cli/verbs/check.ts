@@ -1,8 +1,11 @@
 /** netmoor check: whether every attachment is as it was promised, and the lease store in order. */
 import { checkStore } from '../../ipam/store/check.ts';
+import { formatKey } from '../../ipam/record.ts';
+import type { AttachmentRecord } from '../../ipam/record.ts';
 import { containerLabel } from '../attachment-view.ts';
+import { chooseBy } from '../choice.ts';
 import { hostWith, withSockets } from '../host.ts';
-import { openStores } from '../stores.ts';
+import { openStores, readAttachments } from '../stores.ts';
 import type { Verb } from '../verb.ts';
 import { verifyAll } from '../verification.ts';
 import type { Verdict } from '../verification.ts';
@@ -34,16 +37,20 @@ export function formatCheck({ attachments, store, ok }: CheckView): string {
 
 export const verb: Verb = {
   about:
-    'Compares every attachment with what was promised: leases, bridge, interfaces, addresses, routes, NAT and published ports, ' +
+    'Compares every attachment, or those of one container or network, with what was promised: leases, bridge, interfaces, addresses, routes, NAT and published ports, ' +
     'on the host and inside the container; and the lease store with itself. Exit code 1 when something differs.',
+  operand: '[CONTAINER|NETWORK]',
   options: [],
-  run({ world, dataDir }) {
-    const stores = openStores(world, dataDir);
+  run({ world, dataDir, operands, note }) {
+    const stores = openStores(world, dataDir, note);
+    const chosen = new Set(chooseBy(readAttachments(stores), operands[0]).map(formatKey));
+    const isChosen = (record: AttachmentRecord): boolean => chosen.has(formatKey(record));
     const attachments = withSockets((sockets) =>
       stores.flatMap(({ store }) =>
         verifyAll(
           world,
           hostWith(world, sockets, store, () => {}),
+          store.read((tx) => tx.attachments()).filter(isChosen),
         ),
       ),
     );

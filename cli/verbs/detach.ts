@@ -6,6 +6,7 @@ import type { CachedAttachment } from '../../lib/cni/lists/cache.ts';
 import type { World } from '../../lib/cni/world.ts';
 import { containerIdProblem } from '../../lib/cni/names.ts';
 import { NETNS_DIRECTORY, removeNamedNetns } from '../../lib/system/named-netns.ts';
+import { shortenIds } from '../attachment-view.ts';
 import { withdrawDns } from '../attached-dns.ts';
 import { detach } from '../attaching.ts';
 import { netnsNameIn, withNetnsName } from '../netns-name.ts';
@@ -157,7 +158,7 @@ async function detachFrom(context: VerbContext): Promise<Report> {
     ifname,
     netns,
   }));
-  const rows = chosen.map(({ network, containerId, ifname }) => [network, containerId, ifname]);
+  const rows = chosen.map(({ network, containerId, ifname }) => [network, shortenIds(containerId), ifname]);
   const table =
     rows.length > 0
       ? formatTable(['NETWORK', 'CONTAINER', 'INTERFACE'], rows)

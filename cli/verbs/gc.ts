@@ -1,4 +1,5 @@
 /** netmoor gc: clears away what containers that are gone have left behind. */
+import { shortenIds } from '../attachment-view.ts';
 import { collectResults } from '../collect-results.ts';
 import { collect, look } from '../collect.ts';
 import type { Found } from '../collect.ts';
@@ -16,7 +17,7 @@ export function formatCollection({ dryRun, garbage, failures }: Collection): str
     ...failures.map(({ what, problem }) => `could not remove ${what}: ${problem}`),
   ];
   if (lines.length === 0) lines.push('nothing to collect');
-  return lines.map((line) => `${line}\n`).join('');
+  return lines.map((line) => `${shortenIds(line)}\n`).join('');
 }
 
 /** What is found in two ways is told once. */

@@ -1,6 +1,7 @@
 /** netmoor ls: which containers are plugged in where. */
 import { containerLabel, formatAge, formatPorts } from '../attachment-view.ts';
 import type { AttachmentView } from '../attachment-view.ts';
+import { chooseBy } from '../choice.ts';
 import { listAttachments } from '../liveness.ts';
 import { openStores } from '../stores.ts';
 import { formatTable } from '../table.ts';
@@ -23,10 +24,12 @@ export function formatAttachments(attachments: readonly AttachmentView[], now: n
 
 export const verb: Verb = {
   about:
-    'Lists the attachments of containers to networks. Those that cannot be in use any more are marked stale, with the reason.',
+    'Lists the attachments of containers to networks, or those of one. Those that cannot be in use any more are marked stale, with the reason.',
+  operand: '[CONTAINER|NETWORK]',
   options: [],
-  run({ world, dataDir }) {
-    const attachments = listAttachments(world, openStores(world, dataDir));
+  run({ world, dataDir, operands, note }) {
+    const stores = openStores(world, dataDir, note);
+    const attachments = chooseBy(listAttachments(world, stores), operands[0]);
     return { json: attachments, text: () => formatAttachments(attachments, world.now()) };
   },
 };

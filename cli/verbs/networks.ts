@@ -1,57 +1,77 @@
-/** netmoor networks: the networks in use, and those whose subnets netmoor has picked and keeps for them. */
-import type { AttachmentRecord, NetworkRecord } from '../../ipam/record.ts';
+/** netmoor networks: those that are configured, those in use, and those whose subnets netmoor has picked and keeps for them. */
+import { allCachedAttachments } from '../../lib/cni/lists/cache.ts';
+import { loadAllNetworkLists } from '../../lib/cni/lists/load.ts';
+import { CONFIG_DIRECTORIES } from '../../lib/cni/lists/places.ts';
+import { forgetNetwork } from '../forgetting.ts';
+import { networkViews } from '../network-views.ts';
+import type { NetworkView } from '../network-views.ts';
 import { openStores, readAttachments, readNetworks } from '../stores.ts';
 import { formatTable } from '../table.ts';
-import type { Verb } from '../verb.ts';
+import type { Report, Verb, VerbContext } from '../verb.ts';
 
-/** One item of schemas/cli-networks.schema.json. */
-export interface NetworkView {
-  readonly name: string;
-  readonly plugin: string;
-  readonly bridge?: string;
-  readonly subnets: readonly string[];
-  /** netmoor picked the subnets itself. */
-  readonly automatic: boolean;
-  readonly attachments: number;
-  /** ISO 8601 */
-  readonly createdAt: string;
-}
-
-export function networksOf(
-  networks: readonly NetworkRecord[],
-  records: readonly AttachmentRecord[],
-): NetworkView[] {
-  const counts = Map.groupBy(records, (record) => record.network);
-  return networks.map(({ name, plugin, bridge, subnets, automatic, createdAt }) => ({
-    name,
-    plugin,
-    ...(bridge === undefined ? {} : { bridge }),
-    subnets,
-    automatic,
-    attachments: counts.get(name)?.length ?? 0,
-    createdAt: new Date(createdAt).toISOString(),
-  }));
+/** netmoor has picked the subnets, the configuration has them, or nobody yet. */
+function chooserOf({ automatic, createdAt }: NetworkView): string {
+  if (createdAt === undefined) return '-';
+  return automatic ? 'netmoor' : 'config';
 }
 
 export function formatNetworks(networks: readonly NetworkView[]): string {
-  const rows = networks.map(({ name, plugin, bridge, subnets, automatic, attachments }) => [
-    name,
-    plugin,
-    bridge ?? '-',
-    subnets,
-    automatic ? 'netmoor' : 'config',
-    `${attachments}`,
+  const rows = networks.map((network) => [
+    network.name,
+    network.plugin,
+    network.bridge ?? '-',
+    network.subnets.length > 0 ? network.subnets : '-',
+    chooserOf(network),
+    `${network.attachments}`,
+    network.source ?? '-',
   ]);
-  return formatTable(['NETWORK', 'PLUGIN', 'BRIDGE', 'SUBNETS', 'CHOSEN BY', 'ATTACHMENTS'], rows);
+  const headings = ['NETWORK', 'PLUGIN', 'BRIDGE', 'SUBNETS', 'CHOSEN BY', 'ATTACHMENTS', 'DEFINED IN'];
+  return formatTable(headings, rows);
+}
+
+function forget(name: string, { world, dataDir }: VerbContext): Report {
+  const networks = forgetNetwork(name, openStores(world, dataDir), world);
+  const json = networkViews({ networks, records: [], cached: [], lists: [] });
+  const lines = json.map(({ subnets, bridge }) => {
+    const free = subnets.length === 0 ? '' : `: ${subnets.join(', ')} may be taken by others`;
+    return `network ${name} is forgotten${free}${bridge === undefined ? '' : '; "netmoor gc" removes its bridge if it is still there'}\n`;
+  });
+  return { json, text: () => lines.join('') };
+}
+
+function list({ world, dataDir, values, note }: VerbContext): Report {
+  const stores = openStores(world, dataDir, note);
+  const lists = loadAllNetworkLists(values.get('conf-dir') ?? CONFIG_DIRECTORIES, world, ({ message }) =>
+    note(message),
+  );
+  const networks = networkViews({
+    networks: readNetworks(stores),
+    records: readAttachments(stores),
+    cached: allCachedAttachments(world),
+    lists,
+  });
+  return { json: networks, text: () => formatNetworks(networks) };
 }
 
 export const verb: Verb = {
   about:
-    'Lists the networks containers are attached to, and those whose subnets netmoor picked itself and remembers.',
-  options: [],
-  run({ world, dataDir }) {
-    const stores = openStores(world, dataDir);
-    const networks = networksOf(readNetworks(stores), readAttachments(stores));
-    return { json: networks, text: () => formatNetworks(networks) };
+    'Lists the networks that are configured, those that containers are attached to, and those whose subnets netmoor picked itself ' +
+    'and remembers, until they are forgotten.',
+  options: [
+    {
+      name: 'conf-dir',
+      value: 'DIR',
+      repeated: true,
+      about: `where networks are defined, default ${CONFIG_DIRECTORIES.join(', ')}`,
+    },
+    {
+      name: 'forget',
+      value: 'NETWORK',
+      about: 'forget the network that nothing is attached to, and which subnets were picked for it',
+    },
+  ],
+  run(context) {
+    const name = context.values.get('forget')?.[0];
+    return name === undefined ? list(context) : forget(name, context);
   },
 };

@@ -33,8 +33,8 @@ export const verb: Verb = {
     'Draws the host with its uplink, the bridges with their addresses, and the containers with theirs and their published ports.',
   operand: '[NETWORK|CONTAINER]',
   options: [{ name: 'ascii', about: 'draw with plain ASCII characters' }],
-  run({ world, dataDir, operands, switches, columns = DEFAULT_COLUMNS }) {
-    const stores = openStores(world, dataDir);
+  run({ world, dataDir, operands, switches, note, columns = DEFAULT_COLUMNS }) {
+    const stores = openStores(world, dataDir, note);
     const everything = { networks: readNetworks(stores), attachments: listAttachments(world, stores) };
     const [word] = operands;
     const { networks, attachments } =

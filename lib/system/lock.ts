@@ -18,8 +18,8 @@ export interface Patience {
 const TIME_LIMIT = 5_000;
 const LONGEST_PAUSE = 32;
 
-/** False when another process holds it. */
-function tryLock(fd: number, path: string): boolean {
+/** Takes the lock of an open file until it is closed; false when another process has it. */
+export function tryLock(fd: number, path: string): boolean {
   const libc = Libc.get();
   while (libc.call('int flock(int, int)', fd, LOCK_EX | LOCK_NB) < 0) {
     const errno = libc.errno();

@@ -3,7 +3,7 @@ import type { AttachmentView } from '../../cli/attachment-view.ts';
 import type { Collection } from '../../cli/garbage.ts';
 import type { Topology } from '../../cli/topology.ts';
 import type { LeaseView } from '../../cli/verbs/leases.ts';
-import type { NetworkView } from '../../cli/verbs/networks.ts';
+import type { NetworkView } from '../../cli/network-views.ts';
 import type { CheckView } from '../../cli/verbs/check.ts';
 import type { SubnetUsage } from '../../cli/usage.ts';
 import { OWN_PLUGINS } from './harness-cni.ts';

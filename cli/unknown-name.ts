@@ -1,0 +1,25 @@
+/** The executable under a name that is none of its programs: a plugin renamed in a CNI directory must not become another one. */
+import { NetmoorError } from '../lib/base/errors.ts';
+import type { Answer } from '../lib/cni/dispatch.ts';
+import { finish } from '../lib/cni/entry.ts';
+import { errorAnswer, toCniError } from '../lib/cni/errors.ts';
+import { quote } from '../lib/cni/quote.ts';
+import { CURRENT_VERSION } from '../lib/cni/versions.ts';
+import type { Program } from './programs.ts';
+
+/** To a runtime, which says so by CNI_COMMAND, the error is the answer; to people it is two lines. */
+function answerTo(environment: Parameters<Program>[0]['environment'], error: NetmoorError): Answer {
+  if (environment['CNI_COMMAND'])
+    return { exitCode: 1, stdout: `${JSON.stringify(errorAnswer(error, CURRENT_VERSION))}\n`, stderr: '' };
+  const { msg, details } = toCniError(error);
+  return { exitCode: 2, stdout: '', stderr: `${msg}\n  ${details}\n` };
+}
+
+export function unknownName(name: string, known: readonly string[]): Program {
+  const error = new NetmoorError(
+    'bad-environment',
+    `no program of netmoor has the name ${quote(name)} that this file was started under`,
+    `rename it, or link to it by one of the names ${known.join(', ')}`,
+  );
+  return async ({ environment }) => finish(answerTo(environment, error));
+}
