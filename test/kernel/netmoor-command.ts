@@ -47,3 +47,8 @@ export async function asked<V extends keyof Views>(
   if (!validate(view)) throw new Error(`netmoor ${verb}: ${JSON.stringify(validate.errors)} in ${out}`);
   return { yes: code === 0, view: view as Views[V] };
 }
+
+/** The networks on record: those in use, and those whose subnets are remembered. */
+export async function recorded(host: Host): Promise<NetworkView[]> {
+  return (await asked(host, 'networks')).view.filter(({ createdAt }) => createdAt !== undefined);
+}
