@@ -1,4 +1,5 @@
 /** netmoor attach: gives a network namespace its networks. */
+import { resolve } from 'node:path';
 import { UndoStack } from '../../lib/base/undo.ts';
 import { AddressError, parseAddress } from '../../lib/base/ip.ts';
 import { encodeResult } from '../../lib/cni/encode-result.ts';
@@ -9,6 +10,8 @@ import type { WantedNetwork } from '../../lib/cni/lists/options.ts';
 import { CONFIG_DIRECTORIES, PLUGIN_PATH } from '../../lib/cni/lists/places.ts';
 import type { Attached } from '../../lib/cni/lists/several.ts';
 import type { CniResult } from '../../lib/cni/result.ts';
+import type { World } from '../../lib/cni/world.ts';
+import { noteStore } from '../../ipam/store/known.ts';
 import { applyDns } from '../attached-dns.ts';
 import { attach, raiseLoopback } from '../attaching.ts';
 import type { Container, Surroundings } from '../attaching.ts';
@@ -98,11 +101,19 @@ export function pluginPath(values: Values): readonly string[] {
   return directories.length > 0 ? directories : PLUGIN_PATH;
 }
 
+/** The lease store of --data-dir is one that "netmoor gc" must know of. */
+function withStore(world: World, dataDir: string | undefined): World {
+  if (dataDir === undefined) return world;
+  const storeDirectory = resolve(dataDir);
+  noteStore(storeDirectory);
+  return { ...world, storeDirectory };
+}
+
 /** What a verb's context says about plugins and configurations. */
 export function surroundings({ world, dataDir, values, environment, note }: VerbContext): Surroundings {
   const confDirs = many(values, 'conf-dir');
   return {
-    world: dataDir === undefined ? world : { ...world, storeDirectory: dataDir },
+    world: withStore(world, dataDir),
     confDirs: confDirs.length > 0 ? confDirs : CONFIG_DIRECTORIES,
     path: pluginPath(values),
     environment,
