@@ -1,4 +1,7 @@
-/** What becomes of name servers and the like once a namespace is attached: the files that they go to, or a word that they do not. */
+/**
+ * What becomes of name servers and the like once a namespace is attached: the files that they go to, or a word that
+ * they do not.
+ */
 import { stageBelow } from '../hooks/oci/staged-file.ts';
 import { errorText } from '../lib/base/errors.ts';
 import { cachedAttachments } from '../lib/cni/lists/cache.ts';
@@ -28,7 +31,10 @@ function attempt(what: string, note: Around['note'], work: () => void): void {
   }
 }
 
-/** Puts the settings where programs of the container look for them. What cannot be done is noted: the networks work without. */
+/**
+ * Puts the settings where programs of the container look for them. What cannot be done is noted: the networks work
+ * without.
+ */
 export function applyDns(
   container: Container,
   attached: readonly Attached[],
@@ -39,7 +45,8 @@ export function applyDns(
   const file = resolvConfOf(container.netns);
   if (asked && file === undefined && root === undefined) {
     note(
-      '--dns: no file is written, for the namespace has no name; attach it by --create or --netns NAME, or give its --root',
+      '--dns: no file is written, for the namespace has no name; ' +
+        'attach it by --create or --netns NAME, or give its --root',
     );
   }
   attempt(file ?? '', note, () => {

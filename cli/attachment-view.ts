@@ -56,7 +56,10 @@ export function viewOf(record: AttachmentRecord, stale: string | undefined): Att
   });
 }
 
-/** Ids that are hashes are long: to people, their first twelve digits say which is meant, and every verb understands them. */
+/**
+ * Ids that are hashes are long: to people, their first twelve digits say which is meant, and every verb understands
+ * them.
+ */
 export function shortenIds(text: string): string {
   return text.replaceAll(/(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])/g, (id) => id.slice(0, 12));
 }

@@ -8,8 +8,8 @@ import { isMeant } from './topology.ts';
 type Named = Pick<AttachmentRecord, 'network' | 'containerId' | 'name'>;
 
 /**
- * Those of the container with that name or id (the beginning of it will do), else those of the network of that name; all of them
- * without a word. Throws NetmoorError('unknown-container') when it means none.
+ * Those of the container with that name or id (the beginning of it will do), else those of the network of that name;
+ * all of them without a word. Throws NetmoorError('unknown-container') when it means none.
  */
 export function chooseBy<T extends Named>(attachments: readonly T[], word: string | undefined): readonly T[] {
   if (word === undefined) return attachments;

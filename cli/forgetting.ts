@@ -29,8 +29,8 @@ function refuseUnknown(name: string, stores: readonly NamedStore[]): never {
 }
 
 /**
- * Takes the network off the record of every store that has it, and returns what was on record. Throws 'bad-config' while anything
- * is attached to it, 'unknown-container' when no store has it.
+ * Takes the network off the record of every store that has it, and returns what was on record. Throws 'bad-config'
+ * while anything is attached to it, 'unknown-container' when no store has it.
  */
 export function forgetNetwork(name: string, stores: readonly NamedStore[], world: World): NetworkRecord[] {
   const cached = allCachedAttachments(world).find(({ network }) => network === name);

@@ -1,6 +1,6 @@
 /**
- * Names of namespaces made on demand, by one process at a time: of two `attach --create NAME` at once the second waits for the
- * first to succeed, or to take back what it made. Neither can make a namespace over the other's, nor remove it.
+ * Names of namespaces made on demand, by one process at a time: of two `attach --create NAME` at once the second waits
+ * for the first to succeed, or to take back what it made. Neither can make a namespace over the other's, nor remove it.
  */
 import { NetmoorError, isErrno } from '../lib/base/errors.ts';
 import type { UndoStack } from '../lib/base/undo.ts';
@@ -60,8 +60,8 @@ function isInUse(id: string, world: World): boolean {
 }
 
 /**
- * The path of the namespace of that name, made if there is none. `undo` takes away again what this call made, and nothing else:
- * not a later one of that name, nor one that is attached to something. To be called in `withNetnsName`.
+ * The path of the namespace of that name, made if there is none. `undo` takes away again what this call made, and
+ * nothing else: not a later one of that name, nor one that is attached to something. To be called in `withNetnsName`.
  */
 export function createNetns(
   name: string,

@@ -1,7 +1,7 @@
 /**
- * /etc/netns/NAME/resolv.conf, which `ip netns exec` and `netmoor exec` put over /etc/resolv.conf (ip-netns(8)): made of what is
- * on file of the namespace's networks, made anew when those change, removed with the last. It bears the checksum of its text, so
- * that a file of somebody else's, or one that somebody changed, is told from ours and stays.
+ * /etc/netns/NAME/resolv.conf, which `ip netns exec` and `netmoor exec` put over /etc/resolv.conf (ip-netns(8)): made
+ * of what is on file of the namespace's networks, made anew when those change, removed with the last. It bears the
+ * checksum of its text, so that a file of somebody else's, or one that somebody changed, is told from ours and stays.
  */
 import { rmSync, rmdirSync } from 'node:fs';
 import { dirname } from 'node:path';
@@ -44,7 +44,9 @@ export function askedDns(capability: Json | undefined): Dns {
   });
 }
 
-/** What was asked for comes before what networks say by themselves; name servers are the host's where nobody says any. */
+/**
+ * What was asked for comes before what networks say by themselves; name servers are the host's where nobody says any.
+ */
 export function settingsOf(cached: readonly CachedAttachment[], world: World): Dns {
   const sorted = cached.toSorted(byInterface);
   const asked = sorted.map(({ capabilities }) => askedDns(capabilities['dns']));
@@ -109,9 +111,9 @@ function refresh(directory: string, path: string, world: World): Outcome {
 }
 
 /**
- * Brings the file of the namespace at `path` up to date after something was attached there or detached; nothing to do for one
- * that has no name. `said`: something attached just now has settings. Throws NetmoorError, and Node's errors where /etc cannot
- * be written.
+ * Brings the file of the namespace at `path` up to date after something was attached there or detached; nothing to do
+ * for one that has no name. `said`: something attached just now has settings. Throws NetmoorError, and Node's errors
+ * where /etc cannot be written.
  */
 export function refreshResolvConf(path: string, said: boolean, world: World): Outcome {
   const file = resolvConfOf(path);

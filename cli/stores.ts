@@ -49,7 +49,10 @@ function refuseForeign(dir: string): void {
   throw new NetmoorError('io', problem, 'give --data-dir the "dataDir" of a network config, or leave it out');
 }
 
-/** Throws NetmoorError: 'io' for a --data-dir that is none, 'privilege' for a store that cannot be read. `note` is told of stores elsewhere. */
+/**
+ * Throws NetmoorError: 'io' for a --data-dir that is none, 'privilege' for a store that cannot be read. `note` is told
+ * of stores elsewhere.
+ */
 export function openStores(
   world: World,
   dataDir: string | undefined,

@@ -1,4 +1,7 @@
-/** The executable under a name that is none of its programs: a plugin renamed in a CNI directory must not become another one. */
+/**
+ * The executable under a name that is none of its programs: a plugin renamed in a CNI directory must not become another
+ * one.
+ */
 import { NetmoorError } from '../lib/base/errors.ts';
 import type { Answer } from '../lib/cni/dispatch.ts';
 import { finish } from '../lib/cni/entry.ts';

@@ -37,7 +37,8 @@ export function formatCheck({ attachments, store, ok }: CheckView): string {
 
 export const verb: Verb = {
   about:
-    'Compares every attachment, or those of one container or network, with what was promised: leases, bridge, interfaces, addresses, routes, NAT and published ports, ' +
+    'Compares every attachment, or those of one container or network, with what was promised: leases, bridge, ' +
+    'interfaces, addresses, routes, NAT and published ports, ' +
     'on the host and inside the container; and the lease store with itself. Exit code 1 when something differs.',
   operand: '[CONTAINER|NETWORK]',
   options: [],

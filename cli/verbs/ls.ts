@@ -24,7 +24,8 @@ export function formatAttachments(attachments: readonly AttachmentView[], now: n
 
 export const verb: Verb = {
   about:
-    'Lists the attachments of containers to networks, or those of one. Those that cannot be in use any more are marked stale, with the reason.',
+    'Lists the attachments of containers to networks, or those of one. ' +
+    'Those that cannot be in use any more are marked stale, with the reason.',
   operand: '[CONTAINER|NETWORK]',
   options: [],
   run({ world, dataDir, operands, note }) {

@@ -1,4 +1,7 @@
-/** netmoor networks: those that are configured, those in use, and those whose subnets netmoor has picked and keeps for them. */
+/**
+ * netmoor networks: those that are configured, those in use, and those whose subnets netmoor has picked and keeps for
+ * them.
+ */
 import { allCachedAttachments } from '../../lib/cni/lists/cache.ts';
 import { loadAllNetworkLists } from '../../lib/cni/lists/load.ts';
 import { CONFIG_DIRECTORIES } from '../../lib/cni/lists/places.ts';
@@ -34,7 +37,8 @@ function forget(name: string, { world, dataDir }: VerbContext): Report {
   const json = networkViews({ networks, records: [], cached: [], lists: [] });
   const lines = json.map(({ subnets, bridge }) => {
     const free = subnets.length === 0 ? '' : `: ${subnets.join(', ')} may be taken by others`;
-    return `network ${name} is forgotten${free}${bridge === undefined ? '' : '; "netmoor gc" removes its bridge if it is still there'}\n`;
+    const left = bridge === undefined ? '' : '; "netmoor gc" removes its bridge if it is still there';
+    return `network ${name} is forgotten${free}${left}\n`;
   });
   return { json, text: () => lines.join('') };
 }
@@ -55,8 +59,8 @@ function list({ world, dataDir, values, note }: VerbContext): Report {
 
 export const verb: Verb = {
   about:
-    'Lists the networks that are configured, those that containers are attached to, and those whose subnets netmoor picked itself ' +
-    'and remembers, until they are forgotten.',
+    'Lists the networks that are configured, those that containers are attached to, and those whose subnets netmoor ' +
+    'picked itself and remembers, until they are forgotten.',
   options: [
     {
       name: 'conf-dir',

@@ -21,8 +21,9 @@ function mountOver(path: string, mounts: readonly Mount[]): Mount | undefined {
 }
 
 /**
- * The directory below which a mounted file is the container's own: the bundle, or what a runtime made for it. Any other file may
- * be the host's, such as its own /etc/resolv.conf, which a bundle in a directory above it would take for the container's.
+ * The directory below which a mounted file is the container's own: the bundle, or what a runtime made for it. Any other
+ * file may be the host's, such as its own /etc/resolv.conf, which a bundle in a directory above it would take for the
+ * container's.
  */
 function ownDirectory(source: string, { directory }: Bundle, containerId: string): string | undefined {
   if (isAt('/etc', directory) || isAt(directory, '/etc')) return undefined;

@@ -39,8 +39,9 @@ function openAppending(file: string): number {
 }
 
 /**
- * A file that has grown to its limit becomes FILE.1, in the place of the one before. Whoever has its lock may rename it, and only
- * if it still has its name: of several writers one does, and the others' lines go to the old file or to the new one.
+ * A file that has grown to its limit becomes FILE.1, in the place of the one before. Whoever has its lock may rename
+ * it, and only if it still has its name: of several writers one does, and the others' lines go to the old file or to
+ * the new one.
  */
 function rotate(fd: number, file: string): void {
   const own = fstatSync(fd, { bigint: true });

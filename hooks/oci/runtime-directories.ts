@@ -1,7 +1,7 @@
 /**
- * Directories in which container runtimes keep the files that they mount over a container's resolv.conf, hosts and hostname. They
- * are told by where the runtimes make them, never by the container's id alone: an id may be "etc", or the name of any other
- * directory, but these runtimes' ids are hashes.
+ * Directories in which container runtimes keep the files that they mount over a container's resolv.conf, hosts and
+ * hostname. They are told by where the runtimes make them, never by the container's id alone: an id may be "etc", or
+ * the name of any other directory, but these runtimes' ids are hashes.
  */
 
 const HASH = /^[0-9a-f]{64}$/;

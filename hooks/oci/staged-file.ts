@@ -80,7 +80,10 @@ function openParent(root: number, path: string, confinement: Confinement, make: 
   }
 }
 
-/** As everybody in the container can read it, whatever the umask; in a user namespace its owner is that of the directory above. */
+/**
+ * As everybody in the container can read it, whatever the umask; in a user namespace its owner is that of the directory
+ * above.
+ */
 function giveToOwner(directory: number, above: number): void {
   const { uid, gid } = statSync(entryOf(above, '.'));
   chownSync(entryOf(directory, '.'), uid, gid);

@@ -1,4 +1,6 @@
-/** The file by which a container finds its name servers (resolv.conf(5)), as text; and whose DNS settings count in it. */
+/**
+ * The file by which a container finds its name servers (resolv.conf(5)), as text; and whose DNS settings count in it.
+ */
 import { parseAddress } from '../base/ip.ts';
 import { parseResolvConf } from './dns.ts';
 import { compactDns } from './result.ts';
@@ -15,7 +17,10 @@ export function usableInContainer(dns: Dns): Dns {
   return compactDns({ ...dns, nameservers: (dns.nameservers ?? []).filter((server) => !isLoopback(server)) });
 }
 
-/** The host's settings, as far as they hold in a container: systemd-resolved keeps its own name servers in a second file. */
+/**
+ * The host's settings, as far as they hold in a container: systemd-resolved keeps its own name servers in a second
+ * file.
+ */
 export function hostDns({ files }: Pick<World, 'files'>): Dns {
   for (const file of ['/etc/resolv.conf', '/run/systemd/resolve/resolv.conf']) {
     const content = files.read(file);

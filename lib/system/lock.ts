@@ -29,7 +29,10 @@ export function tryLock(fd: number, path: string): boolean {
   return true;
 }
 
-/** The kernel can wait for a lock, but not for a lock or a point in time: so it is asked again and again, ever more seldom. */
+/**
+ * The kernel can wait for a lock, but not for a lock or a point in time: so it is asked again and again, ever more
+ * seldom.
+ */
 function lock(fd: number, path: string, { monotonic, pause }: Patience, limit: number): void {
   const deadline = monotonic() + limit;
   for (let wait = 1; !tryLock(fd, path); wait = Math.min(wait * 2, LONGEST_PAUSE)) {
@@ -98,8 +101,8 @@ export class FileLock {
 }
 
 /**
- * Runs `fn` while nobody else holds the lock at `path`, a file that is made for it and stays. Throws NetmoorError 'try-again'
- * when another process does not let go of it.
+ * Runs `fn` while nobody else holds the lock at `path`, a file that is made for it and stays. Throws NetmoorError
+ * 'try-again' when another process does not let go of it.
  */
 export function withFileLock<T>(path: string, patience: Patience, fn: () => T): T {
   const held = FileLock.acquire(path, patience);

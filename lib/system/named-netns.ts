@@ -61,8 +61,8 @@ function claimName(path: string): boolean {
 }
 
 /**
- * Makes an empty namespace of that name unless there is one already; the "device:inode" of the one that this call made. Two
- * calls for one name at once are the caller's to keep apart: the second would hide the namespace of the first.
+ * Makes an empty namespace of that name unless there is one already; the "device:inode" of the one that this call made.
+ * Two calls for one name at once are the caller's to keep apart: the second would hide the namespace of the first.
  */
 export function ensureNamedNetns(name: string): string | undefined {
   if (namedNetnsId(name) !== undefined) return undefined;
@@ -81,8 +81,8 @@ export function ensureNamedNetns(name: string): string | undefined {
 }
 
 /**
- * Takes the name away from the namespace with that "device:inode", or from whichever has it; the namespace ends with the last
- * process in it. False when there was none.
+ * Takes the name away from the namespace with that "device:inode", or from whichever has it; the namespace ends with
+ * the last process in it. False when there was none.
  */
 export function removeNamedNetns(name: string, id?: string): boolean {
   if (id !== undefined && namedNetnsId(name) !== id) return false;

@@ -30,8 +30,8 @@ export function ownNetnsId(): string {
 }
 
 /**
- * Opens a namespace by path; throws NetmoorError('bad-netns') when there is none or it is something else. O_NONBLOCK: the other
- * end of a FIFO would otherwise be waited for.
+ * Opens a namespace by path; throws NetmoorError('bad-netns') when there is none or it is something else. O_NONBLOCK:
+ * the other end of a FIFO would otherwise be waited for.
  */
 export function openNetns(path: string): Netns {
   let fd: number;

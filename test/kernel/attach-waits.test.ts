@@ -1,4 +1,7 @@
-/** What would be waited for without end, met by the executables: FIFOs where files are expected, a lock that is never given back. */
+/**
+ * What would be waited for without end, met by the executables: FIFOs where files are expected, a lock that is never
+ * given back.
+ */
 import t from 'tap';
 import { FORWARDING, netmoor, stateOf } from './attach-bed.ts';
 import { OWN_PLUGINS } from './harness-cni.ts';

@@ -98,7 +98,10 @@ export function loadNetworkLists(
   return [...lists.values()];
 }
 
-/** Every network that can be asked for by name: those of the directories, and the built-in one. What is of no use is reported. */
+/**
+ * Every network that can be asked for by name: those of the directories, and the built-in one. What is of no use is
+ * reported.
+ */
 export function loadAllNetworkLists(
   directories: readonly string[],
   world: Directories,
