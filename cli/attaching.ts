@@ -2,7 +2,7 @@
 import { NetmoorError, errorText } from '../lib/base/errors.ts';
 import type { Environment } from '../lib/cni/environment.ts';
 import type { Json, JsonObject } from '../lib/cni/json.ts';
-import type { Attachment } from '../lib/cni/lists/attachment.ts';
+import type { Attachment, Ours } from '../lib/cni/lists/attachment.ts';
 import { cachedAttachments, isWhereItWas, refuseBeingAttached } from '../lib/cni/lists/cache.ts';
 import type { CachedAttachment } from '../lib/cni/lists/cache.ts';
 import { NAME_ARGUMENT, refreshHostMap } from '../lib/cni/lists/host-map.ts';
@@ -18,12 +18,12 @@ import { findLink, listLinks } from '../lib/netlink/link.ts';
 import { linkChange } from '../lib/netlink/link-change.ts';
 import { NetlinkSocket } from '../lib/netlink/socket.ts';
 import { inNetns } from '../lib/system/netns.ts';
-import { inProcess } from '../plugins/in-process.ts';
 import type { Sandbox } from './target.ts';
 
 /** What is the same for every call of a plugin, and where its notes go. */
 export interface Surroundings {
   readonly world: World;
+  readonly ours: Ours;
   readonly confDirs: readonly string[];
   readonly path: readonly string[];
   readonly environment: Environment;
@@ -163,22 +163,22 @@ export async function attach(
   wanted: readonly WantedNetwork[],
   around: Surroundings,
 ): Promise<Attached[]> {
-  const { world, path, environment, confDirs, note } = around;
+  const { world, ours, path, environment, confDirs, note } = around;
   const unusable = new Set<string>();
   const find = ({ name }: WantedNetwork): NetworkList =>
     findNetworkList(name, confDirs, world, ({ message }) => void unusable.add(message));
   const lists = new Map(wanted.map((network) => [network.name, find(network)]));
   for (const problem of unusable) note(problem);
   const { live, stale } = lookAt(container, world);
-  const ours = stale.filter((cached) => cached.origin !== undefined);
-  await delCached(ours, { path, environment }, world, inProcess, note);
+  const left = stale.filter((cached) => cached.origin !== undefined);
+  await delCached(left, { path, environment }, world, ours, note);
   const links = interfacesIn(container, world);
   refuseAttached(wanted, live, links);
   const plans = assignInterfaceNames(wanted, 'networks', links).flatMap((network): Plan[] => {
     const list = lists.get(network.name);
     return list === undefined ? [] : [{ list, attachment: attachmentFor(network, container, around) }];
   });
-  const attached = await addNetworks(plans, world, inProcess, note);
+  const attached = await addNetworks(plans, world, ours, note);
   refreshNames(container.containerId, around);
   return attached;
 }
@@ -188,9 +188,9 @@ export async function detach(
   cached: readonly CachedAttachment[],
   around: Omit<Surroundings, 'confDirs'>,
 ): Promise<void> {
-  const { world, path, environment, note } = around;
+  const { world, ours, path, environment, note } = around;
   try {
-    await delCached(cached, { path, environment }, world, inProcess, note);
+    await delCached(cached, { path, environment }, world, ours, note);
   } finally {
     for (const id of new Set(cached.map(({ containerId }) => containerId)))
       refreshNames(id, { ...around, confDirs: [] });

@@ -14,7 +14,8 @@ export interface AttachmentView {
   /** Path of the container's namespace. */
   readonly netns?: string;
   readonly hostIfname?: string;
-  readonly bridge?: string;
+  /** The bridge, or the master. */
+  readonly segment?: string;
   readonly mac?: string;
   readonly mtu?: number;
   readonly addresses: readonly { readonly address: string; readonly gateway?: string }[];
@@ -23,6 +24,10 @@ export interface AttachmentView {
   readonly createdAt: string;
   /** Why it cannot be in use any more. */
   readonly stale?: string;
+  /** Why it cannot be judged from here: another machine's, or of another network namespace. */
+  readonly elsewhere?: string;
+  /** Why nobody can tell what its record says. */
+  readonly unreadable?: string;
 }
 
 /** A copy without its undefined members. */
@@ -30,8 +35,11 @@ function defined<T extends object>(members: { [K in keyof T]: T[K] | undefined }
   return Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined)) as T;
 }
 
-export function viewOf(record: AttachmentRecord, stale: string | undefined): AttachmentView {
-  const { network, containerId, ifname, name, plugin, state, netns, hostIfname, bridge, mac, mtu, ports } =
+export function viewOf(
+  record: AttachmentRecord,
+  { stale, elsewhere }: { readonly stale: string | undefined; readonly elsewhere?: string | undefined },
+): AttachmentView {
+  const { network, containerId, ifname, name, plugin, state, netns, hostIfname, segment, mac, mtu, ports } =
     record;
   const addresses = record.addresses.map(({ address, gateway }) =>
     defined<AttachmentView['addresses'][number]>({ address, gateway }),
@@ -46,13 +54,15 @@ export function viewOf(record: AttachmentRecord, stale: string | undefined): Att
     state,
     netns: netns?.path,
     hostIfname,
-    bridge,
+    segment,
     mac,
     mtu,
     addresses,
     ports,
     createdAt,
     stale,
+    elsewhere,
+    unreadable: record.unreadable,
   });
 }
 

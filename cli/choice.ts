@@ -3,7 +3,7 @@ import { NetmoorError } from '../lib/base/errors.ts';
 import { nearest } from '../lib/base/suggest.ts';
 import type { AttachmentRecord } from '../ipam/record.ts';
 import { containerLabel } from './attachment-view.ts';
-import { isMeant } from './topology.ts';
+import { isMeant } from './drawing/topology.ts';
 
 type Named = Pick<AttachmentRecord, 'network' | 'containerId' | 'name'>;
 

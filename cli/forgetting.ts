@@ -6,7 +6,7 @@ import { allCachedAttachments } from '../lib/cni/lists/cache.ts';
 import type { World } from '../lib/cni/world.ts';
 import { shortenIds } from './attachment-view.ts';
 import { readNetworks } from './stores.ts';
-import type { NamedStore } from './stores.ts';
+import type { NamedStore } from '../lib/mooring/stores.ts';
 
 function refuseUsed(name: string, containerId: string, ifname: string): never {
   throw new NetmoorError(

@@ -1,19 +1,33 @@
 /** The attachments of all stores, the dead among them told by the kernel and the boot id. */
 import { NetlinkSocket } from '../lib/netlink/socket.ts';
 import type { World } from '../lib/cni/world.ts';
-import { causeOfDeath } from '../plugins/bridge-nat/reclaim.ts';
+import { causeOfDeath } from '../lib/mooring/death.ts';
+import type { NamedStore } from '../lib/mooring/stores.ts';
+import { whyElsewhere } from '../lib/mooring/vantage.ts';
+import { kindsNamed } from '../plugins/kinds.ts';
+import type { KindList } from '../plugins/kinds.ts';
 import { viewOf } from './attachment-view.ts';
 import type { AttachmentView } from './attachment-view.ts';
 import { readAttachments } from './stores.ts';
-import type { NamedStore } from './stores.ts';
 
-export function listAttachments(world: World, stores: readonly NamedStore[]): AttachmentView[] {
+export async function listAttachments(
+  world: World,
+  stores: readonly NamedStore[],
+  list: KindList,
+): Promise<AttachmentView[]> {
   const records = readAttachments(stores);
   if (records.length === 0) return [];
-  const socket = NetlinkSocket.open('route');
+  const kinds = await kindsNamed(
+    list,
+    records.map(({ plugin }) => plugin),
+  );
+  const route = NetlinkSocket.open('route');
   try {
-    return records.map((record) => viewOf(record, causeOfDeath(socket, record, world.bootId)));
+    return records.map((record) => {
+      const stale = causeOfDeath({ route, world }, record, kinds.get(record.plugin));
+      return viewOf(record, { stale, elsewhere: whyElsewhere(record, world) });
+    });
   } finally {
-    socket.close();
+    route.close();
   }
 }

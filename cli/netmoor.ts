@@ -3,6 +3,8 @@ import type { Answer } from '../lib/cni/dispatch.ts';
 import { finish } from '../lib/cni/entry.ts';
 import type { Environment } from '../lib/cni/environment.ts';
 import type { World } from '../lib/cni/world.ts';
+import { KINDS } from '../plugins/kinds.ts';
+import type { KindList } from '../plugins/kinds.ts';
 import { readArguments, unknownVerb, verbIn } from './arguments.ts';
 import { UsageError } from './verb.ts';
 import type { Report, Verb, VerbList } from './verb.ts';
@@ -81,6 +83,7 @@ async function runVerb(
   verb: Verb,
   { args, columns, environment }: CommandLine,
   world: World,
+  kinds: KindList,
   note: (line: string) => void,
 ): Promise<Answer> {
   const { operands, command, switches, values } = readArguments(name, verb, args);
@@ -99,6 +102,7 @@ async function runVerb(
       values,
       columns,
       environment,
+      kinds,
       note,
     }),
     asJson,
@@ -121,7 +125,7 @@ function withVerb(args: readonly string[]): readonly string[] | undefined {
 }
 
 /** Answers one command line. Never throws: what goes wrong is the answer. */
-export async function answer(line: CommandLine, world: World): Promise<Answer> {
+export async function answer(line: CommandLine, world: World, kinds: KindList = KINDS): Promise<Answer> {
   const notes: string[] = [];
   const noted = (given: Answer): Answer => ({
     ...given,
@@ -132,13 +136,13 @@ export async function answer(line: CommandLine, world: World): Promise<Answer> {
     const name = verbIn(args ?? []);
     if (args === undefined || name === undefined) {
       if (wantsJson(line.args)) throw new UsageError('there is no verb', '"netmoor help" lists the verbs');
-      const { stdout } = await answer({ ...line, args: ['help'] }, world);
+      const { stdout } = await answer({ ...line, args: ['help'] }, world, kinds);
       return { exitCode: 2, stdout: '', stderr: stdout };
     }
     const listed = Object.hasOwn(VERBS, name) ? VERBS[name] : undefined;
     if (listed === undefined) throw unknownVerb(name, Object.keys(VERBS));
     const note = (text: string): void => void notes.push(text);
-    return noted(await runVerb(name, await listed.load(), { ...line, args }, world, note));
+    return noted(await runVerb(name, await listed.load(), { ...line, args }, world, kinds, note));
   } catch (error) {
     return noted(await refusal(error, wantsJson(line.args)));
   }

@@ -6,7 +6,7 @@ import { NetmoorError, isErrno } from '../lib/base/errors.ts';
 import type { UndoStack } from '../lib/base/undo.ts';
 import { allCachedAttachments, isWhereItWas } from '../lib/cni/lists/cache.ts';
 import type { World } from '../lib/cni/world.ts';
-import { ensureDirectory } from '../lib/system/directories.ts';
+import { makeDirectory } from '../lib/system/directory.ts';
 import { FileLock } from '../lib/system/lock.ts';
 import {
   NETNS_DIRECTORY,
@@ -28,7 +28,7 @@ export function netnsNameIn(path: string): string | undefined {
 
 function acquire(name: string, world: World): FileLock {
   try {
-    ensureDirectory(LOCKS, 0o755);
+    makeDirectory(LOCKS);
     return FileLock.acquire(`${LOCKS}/${name}.lock`, world, TIME_LIMIT);
   } catch (error) {
     if (!isErrno(error, 'EACCES', 'EPERM', 'EROFS')) throw error;

@@ -16,7 +16,7 @@ import { combineDns, hostDns, resolvConfText } from '../lib/cni/resolv-conf.ts';
 import { compactDns } from '../lib/cni/result.ts';
 import type { Dns } from '../lib/cni/result.ts';
 import type { World } from '../lib/cni/world.ts';
-import { ensureDirectory } from '../lib/system/directories.ts';
+import { makeDirectory } from '../lib/system/directory.ts';
 import { withFileLock } from '../lib/system/lock.ts';
 import { netnsNameIn } from './netns-name.ts';
 
@@ -87,7 +87,7 @@ function remove(directory: string): void {
 }
 
 function write(directory: string, text: string): void {
-  ensureDirectory(directory, 0o755);
+  makeDirectory(directory);
   stageBelow(directory, 'resolv.conf', text, 'beneath').commit();
 }
 
@@ -118,6 +118,6 @@ function refresh(directory: string, path: string, world: World): Outcome {
 export function refreshResolvConf(path: string, said: boolean, world: World): Outcome {
   const file = resolvConfOf(path);
   if (file === undefined || (!said && world.files.read(file) === undefined)) return 'nothing';
-  ensureDirectory(LOCK_DIRECTORY, 0o755);
+  makeDirectory(LOCK_DIRECTORY);
   return withFileLock(`${LOCK_DIRECTORY}/resolv-conf.lock`, world, () => refresh(dirname(file), path, world));
 }

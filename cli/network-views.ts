@@ -1,4 +1,6 @@
 /** The networks there are: those on record, and those that a configuration defines. */
+import { overlaps } from '../ipam/overlap.ts';
+import type { Overlap } from '../ipam/overlap.ts';
 import type { AttachmentRecord, NetworkRecord } from '../ipam/record.ts';
 import type { CachedAttachment } from '../lib/cni/lists/cache.ts';
 import { describeList } from '../lib/cni/lists/list.ts';
@@ -9,11 +11,13 @@ export interface NetworkView {
   readonly name: string;
   /** The plugin that keeps the record; of a network that is not on record all of its list, as "bridge + portmap". */
   readonly plugin: string;
-  readonly bridge?: string;
+  readonly segment?: string;
   readonly subnets: readonly string[];
   /** netmoor picked the subnets itself. */
   readonly automatic: boolean;
   readonly attachments: number;
+  /** Its subnets that share addresses with another network's. */
+  readonly overlaps?: readonly Overlap[];
   /** The file that defines it, or "built in"; absent when none does any more. */
   readonly source?: string;
   /** ISO 8601; absent when it is not on record. */
@@ -43,15 +47,24 @@ export function countAttachments({
   return new Map([...byNetwork].map(([network, distinct]) => [network, distinct.length]));
 }
 
-function viewOfRecord(record: NetworkRecord, attachments: number, source: string | undefined): NetworkView {
-  const { name, plugin, bridge, subnets, automatic, createdAt } = record;
+interface About {
+  readonly attachments: number;
+  readonly source: string | undefined;
+  /** Those of all networks. */
+  readonly shared: readonly Overlap[];
+}
+
+function viewOfRecord(record: NetworkRecord, { attachments, source, shared }: About): NetworkView {
+  const { name, plugin, segment, subnets, automatic, createdAt } = record;
+  const own = shared.filter(({ between }) => between.some(({ network }) => network === name));
   return {
     name,
     plugin,
-    ...(bridge === undefined ? {} : { bridge }),
+    ...(segment === undefined ? {} : { segment }),
     subnets,
     automatic,
     attachments,
+    ...(own.length > 0 ? { overlaps: own } : {}),
     ...(source === undefined ? {} : { source }),
     createdAt: new Date(createdAt).toISOString(),
   };
@@ -67,9 +80,15 @@ export function networkViews(known: Known): NetworkView[] {
   const { networks, lists } = known;
   const counts = countAttachments(known);
   const sources = new Map(lists.map(({ name, source }) => [name, source]));
+  const shared = overlaps(
+    networks.flatMap(({ name, subnets }) => subnets.map((subnet) => ({ network: name, subnet }))),
+  );
   const recorded = new Set(networks.map(({ name }) => name));
   const views = [
-    ...networks.map((record) => viewOfRecord(record, counts.get(record.name) ?? 0, sources.get(record.name))),
+    ...networks.map((record) => {
+      const { name } = record;
+      return viewOfRecord(record, { attachments: counts.get(name) ?? 0, source: sources.get(name), shared });
+    }),
     ...lists
       .filter(({ name }) => !recorded.has(name))
       .map((list) => viewOfList(list, counts.get(list.name) ?? 0)),

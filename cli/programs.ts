@@ -1,8 +1,10 @@
 /**
  * The programs in the one executable, by the name it is started under. Each names its modules without loading them. This list
- * is also what `npm run build` leaves in dist/bin: a further program is one more entry here.
+ * is also what `npm run build` leaves in dist/bin; of main plugins, plugins/kinds.ts has the list.
  */
 import { runPlugin } from '../lib/cni/entry.ts';
+import { KINDS } from '../plugins/kinds.ts';
+import type { Listed } from '../plugins/kinds.ts';
 
 export interface Invocation {
   /** The arguments behind the program's name. */
@@ -13,21 +15,24 @@ export interface Invocation {
 /** Answers, and ends the process. */
 export type Program = (invocation: Invocation) => Promise<never>;
 
-const bridgeNat: Program = () =>
-  runPlugin(async () => (await import('../plugins/bridge-nat/main.ts')).bridgeNat);
-
 /** A main plugin that wants addresses of netmoor's store starts it as the IPAM plugin of that name. */
 const netmoor: Program = async ({ args, environment }) => {
   if (environment['CNI_COMMAND'])
-    return runPlugin(async () => (await import('./ipam-plugin.ts')).netmoorIpam);
+    return runPlugin(async () => (await import('../plugins/netmoor-ipam/main.ts')).netmoorIpam);
   return (await import('./netmoor.ts')).runNetmoor(args, environment);
 };
 
 /** For container runtimes, which list it among a container's hooks. */
 const netmoorHook: Program = async (invocation) => (await import('../hooks/oci/main.ts')).runHook(invocation);
 
+/** A main plugin. */
+const mainPlugin =
+  (load: () => Promise<Listed>): Program =>
+  () =>
+    runPlugin(async () => (await load()).plugin);
+
 export const PROGRAMS: ReadonlyMap<string, Program> = new Map([
-  ['bridge-nat', bridgeNat],
+  ...[...KINDS].map(([name, load]): [string, Program] => [name, mainPlugin(load)]),
   ['netmoor', netmoor],
   ['netmoor-hook', netmoorHook],
 ]);

@@ -4,15 +4,11 @@ import { resolve } from 'node:path';
 import { NetmoorError, isErrno } from '../lib/base/errors.ts';
 import type { World } from '../lib/cni/world.ts';
 import type { AttachmentRecord, NetworkRecord } from '../ipam/record.ts';
-import { notedStores } from '../ipam/store/known.ts';
-import { openStore, storeFile } from '../ipam/store/open.ts';
-import type { LeaseStore, StoreReader } from '../ipam/store/store.ts';
+import { knownDirectories, openStoreIn } from '../lib/mooring/stores.ts';
+import type { NamedStore } from '../lib/mooring/stores.ts';
+import { storeFile } from '../ipam/store/open.ts';
+import type { StoreReader } from '../ipam/store/store.ts';
 import { ROOTLESS, noteRootless } from './rootless.ts';
-
-export interface NamedStore {
-  readonly dir: string;
-  readonly store: LeaseStore;
-}
 
 /** A store that this user cannot look into would seem to be an empty one. */
 function refuseHidden(dir: string): void {
@@ -69,14 +65,13 @@ export function openStores(
 
 /** Every store in use on this host, as far as is known, whatever --data-dir says. */
 export function openAll(world: World): NamedStore[] {
-  const noted = notedStores().filter((dir) => dir !== world.storeDirectory && existsSync(storeFile(dir)));
-  return open(world, [world.storeDirectory, ...noted]);
+  return open(world, knownDirectories(world));
 }
 
 function open(world: World, dirs: readonly string[]): NamedStore[] {
   return dirs.map((dir) => {
     refuseHidden(dir);
-    return { dir, store: openStore({ dir, bootId: world.bootId, now: world.monotonic }) };
+    return openStoreIn(dir, world);
   });
 }
 

@@ -4,21 +4,25 @@
  */
 import { NetmoorError } from '../lib/base/errors.ts';
 import type { Answer } from '../lib/cni/dispatch.ts';
+import type { Environment } from '../lib/cni/environment.ts';
 import { finish } from '../lib/cni/entry.ts';
 import { errorAnswer, toCniError } from '../lib/cni/errors.ts';
 import { quote } from '../lib/cni/quote.ts';
 import { CURRENT_VERSION } from '../lib/cni/versions.ts';
-import type { Program } from './programs.ts';
 
 /** To a runtime, which says so by CNI_COMMAND, the error is the answer; to people it is two lines. */
-function answerTo(environment: Parameters<Program>[0]['environment'], error: NetmoorError): Answer {
+function answerTo(environment: Environment, error: NetmoorError): Answer {
   if (environment['CNI_COMMAND'])
     return { exitCode: 1, stdout: `${JSON.stringify(errorAnswer(error, CURRENT_VERSION))}\n`, stderr: '' };
   const { msg, details } = toCniError(error);
   return { exitCode: 2, stdout: '', stderr: `${msg}\n  ${details}\n` };
 }
 
-export function unknownName(name: string, known: readonly string[]): Program {
+/** The program of a name that is none of the `known` ones. */
+export function unknownName(
+  name: string,
+  known: readonly string[],
+): (invocation: { readonly environment: Environment }) => Promise<never> {
   const error = new NetmoorError(
     'bad-environment',
     `no program of netmoor has the name ${quote(name)} that this file was started under`,

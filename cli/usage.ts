@@ -1,5 +1,6 @@
 /** How full the networks' subnets are. Sizes are exact: those of IPv6 are beyond what a JavaScript number holds. */
-import { bitsOf, parsePrefix, prefixContains } from '../lib/base/ip.ts';
+import IPCIDR from 'ip-cidr';
+import { formatPrefix, networkOf, parsePrefix } from '../lib/base/ip.ts';
 import type { Prefix } from '../lib/base/ip.ts';
 import type { AttachmentRecord, NetworkRecord } from '../ipam/record.ts';
 
@@ -14,11 +15,14 @@ export interface SubnetUsage {
 }
 
 /** All addresses but the gateway's, the network's own and in IPv4 the broadcast address; /31 and /127 have neither of those. */
-export function capacity({ address, length }: Prefix): bigint {
-  const hostBits = bitsOf(address.family) - length;
-  const size = 1n << BigInt(hostBits);
-  const unusable = hostBits <= 1 ? 0n : address.family === 4 ? 2n : 1n;
+export function capacity(prefix: Prefix): bigint {
+  const size = BigInt(String(cidrOf(prefix).size));
+  const unusable = size <= 2n ? 0n : prefix.address.family === 4 ? 2n : 1n;
   return size - unusable - 1n;
+}
+
+function cidrOf(prefix: Prefix): IPCIDR {
+  return new IPCIDR(formatPrefix(networkOf(prefix)));
 }
 
 export function usageOf(
@@ -31,7 +35,12 @@ export function usageOf(
       .flatMap((record) => record.addresses.map(({ address }) => parsePrefix(address).address));
     return subnets.map((subnet) => {
       const prefix = parsePrefix(subnet);
-      const taken = addresses.filter((address) => prefixContains(prefix, address)).length;
+      const { family } = prefix.address;
+      // Not cidr.contains(), which reads its own bounds again for every address.
+      const [first, last] = cidrOf(prefix).toRange<bigint>({ type: 'bigInteger' });
+      const taken = addresses.filter(
+        (address) => address.family === family && first <= address.value && address.value <= last,
+      ).length;
       return { network: name, subnet, taken: `${taken}`, total: capacity(prefix).toString() };
     });
   });

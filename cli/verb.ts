@@ -2,6 +2,7 @@
 import { NetmoorError } from '../lib/base/errors.ts';
 import type { Environment } from '../lib/cni/environment.ts';
 import type { World } from '../lib/cni/world.ts';
+import type { KindList } from '../plugins/kinds.ts';
 
 export interface Option {
   /** Without its dashes. */
@@ -25,6 +26,8 @@ export interface VerbContext {
   /** What the verb's other options were given, at least one value each. */
   readonly values: ReadonlyMap<string, readonly string[]>;
   readonly environment: Environment;
+  /** The main plugins there are. */
+  readonly kinds: KindList;
   /** A line for stderr, printed whether the verb succeeds or fails. */
   readonly note: (line: string) => void;
   /** Width of the terminal; undefined when there is none. */

@@ -1,12 +1,16 @@
 /** Comparing attachments with what was promised. */
-import { NetmoorError, errorText } from '../lib/base/errors.ts';
+import { NetmoorError } from '../lib/base/errors.ts';
 import type { World } from '../lib/cni/world.ts';
 import type { Netns } from '../lib/system/netns.ts';
 import type { AttachmentRecord } from '../ipam/record.ts';
-import type { Host } from '../plugins/bridge-nat/detach.ts';
-import { causeOfDeath } from '../plugins/bridge-nat/reclaim.ts';
-import { verifyHost, verifyLeases, verifySandbox } from '../plugins/bridge-nat/verify.ts';
-import { isAlive } from '../lib/system/process.ts';
+import { causeOfDeath, isInHand } from '../lib/mooring/death.ts';
+import type { Host } from '../lib/mooring/host.ts';
+import type { Kind, MooringDetail } from '../lib/mooring/kind.ts';
+import { understand } from '../lib/mooring/records.ts';
+import { whyElsewhere } from '../lib/mooring/vantage.ts';
+import { verifyLeases } from '../lib/mooring/verify.ts';
+import { kindsNamed } from '../plugins/kinds.ts';
+import type { KindList } from '../plugins/kinds.ts';
 
 /** One item of `attachments` in schemas/cli-check.schema.json. */
 export interface Verdict {
@@ -37,58 +41,77 @@ function openSandbox(world: World, { netns }: AttachmentRecord): Netns | string 
   }
 }
 
-function verifyInside(world: World, record: AttachmentRecord): Finding {
+async function verifyInside(
+  world: World,
+  kind: Kind,
+  record: AttachmentRecord<MooringDetail>,
+): Promise<Finding> {
   const sandbox = openSandbox(world, record);
   if (typeof sandbox === 'string') return { differences: [], notes: [sandbox] };
   try {
-    return { differences: verifySandbox(sandbox, record), notes: [] };
+    return { differences: await kind.verifyInside(sandbox, record, {}), notes: [] };
   } finally {
     world.closeNetns(sandbox);
   }
 }
 
-/** A record that the plugin cannot read is a difference, too; errors of the kernel are the caller's. */
-function verifyBridgeNat(world: World, host: Host, record: AttachmentRecord): Finding {
-  try {
-    const outside = verifyHost(host, record);
-    const inside = verifyInside(world, record);
-    return { differences: [...outside, ...inside.differences], notes: inside.notes };
-  } catch (error) {
-    if (error instanceof NetmoorError && error.kind === 'store')
-      return { differences: [errorText(error)], notes: [] };
-    throw error;
-  }
-}
-
-function look(world: World, host: Host, record: AttachmentRecord): Finding {
-  if (record.worker !== undefined && isAlive(record.worker))
-    return { differences: [], notes: [`it is ${record.state} right now`] };
-  const death = causeOfDeath(host.route, record, world.bootId);
+/** A record that nobody can read is a difference, too; errors of the kernel are the caller's. */
+async function look(
+  world: World,
+  host: Host,
+  record: AttachmentRecord,
+  kind: Kind | undefined,
+): Promise<Finding> {
+  if (record.unreadable !== undefined)
+    return { differences: [`its record cannot be read: ${record.unreadable}`], notes: [] };
+  const elsewhere = whyElsewhere(record, world);
+  if (elsewhere !== undefined) return { differences: [], notes: [`${elsewhere}, so it was not looked at`] };
+  if (isInHand(record, world)) return { differences: [], notes: [`it is ${record.state} right now`] };
+  const death = causeOfDeath(host, record, kind);
   if (death !== undefined) return { differences: [`it is stale: ${death}`], notes: [] };
   const leases = verifyLeases(host, record);
-  if (record.plugin !== 'bridge-nat') return { differences: leases, notes: [] };
-  const { differences, notes } = verifyBridgeNat(world, host, record);
-  return { differences: [...leases, ...differences], notes };
+  if (kind === undefined) return { differences: leases, notes: [] };
+  const read = understand(kind, record);
+  if ('unreadable' in read) return { differences: [...leases, read.unreadable], notes: [] };
+  const outside = await kind.verify(host, read.known);
+  const inside = await verifyInside(world, kind, read.known);
+  return { differences: [...leases, ...outside, ...inside.differences], notes: inside.notes };
 }
 
 /**
  * Differences count only if the record is the same before and after: containers come and go meanwhile. Undefined when it is
  * gone by then.
  */
-function settled(world: World, host: Host, record: AttachmentRecord): Finding | undefined {
-  const finding = look(world, host, record);
+async function settled(
+  world: World,
+  host: Host,
+  record: AttachmentRecord,
+  kind: Kind | undefined,
+): Promise<Finding | undefined> {
+  const finding = await look(world, host, record, kind);
   if (finding.differences.length === 0) return finding;
   const current = host.store.read((tx) => tx.attachment(record));
   if (current === undefined) return undefined;
   return JSON.stringify(current) === JSON.stringify(record) ? finding : NOTHING;
 }
 
-export function verifyAll(world: World, host: Host, records: readonly AttachmentRecord[]): Verdict[] {
-  return records.flatMap((record) => {
-    const finding = settled(world, host, record);
+/** Compares these records of the host's store. */
+export async function verifyAll(
+  world: World,
+  host: Host,
+  records: readonly AttachmentRecord[],
+  list: KindList,
+): Promise<Verdict[]> {
+  const kinds = await kindsNamed(
+    list,
+    records.map(({ plugin }) => plugin),
+  );
+  const verdicts: Verdict[] = [];
+  for (const record of records) {
+    const finding = await settled(world, host, record, kinds.get(record.plugin));
     const { network, containerId, ifname, name } = record;
-    return finding === undefined
-      ? []
-      : [{ network, containerId, ifname, ...(name === undefined ? {} : { name }), ...finding }];
-  });
+    if (finding === undefined) continue;
+    verdicts.push({ network, containerId, ifname, ...(name === undefined ? {} : { name }), ...finding });
+  }
+  return verdicts;
 }

@@ -1,7 +1,11 @@
 /**
  * What the lease store remembers: one record for each attachment of a container to a network, one for each network.
- * The same definitions, as JSON Schemas: schemas/record.schema.json and schemas/network-record.schema.json.
+ * The same definitions, as JSON Schemas: schemas/record.schema.json and schemas/network-record.schema.json; how records
+ * of other versions are read: ipam/store/reading.ts.
  */
+
+/** The version that this netmoor writes. 1 had no `version`; it called `segment` "bridge". */
+export const RECORD_VERSION = 2;
 
 /** An attachment's identity: the CNI specification's (network name, CNI_CONTAINERID, CNI_IFNAME). */
 export interface AttachmentKey {
@@ -28,32 +32,74 @@ export interface AddressRecord {
   readonly scope?: string;
 }
 
-export interface AttachmentRecord extends AttachmentKey {
+/** The IPAM plugin that gave the addresses, and what it was given, so that they can be given back. */
+export interface DelegateRecord {
+  readonly type: string;
+  /** Its stdin. */
+  readonly config: string;
+  /** CNI_PATH */
+  readonly path: readonly string[];
+  /** CNI_ARGS */
+  readonly args?: string;
+}
+
+/** Who is at work on a record: a process (see lib/system/process.ts), or one request of a process that serves many. */
+export interface WorkerRecord {
+  readonly pid: number;
+  readonly started: string;
+  readonly request?: string;
+}
+
+/** Where the host's side of an attachment is: who works elsewhere cannot judge it. */
+export interface HostRecord {
+  /** Stands for the machine (see lib/mooring/vantage.ts). */
+  readonly id: string;
+  /** "device:inode" of the network namespace. */
+  readonly netns: string;
+}
+
+/** What a kind of attachment keeps beside the common members, by its own schema, with a version of its own. */
+export type Detail = object;
+
+export interface AttachmentRecord<D extends Detail = Detail> extends AttachmentKey {
+  readonly version: number;
+  /** The kind of attachment: the plugin that made it. */
   readonly plugin: string;
   readonly state: 'attaching' | 'attached' | 'detaching';
+  /** Tells this life of the key from an earlier or a later one. */
+  readonly incarnation: string;
   readonly bootId: string;
   /** Milliseconds since the epoch. */
   readonly createdAt: number;
-  /** The process that is attaching it: while that lives, an unfinished record is not abandoned. */
-  readonly worker?: { readonly pid: number; readonly started: string };
+  /** Absent in records of version 1. */
+  readonly host?: HostRecord;
+  /** While that is at work, nobody else touches the record, nor what it stands for. */
+  readonly worker?: WorkerRecord;
   /** The container's human name, when the runtime tells it. */
   readonly name?: string;
   /** `inode` is "device:inode" of the namespace itself. */
   readonly netns?: { readonly path: string; readonly inode: string };
+  /** The attachment's interface on the host, and its index once it has been made. */
   readonly hostIfname?: string;
-  readonly bridge?: string;
+  readonly hostIfindex?: number;
+  /** The interface on the host that attachments share: a bridge, or the master of a macvlan. */
+  readonly segment?: string;
   readonly mac?: string;
   readonly mtu?: number;
   readonly addresses: readonly AddressRecord[];
   readonly ports: readonly PortRecord[];
+  readonly delegate?: DelegateRecord;
   /** The plugin's own: what its DEL, CHECK and re-creation of rules need. */
-  readonly detail: Readonly<Record<string, unknown>>;
+  readonly detail: D;
+  /** Never on disk: why nobody can tell what the record says. Its key, plugin, segment and boot are right even then. */
+  readonly unreadable?: string;
 }
 
 export interface NetworkRecord {
+  readonly version: number;
   readonly name: string;
   readonly plugin: string;
-  readonly bridge?: string;
+  readonly segment?: string;
   readonly subnets: readonly string[];
   /** True when netmoor picked the subnets itself. */
   readonly automatic: boolean;
@@ -63,4 +109,8 @@ export interface NetworkRecord {
 /** "network/container/ifname", as messages name an attachment. */
 export function formatKey(key: AttachmentKey): string {
   return `${key.network}/${key.containerId}/${key.ifname}`;
+}
+
+export function sameKey(a: AttachmentKey, b: AttachmentKey): boolean {
+  return a.network === b.network && a.containerId === b.containerId && a.ifname === b.ifname;
 }

@@ -32,7 +32,8 @@ function validatorOf(name: string, schema: object): string {
 async function typesOf(name: string, schema: JSONSchema): Promise<string> {
   const { title } = schema;
   if (typeof title !== 'string') throw new Error(`${name}: a schema needs a title, the name of its type`);
-  const options = { bannerComment: '', format: false };
+  // What a schema lets pass is nothing for the type to name.
+  const options = { bannerComment: '', format: false, additionalProperties: false };
   const types = await compileTypes(structuredClone(schema), title, options);
   return `${types}
 /** One reason why a value was refused. */

@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import type { Readable } from 'node:stream';
 import { Parser } from 'tap-parser';
 import type { Result } from 'tap-parser';
+import { COUNTED } from './coverage.ts';
 
 export interface Counts {
   readonly passed: number;
@@ -85,13 +86,17 @@ function badEnd(code: number | null, signal: NodeJS.Signals | null, timedOut: bo
 }
 
 /** Starts the file in a process group of its own; `ended` says how it ended, undefined for success. */
-function start(file: string): {
+function start(
+  file: string,
+  counted: boolean,
+): {
   child: ChildProcessByStdio<null, Readable, Readable>;
   ended: Promise<string | undefined>;
 } {
-  const child = spawn(process.execPath, [file], {
+  const { args, env } = counted ? COUNTED : { args: [], env: {} };
+  const child = spawn(process.execPath, [...args, file], {
     detached: true,
-    env: testEnvironment(),
+    env: { ...testEnvironment(), ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const group = child.pid;
@@ -110,7 +115,8 @@ function start(file: string): {
   return { child, ended };
 }
 
-export async function runFile(file: string): Promise<FileResult> {
+/** With `counted`, what it runs of the sources counts for the coverage. */
+export async function runFile(file: string, counted = false): Promise<FileResult> {
   const started = performance.now();
   const parser = new Parser();
   const tally = new Tally();
@@ -119,7 +125,7 @@ export async function runFile(file: string): Promise<FileResult> {
   parser.on('extra', (text: string) => {
     complaints += text;
   });
-  const { child, ended } = start(file);
+  const { child, ended } = start(file, counted);
   child.stdout.setEncoding('utf8').on('data', (text: string) => parser.write(text));
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     complaints += text;

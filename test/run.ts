@@ -1,6 +1,8 @@
 /**
  * Runs test tiers, `npm test`:   node test/run.ts [tier | file]...
  *
+ * Tiers also tell how much of the sources they covered (see coverage.ts).
+ *
  * A tier is a folder of *.test.ts files; `check` is the tier that looks at the sources. All tiers without arguments. The last
  * line has the counts; the exit status is 1 when a test failed or a tier ran nothing.
  */
@@ -8,6 +10,8 @@ import { existsSync, globSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { relative, resolve } from 'node:path';
 import { checkSources } from '../.ci/check.ts';
+import { errorText } from '../lib/base/errors.ts';
+import { reportCoverage, startCounting } from './coverage.ts';
 import { endAll, runFile } from './run-file.ts';
 import type { Counts, FileResult } from './run-file.ts';
 
@@ -19,6 +23,9 @@ const TIERS = ['unit', 'golden', 'kernel', 'dhcp', 'runtime', 'crash', 'fuzz'];
 
 /** Container runtimes share the machine's cgroups, and crash tests its patience: one file at a time. */
 const ONE_AT_A_TIME = new Set(['runtime']);
+
+/** These run the sources in their own processes. */
+const COUNTED = new Set(['unit', 'golden', 'kernel', 'dhcp', 'crash', 'fuzz']);
 
 interface Selection {
   readonly tier: string;
@@ -66,12 +73,12 @@ async function check(): Promise<Counts[]> {
   return findings.map(({ ok }) => ({ passed: ok ? 1 : 0, failed: ok ? 0 : 1, skipped: 0 }));
 }
 
-async function runFiles(files: readonly string[], jobs: number): Promise<Counts[]> {
+async function runFiles(files: readonly string[], jobs: number, counted: boolean): Promise<Counts[]> {
   const left = [...files];
   const results: Counts[] = [];
   const work = async (): Promise<void> => {
     for (let file = left.shift(); file !== undefined; file = left.shift()) {
-      const result = await runFile(file);
+      const result = await runFile(file, counted);
       report(result);
       results.push(result);
     }
@@ -83,10 +90,20 @@ async function runFiles(files: readonly string[], jobs: number): Promise<Counts[
 async function runTier({ tier, files }: Selection): Promise<Counts> {
   console.log(`\n# ${tier}`);
   const jobs = ONE_AT_A_TIME.has(tier) ? 1 : availableParallelism();
-  const counts = sum(tier === 'check' ? await check() : await runFiles(files, jobs));
+  const counts = sum(tier === 'check' ? await check() : await runFiles(files, jobs, COUNTED.has(tier)));
   if (counts.passed + counts.failed > 0) return counts;
   console.log(`FAIL ${tier}: nothing ran`);
   return { ...counts, failed: 1 };
+}
+
+function tellCoverage(): Counts {
+  try {
+    console.log(`\n# coverage\n${reportCoverage()}`);
+    return { passed: 0, failed: 0, skipped: 0 };
+  } catch (error) {
+    console.log(`\nFAIL coverage: ${errorText(error)}`);
+    return { passed: 0, failed: 1, skipped: 0 };
+  }
 }
 
 process.chdir(ROOT);
@@ -99,7 +116,10 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
 
 const selections = process.argv.length > 2 ? process.argv.slice(2).map(tierOf) : everything();
 const results: Counts[] = [];
+const counted = selections.some(({ tier }) => COUNTED.has(tier));
+if (counted) startCounting();
 for (const selection of selections) results.push(await runTier(selection));
+if (counted) results.push(tellCoverage());
 const { passed, failed, skipped } = sum(results);
 console.log(
   `\n# { total: ${passed + failed + skipped}, pass: ${passed}, fail: ${failed}, skip: ${skipped} }`,

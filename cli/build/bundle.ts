@@ -9,7 +9,7 @@ import type { BuildOptions, Plugin } from 'esbuild';
 import { skeleton } from '../../lib/nftables/skeleton.ts';
 import { FAMILIES } from '../../lib/nftables/tables.ts';
 import { WRAPPER } from './evaluate.ts';
-import { PLUGIN, PROGRAMS, ROOT, START } from './paths.ts';
+import { PLUGINS, PROGRAMS, ROOT, START } from './paths.ts';
 import type { StageFiles } from './paths.ts';
 
 const OPTIONS: BuildOptions = {
@@ -102,5 +102,5 @@ export async function bundle(): Promise<void> {
   await bundleStage(PROGRAMS, modules);
   // What every plugin needs is what lib/cni/entry.ts imports.
   const common = modules.filter((module) => wanted.get(module) === 'lib/cni/entry.ts');
-  await bundleStage(PLUGIN, [...common, `plugins/${PLUGIN.name}/main.ts`]);
+  for (const stage of PLUGINS) await bundleStage(stage, [...common, `plugins/${stage.name}/main.ts`]);
 }

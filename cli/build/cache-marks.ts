@@ -1,12 +1,13 @@
 /**
  * The mark that a code cache carries of the V8 options it was made under: under any others V8 refuses it and compiles anew. Options
- * that change nothing in what a function compiles to are refused like the rest, so such marks are rewritten here.
+ * that change nothing in what a function compiles to are refused like the rest, so such marks are rewritten here;
+ * same-caches.ts proves that they may be.
  */
 import { spawnSync } from 'node:child_process';
 
 /** V8's src/snapshot/code-serializer.h, SerializedCodeData: magic number, version hash, source hash, flag hash, 32 bits each. */
 const HEADER_BYTES = 16;
-const FLAG_HASH_OFFSET = 12;
+export const FLAG_HASH_OFFSET = 12;
 
 const PRINT_HEADER = `process.stdout.write(new vm.Script('0').createCachedData().subarray(0, ${HEADER_BYTES}))`;
 

@@ -1,6 +1,6 @@
-/** The code cache of the second stage, made by a rehearsal in namespaces of its own; where those cannot be made, a thinner one. */
+/** The code cache of the second stage, made by a rehearsal in namespaces of its own. */
 import { spawnSync } from 'node:child_process';
-import { existsSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { NODE_FLAGS } from './flags.ts';
 import { NODE, STAGES } from './paths.ts';
@@ -23,8 +23,8 @@ export function makeCodeCaches(): void {
   const privately = ['unshare', ...user, '--net', '--mount', 'sh', '-c', IN_PRIVATE, 'sh'];
   for (const { name, cache } of STAGES) {
     rmSync(cache, { force: true });
-    run([...privately, ...script('rehearse.ts', name)]);
-    if (!existsSync(cache)) run(script('rehearse.ts', name, '--load-only'));
+    if (!run([...privately, ...script('rehearse.ts', name)]))
+      throw new Error(`the rehearsal of ${name} failed: it needs root, or user namespaces for everybody`);
     if (!run(script('accepts-cache.ts', name))) throw new Error('V8 refuses the code cache that it made');
   }
 }

@@ -1,29 +1,34 @@
 /** Node.js, the program and what it loads at run time, in one file (Node.js "Single executable applications"). */
 import { createHash } from 'node:crypto';
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { restampCaches } from './cache-marks.ts';
-import { NODE_FLAGS } from './flags.ts';
+import { EMBEDDED_ARGUMENTS, NODE_FLAGS } from './flags.ts';
+import { proveSameCaches } from './same-caches.ts';
 import { removeLibatomic } from './without-libatomic.ts';
 import { BIN, KOFFI, NODE, STAGES, START, WORK } from './paths.ts';
 
-function restamp(file: Buffer, made: readonly string[]): void {
-  if (restampCaches(file, NODE, made, NODE_FLAGS) === 0)
-    throw new Error('this Node.js marks its code caches in another way (see cache-marks.ts)');
+/** Writes `file` without its debugging information to `output`. */
+export function strip(file: string, output: string): void {
+  const { error, status, stderr } = spawnSync('strip', ['-o', output, file], { encoding: 'utf8' });
+  if (error)
+    throw new Error(`strip cannot be started (${error.message}): install binutils, or npm run setup`);
+  if (status !== 0) throw new Error(`strip failed:\n${stderr}`);
 }
 
 /**
- * Node.js without debugging information, a fifth of the file (binutils may be missing, it then stays), without libatomic,
- * which a host need not have, and with code caches that V8 accepts under our options.
+ * Node.js without debugging information, a fifth of the file, without libatomic, which a host need not have, and
+ * with code caches of its own modules that V8 accepts under our options: compiling them anew costs milliseconds.
  */
 function slimNode(): string {
   const slim = join(WORK, 'node');
-  if (spawnSync('strip', ['-o', slim, NODE]).status !== 0) copyFileSync(NODE, slim);
+  strip(NODE, slim);
   const file = readFileSync(slim);
   removeLibatomic(file);
-  // Those of Node.js's own modules, made under no options. Compiling the modules of an ADD anew would cost it 2 ms.
-  restamp(file, []);
+  proveSameCaches(NODE, [], NODE_FLAGS, WORK);
+  if (restampCaches(file, NODE, [], NODE_FLAGS) === 0)
+    throw new Error('this Node.js marks its code caches in another way (see cache-marks.ts)');
   writeFileSync(slim, file, { mode: 0o755 });
   return slim;
 }
@@ -43,7 +48,7 @@ function writeSeaConfig(output: string): string {
     output,
     disableExperimentalSEAWarning: true,
     useCodeCache: true,
-    execArgv: NODE_FLAGS,
+    execArgv: EMBEDDED_ARGUMENTS,
     // NODE_OPTIONS of whoever starts us as root is not obeyed.
     execArgvExtension: 'none',
     assets: {
@@ -65,15 +70,9 @@ function build(): string {
   const output = join(WORK, 'netmoor');
   // The old one may be running, under its other names.
   rmSync(output, { force: true });
-  // The first stage's code cache is made without running it: it shall contain all functions, not those alone that run at once.
-  const flags = [...NODE_FLAGS, '--no-lazy'];
-  const { status, stderr } = spawnSync(slimNode(), [...flags, '--build-sea', writeSeaConfig(output)], {
-    encoding: 'utf8',
-  });
+  const args = [...NODE_FLAGS, '--build-sea', writeSeaConfig(output)];
+  const { status, stderr } = spawnSync(slimNode(), args, { encoding: 'utf8' });
   if (status !== 0) throw new Error(`node --build-sea failed:\n${stderr}`);
-  const file = readFileSync(output);
-  restamp(file, flags);
-  writeFileSync(output, file);
   return output;
 }
 

@@ -11,6 +11,18 @@ export const NODE_FLAGS: readonly string[] = [
   '--disable-sigusr1',
   // Compiling and collecting in the background does not pay within milliseconds.
   '--v8-pool-size=1',
+  // Whatever the host's openssl.cnf or OPENSSL_CONF say: a broken one would end us before the first line of ours, and
+  // either may name code to load. Nothing here needs OpenSSL.
+  '--openssl-config=/dev/null',
   // Room (MiB) for all that a one-shot program allocates, so that it ends before the first garbage collection.
   '--min-semi-space-size=16',
 ];
+
+/**
+ * The options as the executable carries them, before the caller's arguments. Node.js reads on behind them, for options
+ * that say what to read before it starts (--env-file), unless this mark ends them; it takes the mark out.
+ */
+export const EMBEDDED_ARGUMENTS: readonly string[] = [...NODE_FLAGS, '--'];
+
+/** What Node.js looks for behind the mark, too: no program here may have an option that begins like these. */
+export const FOREIGN_OPTIONS = ['--experimental-config-file', '--experimental-default-config-file'] as const;

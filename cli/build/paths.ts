@@ -1,5 +1,6 @@
 /** Where the build reads and leaves its files. */
 import { join, resolve } from 'node:path';
+import { KINDS } from '../../plugins/kinds.ts';
 
 export const ROOT = resolve(import.meta.dirname, '../..');
 
@@ -30,7 +31,7 @@ function stageFiles(name: string): StageFiles {
 /** The second stage with all programs in it. */
 export const PROGRAMS = stageFiles('programs');
 
-/** The second stage of the plugin alone, which starts most often: reading a code cache costs by its size. */
-export const PLUGIN = stageFiles('bridge-nat');
+/** The second stage of each main plugin alone, which starts most often: reading a code cache costs by its size. */
+export const PLUGINS: readonly StageFiles[] = [...KINDS.keys()].map(stageFiles);
 
-export const STAGES: readonly StageFiles[] = [PLUGIN, PROGRAMS];
+export const STAGES: readonly StageFiles[] = [...PLUGINS, PROGRAMS];

@@ -18,7 +18,7 @@ import { BIN, KOFFI, ROOT, STAGES } from './paths.ts';
 interface SecondStage {
   'lib/cni/dispatch.ts': () => { dispatch: typeof dispatch };
   'lib/cni/real-world.ts': () => { realWorld: typeof realWorld };
-  'plugins/bridge-nat/main.ts': () => { bridgeNat: Plugin };
+  'plugins/bridge-nat/main.ts': () => { plugin: Plugin };
   /** Not in the plugin's own. */
   'hooks/oci/main.ts'?: () => { answerHook: typeof answerHook };
 }
@@ -66,7 +66,7 @@ function callOf(
   };
   let config = exampleConfig(8080 + number);
   const world = stage['lib/cni/real-world.ts']().realWorld();
-  const plugin = stage['plugins/bridge-nat/main.ts']().bridgeNat;
+  const { plugin } = stage['plugins/bridge-nat/main.ts']();
   const { dispatch } = stage['lib/cni/dispatch.ts']();
   return async (command) => {
     const readStdin = (): Buffer => Buffer.from(JSON.stringify(config));
@@ -121,25 +121,10 @@ async function rehearse(stage: SecondStage): Promise<void> {
   }
 }
 
-/** All modules evaluated, nothing done: what is left where namespaces cannot be made. */
-function load(stage: SecondStage): void {
-  for (const module of Object.values(stage)) module();
-}
-
-const [wanted, flag] = process.argv.slice(2);
-const files = STAGES.find(({ name }) => name === wanted);
-if (files === undefined)
-  throw new Error(`usage: rehearse.ts ${STAGES.map(({ name }) => name).join('|')} [--load-only]`);
+const files = STAGES.find(({ name }) => name === process.argv[2]);
+if (files === undefined) throw new Error(`usage: rehearse.ts ${STAGES.map(({ name }) => name).join('|')}`);
 
 poseAsExecutable();
 const { exports, createCachedData } = evaluate(readFileSync(files.source, 'latin1'));
-try {
-  if (flag === '--load-only') load(exports as SecondStage);
-  else await rehearse(exports as SecondStage);
-} catch (error) {
-  console.error(
-    'The code cache is incomplete, starts will be slower:',
-    error instanceof Error ? error.message : error,
-  );
-}
+await rehearse(exports as SecondStage);
 writeFileSync(files.cache, createCachedData());

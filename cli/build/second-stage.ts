@@ -1,11 +1,15 @@
 /** Part of the first stage: evaluates the second one from the executable's assets, with its code cache (Node.js `vm.Script`). */
 import { getRawAsset } from 'node:sea';
+import { KINDS } from '../../plugins/kinds.ts';
 import { evaluate } from './evaluate.ts';
 
 type Stage = Readonly<Record<string, () => unknown>>;
 
-/** The first module that is asked for tells which program this is: the plugin has a second stage of its own (see paths.ts). */
-const PLUGIN_MODULE = 'plugins/bridge-nat/main.ts';
+/** The first module that is asked for tells which program this is: a main plugin has a second stage of its own (see paths.ts). */
+function stageOf(module: string): string {
+  const plugin = /^plugins\/([^/]+)\/main\.ts$/.exec(module)?.[1] ?? '';
+  return KINDS.has(plugin) ? plugin : 'programs';
+}
 
 function load(name: string): Stage {
   const source = Buffer.from(getRawAsset(`${name}.js`) as ArrayBuffer);
@@ -17,7 +21,7 @@ function load(name: string): Stage {
 export function openSecondStage(): (module: string) => unknown {
   let stage: Stage | undefined;
   return (module) => {
-    stage ??= load(module === PLUGIN_MODULE ? 'bridge-nat' : 'programs');
+    stage ??= load(stageOf(module));
     return stage[module]?.();
   };
 }

@@ -12,6 +12,7 @@ import type { Attached } from '../../lib/cni/lists/several.ts';
 import type { CniResult } from '../../lib/cni/result.ts';
 import type { World } from '../../lib/cni/world.ts';
 import { noteStore } from '../../ipam/store/known.ts';
+import { pluginsOf } from '../../plugins/kinds.ts';
 import { applyDns } from '../attached-dns.ts';
 import { attach, raiseLoopback } from '../attaching.ts';
 import type { Container, Surroundings } from '../attaching.ts';
@@ -110,10 +111,18 @@ function withStore(world: World, dataDir: string | undefined): World {
 }
 
 /** What a verb's context says about plugins and configurations. */
-export function surroundings({ world, dataDir, values, environment, note }: VerbContext): Surroundings {
+export function surroundings({
+  world,
+  dataDir,
+  values,
+  environment,
+  kinds,
+  note,
+}: VerbContext): Surroundings {
   const confDirs = many(values, 'conf-dir');
   return {
     world: withStore(world, dataDir),
+    ours: pluginsOf(kinds),
     confDirs: confDirs.length > 0 ? confDirs : CONFIG_DIRECTORIES,
     path: pluginPath(values),
     environment,

@@ -4,8 +4,9 @@ import { formatKey } from '../../ipam/record.ts';
 import type { AttachmentRecord } from '../../ipam/record.ts';
 import { containerLabel } from '../attachment-view.ts';
 import { chooseBy } from '../choice.ts';
-import { hostWith, withSockets } from '../host.ts';
+import { hostOf, withSockets } from '../../lib/mooring/host.ts';
 import { openStores, readAttachments } from '../stores.ts';
+import { quietly } from '../surroundings.ts';
 import type { Verb } from '../verb.ts';
 import { verifyAll } from '../verification.ts';
 import type { Verdict } from '../verification.ts';
@@ -42,19 +43,21 @@ export const verb: Verb = {
     'on the host and inside the container; and the lease store with itself. Exit code 1 when something differs.',
   operand: '[CONTAINER|NETWORK]',
   options: [],
-  run({ world, dataDir, operands, note }) {
+  async run({ world, dataDir, operands, kinds, note }) {
     const stores = openStores(world, dataDir, note);
     const chosen = new Set(chooseBy(readAttachments(stores), operands[0]).map(formatKey));
     const isChosen = (record: AttachmentRecord): boolean => chosen.has(formatKey(record));
-    const attachments = withSockets((sockets) =>
-      stores.flatMap(({ store }) =>
-        verifyAll(
-          world,
-          hostWith(world, sockets, store, () => {}),
-          store.read((tx) => tx.attachments()).filter(isChosen),
-        ),
-      ),
-    );
+    const surroundings = quietly(() => {});
+    const attachments = await withSockets(async (sockets) => {
+      const verdicts: Verdict[] = [];
+      for (const named of stores) {
+        const records = named.store.read((tx) => tx.attachments()).filter(isChosen);
+        verdicts.push(
+          ...(await verifyAll(world, hostOf(sockets, named, world, surroundings), records, kinds)),
+        );
+      }
+      return verdicts;
+    });
     const store = stores.flatMap(({ store: each }) => each.read(checkStore));
     const ok = store.length === 0 && attachments.every(({ differences }) => differences.length === 0);
     const view: CheckView = { ok, attachments, store };

@@ -1,10 +1,11 @@
 /** netmoor gc: clears away what containers that are gone have left behind. */
 import { shortenIds } from '../attachment-view.ts';
-import { collectResults } from '../collect-results.ts';
-import { collect, look } from '../collect.ts';
-import type { Found } from '../collect.ts';
-import type { Collection } from '../garbage.ts';
-import { withSockets } from '../host.ts';
+import { collectResults } from '../gc/results.ts';
+import { collect, look } from '../gc/collect.ts';
+import type { Found } from '../gc/collect.ts';
+import type { Collection } from '../gc/garbage.ts';
+import { withSockets } from '../../lib/mooring/host.ts';
+import { kindsNamed, pluginsOf } from '../../plugins/kinds.ts';
 import { openAll, openStores } from '../stores.ts';
 import type { Verb } from '../verb.ts';
 
@@ -34,7 +35,7 @@ export const verb: Verb = {
     'Detaches containers that are gone, and removes interfaces, bridges and rules of netmoor that no attachment accounts for. ' +
     'What is alive, or being attached right now, is not touched.',
   options: [{ name: 'dry-run', about: 'say what would be removed, and change nothing' }],
-  async run({ world, dataDir, switches }) {
+  async run({ world, dataDir, switches, kinds: list }) {
     const dryRun = switches.has('dry-run');
     const notes: string[] = [];
     const stores = openStores(world, dataDir);
@@ -44,9 +45,11 @@ export const verb: Verb = {
     ];
     const note = (line: string): void => void notes.push(line);
     const nothing: Found = { garbage: [], failures: [] };
-    const onFile = dataDir === undefined ? await collectResults(world, dryRun, note) : nothing;
-    const found = withSockets((sockets) => {
-      const work = { world, sockets, note };
+    const onFile =
+      dataDir === undefined ? await collectResults(world, pluginsOf(list), dryRun, note) : nothing;
+    const kinds = await kindsNamed(list, list.keys());
+    const found = await withSockets((sockets) => {
+      const work = { world, sockets, kinds, note };
       return dryRun ? look(work, stores, all) : collect(work, stores, all);
     });
     const collection: Collection = { dryRun, ...union(onFile, found) };

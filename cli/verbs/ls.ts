@@ -28,9 +28,9 @@ export const verb: Verb = {
     'Those that cannot be in use any more are marked stale, with the reason.',
   operand: '[CONTAINER|NETWORK]',
   options: [],
-  run({ world, dataDir, operands, note }) {
+  async run({ world, dataDir, operands, kinds, note }) {
     const stores = openStores(world, dataDir, note);
-    const attachments = chooseBy(listAttachments(world, stores), operands[0]);
+    const attachments = chooseBy(await listAttachments(world, stores, kinds), operands[0]);
     return { json: attachments, text: () => formatAttachments(attachments, world.now()) };
   },
 };

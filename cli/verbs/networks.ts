@@ -2,6 +2,7 @@
  * netmoor networks: those that are configured, those in use, and those whose subnets netmoor has picked and keeps for
  * them.
  */
+import { formatOverlap } from '../../ipam/overlap.ts';
 import { allCachedAttachments } from '../../lib/cni/lists/cache.ts';
 import { loadAllNetworkLists } from '../../lib/cni/lists/load.ts';
 import { CONFIG_DIRECTORIES } from '../../lib/cni/lists/places.ts';
@@ -22,22 +23,23 @@ export function formatNetworks(networks: readonly NetworkView[]): string {
   const rows = networks.map((network) => [
     network.name,
     network.plugin,
-    network.bridge ?? '-',
+    network.segment ?? '-',
     network.subnets.length > 0 ? network.subnets : '-',
     chooserOf(network),
     `${network.attachments}`,
     network.source ?? '-',
   ]);
-  const headings = ['NETWORK', 'PLUGIN', 'BRIDGE', 'SUBNETS', 'CHOSEN BY', 'ATTACHMENTS', 'DEFINED IN'];
-  return formatTable(headings, rows);
+  const headings = ['NETWORK', 'PLUGIN', 'SEGMENT', 'SUBNETS', 'CHOSEN BY', 'ATTACHMENTS', 'DEFINED IN'];
+  const shared = new Set(networks.flatMap((network) => (network.overlaps ?? []).map(formatOverlap)));
+  return [formatTable(headings, rows), ...[...shared].map((overlap) => `${overlap}\n`)].join('');
 }
 
 function forget(name: string, { world, dataDir }: VerbContext): Report {
   const networks = forgetNetwork(name, openStores(world, dataDir), world);
   const json = networkViews({ networks, records: [], cached: [], lists: [] });
-  const lines = json.map(({ subnets, bridge }) => {
+  const lines = json.map(({ subnets, segment }) => {
     const free = subnets.length === 0 ? '' : `: ${subnets.join(', ')} may be taken by others`;
-    const left = bridge === undefined ? '' : '; "netmoor gc" removes its bridge if it is still there';
+    const left = segment === undefined ? '' : `; "netmoor gc" removes ${segment} if it is still there`;
     return `network ${name} is forgotten${free}${left}\n`;
   });
   return { json, text: () => lines.join('') };

@@ -3,13 +3,13 @@ import { hostname } from 'node:os';
 import { listAddresses } from '../../lib/netlink/address.ts';
 import { listLinks } from '../../lib/netlink/link.ts';
 import { NetlinkSocket } from '../../lib/netlink/socket.ts';
-import { findUplink } from '../../plugins/bridge-nat/forwarding.ts';
-import { draw } from '../drawing.ts';
-import { nodesOf } from '../drawing-topology.ts';
+import { findUplink } from '../../lib/netlink/uplink.ts';
+import { draw } from '../drawing/tree.ts';
+import { nodesOf } from '../drawing/nodes.ts';
 import { listAttachments } from '../liveness.ts';
 import { openStores, readNetworks } from '../stores.ts';
-import { buildTopology, narrow } from '../topology.ts';
-import type { HostFacts } from '../topology.ts';
+import { buildTopology, narrow } from '../drawing/topology.ts';
+import type { HostFacts } from '../drawing/topology.ts';
 import type { Verb } from '../verb.ts';
 
 const DEFAULT_COLUMNS = 100;
@@ -33,9 +33,10 @@ export const verb: Verb = {
     'Draws the host with its uplink, the bridges with their addresses, and the containers with theirs and their published ports.',
   operand: '[NETWORK|CONTAINER]',
   options: [{ name: 'ascii', about: 'draw with plain ASCII characters' }],
-  run({ world, dataDir, operands, switches, note, columns = DEFAULT_COLUMNS }) {
+  async run({ world, dataDir, operands, switches, kinds, note, columns = DEFAULT_COLUMNS }) {
     const stores = openStores(world, dataDir, note);
-    const everything = { networks: readNetworks(stores), attachments: listAttachments(world, stores) };
+    const attached = await listAttachments(world, stores, kinds);
+    const everything = { networks: readNetworks(stores), attachments: attached };
     const [word] = operands;
     const { networks, attachments } =
       word === undefined ? everything : narrow(everything.networks, everything.attachments, word);

@@ -7,7 +7,7 @@ import { refreshHostMap } from '../../lib/cni/lists/host-map.ts';
 import { cachedAttachments, delNetwork } from '../../lib/cni/lists/invoke.ts';
 import type { NetworkList } from '../../lib/cni/lists/load.ts';
 import { CURRENT_VERSION } from '../../lib/cni/versions.ts';
-import { openStore } from '../../ipam/store/open.ts';
+import { openStoreIn } from '../../lib/mooring/stores.ts';
 import { readHookConfig } from './config.ts';
 import { readVariables } from './plan.ts';
 import { removeResultFiles } from './result-files.ts';
@@ -40,7 +40,7 @@ function listFor(network: string, type: string): NetworkList {
 
 /** Leases of our own plugins of which nothing legible is on file; what another runtime has on file is its own. */
 async function strandedLeases({ state, world, ours }: Task): Promise<Remainder[]> {
-  const store = openStore({ dir: world.storeDirectory, bootId: world.bootId, now: world.monotonic });
+  const { store } = openStoreIn(world.storeDirectory, world);
   const records = store.read((reader) => reader.attachments({ containerId: state.id }));
   const onFile = cachedAttachments(state.id, world).filter(
     ({ origin, list }) => origin === undefined || list !== undefined,

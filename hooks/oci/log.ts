@@ -4,8 +4,8 @@
  */
 import { closeSync, constants, fstatSync, lstatSync, openSync, renameSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { makeDirectory } from '../../lib/system/directory.ts';
 import { sendDatagram } from '../../lib/system/datagram.ts';
-import { ensureDirectory } from '../../lib/system/directories.ts';
 import { tryLock } from '../../lib/system/lock.ts';
 
 export type Severity = 'error' | 'info';
@@ -65,7 +65,7 @@ function appended(file: string, line: string): boolean {
 
 /** Whoever else keeps the full file's lock renames it right now: a line more in it does no harm. */
 function append(file: string, line: string): void {
-  ensureDirectory(dirname(file), 0o755);
+  makeDirectory(dirname(file));
   if (appended(file, line)) return;
   const fd = openAppending(file);
   try {

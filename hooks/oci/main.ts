@@ -32,9 +32,9 @@ export async function answerHook(
   changes: Partial<HookSurroundings> = {},
 ): Promise<HookAnswer> {
   const { runHookWith } = await import('./hook.ts');
-  const { inProcess } = await import('../../plugins/in-process.ts');
+  const { KINDS, pluginsOf } = await import('../../plugins/kinds.ts');
   const { realWorld } = await import('../../lib/cni/real-world.ts');
-  return runHookWith(input, { world: realWorld(), ours: inProcess, ...changes });
+  return runHookWith(input, { world: realWorld(), ours: pluginsOf(KINDS), ...changes });
 }
 
 /** Runs this process as the hook. */

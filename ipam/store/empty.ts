@@ -15,5 +15,6 @@ export const EMPTY: StoreReader = {
   countTaken: () => 0,
   recentlyReleased: () => [],
   cursor: () => undefined,
-  contents: () => ({ attachments: [], networks: [], addresses: [], ports: [], released: [], runs: [] }),
+  contents: () => ({ attachments: [], networks: [], addresses: [], ports: [] }),
+  bookkeeping: () => [],
 };

@@ -3,10 +3,11 @@
  * record accounts for has to ask them all, so each is noted when used. The notes are links under /run: they are gone after a
  * reboot, and so is everything in the kernel that they speak for.
  */
-import { mkdirSync, readdirSync, readlinkSync, symlinkSync } from 'node:fs';
+import { readdirSync, readlinkSync, symlinkSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { isErrno } from '../../lib/base/errors.ts';
 import { sha256 } from '../../lib/base/sha256.ts';
+import { makeDirectory } from '../../lib/system/directory.ts';
 
 const NOTES = '/run/netmoor/stores';
 
@@ -14,7 +15,7 @@ const NOTES = '/run/netmoor/stores';
 export function noteStore(dir: string, notes = NOTES): void {
   const path = resolve(dir);
   try {
-    mkdirSync(notes, { recursive: true, mode: 0o755 });
+    makeDirectory(notes);
     symlinkSync(path, join(notes, sha256(path).toString('hex', 0, 8)));
   } catch (error) {
     if (!isErrno(error, 'EEXIST', 'EACCES', 'EPERM', 'EROFS')) throw error;

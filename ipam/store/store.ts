@@ -1,23 +1,32 @@
 /**
  * The lease store's interface: who holds which address and which published port, and what undoing an attachment needs.
- * Drivers implement it (sqlite.ts is the embedded one); nothing outside this folder knows how they keep it.
+ * Drivers implement it (sqlite/ is the embedded one); nothing outside their folders knows how they keep it.
+ *
+ * The contract, which a second driver has to keep:
+ * - Lock. There is one write transaction at a time, over all processes that use the store; others wait for it, up to a limit
+ *   ('try-again'). Who holds it and dies has changed nothing, and no longer holds it.
+ * - Snapshot. What a transaction reads is one state of the store, with its own changes.
+ * - Commit. When write() returns, the change survives a crash and a power cut; when its function throws, nothing has changed.
+ * - Effects inside. What attachments share in the kernel (a bridge, the nftables tables, the host's firewall) is made where
+ *   everybody may make it, and taken away only inside a write transaction that has seen nobody else use it: an attachment that
+ *   begins meanwhile waits at its intent. Effects are not rolled back with the transaction: they must bear repetition.
  */
 import type { Address } from '../../lib/base/ip.ts';
 import type { AddressLedger, AddressView } from '../ledger.ts';
 import type { AttachmentKey, AttachmentRecord, NetworkRecord, PortRecord } from '../record.ts';
-import type { Span } from '../span.ts';
+import type { AttachmentRow } from './reading.ts';
 
 export interface AttachmentFilter {
   readonly network?: string;
   readonly containerId?: string;
-  readonly bridge?: string;
+  readonly segment?: string;
   readonly plugin?: string;
 }
 
 /** The store's own bookkeeping, for check.ts. */
 export interface StoreContents {
   /** `record` and the networks' are as stored, not validated. */
-  readonly attachments: readonly { readonly key: AttachmentKey; readonly record: unknown }[];
+  readonly attachments: readonly { readonly row: AttachmentRow; readonly record: unknown }[];
   readonly networks: readonly { readonly name: string; readonly record: unknown }[];
   /** `owner` is undefined for a row whose attachment is gone. */
   readonly addresses: readonly {
@@ -26,10 +35,6 @@ export interface StoreContents {
     readonly owner?: AttachmentKey;
   }[];
   readonly ports: readonly { readonly claim: PortClaim; readonly owner?: AttachmentKey }[];
-  /** Free, but just released: oldest first in each scope. */
-  readonly released: readonly { readonly scope: string; readonly address: Address }[];
-  /** Stretches of taken and just released addresses as the free-address search sees them, by scope and address. */
-  readonly runs: readonly { readonly scope: string; readonly span: Span }[];
 }
 
 /** Ports first..first+count-1 of a host address; no `host` means every address of the family, family 0 both families. */
@@ -42,6 +47,7 @@ export interface PortClaim {
 }
 
 export interface StoreReader extends AddressView {
+  /** Records of every version are read (see reading.ts); one that cannot be understood says so in `unreadable`. */
   attachment(key: AttachmentKey): AttachmentRecord | undefined;
   /** Oldest first. */
   attachments(filter?: AttachmentFilter): AttachmentRecord[];
@@ -53,19 +59,22 @@ export interface StoreReader extends AddressView {
   /** Whose published port this one would collide with: a wildcard host address collides with every one of its family. */
   portOwner(port: Pick<PortRecord, 'protocol' | 'hostIp' | 'hostPort'>): AttachmentKey | undefined;
   contents(): StoreContents;
+  /** How the driver's own bookkeeping contradicts what is held, in words; [] when it does not. For check.ts. */
+  bookkeeping(): string[];
 }
 
 export interface StoreTransaction extends StoreReader, AddressLedger {
   /**
-   * Inserts or replaces by key; claims the addresses that have a scope and the ports, releases those no longer listed.
+   * Inserts or replaces by key, the unreadable excepted, which stay as they are; claims the addresses that have a scope and the ports, releases those no longer listed.
    * Throws NetmoorError 'address-taken' or 'port-taken' naming the owner when another attachment holds one.
    */
   putAttachment(record: AttachmentRecord): void;
-  /** Releases everything the attachment held; absent is fine. */
+  /** Releases everything the attachment held, whatever its record says; absent is fine. */
   removeAttachment(key: AttachmentKey): void;
   putNetwork(record: NetworkRecord): void;
-  /** Also forgets where round robin stood in the scope of that name, and what was released in it. */
   removeNetwork(name: string): void;
+  /** Forgets where round robin stood in a scope in which nothing is held any more, and what was released in it. */
+  removeScope(scope: string): void;
 }
 
 /** Every failure is a NetmoorError: 'store' (with what to do), 'try-again' when another process holds it too long. */

@@ -69,8 +69,11 @@ function execute(file: string, command: Command | 'VERSION', { request, world }:
   }
 }
 
+/** From here on every plugin has codes of its own (specification, section 5 "Error"); ours mean something else. */
+const PRIVATE_CODES = 100;
+
 /** The error a plugin printed, else its stderr, else how it ended. */
-export function delegateError(
+export function pluginError(
   type: string,
   command: Command | 'VERSION',
   { exitCode, killedBy, stdout, stderr }: Outcome,
@@ -98,17 +101,32 @@ export function delegateError(
   return new DelegateError(CODE_OF_KIND.delegate, `${who} ${ended}`, stderr.trim());
 }
 
-/** Runs a plugin to its end and returns its stdout. Throws DelegateError when it fails, NetmoorError when it cannot be run. */
-export function runDelegate(type: string, command: Command | 'VERSION', context: Delegation): Buffer {
+/** The same as an error of ours: a code of the plugin's own becomes part of the text. */
+export function delegateError(type: string, command: Command | 'VERSION', outcome: Outcome): DelegateError {
+  const error = pluginError(type, command, outcome);
+  if (error.code < PRIVATE_CODES || error.code === CODE_OF_KIND.delegate) return error;
+  return new DelegateError(CODE_OF_KIND.delegate, `${error.message} (its code ${error.code})`, error.details);
+}
+
+/**
+ * Runs a plugin to its end and returns its stdout. Throws DelegateError when it fails (made by pluginError for who only
+ * reports on it), NetmoorError when it cannot be run.
+ */
+export function runDelegate(
+  type: string,
+  command: Command | 'VERSION',
+  context: Delegation,
+  errorOf = delegateError,
+): Buffer {
   const file = findPlugin(type, context.request.path, context.world);
   const outcome = execute(file, command, context);
   if (outcome.stderr.trim() !== '') context.note(outcome.stderr.trimEnd());
-  if (outcome.exitCode !== 0) throw delegateError(type, command, outcome);
+  if (outcome.exitCode !== 0) throw errorOf(type, command, outcome);
   return outcome.stdout;
 }
 
 /** DEL of the delegate after a failed ADD; its own failure is only noted, the first error is the one to report. */
-function takeBack(type: string, context: Context): void {
+function takeBack(type: string, context: Delegation): void {
   try {
     runDelegate(type, 'DEL', context);
   } catch (error) {
@@ -117,7 +135,7 @@ function takeBack(type: string, context: Context): void {
 }
 
 /** ADD of the delegate; when it fails, or answers what is no result, DEL of it. Throws NetmoorError or DelegateError. */
-export function delegateAdd(type: string, context: Context): CniResult {
+export function delegateAdd(type: string, context: Delegation): CniResult {
   findPlugin(type, context.request.path, context.world);
   try {
     const stdout = runDelegate(type, 'ADD', context);
@@ -129,7 +147,7 @@ export function delegateAdd(type: string, context: Context): CniResult {
 }
 
 /** A plugin that does not speak the configuration's version has never attached anything by it: there is nothing to release. */
-export function delegateDel(type: string, context: Context): void {
+export function delegateDel(type: string, context: Delegation): void {
   try {
     runDelegate(type, 'DEL', context);
   } catch (error) {
@@ -138,7 +156,7 @@ export function delegateDel(type: string, context: Context): void {
   }
 }
 
-export function delegateCheck(type: string, context: Context): void {
+export function delegateCheck(type: string, context: Delegation): void {
   runDelegate(type, 'CHECK', context);
 }
 

@@ -3,7 +3,7 @@
  * is answered before anything else is loaded.
  */
 import { readSync, writeSync } from 'node:fs';
-import { versionAnswer } from './versions.ts';
+import { CURRENT_VERSION, versionAnswer } from './versions.ts';
 import type { Answer } from './dispatch.ts';
 import type { Plugin } from './plugin.ts';
 
@@ -81,13 +81,25 @@ export async function finish(
   return end(delivered ? exitCode : exitCode || 1);
 }
 
+/** The answer of the plugin that `load` imports; an error too when it cannot be loaded. */
+async function answerOf(load: () => Promise<Plugin>): Promise<Answer> {
+  try {
+    const plugin = await load();
+    const { dispatch } = await import('./dispatch.ts');
+    const { realWorld } = await import('./real-world.ts');
+    return await dispatch(plugin, { environment: process.env, readStdin }, realWorld());
+  } catch (error) {
+    const { errorAnswer } = await import('./errors.ts');
+    const stdout = `${JSON.stringify(errorAnswer(error, CURRENT_VERSION), undefined, 4)}\n`;
+    return { exitCode: 1, stdout, stderr: '' };
+  }
+}
+
 /** Runs this process as the plugin that `load` imports. */
 export async function runPlugin(load: () => Promise<Plugin>): Promise<never> {
   if (process.env['CNI_COMMAND'] === 'VERSION')
     return finish({ exitCode: 0, stdout: versionAnswer(), stderr: '' });
-  const plugin = await load();
-  const { dispatch } = await import('./dispatch.ts');
-  const { realWorld } = await import('./real-world.ts');
+  const answer = await answerOf(load);
   const { exitNow } = await import('../system/process.ts');
-  return finish(await dispatch(plugin, { environment: process.env, readStdin }, realWorld()), exitNow);
+  return finish(answer, exitNow);
 }

@@ -110,6 +110,26 @@ export function toCniError(error: unknown): CniError {
   );
 }
 
+const KINDS: ReadonlyMap<number, ErrorKind> = new Map(
+  (['kernel', 'privilege', 'io', 'internal'] as const).map((kind) => [CODE_OF_KIND[kind], kind]),
+);
+
+/** Anything thrown as an error of netmoor's own, of the kind that its code means; one that is so already as it is. */
+export function typedError(error: unknown): NetmoorError {
+  if (error instanceof NetmoorError) return error;
+  const { code, msg, details } = toCniError(error);
+  const first: unknown = error instanceof AggregateError ? error.errors[0] : undefined;
+  const kind = first instanceof NetmoorError ? first.kind : (KINDS.get(code) ?? 'internal');
+  return new NetmoorError(kind, msg, details, { cause: error });
+}
+
+/** The same error with other words; a delegate's keeps its code. */
+export function rephrased(error: NetmoorError, message: string, details = error.details): NetmoorError {
+  return error instanceof DelegateError
+    ? new DelegateError(error.code, message, details)
+    : new NetmoorError(error.kind, message, details, { cause: error });
+}
+
 /** The JSON value for stdout. */
 export function errorAnswer(error: unknown, cniVersion: CniVersion): object {
   const { code, msg, details } = toCniError(error);

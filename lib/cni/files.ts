@@ -4,7 +4,6 @@ import {
   constants,
   fstatSync,
   fsyncSync,
-  mkdirSync,
   openSync,
   readSync,
   readdirSync,
@@ -14,6 +13,7 @@ import {
 } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { NetmoorError, isErrno } from '../base/errors.ts';
+import { makeDirectory } from '../system/directory.ts';
 import { quote } from './quote.ts';
 import type { Files } from './world.ts';
 
@@ -71,7 +71,7 @@ function draftOf(file: string): string {
 
 /** Synced before it is renamed: after a power failure there is the old file or the new one, never half of one. */
 function write(file: string, content: Buffer): void {
-  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+  makeDirectory(dirname(file), 0o700);
   const draft = draftOf(file);
   const fd = openSync(
     draft,

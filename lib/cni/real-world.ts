@@ -15,6 +15,7 @@ import {
 import { NetmoorError } from '../base/errors.ts';
 import { closeNetns, openNetns, ownNetnsId } from '../system/netns.ts';
 import { processIdentity } from '../system/process.ts';
+import { isAtWork } from '../system/worker.ts';
 import { files } from './files.ts';
 import { quote } from './quote.ts';
 import type { Execution, Outcome, World } from './world.ts';
@@ -100,6 +101,10 @@ export function realWorld(): World {
     },
     storeDirectory: '/var/lib/cni/netmoor',
     pid: process.pid,
+    get worker() {
+      return processIdentity(process.pid);
+    },
+    isAtWork: (worker) => isAtWork(worker),
     step: () => {},
     pause,
     ownNetnsId,

@@ -65,6 +65,12 @@ function notAllowed(place: string, value: unknown, allowed: readonly unknown[]):
   );
 }
 
+function adviceOn(keyword: string, value: unknown): string {
+  if (keyword === 'maximum') return 'lower it';
+  if (keyword === 'minimum') return 'raise it';
+  return typeof value === 'string' && value.includes('\0') ? 'no path has a NUL byte: take it out' : '';
+}
+
 /**
  * The first of `errors` as a NetmoorError: 'unsupported-field' for unknown keys, 'bad-config' for all else. `prefix` is the
  * place of `data` in the whole document, '' for all of it.
@@ -106,5 +112,6 @@ export function schemaProblem(
     const advice = `write it as ${wanted}${wanted === 'string' ? ', in quotes' : ', without quotes'}`;
     return new NetmoorError('bad-config', `${place} must be of type ${wanted}, not ${quote(value)}`, advice);
   }
-  return new NetmoorError('bad-config', `${place} ${error.message ?? 'is not allowed'}, not ${quote(value)}`);
+  const message = `${place} ${error.message ?? 'is not allowed'}, not ${quote(value)}`;
+  return new NetmoorError('bad-config', message, adviceOn(error.keyword, value));
 }

@@ -5,6 +5,7 @@
 import type { Environment } from './environment.ts';
 import type { Netns } from '../system/netns.ts';
 import type { ProcessIdentity } from '../system/process.ts';
+import type { Worker } from '../system/worker.ts';
 
 export interface Execution {
   readonly environment: Environment;
@@ -37,7 +38,7 @@ export interface Files {
 export interface World {
   /** Milliseconds since the epoch. */
   readonly now: () => number;
-  /** Milliseconds since some moment, whatever is done to the clock meanwhile: for deadlines. */
+  /** Milliseconds of a clock that nobody sets, for deadlines. */
   readonly monotonic: () => number;
   readonly random: (bytes: number) => Buffer;
   readonly bootId: string;
@@ -46,6 +47,10 @@ export interface World {
   /** Where the lease store is, unless the config says otherwise. */
   readonly storeDirectory: string;
   readonly pid: number;
+  /** Who works on this request, to be named in what it leaves half done. */
+  readonly worker: Worker | undefined;
+  /** Whether another such worker still is at work. */
+  readonly isAtWork: (worker: Worker) => boolean;
   /** A named step has been reached; the crash tests die here. */
   readonly step: (name: string) => void;
   /** Blocks for some milliseconds: only for conditions of which the kernel sends no event. */

@@ -3,36 +3,62 @@
  * flow, and a UDP flow lasts as long as somebody keeps sending: without this, a client's packets would go on to where they
  * went before the port was published, or to a container that is gone.
  */
-import { formatAttribute } from './structs.ts';
-import { addressFromBytes, formatAddress, sameAddress } from '../base/ip.ts';
+import { formatAddress, sameAddress } from '../base/ip.ts';
 import type { Address, Family } from '../base/ip.ts';
 import { listAddresses } from './address.ts';
-import { Attributes } from './attributes.ts';
+import { DecodeError } from './attributes.ts';
+import { bytes, encode, nest, struct, u16be, u32, u8 } from './codec.ts';
+import type { Decoded } from './codec.ts';
+import { familyNumber, ipAddress } from './ip-field.ts';
 import { NetlinkSocket } from './socket.ts';
 import type { NetlinkMessage } from './socket.ts';
+import {
+  CTA_FILTER,
+  CTA_FILTER_ORIG_FLAGS,
+  CTA_ID,
+  CTA_IP_V4_DST,
+  CTA_IP_V4_SRC,
+  CTA_IP_V6_DST,
+  CTA_IP_V6_SRC,
+  CTA_PROTO_DST_PORT,
+  CTA_PROTO_NUM,
+  CTA_TUPLE_IP,
+  CTA_TUPLE_ORIG,
+  CTA_TUPLE_PROTO,
+  CTA_TUPLE_REPLY,
+  CTA_ZONE,
+  IPCTNL_MSG_CT_DELETE,
+  IPCTNL_MSG_CT_GET,
+  IPPROTO_UDP,
+  NFNL_SUBSYS_CTNETLINK,
+} from './uapi.ts';
 
-const NFNL_SUBSYS_CTNETLINK = 1;
-const IPCTNL_MSG_CT_GET = (NFNL_SUBSYS_CTNETLINK << 8) | 1;
-const IPCTNL_MSG_CT_DELETE = (NFNL_SUBSYS_CTNETLINK << 8) | 2;
+const GET = (NFNL_SUBSYS_CTNETLINK << 8) | IPCTNL_MSG_CT_GET;
+const DELETE = (NFNL_SUBSYS_CTNETLINK << 8) | IPCTNL_MSG_CT_DELETE;
 const NFGENMSG_LENGTH = 4;
-const AF_INET = 2;
-const AF_INET6 = 10;
-const IPPROTO_UDP = 17;
 
-const CTA_TUPLE_ORIG = 1;
-const CTA_TUPLE_REPLY = 2;
-const CTA_ID = 12;
-const CTA_ZONE = 18;
-const CTA_FILTER = 25;
-const CTA_TUPLE_IP = 1;
-const CTA_TUPLE_PROTO = 2;
-const CTA_IP_V4_SRC = 1;
-const CTA_IP_V4_DST = 2;
-const CTA_IP_V6_SRC = 3;
-const CTA_IP_V6_DST = 4;
-const CTA_PROTO_NUM = 1;
-const CTA_PROTO_DST_PORT = 3;
-const CTA_FILTER_ORIG_FLAGS = 1;
+/** Who sends to whom. */
+const tuple = struct({
+  ip: nest(
+    CTA_TUPLE_IP,
+    struct({
+      v4Source: ipAddress(CTA_IP_V4_SRC),
+      v4Destination: ipAddress(CTA_IP_V4_DST),
+      v6Source: ipAddress(CTA_IP_V6_SRC),
+      v6Destination: ipAddress(CTA_IP_V6_DST),
+    }),
+  ),
+  proto: nest(CTA_TUPLE_PROTO, struct({ number: u8(CTA_PROTO_NUM), port: u16be(CTA_PROTO_DST_PORT) })),
+});
+
+const flowAttributes = struct({
+  original: nest(CTA_TUPLE_ORIG, tuple),
+  reply: nest(CTA_TUPLE_REPLY, tuple),
+  zone: bytes(CTA_ZONE),
+  id: bytes(CTA_ID),
+  filter: nest(CTA_FILTER, struct({ original: u32(CTA_FILTER_ORIG_FLAGS) })),
+});
+type FlowAttributes = Decoded<typeof flowAttributes>;
 
 /** net/netfilter/nf_conntrack_netlink.c CTA_FILTER_F_CTA_PROTO_NUM and _DST_PORT: what of the tuple a dump must match. */
 const FILTER_PROTO_NUM = 1 << 3;
@@ -52,58 +78,33 @@ interface Flow {
   /** Where the answers come from: the destination after translation. */
   readonly answerer: Address;
   /** The attributes that name the flow to the kernel. */
-  readonly name: Uint8Array[];
+  readonly name: FlowAttributes;
 }
 
-function attribute(type: number, data: Uint8Array | Uint8Array[], nested = false): Uint8Array[] {
-  const parts = formatAttribute({ type, nested, data });
-  const length = parts.reduce((sum, part) => sum + part.length, 0);
-  return length % 4 === 0 ? parts : [...parts, Buffer.alloc(4 - (length % 4))];
-}
-
-function header(family: Family): Buffer {
-  return Buffer.from([family === 4 ? AF_INET : AF_INET6, 0, 0, 0]);
+/** A message of conntrack's: struct nfgenmsg and attributes. */
+function encodeFlow(family: Family, attributes: FlowAttributes): Uint8Array[] {
+  return [Buffer.from([familyNumber(family), 0, 0, 0]), encode(flowAttributes, attributes)];
 }
 
 /** A dump of UDP flows, of one destination port if so wanted. Kernels before 5.8 ignore the filter and list all. */
 function dumpRequest(family: Family, port: number | undefined): Uint8Array[] {
-  const proto = [...attribute(CTA_PROTO_NUM, Buffer.from([IPPROTO_UDP]))];
-  let flags = FILTER_PROTO_NUM;
-  if (port !== undefined) {
-    proto.push(...attribute(CTA_PROTO_DST_PORT, Buffer.from([port >> 8, port & 0xff])));
-    flags |= FILTER_PROTO_DST_PORT;
-  }
-  const tuple = attribute(CTA_TUPLE_ORIG, attribute(CTA_TUPLE_PROTO, proto, true), true);
-  const filter = attribute(CTA_FILTER, attribute(CTA_FILTER_ORIG_FLAGS, Buffer.from([flags, 0, 0, 0])), true);
-  return [header(family), ...tuple, ...filter];
+  const proto = { number: IPPROTO_UDP, ...(port !== undefined && { port }) };
+  const original = FILTER_PROTO_NUM | (port === undefined ? 0 : FILTER_PROTO_DST_PORT);
+  return encodeFlow(family, { original: { proto }, filter: { original } });
 }
 
-function addressIn(tuple: Attributes | undefined, v4: number, v6: number): Address | undefined {
-  const ip = tuple?.nested(CTA_TUPLE_IP);
-  const bytes = ip?.bytes(v4) ?? ip?.bytes(v6);
-  return bytes?.length === 4 || bytes?.length === 16 ? addressFromBytes(bytes) : undefined;
-}
-
-/** The flow a message tells of; undefined when it is not UDP. */
-function flowIn(message: NetlinkMessage): Flow | undefined {
-  const attributes = new Attributes(message.data.subarray(NFGENMSG_LENGTH));
-  const original = attributes.nested(CTA_TUPLE_ORIG);
-  const proto = original?.nested(CTA_TUPLE_PROTO);
-  const port = proto?.bytes(CTA_PROTO_DST_PORT);
-  const destination = addressIn(original, CTA_IP_V4_DST, CTA_IP_V6_DST);
-  const answerer = addressIn(attributes.nested(CTA_TUPLE_REPLY), CTA_IP_V4_SRC, CTA_IP_V6_SRC);
-  const tuple = attributes.bytes(CTA_TUPLE_ORIG);
-  if (proto?.u8(CTA_PROTO_NUM) !== IPPROTO_UDP || port?.length !== 2 || !destination || !answerer || !tuple)
+/** The flow a message tells of; undefined when it is not UDP. Throws DecodeError. */
+export function flowIn({ data }: Pick<NetlinkMessage, 'data'>): Flow | undefined {
+  if (data.length < NFGENMSG_LENGTH) throw new DecodeError('an nfnetlink message without its header');
+  const { original, reply, zone, id } = flowAttributes.get(data.subarray(NFGENMSG_LENGTH));
+  const destination = original?.ip?.v4Destination ?? original?.ip?.v6Destination;
+  const answerer = reply?.ip?.v4Source ?? reply?.ip?.v6Source;
+  const port = original?.proto?.port;
+  if (original?.proto?.number !== IPPROTO_UDP || port === undefined || !destination || !answerer)
     return undefined;
-  const zone = attributes.bytes(CTA_ZONE);
-  const id = attributes.bytes(CTA_ID);
-  const name = [
-    ...attribute(CTA_TUPLE_ORIG, tuple, true),
-    ...(zone ? attribute(CTA_ZONE, zone) : []),
-    // The identity as well: another flow may have taken the tuple since.
-    ...(id ? attribute(CTA_ID, id) : []),
-  ];
-  return { destination, port: port.readUInt16BE(0), answerer, name };
+  // The identity as well: another flow may have taken the tuple since.
+  const name = { original, ...(zone && { zone }), ...(id && { id }) };
+  return { destination, port, answerer, name };
 }
 
 /** Whether an address is one of this thread's network namespace; they are looked up when first asked for. */
@@ -147,7 +148,7 @@ export function flushUdp(nf: NetlinkSocket, mappings: readonly UdpMapping[]): nu
   for (const [family, group] of Map.groupBy(mappings, ({ container }) => container.family)) {
     const [first] = group;
     const port = group.length === 1 && first?.count === 1 ? first.hostPort : undefined;
-    const found = nf.dump({ type: IPCTNL_MSG_CT_GET, data: dumpRequest(family, port), op: 'list UDP flows' });
+    const found = nf.dump({ type: GET, data: dumpRequest(family, port), op: 'list UDP flows' });
     const flows = found
       .flatMap((message) => flowIn(message) ?? [])
       .filter((flow) => group.some((mapping) => concerns(mapping, flow, isOwn)));
@@ -158,8 +159,8 @@ export function flushUdp(nf: NetlinkSocket, mappings: readonly UdpMapping[]): nu
 
 function forget(nf: NetlinkSocket, family: Family, flows: readonly Flow[]): number {
   const requests = flows.map(({ name }) => ({
-    type: IPCTNL_MSG_CT_DELETE,
-    data: [header(family), ...name],
+    type: DELETE,
+    data: encodeFlow(family, name),
     op: 'forget a UDP flow',
   }));
   const { failures } = nf.exchange(requests);

@@ -1,30 +1,11 @@
 /** Making bridges and veth pairs. */
 import { parseMac } from '../base/mac.ts';
-import { DecodeError, text } from './attributes.ts';
-import {
-  IFLA_ADDRESS,
-  IFLA_IFALIAS,
-  IFLA_IFNAME,
-  IFLA_INFO_KIND,
-  IFLA_LINKINFO,
-  IFLA_MASTER,
-  IFLA_MTU,
-  RTM_NEWLINK,
-  RTM_SETLINK,
-  attributesOf,
-  decodeLink,
-  getRequest,
-  header,
-} from './link-message.ts';
+import { DecodeError } from './attributes.ts';
+import { encodeLink } from './link-codec.ts';
+import { decodeLink, getRequest } from './link-message.ts';
 import type { Link } from './link-message.ts';
-import { NLM_F_CREATE, NLM_F_EXCL } from './socket.ts';
 import type { NetlinkRequest, NetlinkSocket } from './socket.ts';
-import { putU32 } from './structs.ts';
-import type { AttrStream } from './structs.ts';
-
-const IFLA_NET_NS_FD = 28;
-const IFLA_INFO_DATA = 2;
-const VETH_INFO_PEER = 1;
+import { NLM_F_CREATE, NLM_F_EXCL, RTM_NEWLINK, RTM_SETLINK } from './uapi.ts';
 
 /** Creates what the first request describes, finishes it and returns it, in one exchange. The name must be free (EEXIST). */
 export function createAndFind(
@@ -46,22 +27,19 @@ export function createBridge(
     type: RTM_NEWLINK,
     flags: NLM_F_CREATE | NLM_F_EXCL,
     op: `create bridge ${bridge.name}`,
-    data: [
-      header(0, 0),
-      attributesOf((stream) => {
-        stream.push(IFLA_IFNAME, text(bridge.name));
-        stream.push(IFLA_ADDRESS, parseMac(bridge.mac));
-        if (bridge.mtu !== undefined) stream.push(IFLA_MTU, putU32(bridge.mtu));
-        stream.push(IFLA_LINKINFO, (info: AttrStream) => info.push(IFLA_INFO_KIND, text('bridge')));
-      }),
-    ],
+    data: encodeLink({
+      name: bridge.name,
+      mac: parseMac(bridge.mac),
+      ...(bridge.mtu !== undefined && { mtu: bridge.mtu }),
+      info: { kind: 'bridge' },
+    }),
   };
   // rtnl_newlink_create takes no alias: it needs a request of its own, in the same datagram.
-  const alias = attributesOf((stream) => {
-    stream.push(IFLA_IFNAME, text(bridge.name));
-    stream.push(IFLA_IFALIAS, Buffer.from(bridge.alias));
-  });
-  const naming = { type: RTM_SETLINK, op: `label bridge ${bridge.name}`, data: [header(0, 0), alias] };
+  const naming = {
+    type: RTM_SETLINK,
+    op: `label bridge ${bridge.name}`,
+    data: encodeLink({ name: bridge.name, alias: bridge.alias }),
+  };
   return createAndFind(socket, [request, naming], bridge.name);
 }
 
@@ -79,30 +57,20 @@ export interface VethPair {
  * be created up (ENOTCONN from veth_open), so both are raised afterwards.
  */
 export function createVeth(socket: NetlinkSocket, pair: VethPair): Link {
-  const peer = (stream: AttrStream): void => {
-    stream.emit(header(0, 0));
-    stream.push(IFLA_IFNAME, text(pair.peer.name));
-    stream.push(IFLA_ADDRESS, parseMac(pair.peer.mac));
-    if (pair.mtu !== undefined) stream.push(IFLA_MTU, putU32(pair.mtu));
-    stream.push(IFLA_NET_NS_FD, putU32(pair.peer.netnsFd));
-  };
+  const mtu = pair.mtu !== undefined && { mtu: pair.mtu };
+  const { name, mac, netnsFd } = pair.peer;
+  const attributes = { name, mac: parseMac(mac), ...mtu, netnsFd };
   const request = {
     type: RTM_NEWLINK,
     flags: NLM_F_CREATE | NLM_F_EXCL,
-    op: `create veth ${pair.name} with peer ${pair.peer.name}`,
-    data: [
-      header(0, 0),
-      attributesOf((stream) => {
-        stream.push(IFLA_IFNAME, text(pair.name));
-        stream.push(IFLA_ADDRESS, parseMac(pair.mac));
-        if (pair.mtu !== undefined) stream.push(IFLA_MTU, putU32(pair.mtu));
-        if (pair.master !== undefined) stream.push(IFLA_MASTER, putU32(pair.master));
-        stream.push(IFLA_LINKINFO, (info: AttrStream) => {
-          info.push(IFLA_INFO_KIND, text('veth'));
-          info.push(IFLA_INFO_DATA, (data: AttrStream) => data.push(VETH_INFO_PEER, peer));
-        });
-      }),
-    ],
+    op: `create veth ${pair.name} with peer ${name}`,
+    data: encodeLink({
+      name: pair.name,
+      mac: parseMac(pair.mac),
+      ...mtu,
+      ...(pair.master !== undefined && { master: pair.master }),
+      info: { kind: 'veth', peer: { family: 0, type: 0, index: 0, flags: 0, change: 0, attributes } },
+    }),
   };
   return createAndFind(socket, [request], pair.name);
 }

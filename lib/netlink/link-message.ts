@@ -1,36 +1,10 @@
-/** Link messages (rtnetlink(7), linux/if_link.h, linux/rtnetlink.h): what they are made of, and what the kernel tells of a link. */
+/** What the kernel tells of a link, and the request for it. */
 import { formatMac } from '../base/mac.ts';
-import { Attributes, DecodeError, text } from './attributes.ts';
+import { encodeLink, linkMessage } from './link-codec.ts';
 import type { NetlinkMessage, NetlinkRequest } from './socket.ts';
-import { AttrStream, putU32 } from './structs.ts';
+import { RTEXT_FILTER_SKIP_STATS, RTM_GETLINK } from './uapi.ts';
 
-export const RTM_NEWLINK = 16;
-export const RTM_GETLINK = 18;
-export const RTM_SETLINK = 19;
-
-export const IFLA_ADDRESS = 1;
-export const IFLA_IFNAME = 3;
-export const IFLA_MTU = 4;
-const IFLA_LINK = 5;
-export const IFLA_MASTER = 10;
-const IFLA_OPERSTATE = 16;
-export const IFLA_LINKINFO = 18;
-export const IFLA_IFALIAS = 20;
-export const IFLA_EXT_MASK = 29;
-const IFLA_PROMISCUITY = 30;
-const IFLA_LINK_NETNSID = 37;
-export const IFLA_INFO_KIND = 1;
-const IFLA_INFO_SLAVE_DATA = 5;
-export const IFLA_BRPORT_MODE = 4;
-export const IFLA_BRPORT_ISOLATED = 33;
-export const RTEXT_FILTER_SKIP_STATS = 8;
-
-export const IFF_UP = 0x1;
-export const IFF_PROMISC = 0x100;
-/** if_link.h / RFC 2863 */
-export const IF_OPER_UP = 6;
-
-const IFINFOMSG = 16;
+export { IFF_PROMISC, IFF_UP, IF_OPER_UP } from './uapi.ts';
 
 export interface Link {
   readonly index: number;
@@ -49,50 +23,31 @@ export interface Link {
   /** rtnl_link_ops kind: "bridge", "veth", …; absent for a physical device. */
   readonly kind: string | undefined;
   readonly promiscuity: number;
+  /** Of a bridge's port. */
   readonly hairpin: boolean | undefined;
   readonly isolated: boolean | undefined;
 }
 
-/** struct ifinfomsg (linux/rtnetlink.h). */
-export function header(family: number, index: number, flags = 0, change = 0): Buffer {
-  const bytes = Buffer.alloc(IFINFOMSG);
-  bytes.writeUInt8(family, 0);
-  bytes.writeInt32LE(index, 4);
-  bytes.writeUInt32LE(flags, 8);
-  bytes.writeUInt32LE(change, 12);
-  return bytes;
-}
-
-/** The attributes that `fill` pushes, as bytes. */
-export function attributesOf(fill: (stream: AttrStream) => void): Buffer {
-  const stream = new AttrStream();
-  fill(stream);
-  return Buffer.concat(stream.bufs);
-}
-
 /** Reads RTM_NEWLINK and RTM_DELLINK; throws DecodeError. */
 export function decodeLink(message: NetlinkMessage): Link {
-  if (message.data.length < IFINFOMSG)
-    throw new DecodeError(`a link message has ${message.data.length} bytes`);
-  const attributes = new Attributes(message.data.subarray(IFINFOMSG));
-  const info = attributes.nested(IFLA_LINKINFO);
-  const port = info?.nested(IFLA_INFO_SLAVE_DATA);
-  const mac = attributes.bytes(IFLA_ADDRESS);
+  const { index, flags, attributes } = linkMessage.get(message.data);
+  const { mac, info } = attributes;
+  const port = info?.port;
   return {
-    index: message.data.readInt32LE(4),
-    flags: message.data.readUInt32LE(8),
-    name: attributes.string(IFLA_IFNAME) ?? '',
+    index,
+    flags,
+    name: attributes.name ?? '',
     mac: mac?.length === 6 ? formatMac(mac) : undefined,
-    mtu: attributes.u32(IFLA_MTU) ?? 0,
-    operstate: attributes.u8(IFLA_OPERSTATE) ?? 0,
-    master: attributes.u32(IFLA_MASTER),
-    peer: attributes.u32(IFLA_LINK),
-    netnsid: attributes.u32(IFLA_LINK_NETNSID),
-    alias: attributes.string(IFLA_IFALIAS),
-    kind: info?.string(IFLA_INFO_KIND),
-    promiscuity: attributes.u32(IFLA_PROMISCUITY) ?? 0,
-    hairpin: port && port.u8(IFLA_BRPORT_MODE) === 1,
-    isolated: port && port.u8(IFLA_BRPORT_ISOLATED) === 1,
+    mtu: attributes.mtu ?? 0,
+    operstate: attributes.operstate ?? 0,
+    master: attributes.master,
+    peer: attributes.link,
+    netnsid: attributes.netnsid,
+    alias: attributes.alias,
+    kind: info?.kind,
+    promiscuity: attributes.promiscuity ?? 0,
+    hairpin: port && port.hairpin === 1,
+    isolated: port && port.isolated === 1,
   };
 }
 
@@ -102,12 +57,9 @@ export function getRequest(which: string | number): NetlinkRequest {
   return {
     type: RTM_GETLINK,
     op: `look up interface ${named ? which : `#${which}`}`,
-    data: [
-      header(0, named ? 0 : which),
-      attributesOf((stream) => {
-        if (named) stream.push(IFLA_IFNAME, text(which));
-        stream.push(IFLA_EXT_MASK, putU32(RTEXT_FILTER_SKIP_STATS));
-      }),
-    ],
+    data: encodeLink(
+      { ...(named && { name: which }), extMask: RTEXT_FILTER_SKIP_STATS },
+      { index: named ? 0 : which },
+    ),
   };
 }

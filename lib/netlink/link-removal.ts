@@ -1,23 +1,17 @@
 /** Deleting links. */
 import { isErrno } from '../base/errors.ts';
-import { text } from './attributes.ts';
-import { IFLA_IFNAME, RTM_SETLINK, attributesOf, header } from './link-message.ts';
+import { encodeLink } from './link-codec.ts';
 import type { Link } from './link-message.ts';
 import type { NetlinkSocket } from './socket.ts';
-import { putU32 } from './structs.ts';
-
-const RTM_DELLINK = 17;
-const IFLA_GROUP = 27;
+import { RTM_DELLINK, RTM_SETLINK } from './uapi.ts';
 
 /** Deletes a link; false when there was none. */
 export function removeLink(socket: NetlinkSocket, which: string | number): boolean {
   const named = typeof which === 'string';
   const op = `delete interface ${named ? which : `#${which}`}`;
-  const attributes = attributesOf((stream) => {
-    if (named) stream.push(IFLA_IFNAME, text(which));
-  });
+  const data = named ? encodeLink({ name: which }) : encodeLink({}, { index: which });
   try {
-    socket.request({ type: RTM_DELLINK, op, data: [header(0, named ? 0 : which), attributes] });
+    socket.request({ type: RTM_DELLINK, op, data });
     return true;
   } catch (error) {
     if (isErrno(error, 'ENODEV')) return false;
@@ -41,10 +35,10 @@ export function removeLinks(socket: NetlinkSocket, links: readonly Link[]): void
     return;
   }
   const op = `delete interfaces ${indexes.map((index) => `#${index}`).join(', ')}`;
-  const group = attributesOf((stream) => stream.push(IFLA_GROUP, putU32(REMOVAL_GROUPS + first)));
+  const group = REMOVAL_GROUPS + first;
   const { failures } = socket.exchange([
-    ...indexes.map((index) => ({ type: RTM_SETLINK, op, data: [header(0, index), group] })),
-    { type: RTM_DELLINK, op, data: [header(0, 0), group] },
+    ...indexes.map((index) => ({ type: RTM_SETLINK, op, data: encodeLink({ group }, { index }) })),
+    { type: RTM_DELLINK, op, data: encodeLink({ group }) },
   ]);
   const failure = failures.find(({ error }) => error.code !== 'ENODEV');
   if (failure) throw failure.error;

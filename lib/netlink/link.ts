@@ -1,18 +1,10 @@
 /** Finding links, and the names they may have. */
 import { isErrno } from '../base/errors.ts';
-import {
-  IFLA_EXT_MASK,
-  RTEXT_FILTER_SKIP_STATS,
-  RTM_GETLINK,
-  RTM_NEWLINK,
-  attributesOf,
-  decodeLink,
-  getRequest,
-  header,
-} from './link-message.ts';
+import { encodeLink } from './link-codec.ts';
+import { decodeLink, getRequest } from './link-message.ts';
 import type { Link } from './link-message.ts';
 import type { NetlinkSocket } from './socket.ts';
-import { putU32 } from './structs.ts';
+import { RTEXT_FILTER_SKIP_STATS, RTM_GETLINK, RTM_NEWLINK } from './uapi.ts';
 
 /** A name as the kernel takes it; the reason in words when it would not (dev_valid_name in net/core/dev.c). */
 export function invalidIfname(name: string): string | undefined {
@@ -38,9 +30,6 @@ export function findLink(socket: NetlinkSocket, which: string | number): Link | 
 }
 
 export function listLinks(socket: NetlinkSocket): Link[] {
-  const data = [
-    header(0, 0),
-    attributesOf((stream) => stream.push(IFLA_EXT_MASK, putU32(RTEXT_FILTER_SKIP_STATS))),
-  ];
+  const data = encodeLink({ extMask: RTEXT_FILTER_SKIP_STATS });
   return socket.dump({ type: RTM_GETLINK, data, op: 'list interfaces' }).map(decodeLink);
 }

@@ -1,23 +1,28 @@
 /** Queueing disciplines (tc(8), rtnetlink(7), linux/rtnetlink.h struct tcmsg, linux/pkt_sched.h). */
-import { AttrStream } from './structs.ts';
 import { isErrno } from '../base/errors.ts';
-import { Attributes, DecodeError, text } from './attributes.ts';
-import { NLM_F_CREATE, NLM_F_ECHO, NLM_F_EXCL, NLM_F_REPLACE } from './socket.ts';
+import { DecodeError } from './attributes.ts';
+import { bytes, encode, struct, text } from './codec.ts';
+import type { Codec, Decoded } from './codec.ts';
 import type { NetlinkRequest, NetlinkSocket } from './socket.ts';
 import { decodeTbf, encodeTbf } from './tbf.ts';
 import type { Tbf, TbfState } from './tbf.ts';
+import {
+  NLM_F_CREATE,
+  NLM_F_ECHO,
+  NLM_F_EXCL,
+  NLM_F_REPLACE,
+  RTM_GETQDISC,
+  RTM_NEWQDISC,
+  TCA_KIND,
+  TCA_OPTIONS,
+  TC_H_INGRESS,
+  TC_H_ROOT,
+} from './uapi.ts';
 
-const RTM_NEWQDISC = 36;
-const RTM_GETQDISC = 38;
-export const TCA_KIND = 1;
-export const TCA_OPTIONS = 2;
-/** Where a discipline hangs: on what leaves the interface, on what enters by it. */
-const TC_H_ROOT = 0xffffffff;
-const TC_H_INGRESS = 0xfffffff1;
 /** Handles, "1:" and "ffff:" in tc's notation. */
 const ROOT_HANDLE = 0x00010000;
 export const INGRESS_HANDLE = 0xffff0000;
-export const TCMSG = 20;
+const TCMSG = 20;
 
 export interface Qdisc {
   readonly kind: string;
@@ -25,30 +30,55 @@ export interface Qdisc {
   readonly tbf: TbfState | undefined;
 }
 
-/** struct tcmsg */
-export function tcmsg(index: number, handle: number, parent: number, info = 0): Buffer {
-  const bytes = Buffer.alloc(TCMSG);
-  bytes.writeInt32LE(index, 4);
-  bytes.writeUInt32LE(handle, 8);
-  bytes.writeUInt32LE(parent, 12);
-  bytes.writeUInt32LE(info, 16);
-  return bytes;
+/** Of disciplines and filters alike; what `options` are depends on the kind. */
+const tcAttributes = struct({ kind: text(TCA_KIND), options: bytes(TCA_OPTIONS) });
+
+/** A message about a discipline or a filter (struct tcmsg). */
+export interface TcMessage {
+  readonly family: number;
+  /** ifindex */
+  readonly index: number;
+  readonly handle: number;
+  readonly parent: number;
+  /** Of a filter its priority, and the protocol in network order. */
+  readonly info: number;
+  readonly attributes: Decoded<typeof tcAttributes>;
+}
+
+/** What follows the netlink header of RTM_NEWQDISC, RTM_NEWTFILTER and their like; reading throws DecodeError. */
+export const tcMessage: Codec<TcMessage> = {
+  put(out, { family, index, handle, parent, info, attributes }) {
+    for (const number of [family, index, handle, parent, info]) out.u32(number);
+    tcAttributes.put(out, attributes);
+  },
+  get(data) {
+    if (data.length < TCMSG) throw new DecodeError(`a message of traffic control has ${data.length} bytes`);
+    return {
+      family: data.readUInt32LE(0),
+      index: data.readUInt32LE(4),
+      handle: data.readUInt32LE(8),
+      parent: data.readUInt32LE(12),
+      info: data.readUInt32LE(16),
+      attributes: tcAttributes.get(data.subarray(TCMSG)),
+    };
+  },
+};
+
+export function encodeTc(message: Pick<TcMessage, 'index' | 'parent'> & Partial<TcMessage>): Buffer {
+  return encode(tcMessage, { family: 0, handle: 0, info: 0, attributes: {}, ...message });
 }
 
 /** `tc qdisc replace dev INDEX root handle 1: tbf …`: what leaves the interface is held to a rate. */
 export function tbfReplacement(index: number, tbf: Tbf, op: string): NetlinkRequest {
-  const stream = new AttrStream();
-  stream.push(TCA_KIND, text('tbf'));
-  stream.push(TCA_OPTIONS, (options: AttrStream) => encodeTbf(tbf, options));
-  const data = [tcmsg(index, ROOT_HANDLE, TC_H_ROOT), ...stream.bufs];
+  const attributes = { kind: 'tbf', options: encodeTbf(tbf) };
+  const data = encodeTc({ index, handle: ROOT_HANDLE, parent: TC_H_ROOT, attributes });
   return { type: RTM_NEWQDISC, flags: NLM_F_CREATE | NLM_F_REPLACE, data, op };
 }
 
 /** `tc qdisc add dev INDEX handle ffff: ingress`: it queues nothing, but lets filters see what enters by the interface. */
 export function ingressAddition(index: number, op: string): NetlinkRequest {
-  const stream = new AttrStream();
-  stream.push(TCA_KIND, text('ingress'));
-  const data = [tcmsg(index, INGRESS_HANDLE, TC_H_INGRESS), ...stream.bufs];
+  const attributes = { kind: 'ingress' };
+  const data = encodeTc({ index, handle: INGRESS_HANDLE, parent: TC_H_INGRESS, attributes });
   return { type: RTM_NEWQDISC, flags: NLM_F_CREATE | NLM_F_EXCL, data, op };
 }
 
@@ -59,7 +89,7 @@ export function rootQdisc(socket: NetlinkSocket, index: number): Qdisc | undefin
   const request = {
     type: RTM_GETQDISC,
     flags: NLM_F_ECHO,
-    data: tcmsg(index, 0, TC_H_ROOT),
+    data: encodeTc({ index, parent: TC_H_ROOT }),
     op: `look up the queueing discipline of interface #${index}`,
   };
   try {
@@ -71,11 +101,8 @@ export function rootQdisc(socket: NetlinkSocket, index: number): Qdisc | undefin
   }
 }
 
+/** Throws DecodeError. */
 export function decodeQdisc(data: Buffer): Qdisc {
-  if (data.length < TCMSG)
-    throw new DecodeError(`a message of a queueing discipline has ${data.length} bytes`);
-  const attributes = new Attributes(data.subarray(TCMSG));
-  const kind = attributes.string(TCA_KIND) ?? '';
-  const options = attributes.nested(TCA_OPTIONS);
-  return { kind, tbf: kind === 'tbf' && options ? decodeTbf(options) : undefined };
+  const { kind = '', options } = tcMessage.get(data).attributes;
+  return { kind, tbf: kind === 'tbf' && options ? decodeTbf(Buffer.from(options)) : undefined };
 }

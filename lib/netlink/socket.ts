@@ -5,53 +5,43 @@
  * to wait for: send, then read until each request is answered. Messages are pipelined: many in one datagram, each with its
  * own acknowledgement. Extended acknowledgements are on, so that an error carries the kernel's own words.
  */
-import { closeSync } from 'node:fs';
 import { constants } from 'node:os';
-import { formatMessage, parseMessages } from './structs.ts';
-import { SystemError, isErrno } from '../base/errors.ts';
+import { NetmoorError, SystemError, isErrno } from '../base/errors.ts';
+import { decodeAnswer, decodeDone, decodeMessages, encodeMessage } from './message.ts';
+import type { NetlinkMessage } from './message.ts';
+import { KernelTransport } from './transport.ts';
+import type { NetlinkProtocol, NetlinkTransport } from './transport.ts';
 import {
-  AF_NETLINK,
-  bind,
-  receive,
-  send,
-  setsockopt,
-  socket,
-  SOCK_RAW,
-  waitReadable,
-} from '../system/syscall.ts';
-import { Attributes } from './attributes.ts';
+  NLMSG_DONE,
+  NLMSG_ERROR,
+  NLMSG_NOOP,
+  NLMSG_OVERRUN,
+  NLM_F_ACK,
+  NLM_F_DUMP,
+  NLM_F_DUMP_INTR,
+  NLM_F_REQUEST,
+} from './uapi.ts';
 
-export const NLM_F_REQUEST = 0x1;
-export const NLM_F_ACK = 0x4;
-export const NLM_F_ECHO = 0x8;
-export const NLM_F_DUMP = 0x300;
-export const NLM_F_REPLACE = 0x100;
-export const NLM_F_EXCL = 0x200;
-export const NLM_F_CREATE = 0x400;
-export const NLM_F_APPEND = 0x800;
-const NLM_F_DUMP_INTR = 0x10;
-const NLM_F_CAPPED = 0x100;
-const NLM_F_ACK_TLVS = 0x200;
-const NLMSG_ERROR = 2;
-const NLMSG_DONE = 3;
-const NLMSGERR_ATTR_MSG = 1;
-const SOL_NETLINK = 270;
-const NETLINK_ADD_MEMBERSHIP = 1;
-const NETLINK_CAP_ACK = 10;
-const NETLINK_EXT_ACK = 11;
-const NETLINK_GET_STRICT_CHK = 12;
-const SO_SNDBUFFORCE = 32;
-const SO_RCVBUFFORCE = 33;
-const SOL_SOCKET = 1;
-const PROTOCOLS = { route: 0, netfilter: 12 } as const;
+export { decodeAnswer } from './message.ts';
+export type { NetlinkAnswer, NetlinkMessage } from './message.ts';
+export {
+  NLM_F_ACK,
+  NLM_F_APPEND,
+  NLM_F_CREATE,
+  NLM_F_DUMP,
+  NLM_F_ECHO,
+  NLM_F_EXCL,
+  NLM_F_REPLACE,
+  NLM_F_REQUEST,
+} from './uapi.ts';
 
-/** Room for every answer to one pipelined send, and for notifications between two reads. */
-const RECEIVE_BUFFER = 4 << 20;
 /** The kernel's largest datagram is 32 KiB; a dump of one object with very many attributes may exceed a page. */
 const DATAGRAM = 1 << 16;
 /** The kernel answers before sendmsg returns; this bounds the case that it does not. */
 const ANSWER_DEADLINE_MS = 5000;
-const DUMP_RETRIES = 8;
+/** How long, and how often, what keeps changing is listed again. */
+const DUMP_PATIENCE_MS = 2000;
+const DUMP_TRIES = 256;
 
 export interface NetlinkRequest {
   readonly type: number;
@@ -61,71 +51,40 @@ export interface NetlinkRequest {
   readonly op: string;
 }
 
-/** A received message; `data` is what follows the header. */
-export interface NetlinkMessage {
-  readonly type: number;
-  readonly flags: number;
-  readonly seq: number;
-  readonly data: Buffer;
+export interface RequestFailure {
+  /** Which of the requests. */
+  readonly index: number;
+  readonly error: SystemError;
 }
 
-/** An error or acknowledgement: errno positive, 0 for success. */
-export interface NetlinkAnswer {
-  readonly seq: number;
-  readonly errno: number;
-  readonly extack: string | undefined;
-}
-
-function on(): Buffer {
-  return Buffer.from([1, 0, 0, 0]);
-}
-
-/** struct nlmsgerr, with the extended-ack attributes behind the echoed message (or behind its header, when that was capped). */
-export function decodeAnswer(message: NetlinkMessage): NetlinkAnswer {
-  const errno = -message.data.readInt32LE(0);
-  let extack: string | undefined;
-  if (message.flags & NLM_F_ACK_TLVS) {
-    const echoed = message.flags & NLM_F_CAPPED ? 16 : message.data.readUInt32LE(4);
-    extack = new Attributes(message.data.subarray(4 + ((echoed + 3) & ~3))).string(NLMSGERR_ATTR_MSG);
-  }
-  return { seq: message.seq, errno, extack };
-}
+/** Milliseconds of a clock that never goes back. */
+export type Clock = () => number;
 
 export class NetlinkSocket {
-  readonly #fd: number;
+  readonly #transport: NetlinkTransport;
+  readonly #now: Clock;
   readonly #buffer = Buffer.allocUnsafe(DATAGRAM);
   #seq = 1;
+  /** Notifications came while an answer was being read, or there was no room for them. */
+  #told = false;
 
-  private constructor(fd: number) {
-    this.#fd = fd;
+  private constructor(transport: NetlinkTransport, now: Clock) {
+    this.#transport = transport;
+    this.#now = now;
   }
 
   /** Opens a socket in the network namespace of the calling thread, for good; `groups` are RTNLGRP_* to listen to. */
-  static open(protocol: keyof typeof PROTOCOLS, options: { groups?: readonly number[] } = {}): NetlinkSocket {
-    const op = `open a ${protocol} netlink socket`;
-    const fd = socket(AF_NETLINK, SOCK_RAW, PROTOCOLS[protocol], op);
-    try {
-      setBufferSize(fd, SO_RCVBUFFORCE, RECEIVE_BUFFER);
-      setsockopt(fd, SOL_NETLINK, NETLINK_EXT_ACK, on(), op);
-      setsockopt(fd, SOL_NETLINK, NETLINK_CAP_ACK, on(), op);
-      if (protocol === 'route') setsockopt(fd, SOL_NETLINK, NETLINK_GET_STRICT_CHK, on(), op);
-      const address = Buffer.alloc(12);
-      address.writeUInt16LE(AF_NETLINK, 0);
-      bind(fd, address, op);
-      for (const group of options.groups ?? []) {
-        const value = Buffer.alloc(4);
-        value.writeUInt32LE(group);
-        setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, value, op);
-      }
-      return new NetlinkSocket(fd);
-    } catch (error) {
-      closeSync(fd);
-      throw error;
-    }
+  static open(protocol: NetlinkProtocol, options: { groups?: readonly number[] } = {}): NetlinkSocket {
+    return NetlinkSocket.over(new KernelTransport(protocol, options.groups ?? []), () => performance.now());
+  }
+
+  /** A socket that speaks through `transport`, and closes it in the end. */
+  static over(transport: NetlinkTransport, now: Clock): NetlinkSocket {
+    return new NetlinkSocket(transport, now);
   }
 
   close(): void {
-    closeSync(this.#fd);
+    this.#transport.close();
   }
 
   /** A sequence number not used before on this socket. */
@@ -135,27 +94,37 @@ export class NetlinkSocket {
 
   /** Sends raw bytes: whole netlink messages, whose sequence numbers the caller took from nextSeq(). */
   send(bytes: Uint8Array, op: string): void {
-    try {
-      send(this.#fd, bytes, op);
-    } catch (error) {
-      // A transaction of some megabytes (a published range of ports) exceeds the default send buffer.
-      if (!isErrno(error, 'EMSGSIZE')) throw error;
-      setBufferSize(this.#fd, SO_SNDBUFFORCE, bytes.length);
-      send(this.#fd, bytes, op);
-    }
+    this.#transport.send(bytes, op);
   }
 
   /** The messages of the next datagram, or undefined when none came within `milliseconds`. */
   receive(milliseconds: number, op: string): NetlinkMessage[] | undefined {
-    let length = receive(this.#fd, this.#buffer, op);
-    if (length === undefined) {
-      if (milliseconds <= 0 || !waitReadable(this.#fd, milliseconds, op)) return undefined;
-      length = receive(this.#fd, this.#buffer, op);
-      if (length === undefined) return undefined;
-    }
+    const length = this.#transport.receive(this.#buffer, milliseconds, op);
+    if (length === undefined) return undefined;
     if (length > this.#buffer.length) throw new SystemError(op, constants.errno.EMSGSIZE);
     // The messages outlive this call, the buffer does not.
-    return parseMessages(Buffer.from(this.#buffer.subarray(0, length))) as NetlinkMessage[];
+    return decodeMessages(Buffer.from(this.#buffer.subarray(0, length)));
+  }
+
+  /**
+   * Waits until the kernel has told something, also something that was not kept: while an answer was read, or because it was
+   * more than there was room for (ENOBUFS). What it tells of is to be asked again. False when `milliseconds` passed first.
+   */
+  awaitChange(milliseconds: number, op: string): boolean {
+    const told = this.#told || this.#hear(milliseconds, op);
+    this.#told = false;
+    // What came together is asked for once. Bounded, as more may come all the time.
+    for (let more = told, datagrams = 0; more && datagrams < 1024; datagrams++) more = this.#hear(0, op);
+    return told;
+  }
+
+  #hear(milliseconds: number, op: string): boolean {
+    try {
+      return this.receive(milliseconds, op) !== undefined;
+    } catch (error) {
+      if (isErrno(error, 'ENOBUFS')) return true;
+      throw error;
+    }
   }
 
   /** One request, acknowledged; the messages it was answered with (those of NLM_F_ECHO or a GET). Throws SystemError. */
@@ -173,7 +142,7 @@ export class NetlinkSocket {
   /** Like requestAll, but failures are returned, each with the index of its request. */
   exchange(requests: readonly NetlinkRequest[]): {
     replies: NetlinkMessage[][];
-    failures: { index: number; error: SystemError }[];
+    failures: RequestFailure[];
   } {
     if (requests.length === 0) return { replies: [], failures: [] };
     const first = this.#seq;
@@ -181,81 +150,89 @@ export class NetlinkSocket {
     const op = requests[0]?.op ?? '';
     this.send(Buffer.concat(parts), op);
     const replies: NetlinkMessage[][] = requests.map(() => []);
-    const failures: { index: number; error: SystemError }[] = [];
-    let open = requests.length;
-    while (open > 0) {
-      for (const message of this.#await(op)) {
+    const failures: RequestFailure[] = [];
+    const open = new Set(requests.keys());
+    let lost: unknown;
+    while (open.size > 0) {
+      // Once some were lost, those that were not are queued already.
+      const { messages, overrun } = this.#answers(op, lost);
+      lost ??= overrun;
+      for (const message of messages) {
         const index = message.seq - first;
-        if (index < 0 || index >= requests.length) continue;
-        if (message.type !== NLMSG_ERROR) {
-          replies[index]?.push(message);
-          continue;
-        }
-        open--;
-        const { errno, extack } = decodeAnswer(message);
-        if (errno !== 0)
-          failures.push({ index, error: new SystemError(requests[index]?.op ?? op, errno, { extack }) });
+        const request = requests[index];
+        if (request === undefined) {
+          this.#told = true;
+        } else if (message.type === NLMSG_ERROR) {
+          open.delete(index);
+          const { errno, extack } = decodeAnswer(message);
+          if (errno !== 0) failures.push({ index, error: new SystemError(request.op, errno, { extack }) });
+        } else replies[index]?.push(message);
       }
     }
     return { replies, failures };
   }
 
-  /** Everything a dump request lists; asked again when the kernel says that it changed meanwhile (NLM_F_DUMP_INTR). */
+  /**
+   * Everything a dump request lists, at one moment: asked again when the kernel says that it changed meanwhile
+   * (NLM_F_DUMP_INTR). Throws SystemError, or NetmoorError('try-again') when it does not come to rest.
+   */
   dump(request: NetlinkRequest): NetlinkMessage[] {
-    for (let attempt = 0; ; attempt++) {
+    let deadline: number | undefined;
+    for (let tries = 1; ; tries++) {
       const { messages, interrupted } = this.#dumpOnce(request);
-      if (!interrupted || attempt >= DUMP_RETRIES) return messages;
+      if (!interrupted) return messages;
+      deadline ??= this.#now() + DUMP_PATIENCE_MS;
+      if (tries < DUMP_TRIES && this.#now() < deadline) continue;
+      throw new NetmoorError(
+        'try-again',
+        `${request.op}: the list changed while it was read, ${tries} times in a row`,
+        'try again when less is being created and removed on this host',
+      );
     }
   }
 
   #dumpOnce(request: NetlinkRequest): { messages: NetlinkMessage[]; interrupted: boolean } {
     const seq = this.#seq;
     this.send(Buffer.concat(this.#encode(request, NLM_F_REQUEST | NLM_F_DUMP)), request.op);
-    const messages: NetlinkMessage[] = [];
+    const found: NetlinkMessage[] = [];
     let interrupted = false;
     for (;;) {
-      for (const message of this.#await(request.op)) {
-        if (message.seq !== seq) continue;
-        if (message.flags & NLM_F_DUMP_INTR) interrupted = true;
-        if (message.type === NLMSG_ERROR || message.type === NLMSG_DONE) {
-          const errno = message.data.length >= 4 ? -message.data.readInt32LE(0) : 0;
-          if (errno !== 0) {
-            const extack = message.type === NLMSG_ERROR ? decodeAnswer(message).extack : undefined;
-            throw new SystemError(request.op, errno, { extack });
-          }
-          return { messages, interrupted };
+      const { messages, overrun } = this.#answers(request.op, undefined);
+      // A dump is read to its end in any case: the kernel begins no other before (EBUSY).
+      if (overrun !== undefined) interrupted = true;
+      for (const message of messages) {
+        if (message.seq !== seq) {
+          this.#told = true;
+          continue;
         }
-        messages.push(message);
+        if (message.flags & NLM_F_DUMP_INTR || message.type === NLMSG_OVERRUN) interrupted = true;
+        if (message.type === NLMSG_ERROR || message.type === NLMSG_DONE) {
+          const { errno, extack } = (message.type === NLMSG_DONE ? decodeDone : decodeAnswer)(message);
+          if (errno !== 0) throw new SystemError(request.op, errno, { extack });
+          return { messages: found, interrupted };
+        }
+        if (message.type !== NLMSG_NOOP && message.type !== NLMSG_OVERRUN) found.push(message);
       }
     }
   }
 
-  #encode(request: NetlinkRequest, flags: number): Uint8Array[] {
-    const message = formatMessage({
-      type: request.type,
-      flags: flags | (request.flags ?? 0),
-      seq: this.nextSeq(),
-      port: 0,
-      data: request.data,
-    });
-    const length = message.reduce((sum, part) => sum + part.length, 0);
-    return length % 4 === 0 ? message : [...message, Buffer.alloc(4 - (length % 4))];
+  #encode({ type, flags = 0, data }: NetlinkRequest, basic: number): Uint8Array[] {
+    return encodeMessage({ type, flags: basic | flags, seq: this.nextSeq(), data });
   }
 
-  #await(op: string): NetlinkMessage[] {
-    const messages = this.receive(ANSWER_DEADLINE_MS, op);
-    if (messages === undefined) throw new SystemError(op, constants.errno.ETIMEDOUT);
-    return messages;
-  }
-}
-
-/** Beyond rmem_max only with CAP_NET_ADMIN in the first user namespace; rootless the default size has to do. */
-function setBufferSize(fd: number, option: number, bytes: number): void {
-  const size = Buffer.alloc(4);
-  size.writeUInt32LE(bytes);
-  try {
-    setsockopt(fd, SOL_SOCKET, option, size, 'enlarge a socket buffer');
-  } catch (error) {
-    if (!(error instanceof SystemError)) throw error;
+  /**
+   * The next datagram of answers; none, and the error, when the kernel had no room for some (ENOBUFS). With `lost`, such an
+   * error of before, it throws that when nothing is left.
+   */
+  #answers(op: string, lost: unknown): { messages: NetlinkMessage[]; overrun?: unknown } {
+    try {
+      const messages = this.receive(lost === undefined ? ANSWER_DEADLINE_MS : 0, op);
+      if (messages !== undefined) return { messages };
+    } catch (error) {
+      if (!isErrno(error, 'ENOBUFS')) throw error;
+      this.#told = true;
+      return { messages: [], overrun: error };
+    }
+    throw lost ?? new SystemError(op, constants.errno.ETIMEDOUT);
   }
 }

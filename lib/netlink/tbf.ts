@@ -2,15 +2,10 @@
  * The token bucket filter (tc-tbf(8), linux/pkt_sched.h TCA_TBF_*, net/sched/sch_tbf.c): what is put into the bucket, and what
  * the kernel tells of it afterwards.
  */
-import { putU32, putU64 } from './structs.ts';
-import type { AttrStream } from './structs.ts';
 import { DecodeError } from './attributes.ts';
-import type { Attributes } from './attributes.ts';
+import { bytes, encode, struct, u32, u64 } from './codec.ts';
+import { TCA_TBF_BURST, TCA_TBF_PARMS, TCA_TBF_RATE64, TC_LINKLAYER_ETHERNET } from './uapi.ts';
 
-const TCA_TBF_PARMS = 1;
-const TCA_TBF_RATE64 = 4;
-const TCA_TBF_BURST = 6;
-const TC_LINKLAYER_ETHERNET = 1;
 /** struct tc_tbf_qopt: two struct tc_ratespec of 12 bytes (the rate and the unused peak rate), limit, buffer, mtu. */
 const QOPT = 36;
 const LINKLAYER = 1;
@@ -21,6 +16,12 @@ const U32_MAX = 0xffffffff;
 /** The kernel's unit of scheduling time: a tick is 2^PSCHED_SHIFT ns (include/net/pkt_sched.h; /proc/net/psched tells it). */
 export const NS_PER_TICK = 64n;
 const NS_PER_S = 1_000_000_000n;
+
+const tbfOptions = struct({
+  parameters: bytes(TCA_TBF_PARMS),
+  burst: u32(TCA_TBF_BURST),
+  rate64: u64(TCA_TBF_RATE64),
+});
 
 export interface Tbf {
   /** Bytes per second, at least 1. */
@@ -48,27 +49,25 @@ function ticksOf({ rate, burst }: Tbf): bigint {
   return (BigInt(burst) * NS_PER_S) / (BigInt(rate) * NS_PER_TICK);
 }
 
-/** Fills the options of a discipline "tbf". Kernels since 3.14 take the bucket's size in bytes and need no rate table. */
-export function encodeTbf(tbf: Tbf, options: AttrStream): void {
+/** The options of a discipline "tbf". Kernels since 3.14 take the bucket's size in bytes and need no rate table. */
+export function encodeTbf(tbf: Tbf): Buffer {
   const ticks = ticksOf(tbf);
   const qopt = Buffer.alloc(QOPT);
   qopt.writeUInt8(TC_LINKLAYER_ETHERNET, LINKLAYER);
   qopt.writeUInt32LE(Math.min(tbf.rate, U32_MAX), RATE);
   qopt.writeUInt32LE(tbf.limit, LIMIT);
   qopt.writeUInt32LE(ticks > U32_MAX ? U32_MAX : Number(ticks), BUFFER);
-  options.push(TCA_TBF_PARMS, qopt);
-  options.push(TCA_TBF_BURST, putU32(tbf.burst));
-  if (tbf.rate > U32_MAX) options.push(TCA_TBF_RATE64, putU64(BigInt(tbf.rate)));
+  const rate64 = tbf.rate > U32_MAX && { rate64: BigInt(tbf.rate) };
+  return encode(tbfOptions, { parameters: qopt, burst: tbf.burst, ...rate64 });
 }
 
-export function decodeTbf(options: Attributes): TbfState {
-  const qopt = options.bytes(TCA_TBF_PARMS);
-  if (qopt === undefined || qopt.length < QOPT)
-    throw new DecodeError('a token bucket without its parameters');
-  const rate64 = options.bytes(TCA_TBF_RATE64);
-  if (rate64 !== undefined && rate64.length < 8) throw new DecodeError(`a rate of ${rate64.length} bytes`);
+/** Throws DecodeError. */
+export function decodeTbf(options: Buffer): TbfState {
+  const { parameters = '', rate64 } = tbfOptions.get(options);
+  const qopt = Buffer.from(parameters);
+  if (qopt.length < QOPT) throw new DecodeError('a token bucket without its parameters');
   return {
-    rate: Number(rate64?.readBigUInt64LE(0) ?? qopt.readUInt32LE(RATE)),
+    rate: Number(rate64 ?? qopt.readUInt32LE(RATE)),
     ticks: qopt.readUInt32LE(BUFFER),
     limit: qopt.readUInt32LE(LIMIT),
   };

@@ -1,12 +1,14 @@
 /** Waiting for what the kernel does in its own time, by its notifications (rtnetlink multicast groups) and never by sleeping. */
-import { IFA_F_DADFAILED, IFA_F_TENTATIVE, listAddresses } from './address.ts';
+import { listAddresses } from './address.ts';
 import type { InterfaceAddress } from './address.ts';
 import { findLink } from './link.ts';
-import { IF_OPER_UP } from './link-message.ts';
 import { NetlinkSocket } from './socket.ts';
+import { IFA_F_DADFAILED, IFA_F_TENTATIVE, IF_OPER_UP, RTNLGRP_IPV6_IFADDR, RTNLGRP_LINK } from './uapi.ts';
 
-const RTNLGRP_LINK = 1;
-const RTNLGRP_IPV6_IFADDR = 9;
+/** In the calling thread's namespace. */
+function openLinkWatch(): NetlinkSocket {
+  return NetlinkSocket.open('route', { groups: [RTNLGRP_LINK] });
+}
 
 /**
  * Waits until a link of the calling thread's namespace is operationally up; false when `milliseconds` passed first. A bridge port
@@ -17,19 +19,20 @@ export function untilLinkUp(
   index: number,
   milliseconds: number,
   now: () => number,
+  listen: () => NetlinkSocket = openLinkWatch,
 ): boolean {
   const isUp = (): boolean => findLink(socket, index)?.operstate === IF_OPER_UP;
   // Mostly it is up at once, and nothing need be subscribed to.
   if (isUp()) return true;
   const deadline = now() + milliseconds;
-  const notifications = NetlinkSocket.open('route', { groups: [RTNLGRP_LINK] });
+  const notifications = listen();
   try {
     for (;;) {
       // Asked again first: the socket is told nothing of what happened before it listened.
       if (isUp()) return true;
       const left = deadline - now();
       if (left <= 0) return false;
-      notifications.receive(left, 'wait for a link to come up');
+      notifications.awaitChange(left, 'wait for a link to come up');
     }
   } finally {
     notifications.close();
@@ -56,7 +59,7 @@ export function untilDetected(
     );
     const left = deadline - now();
     if (undecided.length === 0 || left <= 0) return { duplicate, undecided };
-    notifications.receive(left, 'wait for duplicate address detection');
+    notifications.awaitChange(left, 'wait for duplicate address detection');
   }
 }
 

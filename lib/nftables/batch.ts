@@ -6,7 +6,7 @@ import { constants } from 'node:os';
 import { SystemError } from '../base/errors.ts';
 import { NLM_F_ACK, NLM_F_REQUEST, decodeAnswer } from '../netlink/socket.ts';
 import type { NetlinkMessage, NetlinkSocket } from '../netlink/socket.ts';
-import { Writer } from './writer.ts';
+import { Writer } from '../netlink/writer.ts';
 import { NFNL_SUBSYS_NFTABLES, NFPROTO_UNSPEC, messageType, putMessage } from './message.ts';
 import type { BatchMessage, NftMessage } from './message.ts';
 

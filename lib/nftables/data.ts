@@ -1,6 +1,6 @@
 /** Values and verdicts (linux/netfilter/nf_tables.h, nft_data_attributes and nft_verdict_attributes). */
-import { bytes, nest, s32be, struct, text, u32be } from './codec.ts';
-import type { Decoded } from './codec.ts';
+import { bytes, nest, s32be, struct, text, u32be } from '../netlink/codec.ts';
+import type { Decoded } from '../netlink/codec.ts';
 
 export const NF_DROP = 0;
 export const NF_ACCEPT = 1;

@@ -13,8 +13,9 @@ import { nat } from './expressions/nat.ts';
 import { payload } from './expressions/payload.ts';
 import { range } from './expressions/range.ts';
 import { reject } from './expressions/reject.ts';
-import { NLA_F_NESTED, bytes, struct, text } from './codec.ts';
-import type { Codec, Decoded } from './codec.ts';
+import { bytes, struct, text } from '../netlink/codec.ts';
+import type { Codec, Decoded } from '../netlink/codec.ts';
+import { NLA_F_NESTED } from '../netlink/uapi.ts';
 
 const KNOWN = {
   bitwise,

@@ -3,8 +3,8 @@
  * says what is done to which kind of object, the header in which family of tables, the attributes which object.
  */
 import { DecodeError } from '../netlink/attributes.ts';
-import { Writer } from './writer.ts';
-import type { Codec, Decoded } from './codec.ts';
+import { Writer } from '../netlink/writer.ts';
+import type { Codec, Decoded } from '../netlink/codec.ts';
 import { chain } from './messages/chain.ts';
 import { elements } from './messages/elements.ts';
 import { generation } from './messages/generation.ts';

@@ -3,7 +3,7 @@
  * length and value, one byte each for the first two. `nft list` shows the comment entry, so netmoor's comments are there for
  * everyone to read.
  */
-import type { Codec, Field } from './codec.ts';
+import type { Codec, Field } from '../netlink/codec.ts';
 import { DecodeError } from '../netlink/attributes.ts';
 
 export interface UserdataEntry {

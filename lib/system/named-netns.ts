@@ -4,7 +4,7 @@
  */
 import { closeSync, openSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { isErrno } from '../base/errors.ts';
-import { ensureDirectory } from './directories.ts';
+import { makeDirectory } from './directory.ts';
 import { inNewNetns, ownNetnsId } from './netns.ts';
 import { MNT_DETACH, MS_BIND, MS_REC, MS_SHARED, mount, umount } from './syscall.ts';
 
@@ -19,7 +19,7 @@ export function namedNetnsPath(name: string): string {
  * A directory that is no mount yet is made one.
  */
 function shareDirectory(): void {
-  ensureDirectory(NETNS_DIRECTORY, 0o755);
+  makeDirectory(NETNS_DIRECTORY);
   const op = `share mounts in ${NETNS_DIRECTORY}`;
   const share = (): void => mount('', NETNS_DIRECTORY, MS_SHARED | MS_REC, op);
   try {

@@ -13,6 +13,8 @@ const KEYS = ['ingressRate', 'ingressBurst', 'egressRate', 'egressBurst'] as con
 const BITS_PER_BYTE = 8;
 /** The kernel counts the bytes of a burst in 32 bits. */
 const BURST_END = 0xffffffff * BITS_PER_BYTE;
+/** The reference reads rates as 64 bits; the largest of them, as a number of JavaScript. */
+const RATE_MAX = 2 ** 64;
 
 function refuse(message: string, advice: string): never {
   throw new NetmoorError('bad-config', message, advice);
@@ -26,6 +28,7 @@ function readLimit(direction: 'ingress' | 'egress', rate = 0, burst = 0): Limit 
   if (rate === 0)
     refuse(`${burstKey} is given without ${rateKey}`, `add ${rateKey}, in bits per second, or remove both`);
   if (rate < BITS_PER_BYTE) refuse(`${rateKey}: ${rate} bit/s is less than a byte per second`, 'raise it');
+  if (rate > RATE_MAX) refuse(`${rateKey}: ${rate} bit/s do not fit in 64 bits`, 'lower it, or remove both');
   if (burst >= BURST_END) refuse(`${burstKey}: ${burst} bits are 4 GB or more`, 'lower it');
   return { rate, burst };
 }

@@ -11,13 +11,8 @@ import { removeLinks } from '../../lib/netlink/link-removal.ts';
 import type { Link } from '../../lib/netlink/link-message.ts';
 import type { NetlinkSocket } from '../../lib/netlink/socket.ts';
 import { ensureSysctl, ensureSysctlIfPresent } from '../../lib/system/sysctl.ts';
+import { ALIAS, IFAPROT_NETMOOR } from '../../lib/mooring/marks.ts';
 import { bridgeMacFor } from './names.ts';
-
-/** Marks the bridges that are ours to remove; one that a person made has another alias, or none. */
-export const ALIAS = 'netmoor';
-
-/** Marks the addresses that are ours to remove (IFA_PROTO, kernel 5.18; "proto 0x6d" in `ip address`). */
-export const IFAPROT_NETMOOR = 0x6d;
 
 export interface BridgeWanted {
   readonly name: string;

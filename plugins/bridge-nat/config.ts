@@ -4,21 +4,19 @@
  */
 import { NetmoorError, errorText } from '../../lib/base/errors.ts';
 import { parseAddress } from '../../lib/base/ip.ts';
-import type { Address } from '../../lib/base/ip.ts';
 import type { CniConfig } from '../../lib/cni/config.ts';
 import type { CniRequest } from '../../lib/cni/environment.ts';
-import { readIpamConfig } from '../../lib/cni/ipam-config.ts';
 import type { JsonObject } from '../../lib/cni/json.ts';
-import { interfaceNameProblem, pluginTypeProblem } from '../../lib/cni/names.ts';
+import { interfaceNameProblem } from '../../lib/cni/names.ts';
 import { readPortMappings } from '../../lib/cni/port-mappings.ts';
 import type { PortMapping } from '../../lib/cni/port-mappings.ts';
 import { quote } from '../../lib/cni/quote.ts';
 import { containerName, requestedAddresses, requestedMac } from '../../lib/cni/requested.ts';
-import type { IpRanges } from '../../lib/cni/runtime-config.ts';
 import { schemaProblem } from '../../lib/cni/schema-errors.ts';
 import { isAtLeast } from '../../lib/cni/versions.ts';
-import { isAutomatic } from '../../ipam/lease.ts';
-import type { PoolConfig } from '../../ipam/pool.ts';
+import { readIpamChoice } from '../../lib/mooring/ipam.ts';
+import type { IpamChoice } from '../../lib/mooring/ipam.ts';
+import type { MooringConfig } from '../../lib/mooring/kind.ts';
 import { validate as validateBridge } from '../../schemas/compiled/bridge-nat.js';
 import type { BridgeNatInput } from '../../schemas/compiled/bridge-nat.js';
 import bridgeSchema from '../../schemas/bridge-nat.schema.json' with { type: 'json' };
@@ -27,21 +25,7 @@ import type { BandwidthLimits } from './bandwidth.ts';
 
 export type IngressPolicy = 'open' | 'same-bridge' | 'isolated';
 
-/** Who gives the addresses. */
-export type IpamChoice =
-  /** Nobody: a layer 2 network. */
-  | { readonly kind: 'none' }
-  /** Our own store. `automatic`: neither the configuration nor the runtime names a range, netmoor picks the subnets. */
-  | {
-      readonly kind: 'netmoor';
-      readonly automatic: boolean;
-      readonly pool: PoolConfig;
-      readonly extraRanges: IpRanges;
-    }
-  /** Another plugin, which reads its keys itself. */
-  | { readonly kind: 'delegated'; readonly type: string };
-
-export interface BridgeNatConfig {
+export interface BridgeNatConfig extends MooringConfig {
   /** Undefined: derived from the network's name. */
   readonly bridge: string | undefined;
   readonly isGateway: boolean;
@@ -58,42 +42,25 @@ export interface BridgeNatConfig {
   readonly portIsolation: boolean;
   readonly keepBridge: boolean;
   readonly ingressPolicy: IngressPolicy;
-  readonly ipam: IpamChoice;
-  /** What the runtime asks for this attachment. */
-  readonly mac: string | undefined;
-  readonly requestedAddresses: readonly Address[];
-  readonly containerName: string | undefined;
-  readonly portMappings: readonly PortMapping[];
   /** Undefined: no limits. */
   readonly bandwidth: BandwidthLimits | undefined;
 }
 
-const OWN_IPAM = 'netmoor';
 const LOWEST_MTU = 68; // ETH_MIN_MTU (linux/if_ether.h)
 
 function refuse(message: string, advice: string): never {
   throw new NetmoorError('bad-config', message, advice);
 }
 
-/** `{}` means no addresses, as the reference documents it; without the key, netmoor chooses. */
-function readIpam({ ipam, runtimeConfig }: CniConfig, disabled: boolean): IpamChoice {
-  const type = ipam?.['type'] ?? '';
-  const none = ipam !== undefined && type === '' && Object.keys(ipam).every((key) => key === 'type');
-  if (none || (disabled && ipam === undefined)) return { kind: 'none' };
-  if (disabled)
+/** A disabled interface has no addresses, so that it needs no `ipam`. */
+function readIpam(config: CniConfig, disabled: boolean): IpamChoice {
+  if (!disabled) return readIpamChoice(config);
+  if (config.ipam !== undefined && readIpamChoice(config).kind !== 'none')
     refuse(
       'disableContainerInterface excludes ipam: a disabled interface has no addresses',
       'remove one of the two',
     );
-  if (typeof type === 'string' && type !== '' && type !== OWN_IPAM) {
-    const problem = pluginTypeProblem(type);
-    return problem === undefined
-      ? { kind: 'delegated', type }
-      : refuse(`ipam.type: ${problem}`, 'name an IPAM plugin in CNI_PATH');
-  }
-  const pool = readIpamConfig(ipam ?? {});
-  const extraRanges = runtimeConfig.ipRanges;
-  return { kind: 'netmoor', automatic: isAutomatic(pool, extraRanges), pool, extraRanges };
+  return { kind: 'none' };
 }
 
 /**

@@ -3,59 +3,57 @@ import { NetmoorError } from '../../lib/base/errors.ts';
 import { parsePrefix } from '../../lib/base/ip.ts';
 import type { Family } from '../../lib/base/ip.ts';
 import type { UndoStack } from '../../lib/base/undo.ts';
+import type { CniInterface } from '../../lib/cni/result.ts';
+import type { Host } from '../../lib/mooring/host.ts';
+import type { Connection, Request } from '../../lib/mooring/kind.ts';
+import { lastOf } from '../../lib/mooring/records.ts';
+import { kernelRoute } from '../../lib/mooring/routes.ts';
+import { announce, awaitDetection, configureInterface, raiseInterface } from '../../lib/mooring/sandbox.ts';
+import type { Sandbox } from '../../lib/mooring/sandbox.ts';
+import { prefixesOf } from '../../lib/mooring/verify.ts';
 import { findLink } from '../../lib/netlink/link.ts';
 import { linkChange, portChange } from '../../lib/netlink/link-change.ts';
 import { createVeth } from '../../lib/netlink/link-creation.ts';
-import { removeLink } from '../../lib/netlink/link-removal.ts';
 import type { Link } from '../../lib/netlink/link-message.ts';
+import { removeLink } from '../../lib/netlink/link-removal.ts';
 import { untilLinkUp } from '../../lib/netlink/watch.ts';
 import { acceptForwarding } from '../../lib/nftables/forward.ts';
 import { addAttachment, removeAttachment } from '../../lib/nftables/table.ts';
 import { ensureSysctlIfPresent } from '../../lib/system/sysctl.ts';
-import type { AttachmentRecord } from '../../ipam/record.ts';
-import type { AttachRequest } from './attach.ts';
 import { ensureBridge } from './bridge.ts';
-import { flushFlows, leaveBridge, soleAttachment } from './detach.ts';
-import type { Host } from './detach.ts';
-import { detailOf, prefixesOf, rulesOf } from './detail.ts';
+import type { BridgeNatConfig } from './config.ts';
+import { KIND, rulesOf } from './detail.ts';
+import type { BridgeNatDetail, BridgeNatRecord } from './detail.ts';
+import { flushFlows, leaveBridge } from './disconnect.ts';
 import { enableForwarding } from './forwarding.ts';
-import { containerMacFor, hostIfnameFor, hostMacFor } from './names.ts';
-import { kernelRoute } from './plan.ts';
-import { announce, awaitDetection, configureInterface } from './sandbox.ts';
-import type { Sandbox } from './sandbox.ts';
+import { bridgeMacFor, containerMacFor, hostIfnameFor, hostMacFor } from './names.ts';
 import { rulesOfOthers } from './standby.ts';
 
 /** A port that is not up by then never will be: something else holds it down. */
 const LINK_UP_DEADLINE_MS = 5000;
 
-function prepareBridge(host: Host, request: AttachRequest, record: AttachmentRecord, undo: UndoStack): Link {
-  const { config, bridge: name } = request;
-  const detail = detailOf(record);
-  const addresses = prefixesOf(record);
-  undo.push(`leave bridge ${name}`, () => {
-    host.store.write((tx) => {
-      if (soleAttachment(tx, record).onBridge) leaveBridge(host, record);
-    });
-  });
-  const bridge = ensureBridge(host.route, {
-    name,
-    mtu: record.mtu,
-    gateways: detail.gateways.map(parsePrefix),
-    forceAddress: config.forceAddress,
-    promiscuous: config.promiscMode,
-    routeLocalnet: config.portMappings.length > 0 && addresses.some((prefix) => prefix.address.family === 4),
-  });
-  if (config.isGateway) enableForwarding(new Set<Family>(addresses.map((prefix) => prefix.address.family)));
-  return bridge;
+/** What all steps of one attachment work with. */
+interface Work {
+  readonly host: Host;
+  readonly request: Request<BridgeNatConfig>;
+  readonly sandbox: Sandbox;
 }
 
-function plugIn(
-  host: Host,
-  request: AttachRequest,
-  record: AttachmentRecord,
-  bridge: Link,
-  undo: UndoStack,
-): Link {
+/** Makes the bridge, or completes it as far as the record knows it. */
+function readyBridge({ host, request }: Work, record: BridgeNatRecord): Link {
+  const { config, segment: name } = request;
+  const routed = prefixesOf(record).some((prefix) => prefix.address.family === 4);
+  return ensureBridge(host.route, {
+    name,
+    mtu: record.mtu,
+    gateways: record.detail.gateways.map(parsePrefix),
+    forceAddress: config.forceAddress,
+    promiscuous: config.promiscMode,
+    routeLocalnet: config.portMappings.length > 0 && routed,
+  });
+}
+
+function plugIn({ host, request }: Work, record: BridgeNatRecord, bridge: Link, undo: UndoStack): Link {
   const { key, netns } = request;
   const name = hostIfnameFor(key);
   const stale = findLink(host.route, name);
@@ -70,7 +68,7 @@ function plugIn(
   undo.push(`delete interface ${name}`, () => void removeLink(host.route, link.index));
   // A port of a bridge needs no address of its own, and shall not believe router advertisements either.
   ensureSysctlIfPresent('1', 'net', 'ipv6', 'conf', name, 'disable_ipv6');
-  const { hairpin, isolated } = detailOf(record);
+  const { hairpin, isolated } = record.detail;
   if (hairpin || isolated) {
     const change = { hairpin, isolated };
     host.route.request(portChange(link.index, change, `set the port flags of ${name}`));
@@ -79,64 +77,105 @@ function plugIn(
 }
 
 /** Rules for this container; those of all others too, should the table have been deleted behind our back. */
-function writeRules(host: Host, record: AttachmentRecord, undo: UndoStack): void {
+function writeRules({ host }: Work, record: BridgeNatRecord, undo: UndoStack): void {
   const rules = rulesOf(record);
-  const everyOther = () => host.store.read((tx) => rulesOfOthers(tx, record));
+  const everyOther = () => host.store.read((tx) => rulesOfOthers(tx, host, record));
   undo.push('remove its rules', () => {
-    host.store.write((tx) => removeAttachment(host.netfilter, rules, soleAttachment(tx, record)));
+    host.store.write((tx) => {
+      const { ofNetwork, onSegment, ofAll } = lastOf(tx, host.askOthers, { name: KIND }, record);
+      removeAttachment(host.netfilter, rules, { ofNetwork, onBridge: onSegment, ofAll });
+    });
   });
   addAttachment(host.netfilter, rules, everyOther);
   acceptForwarding(host.netfilter, rules.rules.bridge);
   flushFlows(host, record);
 }
 
-/** What most attachments do not ask for is not even loaded for them. */
-async function limitBandwidth(
-  host: Host,
-  record: AttachmentRecord,
-  link: Link,
-  undo: UndoStack,
-): Promise<void> {
-  const { shape } = await import('./shaping.ts');
-  shape(host.route, record, link, undo);
-  host.step('attach: bandwidth limited');
+function awaitPort({ host, request }: Work, link: Link): void {
+  if (untilLinkUp(host.route, link.index, LINK_UP_DEADLINE_MS, host.world.monotonic)) return;
+  throw new NetmoorError(
+    'kernel',
+    `port ${link.name} of bridge ${request.segment} did not come up`,
+    'is the interface in the container, or the bridge, being held down?',
+  );
 }
 
-/** Plugs the container in and configures it. */
-export async function connect(
-  host: Host,
-  request: AttachRequest,
-  sandbox: Sandbox,
-  record: AttachmentRecord,
-  undo: UndoStack,
-): Promise<{ bridge: Link; link: Link }> {
-  const { config, key, context } = request;
-  const detail = detailOf(record);
-  const bridge = prepareBridge(host, request, record, undo);
-  host.step('attach: bridge ready');
-  const link = plugIn(host, request, record, bridge, undo);
-  host.step('attach: veth created');
-  if (detail.bandwidth) await limitBandwidth(host, record, link, undo);
-  writeRules(host, record, undo);
-  host.step('attach: rules written');
+function raisePort({ host }: Work, link: Link): void {
   host.route.request(linkChange(link.index, { up: true }, `raise ${link.name}`));
-  if (config.disableContainerInterface) return { bridge, link };
+}
+
+/** Addresses, routes and rules; the container is reachable when it returns. */
+function configure(work: Work, record: BridgeNatRecord, link: Link, undo: UndoStack): void {
+  const { host, request, sandbox } = work;
+  const { config, key } = request;
+  const addresses = prefixesOf(record);
+  if (config.isGateway) enableForwarding(new Set<Family>(addresses.map((prefix) => prefix.address.family)));
+  writeRules(work, record, undo);
+  host.step('attach: rules written');
+  raisePort(work, link);
+  if (config.disableContainerInterface) return;
   const wanted = {
     ifname: key.ifname,
-    addresses: prefixesOf(record),
-    routes: detail.routes.map(kernelRoute),
+    addresses,
+    routes: record.detail.routes.map(kernelRoute),
     dad: config.enabledad,
   };
   const inside = configureInterface(sandbox, wanted, undo);
   host.step('attach: container configured');
-  if (!untilLinkUp(host.route, link.index, LINK_UP_DEADLINE_MS, context.world.monotonic)) {
-    throw new NetmoorError(
-      'kernel',
-      `port ${link.name} of bridge ${bridge.name} did not come up`,
-      'is the interface in the container, or the bridge, being held down?',
-    );
-  }
-  if (config.enabledad) awaitDetection(sandbox, inside, context.world.monotonic);
+  awaitPort(work, link);
+  if (config.enabledad) awaitDetection(sandbox, inside, host.world.monotonic);
   announce(sandbox, inside, record.mac ?? '');
-  return { bridge, link };
+}
+
+function interfacesOf(
+  { ifname, mac = '', netns }: BridgeNatRecord,
+  bridge: Link,
+  link: Link,
+): CniInterface[] {
+  const { mtu } = link;
+  return [
+    { name: bridge.name, mac: bridge.mac ?? bridgeMacFor(bridge.name), mtu },
+    { name: link.name, mac: link.mac ?? '', mtu },
+    { name: ifname, mac, mtu, sandbox: netns?.path ?? '' },
+  ];
+}
+
+/** Plugs the container in; what follows is for whoever knows the addresses. */
+export async function connect(
+  host: Host,
+  request: Request<BridgeNatConfig>,
+  sandbox: Sandbox,
+  record: BridgeNatRecord,
+  undo: UndoStack,
+): Promise<Connection<BridgeNatDetail>> {
+  const work: Work = { host, request, sandbox };
+  undo.push(`leave bridge ${request.segment}`, () => {
+    host.store.write((tx) => {
+      if (lastOf(tx, host.askOthers, { name: KIND }, record).onSegment) leaveBridge(host, record);
+    });
+  });
+  const bridge = readyBridge(work, record);
+  host.step('attach: bridge ready');
+  const link = plugIn(work, record, bridge, undo);
+  host.step('attach: veth created');
+  if (record.detail.bandwidth) {
+    // What most attachments do not ask for is not even loaded for them.
+    const { shape } = await import('./shaping.ts');
+    shape(host.route, record, link, undo);
+    host.step('attach: bandwidth limited');
+  }
+  return {
+    hostIfindex: link.index,
+    raise() {
+      raisePort(work, link);
+      raiseInterface(sandbox, request.key.ifname);
+      awaitPort(work, link);
+    },
+    configure(leased, more) {
+      // The gateways are known by now.
+      if (leased.detail.gateways.length > record.detail.gateways.length) readyBridge(work, leased);
+      configure(work, leased, link, more);
+    },
+    interfaces: (attached) => interfacesOf(attached, bridge, link),
+  };
 }

@@ -3,24 +3,36 @@
  * came from. Its schema is schemas/bridge-nat-detail.schema.json.
  */
 import { NetmoorError } from '../../lib/base/errors.ts';
+import { prefixesOf } from '../../lib/mooring/verify.ts';
 import { parseAddress, parsePrefix } from '../../lib/base/ip.ts';
 import type { Address, Family, Prefix } from '../../lib/base/ip.ts';
 import type { AttachmentRules, PortForward } from '../../lib/nftables/table.ts';
-import { formatKey } from '../../ipam/record.ts';
-import type { AttachmentRecord, PortRecord } from '../../ipam/record.ts';
+import type { AttachmentRecord, Detail, PortRecord } from '../../ipam/record.ts';
 import { validate } from '../../schemas/compiled/bridge-nat-detail.js';
 import type { BridgeNatDetail } from '../../schemas/compiled/bridge-nat-detail.js';
 
 export type { BridgeNatDetail };
 
-/** The detail of a record that bridge-nat wrote; throws NetmoorError('store') for anything else. */
-export function detailOf(record: AttachmentRecord): BridgeNatDetail {
-  const detail: unknown = record.detail;
-  if (record.plugin === 'bridge-nat' && validate(detail)) return detail as BridgeNatDetail;
+/** The plugin's name, which its records bear. */
+export const KIND = 'bridge-nat';
+
+export type BridgeNatRecord = AttachmentRecord<BridgeNatDetail>;
+
+/** The version that is written. 1 had no `version`. */
+export const DETAIL_VERSION = 2;
+
+/** Reads what this version or an earlier one kept; unknown members stay. Throws NetmoorError('store') for anything else. */
+export function readDetail(stored: Detail): BridgeNatDetail {
+  const detail: unknown = { version: 1, ...stored };
+  if (validate(detail) && detail.version <= DETAIL_VERSION) return { ...detail, version: DETAIL_VERSION };
+  const [problem] = validate.errors ?? [];
+  const why = problem
+    ? `${problem.instancePath} ${problem.message ?? ''}`.trim()
+    : 'it is of a newer version';
   throw new NetmoorError(
     'store',
-    `the record of ${formatKey(record)} is not one that this version of bridge-nat wrote`,
-    'run "netmoor gc" with the version that wrote it, or move the store aside',
+    `what bridge-nat keeps of it cannot be read: ${why}`,
+    'use the version of netmoor that wrote it, or detach it',
   );
 }
 
@@ -42,21 +54,16 @@ function forwardsOf(port: PortRecord, addresses: readonly Prefix[]): PortForward
   return forwards;
 }
 
-/** The address part of "address/length" strings of a record. */
-export function prefixesOf(record: AttachmentRecord): Prefix[] {
-  return record.addresses.map(({ address }) => parsePrefix(address));
-}
-
 /** The nftables elements that stand for this attachment. */
-export function rulesOf(record: AttachmentRecord): AttachmentRules {
-  const detail = detailOf(record);
+export function rulesOf(record: BridgeNatRecord): AttachmentRules {
+  const { detail } = record;
   const addresses = prefixesOf(record);
   const { network, containerId, ifname, hostIfname = '', mac = '' } = record;
   return {
     owner: { network, containerId, ifname },
     rules: {
       network,
-      bridge: record.bridge ?? '',
+      bridge: record.segment ?? '',
       subnets: detail.subnets.map(parsePrefix),
       ingressPolicy: detail.ingressPolicy,
     },

@@ -1,4 +1,4 @@
-/** What an attachment will look like, computed before the kernel is touched: gateways, routes, record, result. Pure. */
+/** What an attachment will look like, computed before the kernel is touched: gateways, routes, record. Pure. */
 import {
   formatAddress,
   formatPrefix,
@@ -7,21 +7,14 @@ import {
   parseAddress,
   parsePrefix,
 } from '../../lib/base/ip.ts';
-import type { Address, Family, Prefix } from '../../lib/base/ip.ts';
-import type { CniResult, CniRoute, Dns } from '../../lib/cni/result.ts';
+import type { Family, Prefix } from '../../lib/base/ip.ts';
+import type { CniRoute } from '../../lib/cni/result.ts';
 import { RT_SCOPE_LINK } from '../../lib/netlink/route.ts';
-import type { Route } from '../../lib/netlink/route.ts';
-import type { AddressRecord, AttachmentRecord } from '../../ipam/record.ts';
+import type { Leased, Plan } from '../../lib/mooring/kind.ts';
+import type { AddressRecord } from '../../ipam/record.ts';
 import type { BridgeNatConfig } from './config.ts';
+import { DETAIL_VERSION } from './detail.ts';
 import type { BridgeNatDetail } from './detail.ts';
-
-/** What an IPAM answered, ours or a delegate. */
-export interface Leased {
-  readonly addresses: readonly AddressRecord[];
-  /** undefined: none configured, so that default routes are ours to add. */
-  readonly routes: readonly CniRoute[] | undefined;
-  readonly dns: Dns;
-}
 
 const DEFAULT_ROUTE: Readonly<Record<Family, string>> = { 4: '0.0.0.0/0', 6: '::/0' };
 
@@ -71,24 +64,14 @@ function routesOf(config: BridgeNatConfig, leased: Leased, addresses: readonly A
   return routes;
 }
 
-/** A route of a CNI result as the kernel is asked for it. */
-export function kernelRoute(route: CniRoute): Route {
-  const { dst, gw, mtu, advmss, priority, table, scope } = route;
-  const gateway: Address | undefined = gw === undefined ? undefined : parseAddress(gw);
-  return { destination: networkOf(parsePrefix(dst)), gateway, mtu, advmss, priority, table, scope };
-}
-
 /** The addresses of the record, and what bridge-nat keeps beside them. */
-export function planAttachment(
-  config: BridgeNatConfig,
-  leased: Leased,
-  delegate: BridgeNatDetail['delegate'],
-): { addresses: AddressRecord[]; detail: BridgeNatDetail } {
+export function planAttachment(config: BridgeNatConfig, leased: Leased): Plan<BridgeNatDetail> {
   const addresses = leased.addresses.map((record) => withGateway(record, config.isGateway));
   const subnets = new Set(addresses.map(({ address }) => formatPrefix(networkOf(parsePrefix(address)))));
   return {
     addresses,
     detail: {
+      version: DETAIL_VERSION,
       subnets: [...subnets],
       gateways: config.isGateway ? gatewaysOf(addresses).map(formatPrefix) : [],
       routes: routesOf(config, leased, addresses),
@@ -101,31 +84,6 @@ export function planAttachment(
       hairpin: config.hairpinMode || (config.portMappings.length > 0 && !config.promiscMode),
       isolated: config.portIsolation,
       ...(config.bandwidth ? { bandwidth: config.bandwidth } : {}),
-      ...(delegate ? { delegate } : {}),
     },
-  };
-}
-
-/** The CNI result of a finished attachment, in the shape of 1.1.0. */
-export function resultOf(
-  record: AttachmentRecord,
-  detail: BridgeNatDetail,
-  links: { bridgeMac: string; hostMac: string; mtu: number },
-  dns: Dns,
-): CniResult {
-  const { bridge = '', hostIfname = '', ifname, mac = '', netns } = record;
-  return {
-    interfaces: [
-      { name: bridge, mac: links.bridgeMac, mtu: links.mtu },
-      { name: hostIfname, mac: links.hostMac, mtu: links.mtu },
-      { name: ifname, mac, mtu: links.mtu, sandbox: netns?.path ?? '' },
-    ],
-    ips: record.addresses.map(({ address, gateway }) => ({
-      interface: 2,
-      address,
-      ...(gateway === undefined ? {} : { gateway }),
-    })),
-    routes: detail.routes.map((route) => ({ ...route })),
-    dns,
   };
 }

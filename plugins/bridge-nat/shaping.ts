@@ -17,9 +17,8 @@ import { listRedirects, redirectAddition } from '../../lib/netlink/redirect.ts';
 import type { NetlinkSocket } from '../../lib/netlink/socket.ts';
 import { isSameBurst, tbfOf } from '../../lib/netlink/tbf.ts';
 import type { Tbf } from '../../lib/netlink/tbf.ts';
-import type { AttachmentRecord } from '../../ipam/record.ts';
 import type { Limit } from './bandwidth.ts';
-import { detailOf } from './detail.ts';
+import type { BridgeNatRecord } from './detail.ts';
 import { ifbNameFor } from './names.ts';
 
 /** Beyond a burst, no packet waits longer than this. */
@@ -48,8 +47,8 @@ function limitEgress(route: NetlinkSocket, name: string, link: Link, limit: Limi
 }
 
 /** Puts the limits of the record on its veth, which must be new; the veth takes along what is on it, the IFB has its own undo. */
-export function shape(route: NetlinkSocket, record: AttachmentRecord, link: Link, undo: UndoStack): void {
-  const { ingress, egress } = detailOf(record).bandwidth ?? {};
+export function shape(route: NetlinkSocket, record: BridgeNatRecord, link: Link, undo: UndoStack): void {
+  const { ingress, egress } = record.detail.bandwidth ?? {};
   try {
     if (ingress) {
       const bucket = bucketOf(ingress, link.mtu);
@@ -88,8 +87,8 @@ function verifyEgress(route: NetlinkSocket, name: string, link: Link, limit: Lim
 }
 
 /** How the limits in force on the veth differ from those of the record, in words. */
-export function verifyShaping(route: NetlinkSocket, record: AttachmentRecord, link: Link): string[] {
-  const { ingress, egress } = detailOf(record).bandwidth ?? {};
+export function verifyShaping(route: NetlinkSocket, record: BridgeNatRecord, link: Link): string[] {
+  const { ingress, egress } = record.detail.bandwidth ?? {};
   return [
     ...(ingress ? verifyBucket(route, link, ingress, link.mtu, 'traffic to the container') : []),
     ...(egress ? verifyEgress(route, ifbNameFor(record), link, egress) : []),

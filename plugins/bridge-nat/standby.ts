@@ -2,30 +2,30 @@
  * Ports that one container publishes through several networks: podman hands all of them to each. The first attachment holds
  * a port; at the others it stands by, and is taken over when the holder is detached.
  */
-import type { NetlinkSocket } from '../../lib/netlink/socket.ts';
+import type { Host } from '../../lib/mooring/host.ts';
+import { knownRecords } from '../../lib/mooring/records.ts';
 import { addAttachment } from '../../lib/nftables/table.ts';
 import type { AttachmentRules } from '../../lib/nftables/table.ts';
-import { formatKey } from '../../ipam/record.ts';
+import { sameKey } from '../../ipam/record.ts';
 import type { AttachmentKey, AttachmentRecord, PortRecord } from '../../ipam/record.ts';
 import type { StoreReader, StoreTransaction } from '../../ipam/store/store.ts';
-import { detailOf, rulesOf } from './detail.ts';
+import { KIND, readDetail, rulesOf } from './detail.ts';
+import type { BridgeNatRecord } from './detail.ts';
 
 /** Who holds any of the mapping's ports, other than this attachment. */
-function holdersOf(tx: StoreReader, record: AttachmentRecord, port: PortRecord): AttachmentKey[] {
+function holdersOf(tx: StoreReader, record: AttachmentKey, port: PortRecord): AttachmentKey[] {
   const holders = Array.from({ length: port.count }, (_, index) =>
     tx.portOwner({ ...port, hostPort: port.hostPort + index }),
   );
-  return holders.filter(
-    (holder) => holder !== undefined && formatKey(holder) !== formatKey(record),
-  ) as AttachmentKey[];
+  return holders.filter((holder) => holder !== undefined && !sameKey(holder, record)) as AttachmentKey[];
 }
 
 /**
  * The record with each of its ports, those standing by included, either claimed or standing by. `patient`: a port of another
  * container is waited for as well, instead of being claimed, which the store refuses.
  */
-export function withStandby(tx: StoreReader, record: AttachmentRecord, patient = false): AttachmentRecord {
-  const { standby: waiting = [], ...detail } = detailOf(record);
+export function withStandby(tx: StoreReader, record: BridgeNatRecord, patient = false): BridgeNatRecord {
+  const { standby: waiting = [], ...detail } = record.detail;
   const waits = (port: PortRecord): boolean =>
     holdersOf(tx, record, port).some((holder) => patient || holder.containerId === record.containerId);
   const all = [...record.ports, ...waiting];
@@ -34,21 +34,30 @@ export function withStandby(tx: StoreReader, record: AttachmentRecord, patient =
   return { ...record, ports, detail: { ...detail, ...(standby.length > 0 ? { standby } : {}) } };
 }
 
-/** The rules of everything attached but this, for when the tables have to be made anew. */
-export function rulesOfOthers(tx: StoreReader, record: AttachmentKey): AttachmentRules[] {
-  return tx
-    .attachments({ plugin: 'bridge-nat' })
-    .filter((other) => other.state === 'attached' && formatKey(other) !== formatKey(record))
-    .map(rulesOf);
+function ownRecords(records: readonly AttachmentRecord[]): BridgeNatRecord[] {
+  return knownRecords({ name: KIND, readDetail }, records);
+}
+
+/** The rules of everything attached but this, in all stores of the host, for when the tables have to be made anew. */
+export function rulesOfOthers(tx: StoreReader, host: Host, record: AttachmentKey): AttachmentRules[] {
+  const attached = (reader: StoreReader): BridgeNatRecord[] =>
+    ownRecords(reader.attachments({ plugin: KIND })).filter(({ state }) => state === 'attached');
+  const own = attached(tx).filter((other) => !sameKey(other, record));
+  return [own, ...host.askOthers(attached, [])].flat().map(rulesOf);
+}
+
+/** Writes the rules of a record that has got ports to what is there of it. */
+export function extendRules(host: Host, tx: StoreReader, record: BridgeNatRecord): void {
+  addAttachment(host.netfilter, rulesOf(record), () => rulesOfOthers(tx, host, record));
 }
 
 /** Inside the transaction that has forgotten an attachment: the container's others take its ports over. */
-export function takeOver(tx: StoreTransaction, netfilter: NetlinkSocket, gone: AttachmentKey): void {
-  for (const sibling of tx.attachments({ containerId: gone.containerId, plugin: 'bridge-nat' })) {
-    if (sibling.state !== 'attached' || detailOf(sibling).standby === undefined) continue;
+export function takeOver(tx: StoreTransaction, host: Host, gone: AttachmentKey): void {
+  for (const sibling of ownRecords(tx.attachments({ containerId: gone.containerId, plugin: KIND }))) {
+    if (sibling.state !== 'attached' || sibling.detail.standby === undefined) continue;
     const next = withStandby(tx, sibling, true);
     if (next.ports.length === sibling.ports.length) continue;
     tx.putAttachment(next);
-    addAttachment(netfilter, rulesOf(next), () => rulesOfOthers(tx, next));
+    extendRules(host, tx, next);
   }
 }

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { formatPrefix } from '../../lib/base/ip.ts';
 import { allocate } from '../../ipam/allocate.ts';
 import { parsePool } from '../../ipam/pool.ts';
+import { RECORD_VERSION } from '../../ipam/record.ts';
 import type { AttachmentRecord } from '../../ipam/record.ts';
 import { openStore } from '../../ipam/store/open.ts';
 import type { LeaseStore, StoreTransaction } from '../../ipam/store/store.ts';
@@ -35,9 +36,11 @@ function attach(tx: StoreTransaction, number: number): AttachmentRecord {
     ifname: 'eth0',
     plugin: 'bridge-nat',
     state: 'attaching',
+    version: RECORD_VERSION,
+    incarnation: 'bench',
     bootId: BOOT,
     createdAt: 0,
-    bridge: 'bench0',
+    segment: 'bench0',
     addresses: [{ address: formatPrefix(allocated.address), scope: 'bench' }],
     ports: [
       {
@@ -78,7 +81,7 @@ function round(store: LeaseStore, number: number, choose: number[]): number {
 }
 
 function measure(dir: string, taken: number, rounds: number): AllocationTime {
-  const open = (): LeaseStore => openStore({ dir, bootId: BOOT, now: () => performance.now() });
+  const open = (): LeaseStore => openStore({ dir, bootId: BOOT, hostId: '', now: () => performance.now() });
   const store = open();
   const write: number[] = [];
   const choose: number[] = [];
@@ -100,7 +103,7 @@ function measure(dir: string, taken: number, rounds: number): AllocationTime {
 export function measureAllocation(rounds = 51): AllocationTime[] {
   const dir = mkdtempSync(join(tmpdir(), 'netmoor-bench-'));
   try {
-    const store = openStore({ dir, bootId: BOOT, now: () => performance.now() });
+    const store = openStore({ dir, bootId: BOOT, hostId: '', now: () => performance.now() });
     let number = 0;
     const times: AllocationTime[] = [];
     for (const taken of [0, 1_000, 60_000, CAPACITY - 3]) {

@@ -7,11 +7,13 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { evaluate } from '../../cli/build/evaluate.ts';
 import { NODE_FLAGS } from '../../cli/build/flags.ts';
-import { KOFFI, NODE, PLUGIN } from '../../cli/build/paths.ts';
+import { KOFFI, NODE, PLUGINS } from '../../cli/build/paths.ts';
 
 export type Parts = Readonly<Record<string, number>>;
 
 function measureParts(): Parts {
+  const [plugin] = PLUGINS;
+  if (plugin === undefined) throw new Error('there is no main plugin');
   const parts: Record<string, number> = {};
   const measure = <T>(what: string, work: () => T): T => {
     const start = performance.now();
@@ -20,8 +22,8 @@ function measureParts(): Parts {
     return result;
   };
   const [bundle, cache] = measure('read bundle and code cache', () => [
-    readFileSync(PLUGIN.source, 'latin1'),
-    readFileSync(PLUGIN.cache),
+    readFileSync(plugin.source, 'latin1'),
+    readFileSync(plugin.cache),
   ]);
   const stage = measure('compile with code cache', () => evaluate(bundle, cache));
   if (stage.rejected) throw new Error('V8 refused the code cache');

@@ -5,7 +5,7 @@
 import { readStdin } from '../../lib/cni/entry.ts';
 import { dispatch } from '../../lib/cni/dispatch.ts';
 import { realWorld } from '../../lib/cni/real-world.ts';
-import { bridgeNat } from '../../plugins/bridge-nat/main.ts';
+import { plugin } from '../../plugins/bridge-nat/main.ts';
 
 const fatal = process.argv[2];
 
@@ -15,7 +15,7 @@ function step(name: string): void {
   if (name === fatal) process.kill(process.pid, 'SIGKILL');
 }
 
-const answer = await dispatch(bridgeNat, { environment: process.env, readStdin }, { ...realWorld(), step });
+const answer = await dispatch(plugin, { environment: process.env, readStdin }, { ...realWorld(), step });
 process.stdout.write(answer.stdout);
 process.stderr.write(answer.stderr);
 process.exitCode = answer.exitCode;

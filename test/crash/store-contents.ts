@@ -2,7 +2,7 @@
 import { checkStore } from '../../ipam/store/check.ts';
 import { openStore } from '../../ipam/store/open.ts';
 
-const store = openStore({ dir: process.argv[2] ?? '', bootId: 'reader', now: Date.now });
+const store = openStore({ dir: process.argv[2] ?? '', bootId: 'reader', hostId: '', now: Date.now });
 const contents = store.read((reader) => ({
   attachments: reader.attachments(),
   networks: reader.networks(),

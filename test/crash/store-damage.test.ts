@@ -6,14 +6,14 @@ import type { Test } from 'tap';
 import t from 'tap';
 import { NetmoorError } from '../../lib/base/errors.ts';
 import { checkStore } from '../../ipam/store/check.ts';
-import { guard } from '../../ipam/store/failure.ts';
+import { guard } from '../../ipam/store/sqlite/failure.ts';
 import { openStore } from '../../ipam/store/open.ts';
 import type { LeaseStore } from '../../ipam/store/store.ts';
 import { attachment } from '../unit/ipam-record.ts';
 import { bundled } from './bundled.ts';
 
 function open(dir: string): LeaseStore {
-  return openStore({ dir, bootId: 'boot', now: Date.now });
+  return openStore({ dir, bootId: 'boot', hostId: '', now: Date.now });
 }
 
 function failure(fn: () => unknown): NetmoorError | undefined {

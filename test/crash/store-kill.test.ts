@@ -52,7 +52,7 @@ async function killRound(
     [],
     'none of them failed by itself',
   );
-  const store = openStore({ dir, bootId: 'boot', now: Date.now });
+  const store = openStore({ dir, bootId: 'boot', hostId: '', now: Date.now });
   store.read((reader) => {
     t.same(checkStore(reader), [], 'nothing half-done');
     t.same(workers.map((worker) => broken(reader, worker.lines)).filter(Boolean), [], 'nothing lost');

@@ -24,7 +24,7 @@ t.test('100 processes that begin at once on an empty directory never get the sam
     const addresses = answers.map((line) => line.split(' ')[family]);
     t.equal(new Set(addresses).size, PROCESSES, 'as many addresses as processes');
   }
-  const store = openStore({ dir, bootId: 'boot', now: Date.now });
+  const store = openStore({ dir, bootId: 'boot', hostId: '', now: Date.now });
   store.read((reader) => {
     const records = reader.attachments();
     t.equal(records.length, PROCESSES);

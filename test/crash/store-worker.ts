@@ -10,6 +10,7 @@ import { NetmoorError } from '../../lib/base/errors.ts';
 import { formatPrefix } from '../../lib/base/ip.ts';
 import { allocate } from '../../ipam/allocate.ts';
 import { parsePool } from '../../ipam/pool.ts';
+import { RECORD_VERSION } from '../../ipam/record.ts';
 import type { AttachmentRecord } from '../../ipam/record.ts';
 import { openStore } from '../../ipam/store/open.ts';
 import type { LeaseStore, StoreTransaction } from '../../ipam/store/store.ts';
@@ -29,6 +30,8 @@ function attach(tx: StoreTransaction, containerId: string): AttachmentRecord {
     ifname: 'eth0',
     plugin: 'bridge-nat',
     state: 'attaching',
+    version: RECORD_VERSION,
+    incarnation: containerId,
     bootId: 'boot',
     createdAt: 0,
     addresses: allocated.map(({ address, scope }) => ({ address: formatPrefix(address), scope })),
@@ -73,7 +76,7 @@ const VERBS = new Map(Object.entries({ once, loop, fill }));
 
 const [, , verb = '', dir = ''] = process.argv;
 try {
-  VERBS.get(verb)?.(openStore({ dir, bootId: 'boot', now: Date.now }));
+  VERBS.get(verb)?.(openStore({ dir, bootId: 'boot', hostId: '', now: Date.now }));
 } catch (error) {
   if (!(error instanceof NetmoorError)) throw error;
   say(`error ${error.kind} ${error.message}`);

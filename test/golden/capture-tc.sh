@@ -8,25 +8,18 @@ if [ "${1:-}" != inside ]; then exec unshare --net "$PWD/capture-tc.sh" inside; 
 trace=$(mktemp)
 trap 'rm -f "$trace"' EXIT
 
-# Prints the command line, then the message it sends (RTM_NEWQDISC or RTM_NEWTFILTER), in hexadecimal digits. What it asks
-# beforehand is left out.
-record() {
-  echo "$ $*"
-  local descriptor
-  descriptor=$(seq -s, 3 9)
-  strace -f -e trace=sendmsg,sendto -e write="$descriptor" -e signal=none -o "$trace" "$@" >/dev/null
-  awk '/ bytes in buffer / { if (line != "") print line; line = "" }
-       match($0, /^([0-9]+ +)? \| [0-9a-f]+  /) {
-         text = substr($0, RLENGTH + 1, 49); gsub(/[^0-9a-f]/, "", text); line = line text }
-       END { if (line != "") print line }' "$trace" | grep -E '^........2[4c]00'
-}
+source ./record.sh
 
 ip link add quay index 10 type veth peer name boat index 11
 ip link add queue index 12 type ifb
+
+# RTM_NEWQDISC or RTM_NEWTFILTER; what tc asks beforehand is left out.
+changes() { record '2[4c]' "$@"; }
+
 {
-  record tc qdisc replace dev quay root handle 1: tbf rate 8mbit burst 100000 latency 25ms
-  record tc qdisc replace dev quay root handle 1: tbf rate 123456kbit burst 54321 latency 25ms
-  record tc qdisc replace dev queue root handle 1: tbf rate 40gbit burst 500000000 latency 25ms
-  record tc qdisc add dev quay handle ffff: ingress
-  record tc filter add dev quay parent ffff: protocol all prio 1 u32 match u32 0 0 action mirred egress redirect dev queue
+  changes tc qdisc replace dev quay root handle 1: tbf rate 8mbit burst 100000 latency 25ms
+  changes tc qdisc replace dev quay root handle 1: tbf rate 123456kbit burst 54321 latency 25ms
+  changes tc qdisc replace dev queue root handle 1: tbf rate 40gbit burst 500000000 latency 25ms
+  changes tc qdisc add dev quay handle ffff: ingress
+  changes tc filter add dev quay parent ffff: protocol all prio 1 u32 match u32 0 0 action mirred egress redirect dev queue
 } >tc.hex

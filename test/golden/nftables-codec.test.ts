@@ -1,11 +1,10 @@
 /** The nf_tables codec against the bytes nft and iptables-nft send (test/golden/nft.hex and layout.hex), and against nonsense. */
 import t from 'tap';
-import { DecodeError } from '../../lib/netlink/attributes.ts';
-import { eachAttribute } from '../../lib/nftables/codec.ts';
+import { DecodeError, eachAttribute } from '../../lib/netlink/attributes.ts';
 import { decodeMessage, encodeMessage, messageName } from '../../lib/nftables/message.ts';
 import type { NftMessage } from '../../lib/nftables/message.ts';
 import { commentIn, commented } from '../../lib/nftables/userdata.ts';
-import { Writer } from '../../lib/nftables/writer.ts';
+import { Writer } from '../../lib/netlink/writer.ts';
 import { readGoldens } from './golden.ts';
 
 const NFNL_MSG_BATCH_END = 0x11;

@@ -1,7 +1,7 @@
 /** Token buckets and redirection against the bytes tc sends (test/golden/tc.hex). */
 import t from 'tap';
-import { Attributes, DecodeError } from '../../lib/netlink/attributes.ts';
-import { decodeQdisc, ingressAddition, tbfReplacement } from '../../lib/netlink/qdisc.ts';
+import { DecodeError, eachAttribute } from '../../lib/netlink/attributes.ts';
+import { decodeQdisc, ingressAddition, tbfReplacement, tcMessage } from '../../lib/netlink/qdisc.ts';
 import { redirectAddition } from '../../lib/netlink/redirect.ts';
 import type { NetlinkRequest } from '../../lib/netlink/socket.ts';
 import { tbfOf } from '../../lib/netlink/tbf.ts';
@@ -36,20 +36,21 @@ function sent({ type, flags = 0, data }: NetlinkRequest): GoldenMessage {
  * the bytes (TCA_TBF_BURST) anyway.
  */
 function essence({ type, flags, data }: GoldenMessage): object {
-  const attributes = new Attributes(data.subarray(TCMSG));
-  const options = attributes.nested(2);
-  const parameters = Buffer.from(options?.bytes(1) ?? '');
+  const { kind, options } = tcMessage.get(data).attributes;
+  const found = new Map<number, Buffer>();
+  eachAttribute(Buffer.from(options ?? []), (number, payload) => found.set(number, payload));
+  const parameters = Buffer.from(found.get(1) ?? '');
   parameters.fill(0, 0, 1).fill(0, 4, 6);
-  if (options?.bytes(4)) parameters.fill(0, 28, 32);
+  if (found.has(4)) parameters.fill(0, 28, 32);
   const hex = (bytes: Buffer | undefined): string | undefined => bytes?.toString('hex');
   return {
     type,
     flags,
     header: hex(data.subarray(0, TCMSG)),
-    kind: attributes.string(1),
+    kind,
     parameters: hex(parameters),
-    burst: hex(options?.bytes(6)),
-    rate64: hex(options?.bytes(4)),
+    burst: hex(found.get(6)),
+    rate64: hex(found.get(4)),
   };
 }
 

@@ -99,6 +99,7 @@ t.test(
   async (t) => {
     await withHost(t, async (host) => {
       const network = new Network(host, DUAL_STACK);
+      await network.container('c0');
       const first = await network.container('c1');
       await host.removeContainer('c1');
       const again = await network.container('c1');

@@ -236,7 +236,7 @@ const REBOOT = `
 const { DatabaseSync } = require('node:sqlite');
 const database = new DatabaseSync('${STORE}');
 database.exec("UPDATE attachment SET boot = 'before', record = json_set(record, '$.bootId', 'before')");
-database.exec("UPDATE meta SET value = 'before' WHERE key = 'boot'");
+database.exec("UPDATE meta SET value = 'before' WHERE key LIKE 'boot%'");
 `;
 
 t.test('after a reboot', { skip }, async (t) => {

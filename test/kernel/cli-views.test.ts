@@ -15,7 +15,7 @@ t.test('on a host that netmoor was never used on', { skip }, async (t) => {
     t.same(await asked(host, 'leases'), { yes: true, view: { leases: [], usage: [] } });
     t.match(await asked(host, 'networks'), { yes: true, view: [{ name: 'netmoor', source: 'built in' }] });
     t.match(await asked(host, 'show'), {
-      view: { host: { uplink: { name: 'uplink' } }, bridges: [], unbridged: [] },
+      view: { host: { uplink: { name: 'uplink' } }, segments: [], unplugged: [] },
     });
     t.same(await asked(host, 'check'), { yes: true, view: { ok: true, attachments: [], store: [] } });
     t.same(await asked(host, 'gc'), { yes: true, view: { dryRun: false, garbage: [], failures: [] } });
@@ -61,14 +61,14 @@ t.test('the views say what the kernel says', { skip }, async (t) => {
         containerId: 'c1',
         name: 'web',
         netns: '/run/netns/c1',
-        bridge: 'nm-harbour',
+        segment: 'nm-harbour',
         state: 'attached',
       },
       { network: 'harbour', containerId: 'c2', ifname: 'eth0', ports: [] },
-      { network: 'quay', containerId: 'c2', ifname: 'eth1', bridge: 'pier' },
+      { network: 'quay', containerId: 'c2', ifname: 'eth1', segment: 'pier' },
     ]);
     const hostLinks = await host.ip('-d', 'link', 'show');
-    for (const { containerId, ifname, hostIfname, bridge, mac, mtu, addresses } of attachments) {
+    for (const { containerId, ifname, hostIfname, segment, mac, mtu, addresses } of attachments) {
       const place = containerId === 'c1' ? c1.place : c2.place;
       const [inside] = await place.ip('address', 'show', 'dev', ifname);
       t.match(inside, { address: mac, mtu }, `${containerId} ${ifname}`);
@@ -79,7 +79,7 @@ t.test('the views say what the kernel says', { skip }, async (t) => {
       );
       t.match(
         hostLinks.find((link) => link.ifname === hostIfname),
-        { master: bridge, mtu },
+        { master: segment, mtu },
       );
     }
     const published = attachments.flatMap(({ ports: each }) => each);
@@ -98,13 +98,13 @@ t.test('the views say what the kernel says', { skip }, async (t) => {
     t.match(networks, [
       {
         name: 'harbour',
-        bridge: 'nm-harbour',
+        segment: 'nm-harbour',
         automatic: false,
         attachments: 2,
         subnets: ['10.77.0.0/24', 'fd00:77::/64'],
       },
       { name: 'netmoor', attachments: 0 },
-      { name: 'quay', bridge: 'pier', automatic: true, attachments: 1 },
+      { name: 'quay', segment: 'pier', automatic: true, attachments: 1 },
     ]);
     const { view: leases } = await asked(host, 'leases');
     t.equal(leases.leases.length, 6);
@@ -114,7 +114,7 @@ t.test('the views say what the kernel says', { skip }, async (t) => {
     );
 
     const { view: topology } = await asked(host, 'show');
-    for (const { name, interface: bridge } of topology.bridges) {
+    for (const { name, interface: bridge } of topology.segments) {
       const [link] = await host.ip('address', 'show', 'dev', name);
       const real = (link?.addr_info ?? []).filter(({ scope }) => scope === 'global');
       t.same(
@@ -134,7 +134,7 @@ t.test('the views say what the kernel says', { skip }, async (t) => {
     });
     const one = await asked(host, 'show', 'quay');
     t.same(
-      one.view.bridges.map(({ name }) => name),
+      one.view.segments.map(({ name }) => name),
       ['pier'],
     );
 

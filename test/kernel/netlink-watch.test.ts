@@ -1,8 +1,11 @@
-/** lib/netlink/watch.ts: a link that is up, one that comes up while it is waited for, and one that does not. */
+/**
+ * lib/netlink/watch.ts: a link that is up, one that comes up while it is waited for, and one that does not; and more notifications
+ * than there is room for.
+ */
 import { test } from 'tap';
 import { findLink } from '../../lib/netlink/link.ts';
 import { NetlinkSocket } from '../../lib/netlink/socket.ts';
-import { untilLinkUp } from '../../lib/netlink/watch.ts';
+import { openAddressWatch, untilDetected, untilLinkUp } from '../../lib/netlink/watch.ts';
 import { inside } from './nftables-bed.ts';
 import { lacking, withHost } from './harness.ts';
 import type { Host } from './harness.ts';
@@ -24,6 +27,12 @@ function wait(host: Host, name: string, milliseconds: number): boolean {
   });
 }
 
+/** How many notifications were lost by listeners to RTNLGRP_IPV6_IFADDR (/proc/net/netlink). */
+async function dropped(host: Host): Promise<number> {
+  const lost = await host.shell('awk \'$2 == 0 && $4 == "00000100" { print $9 }\' /proc/net/netlink');
+  return Number(lost);
+}
+
 test('waiting for a link', { skip }, async (t) => {
   await withHost(t, async (host) => {
     await host.shell('ip link add near type veth peer name far; ip link set near up');
@@ -41,5 +50,27 @@ test('waiting for a link', { skip }, async (t) => {
       '0\n',
       'nobody listens any more',
     );
+  });
+});
+
+test('a watch that overflowed', { skip }, async (t) => {
+  await withHost(t, async (host) => {
+    await host.shell(
+      'ip link add near type bridge; ip link set near up; ip address add fd00::1/64 dev near nodad',
+    );
+    const notifications = inside(host, openAddressWatch);
+    t.teardown(() => notifications.close());
+    const index = inside(host, () => findLink(notifications, 'near'))?.index ?? 0;
+    // A socket has room for 8 MiB of notifications (SO_RCVBUFFORCE doubles), with all that the kernel needs to keep them.
+    await host.shell(`for number in $(seq 9999); do
+        echo "address add fd00:1::$number/128 dev near nodad"
+        echo "address delete fd00:1::$number/128 dev near"
+      done | ip -batch -`);
+    const drops = await dropped(host);
+    t.ok(drops > 0, `notifications were lost (${drops})`);
+    const result = untilDetected(notifications, index, 5000, () => performance.now());
+    t.strictSame(result, { duplicate: [], undecided: [] });
+    t.equal(notifications.awaitChange(0, 'wait'), true, 'what came meanwhile is told');
+    t.equal(notifications.awaitChange(0, 'wait'), false, 'once');
   });
 });

@@ -1,7 +1,7 @@
 /** The `netmoor` command in a private host, its JSON held against its schema. */
 import type { AttachmentView } from '../../cli/attachment-view.ts';
-import type { Collection } from '../../cli/garbage.ts';
-import type { Topology } from '../../cli/topology.ts';
+import type { Collection } from '../../cli/gc/garbage.ts';
+import type { Topology } from '../../cli/drawing/topology.ts';
 import type { LeaseView } from '../../cli/verbs/leases.ts';
 import type { NetworkView } from '../../cli/network-views.ts';
 import type { CheckView } from '../../cli/verbs/check.ts';

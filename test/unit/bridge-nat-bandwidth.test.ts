@@ -41,6 +41,8 @@ t.test('what is refused', async (t) => {
     [{ ingressRate: 1000, ingressBurst: 0 }, /without ingressBurst/],
     [{ ingressRate: 7, ingressBurst: 1000 }, /ingressRate: 7 bit\/s/],
     [{ egressRate: 1000, egressBurst: MAX_UINT32 * 8 }, /egressBurst: .* 4 GB/],
+    [{ egressRate: 2 ** 65, egressBurst: 1000 }, /egressRate: .* 64 bits/],
+    [{ ingressRate: 1e300, ingressBurst: 1000 }, /ingressRate: .* 64 bits/],
   ] as const;
   for (const [bandwidth, complaint] of cases) {
     t.throws(() => readBandwidth(bandwidth), { kind: 'bad-config', message: complaint });

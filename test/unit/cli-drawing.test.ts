@@ -2,17 +2,18 @@
 import t from 'tap';
 import { containerLabel, formatAge, formatPorts } from '../../cli/attachment-view.ts';
 import type { AttachmentView } from '../../cli/attachment-view.ts';
-import { nodesOf } from '../../cli/drawing-topology.ts';
-import { draw } from '../../cli/drawing.ts';
-import type { Node } from '../../cli/drawing.ts';
+import { nodesOf } from '../../cli/drawing/nodes.ts';
+import { draw } from '../../cli/drawing/tree.ts';
+import type { Node } from '../../cli/drawing/tree.ts';
 import { formatTable } from '../../cli/table.ts';
 import { printable, widthOf } from '../../cli/text-width.ts';
-import { buildTopology, narrow } from '../../cli/topology.ts';
-import type { HostFacts } from '../../cli/topology.ts';
+import { buildTopology, narrow } from '../../cli/drawing/topology.ts';
+import type { HostFacts } from '../../cli/drawing/topology.ts';
 import { capacity, formatTotal, usageOf } from '../../cli/usage.ts';
 import { parsePrefix } from '../../lib/base/ip.ts';
 import type { InterfaceAddress } from '../../lib/netlink/address.ts';
 import type { Link } from '../../lib/netlink/link-message.ts';
+import { RECORD_VERSION } from '../../ipam/record.ts';
 import type { NetworkRecord } from '../../ipam/record.ts';
 import { recordOf } from './cli-fakes.ts';
 
@@ -154,15 +155,16 @@ const facts: HostFacts = {
   addresses: [address(2, '203.0.113.2/24'), address(2, 'fe80::1/64', 253), address(3, '10.1.0.1/24')],
 };
 
-function network(name: string, bridge?: string): NetworkRecord {
+function network(name: string, segment?: string): NetworkRecord {
   const subnets = ['10.1.0.0/24'];
   return {
+    version: RECORD_VERSION,
     name,
     plugin: 'bridge-nat',
     subnets,
     automatic: name === 'web',
     createdAt: 0,
-    ...(bridge ? { bridge } : {}),
+    ...(segment ? { segment } : {}),
   };
 }
 

@@ -26,5 +26,5 @@ export function storeWorld(): { world: World; store: LeaseStore; dir: string; pa
   const parent = mkdtempSync(join(tmpdir(), 'netmoor-cli-'));
   const dir = join(parent, 'store');
   const world = { ...fakeWorld(), storeDirectory: dir };
-  return { world, dir, parent, store: openStore({ dir, bootId: world.bootId, now: world.now }) };
+  return { world, dir, parent, store: openStore({ dir, bootId: world.bootId, hostId: '', now: world.now }) };
 }

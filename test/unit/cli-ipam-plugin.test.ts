@@ -2,7 +2,7 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import t from 'tap';
 import type { Test } from 'tap';
-import { netmoorIpam } from '../../cli/ipam-plugin.ts';
+import { netmoorIpam } from '../../plugins/netmoor-ipam/main.ts';
 import { checkStore } from '../../ipam/store/check.ts';
 import { openStore } from '../../ipam/store/open.ts';
 import type { LeaseStore } from '../../ipam/store/store.ts';
@@ -82,6 +82,7 @@ t.test('ADD gives addresses, and gives them again', async (t) => {
     store.read((tx) => tx.networks()),
     [
       {
+        version: 2,
         name: 'lan',
         plugin: 'netmoor',
         subnets: ['10.1.0.0/29', 'fd00:1::/64'],
@@ -254,7 +255,7 @@ t.test('addresses of another boot are free again', async (t) => {
     world: rebooted,
   });
   t.equal(answer.exitCode, 0, answer.stdout);
-  const store = openStore({ dir: world.storeDirectory, bootId: 'boot-2', now: world.now });
+  const store = openStore({ dir: world.storeDirectory, bootId: 'boot-2', hostId: '', now: world.now });
   t.same(
     store.read((tx) => tx.attachments()).map(({ containerId }) => containerId),
     ['f'],

@@ -1,6 +1,7 @@
 /** The command line: verbs, options, mistakes in them, and what each verb prints of a store without a kernel behind it. */
 import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import t from 'tap';
+import { RECORD_VERSION } from '../../ipam/record.ts';
 import { answer } from '../../cli/netmoor.ts';
 import { validate as validError } from '../../schemas/compiled/cli-error.js';
 import { validate as validCheck } from '../../schemas/compiled/cli-check.js';
@@ -149,6 +150,7 @@ t.test('a store with attachments', async (t) => {
     tx.putAttachment(recordOf());
     tx.putAttachment(other);
     tx.putNetwork({
+      version: RECORD_VERSION,
       name: 'web',
       plugin: 'netmoor',
       subnets: ['10.1.0.0/24'],
@@ -195,9 +197,9 @@ web      10.1.0.0/24  2      253
   t.equal(
     (await run('networks', '--data-dir', dir)).out,
     `
-NETWORK  PLUGIN      BRIDGE  SUBNETS      CHOSEN BY  ATTACHMENTS  DEFINED IN
-netmoor  bridge-nat  -       -            -          0            built in
-web      netmoor     -       10.1.0.0/24  config     2            -
+NETWORK  PLUGIN      SEGMENT  SUBNETS      CHOSEN BY  ATTACHMENTS  DEFINED IN
+netmoor  bridge-nat  -        -            -          0            built in
+web      netmoor     -        10.1.0.0/24  config     2            -
 `.slice(1),
   );
 
@@ -232,6 +234,7 @@ web      netmoor     -       10.1.0.0/24  config     2            -
   await t.test('a network is forgotten when nothing is attached to it', async (t) => {
     store.write((tx) => {
       tx.putNetwork({
+        version: RECORD_VERSION,
         name: 'old',
         plugin: 'bridge-nat',
         subnets: ['10.9.0.0/24'],

@@ -138,7 +138,7 @@ t.test('what is no result is a failed ADD too, and a failing DEL does not hide i
   }
 });
 
-t.test('without error JSON, its exit code or signal and its stderr', async (t) => {
+t.test('without error JSON or with a code of its own: 107, and what it said', async (t) => {
   const cases: [Partial<Outcome> & { text?: string }, RegExp, string][] = [
     [{ exitCode: 2, stderr: ' panic \n' }, /host-local DEL ended with exit code 2/, 'panic'],
     [{ exitCode: undefined, killedBy: 'SIGSEGV' }, /was killed \(SIGSEGV\)/, ''],
@@ -146,6 +146,13 @@ t.test('without error JSON, its exit code or signal and its stderr', async (t) =
     [{ exitCode: 1, text: 'not JSON', stderr: 'x' }, /exit code 1/, 'x'],
     [{ exitCode: 1, text: '{"code":0,"msg":"zero"}' }, /exit code 1/, ''],
     [{ exitCode: 1, text: '{"code":"7","msg":"text"}' }, /exit code 1/, ''],
+    [
+      { exitCode: 1, text: '{"code":999,"msg":"text","details":"why"}' },
+      /DEL: text \(its code 999\)$/,
+      'why',
+    ],
+    [{ exitCode: 1, text: '{"code":100,"msg":"text"}' }, /DEL: text \(its code 100\)$/, ''],
+    [{ exitCode: 1, text: '{"code":107,"msg":"text"}' }, /DEL: text$/, ''],
   ];
   for (const [changes, message, details] of cases) {
     const { context } = bench(() => outcome(changes));

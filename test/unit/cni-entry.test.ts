@@ -88,6 +88,18 @@ t.test('stdin and stdout that do not block: input in pieces, a long answer', asy
   t.equal((JSON.parse(stdout) as { dns: { search: string[] } }).dns.search.length, 20_000);
 });
 
+t.test('a plugin that cannot be loaded: an answer all the same', async (t) => {
+  const script = `import { runPlugin } from '${join(import.meta.dirname, '../../lib/cni/entry.ts')}';
+    await runPlugin(async () => { throw new Error('torn'); });`;
+  const file = join(t.testdir({ 'broken.mjs': script }), 'broken.mjs');
+  const { status, stdout, stderr } = spawnSync(process.execPath, [file], {
+    env: environmentOf('ADD'),
+    encoding: 'utf8',
+  });
+  t.strictSame({ status, stderr }, { status: 1, stderr: '' });
+  t.match(JSON.parse(stdout), { cniVersion: '1.1.0', code: 999, msg: 'torn' });
+});
+
 t.test('nobody reads the answer: that is a failure, and no crash', async (t) => {
   const child = start('ADD');
   child.stdout?.destroy();

@@ -162,5 +162,9 @@ t.test('schema errors: places, pointers and neighbours', async (t) => {
     schemaProblem(schema, error('minItems', { limit: 1 }, '/a'), { a: [] }, '').message,
     'a must NOT be so, not []',
   );
+  const bounds = { a: 2 ** 40, b: 'x\0y' };
+  t.match(schemaProblem(schema, error('maximum', { limit: 1 }, '/a'), bounds, ''), { details: 'lower it' });
+  t.match(schemaProblem(schema, error('minimum', { limit: 1 }, '/a'), bounds, ''), { details: 'raise it' });
+  t.match(schemaProblem(schema, error('pattern', {}, '/b'), bounds, ''), { details: /NUL/ });
   t.equal(schemaProblem(schema, null, {}, '').kind, 'internal');
 });

@@ -45,6 +45,8 @@ export function fakeWorld({ programs = [], execute }: FakeOptions = {}): FakeWor
     machineId: 'machine-1',
     storeDirectory: '/nowhere/netmoor',
     pid: 4711,
+    worker: undefined,
+    isAtWork: () => false,
     step: () => {},
     pause: (milliseconds) => {
       paused.push(milliseconds);

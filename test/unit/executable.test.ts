@@ -4,7 +4,9 @@ import { copyFileSync, linkSync, readFileSync, statSync, symlinkSync, writeFileS
 import { join } from 'node:path';
 import t from 'tap';
 import { restampCaches } from '../../cli/build/cache-marks.ts';
-import { NODE_FLAGS } from '../../cli/build/flags.ts';
+import { strip } from '../../cli/build/executable.ts';
+import { FOREIGN_OPTIONS, NODE_FLAGS } from '../../cli/build/flags.ts';
+import { proveSameCaches } from '../../cli/build/same-caches.ts';
 import { removeLibatomic } from '../../cli/build/without-libatomic.ts';
 import { BIN, NODE } from '../../cli/build/paths.ts';
 import { PROGRAMS } from '../../cli/programs.ts';
@@ -67,6 +69,59 @@ t.test('what the caller wants of Node.js is not obeyed', async (t) => {
   t.strictSame(start(join(BIN, 'bridge-nat'), { env }), ANSWER);
 });
 
+/** Every option word in a text of help. */
+function optionsIn(text: string): string[] {
+  return [...new Set(text.match(/(?<![\w-])--?[a-z][a-z0-9-]*/g))];
+}
+
+t.test('no argument is an option of Node.js', async (t) => {
+  const netmoor = join(BIN, 'netmoor');
+  const help = start(NODE, { args: ['--help'] }).out + start(NODE, { args: ['--v8-options'] }).out;
+  const all = [...optionsIn(help), ...process.allowedNodeEnvironmentFlags];
+  const words = all.filter((word) => !FOREIGN_OPTIONS.some((option) => word.startsWith(option)));
+  t.ok(['--env-file', '--eval', '--version', '--inspect', '-r'].every((word) => words.includes(word)));
+  const ours = start(netmoor, { args: ['version'] });
+  t.match(ours.out, /^netmoor \d/);
+  const unknown = start(netmoor, { args: ['version', '--unknown'] });
+  // The first one is refused by us; Node.js would look at all of them.
+  const forms = [words, words.map((word) => `${word}=/absent`), words.flatMap((word) => [word, '/absent'])];
+  for (const form of forms)
+    t.strictSame(start(netmoor, { args: ['version', '--unknown', ...form] }), unknown);
+  t.strictSame(
+    start(netmoor, { argv0: '--version', args: ['version'] }),
+    ours,
+    'nor is the name it is started under',
+  );
+});
+
+t.test('no option of ours is one that Node.js looks for', async (t) => {
+  const verbs = (start(join(BIN, 'netmoor'), { args: ['help'] }).out.match(/^ {2}[a-z]+(?= )/gm) ?? []).map(
+    (verb) => verb.trim(),
+  );
+  t.ok(verbs.length > 5);
+  const helps = verbs.map((verb) => start(join(BIN, 'netmoor'), { args: [verb, '--help'] }).out);
+  const words = optionsIn([...helps, start(join(BIN, 'netmoor-hook'), { args: ['--help'] }).err].join('\n'));
+  t.ok(words.includes('--env-file') && words.includes('--json'));
+  t.strictSame(
+    words.filter((word) => FOREIGN_OPTIONS.some((option) => word.startsWith(option))),
+    [],
+  );
+  const dir = t.testdir({});
+  const { err } = start(join(BIN, 'netmoor-hook'), { args: ['--env-file', join(dir, 'absent')] });
+  t.match(err, /no container state on stdin/, 'the hook itself is what reads --env-file');
+});
+
+t.test('a configuration of OpenSSL is not obeyed', async (t) => {
+  const dir = t.testdir({
+    broken: 'garbage [[[',
+    loading: 'nodejs_conf = n\n[n]\nproviders = p\n[p]\nx = m\n[m]\nmodule = /nonexistent.so\nactivate = 1\n',
+  });
+  for (const name of ['broken', 'loading', 'absent']) {
+    const env = { CNI_COMMAND: 'VERSION', OPENSSL_CONF: join(dir, name) };
+    t.strictSame(start(join(BIN, 'bridge-nat'), { env }), ANSWER, name);
+  }
+});
+
 t.test('libatomic, which hosts without compilers lack, is not needed', async (t) => {
   const { out } = start(join(BIN, 'netmoor'), { env: { LD_TRACE_LOADED_OBJECTS: '1' } });
   t.match(out, /libstdc\+\+\.so\.6 /);
@@ -82,6 +137,23 @@ t.test('libatomic, which hosts without compilers lack, is not needed', async (t)
   removeLibatomic(file);
   t.ok(file.equals(once), 'an executable without it stays as it is');
   t.throws(() => removeLibatomic(Buffer.from('#!/bin/sh\n')), /ELF/);
+});
+
+t.test('code caches are the same under our options', async (t) => {
+  const work = t.testdir({});
+  proveSameCaches(NODE, [], NODE_FLAGS, work);
+  t.throws(
+    () => proveSameCaches(NODE, [], ['--no-ignition-reo'], work),
+    /to something else/,
+    'not under any',
+  );
+});
+
+t.test('without strip there is no executable', async (t) => {
+  const { PATH } = process.env;
+  t.teardown(() => Object.assign(process.env, { PATH }));
+  process.env['PATH'] = '/nonexistent';
+  t.throws(() => strip(NODE, join(t.testdir({}), 'node')), /binutils/);
 });
 
 t.test("the code caches of Node.js's own modules count under our options", async (t) => {

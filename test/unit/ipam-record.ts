@@ -1,15 +1,18 @@
 /** Attachment records for tests of the store. */
+import { RECORD_VERSION } from '../../ipam/record.ts';
 import type { AttachmentKey, AttachmentRecord, PortRecord } from '../../ipam/record.ts';
 
 export const BOOT = '11111111-2222-3333-4444-555555555555';
 
 export function attachment(containerId: string, fields: Partial<AttachmentRecord> = {}): AttachmentRecord {
   return {
+    version: RECORD_VERSION,
     network: 'home',
     containerId,
     ifname: 'eth0',
     plugin: 'bridge-nat',
     state: 'attached',
+    incarnation: 'first',
     bootId: BOOT,
     createdAt: 1_700_000_000_000,
     addresses: [],

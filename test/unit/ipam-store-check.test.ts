@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { checkStore } from '../../ipam/store/check.ts';
 import { openStore } from '../../ipam/store/open.ts';
+import { RECORD_VERSION } from '../../ipam/record.ts';
 import { BOOT, attachment, port } from './ipam-record.ts';
 
 const DAMAGE: [name: string, sql: string, words: string[]][] = [
@@ -51,7 +52,7 @@ const DAMAGE: [name: string, sql: string, words: string[]][] = [
   [
     'a record under a wrong key',
     "UPDATE attachment SET ifname = 'eth7' WHERE id = 1",
-    ['filed under home/one/eth7', 'home/one/eth0'],
+    ['record of home/one/eth7', 'it says it is home/one/eth0'],
   ],
   [
     'an unreadable address',
@@ -68,12 +69,13 @@ const DAMAGE: [name: string, sql: string, words: string[]][] = [
 t.test('check names what does not agree, and nothing else', async (t) => {
   for (const [name, sql, words] of DAMAGE) {
     const dir = t.testdir();
-    const store = openStore({ dir, bootId: BOOT, now: Date.now });
+    const store = openStore({ dir, bootId: BOOT, hostId: '', now: Date.now });
     const [a, b] = ['10.1.0.2/24', '10.1.0.3/24'].map((address) => ({ address, scope: 'home' }));
     store.write((tx) => {
       tx.putAttachment(attachment('one', { addresses: a ? [a] : [], ports: [port('tcp 80')] }));
       tx.putAttachment(attachment('two', { addresses: b ? [b] : [], ports: [port('udp 192.0.2.1 53-54')] }));
       tx.putNetwork({
+        version: RECORD_VERSION,
         name: 'home',
         plugin: 'bridge-nat',
         subnets: ['10.1.0.0/24'],

@@ -1,6 +1,7 @@
 import t from 'tap';
 import type { Address } from '../../lib/base/ip.ts';
 import { formatAddress, parseAddress } from '../../lib/base/ip.ts';
+import { RECORD_VERSION } from '../../ipam/record.ts';
 import type { AttachmentRecord } from '../../ipam/record.ts';
 import { checkStore } from '../../ipam/store/check.ts';
 import { openStore } from '../../ipam/store/open.ts';
@@ -16,6 +17,8 @@ function record(containerId: string, scope: string, addresses: string[]): Attach
     ifname: 'eth0',
     plugin: 'bridge-nat',
     state: 'attached',
+    version: RECORD_VERSION,
+    incarnation: containerId,
     bootId: 'boot',
     createdAt: 1,
     addresses: addresses.map((address) => ({
@@ -70,7 +73,7 @@ t.test('the stored ledger behaves as a plain list does, over thousands of random
   const seed = 31;
   const random = randomFrom(seed);
   const model = new MemoryLedger();
-  const store = openStore({ dir: t.testdir(), bootId: 'boot', now: Date.now });
+  const store = openStore({ dir: t.testdir(), bootId: 'boot', hostId: '', now: Date.now });
   const held = new Map<string, { scope: string; address: string }>();
   let number = 0;
   let removed = 0;

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import { parseAddress } from '../../lib/base/ip.ts';
 import { NetmoorError } from '../../lib/base/errors.ts';
+import { RECORD_VERSION } from '../../ipam/record.ts';
 import type { NetworkRecord } from '../../ipam/record.ts';
 import { checkStore } from '../../ipam/store/check.ts';
 import { openStore } from '../../ipam/store/open.ts';
@@ -10,7 +11,7 @@ import type { LeaseStore } from '../../ipam/store/store.ts';
 import { BOOT, attachment, keyOf, port } from './ipam-record.ts';
 
 function open(dir: string, bootId = BOOT): LeaseStore {
-  return openStore({ dir, bootId, now: Date.now });
+  return openStore({ dir, bootId, hostId: '', now: Date.now });
 }
 
 function failure(fn: () => unknown): NetmoorError | undefined {
@@ -66,9 +67,9 @@ t.test('the first write makes directory and files for their owner alone', async 
 
 t.test('attachments are found by key and by what they are on', async (t) => {
   const store = open(t.testdir());
-  const one = attachment('one', { bridge: 'nm0', mtu: 1400, detail: { list: [1, { deep: null }] } });
-  const two = attachment('two', { network: 'work', bridge: 'nm1', plugin: 'netmoor' });
-  const second = attachment('one', { network: 'work', ifname: 'eth1', bridge: 'nm0' });
+  const one = attachment('one', { segment: 'nm0', mtu: 1400, detail: { list: [1, { deep: null }] } });
+  const two = attachment('two', { network: 'work', segment: 'nm1', plugin: 'netmoor' });
+  const second = attachment('one', { network: 'work', ifname: 'eth1', segment: 'nm0' });
   store.write((tx) => {
     for (const record of [one, two, second]) tx.putAttachment(record);
   });
@@ -78,9 +79,9 @@ t.test('attachments are found by key and by what they are on', async (t) => {
     t.same(reader.attachments(), [one, two, second]);
     t.same(reader.attachments({ network: 'work' }), [two, second]);
     t.same(reader.attachments({ containerId: 'one' }), [one, second]);
-    t.same(reader.attachments({ bridge: 'nm0', network: 'work' }), [second]);
+    t.same(reader.attachments({ segment: 'nm0', network: 'work' }), [second]);
     t.same(reader.attachments({ plugin: 'netmoor' }), [two]);
-    t.equal(reader.attachments({ bridge: 'nm0' }).length, 2);
+    t.equal(reader.attachments({ segment: 'nm0' }).length, 2);
     t.equal(reader.attachments().length, 3);
   });
   store.write((tx) => tx.putAttachment({ ...one, state: 'detaching' }));
@@ -96,6 +97,7 @@ t.test('attachments are found by key and by what they are on', async (t) => {
 t.test('networks', async (t) => {
   const store = open(t.testdir());
   const network: NetworkRecord = {
+    version: RECORD_VERSION,
     name: 'home',
     plugin: 'bridge-nat',
     subnets: ['10.1.0.0/24'],
@@ -117,7 +119,10 @@ t.test('networks', async (t) => {
     store.read((reader) => reader.network('home')),
     network,
   );
-  store.write((tx) => tx.removeNetwork('home'));
+  store.write((tx) => {
+    tx.removeNetwork('home');
+    tx.removeScope('home');
+  });
   store.read((reader) => {
     t.equal(reader.network('home'), undefined);
     t.equal(reader.cursor('home', 'set'), undefined, 'a network made again begins anew');
@@ -162,7 +167,7 @@ t.test('addresses are held once in a scope, and given back', async (t) => {
     );
   });
   t.same(store.read(checkStore), []);
-  store.write((tx) => tx.removeNetwork('home'));
+  store.write((tx) => tx.removeScope('home'));
   t.same(
     store.read((reader) => reader.recentlyReleased('home')),
     [],
@@ -309,6 +314,7 @@ t.test('another boot frees what its dead containers held', async (t) => {
     tx.putAttachment(attachment('one', { addresses: [home('10.1.0.2/24')], ports: [port('tcp 80')] }));
     tx.putAttachment(attachment('two', { addresses: [home('10.1.0.3/24')], bootId: 'next' }));
     tx.putNetwork({
+      version: RECORD_VERSION,
       name: 'home',
       plugin: 'bridge-nat',
       subnets: ['10.1.0.0/24'],

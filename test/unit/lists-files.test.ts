@@ -30,7 +30,8 @@ t.test('write replaces, for root alone, and leaves nothing beside it', async (t)
   files.write(file, Buffer.from('two'));
   t.equal(readFileSync(file, 'utf8'), 'two');
   t.equal(statSync(file).mode & 0o777, 0o600);
-  t.equal(statSync(`${dir}/made`).mode & 0o777, 0o700);
+  t.equal(statSync(`${dir}/made/on/the/way`).mode & 0o777, 0o700);
+  t.equal(statSync(`${dir}/made/on`).mode & 0o777, 0o755, 'what is above it may be of use to others');
   t.strictSame(readdirSync(`${dir}/made/on/the/way`), ['result']);
 });
 

@@ -2,6 +2,7 @@
 import { NetmoorError, errorText } from '../../base/errors.ts';
 import { parseAddress, parsePrefix } from '../../base/ip.ts';
 import { parseMac } from '../../base/mac.ts';
+import type { Netns } from '../../system/netns.ts';
 import type { ProcessIdentity } from '../../system/process.ts';
 import { findPlugin } from '../delegate.ts';
 import type { Environment } from '../environment.ts';
@@ -144,11 +145,11 @@ export async function validateAttachment(
   }
 }
 
-/** The "device:inode" of the namespace at a path. Throws 'bad-netns', or 'own-netns' for the host's own. */
-export function identifyNetns(netns: string, world: World): string {
+/** Opens the namespace at a path. Throws 'bad-netns', or 'own-netns' for the host's own. */
+export function openContainer(netns: string, world: World): Netns {
   const opened = world.openNetns(netns);
+  if (opened.id !== world.ownNetnsId()) return opened;
   world.closeNetns(opened);
-  if (opened.id !== world.ownNetnsId()) return opened.id;
   throw new NetmoorError(
     'own-netns',
     `${quote(netns)} is the network namespace of the host`,
@@ -156,21 +157,38 @@ export function identifyNetns(netns: string, world: World): string {
   );
 }
 
-/** Throws when the path does not lead, or no longer leads, to the namespace that is meant. */
-export function requireSameNetns({ netns, netnsId, process }: Attachment, world: World): void {
-  if (process !== undefined && world.processIdentity(process.pid)?.started !== process.started) {
-    throw new NetmoorError(
-      'bad-netns',
-      `process ${process.pid} has ended`,
-      'the container ended meanwhile; start it again',
-    );
-  }
-  const id = identifyNetns(netns, world);
-  if (netnsId !== undefined && id !== netnsId) {
-    throw new NetmoorError(
-      'bad-netns',
-      `${quote(netns)} is another namespace than before`,
-      'the container ended meanwhile; start it again',
-    );
-  }
+/** The "device:inode" of the namespace at a path. Throws as `openContainer` does. */
+export function identifyNetns(netns: string, world: World): string {
+  const opened = openContainer(netns, world);
+  world.closeNetns(opened);
+  return opened.id;
+}
+
+/** Throws 'bad-netns' when the process whose namespace it is has ended. */
+export function refuseEnded({ process }: Attachment, world: World): void {
+  if (process === undefined || world.processIdentity(process.pid)?.started === process.started) return;
+  throw new NetmoorError(
+    'bad-netns',
+    `process ${process.pid} has ended`,
+    'the container ended meanwhile; start it again',
+  );
+}
+
+/** Opens the namespace that is meant, to be held for as long as something is done for it. Throws when it is another by now. */
+export function openMeant(attachment: Attachment, world: World): Netns {
+  const { netns, netnsId } = attachment;
+  refuseEnded(attachment, world);
+  const opened = openContainer(netns, world);
+  if (netnsId === undefined || opened.id === netnsId) return opened;
+  world.closeNetns(opened);
+  throw new NetmoorError(
+    'bad-netns',
+    `${quote(netns)} is another namespace than before`,
+    'the container ended meanwhile; start it again',
+  );
+}
+
+/** Before a plugin of another's, which goes by the path: throws when that does not lead to the open namespace any more. */
+export function requireSameNetns(attachment: Attachment, world: World, open: Netns | undefined): void {
+  world.closeNetns(openMeant(open === undefined ? attachment : { ...attachment, netnsId: open.id }, world));
 }

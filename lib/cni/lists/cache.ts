@@ -4,6 +4,7 @@
  * the first plugin runs, hence whatever dies in between can still be taken down.
  */
 import { NetmoorError, errorText } from '../../base/errors.ts';
+import type { Netns } from '../../system/netns.ts';
 import type { ProcessIdentity } from '../../system/process.ts';
 import { decodeResult } from '../decode-result.ts';
 import { encodeResult } from '../encode-result.ts';
@@ -249,17 +250,24 @@ export function refuseBeingAttached(cached: CachedAttachment, world: World): voi
   );
 }
 
-/** False when the container is certainly gone from where it was attached: another boot, process or namespace. */
-export function isWhereItWas({ netns, origin }: CachedAttachment, world: World): boolean {
-  if (netns === '') return false;
-  if (origin !== undefined && origin.bootId !== world.bootId) return false;
+/** The namespace, open, of a container that is where it was attached; undefined when it is another boot, process or namespace. */
+export function openWhereItWas({ netns, origin }: CachedAttachment, world: World): Netns | undefined {
+  if (netns === '') return undefined;
+  if (origin !== undefined && origin.bootId !== world.bootId) return undefined;
   const process = origin?.process;
-  if (process !== undefined && world.processIdentity(process.pid)?.started !== process.started) return false;
-  const id = attempt(() => {
-    const opened = world.openNetns(netns);
-    world.closeNetns(opened);
-    return opened.id;
-  });
-  if (id === undefined || id === world.ownNetnsId()) return false;
-  return origin?.netnsId === undefined || origin.netnsId === id;
+  if (process !== undefined && world.processIdentity(process.pid)?.started !== process.started)
+    return undefined;
+  const opened = attempt(() => world.openNetns(netns));
+  if (opened === undefined) return undefined;
+  const meant = opened.id !== world.ownNetnsId() && (origin?.netnsId ?? opened.id) === opened.id;
+  if (meant) return opened;
+  world.closeNetns(opened);
+  return undefined;
+}
+
+/** False when the container is certainly gone from where it was attached. */
+export function isWhereItWas(cached: CachedAttachment, world: World): boolean {
+  const opened = openWhereItWas(cached, world);
+  if (opened !== undefined) world.closeNetns(opened);
+  return opened !== undefined;
 }

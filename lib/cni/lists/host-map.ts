@@ -15,7 +15,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { basename, dirname } from 'node:path';
-import { ensureDirectory } from '../../system/directories.ts';
+import { makeDirectory } from '../../system/directory.ts';
 import { withFileLock } from '../../system/lock.ts';
 import { files } from '../files.ts';
 import type { CniResult } from '../result.ts';
@@ -129,7 +129,7 @@ function rebuilt(world: World): Line[] {
 
 /** Everybody may read the map; whoever of ours made the directory before may have had another umask. */
 function openToAll(directory: string): void {
-  ensureDirectory(directory, 0o755);
+  makeDirectory(directory);
   if ((statSync(directory).mode & 0o755) !== 0o755) chmodSync(directory, 0o755);
 }
 

@@ -3,21 +3,19 @@
  * of the one before; DEL in reverse order; CHECK in order. What is done is on file before it is done.
  */
 import { NetmoorError, errorText } from '../../base/errors.ts';
-import { decodeResult } from '../decode-result.ts';
-import { CODE_OF_KIND, DelegateError } from '../errors.ts';
-import { isJsonObject, parseJson } from '../json.ts';
+import { CODE_OF_KIND, rephrased, toCniError } from '../errors.ts';
 import type { JsonObject } from '../json.ts';
 import { quote } from '../quote.ts';
 import type { CniResult } from '../result.ts';
 import { EMPTY_RESULT } from '../result.ts';
 import { isAtLeast } from '../versions.ts';
 import type { World } from '../world.ts';
-import { adapt, requireSameNetns, validateAttachment } from './attachment.ts';
+import { adapt, openMeant, refuseEnded, requireSameNetns, validateAttachment } from './attachment.ts';
 import type { Attachment, Ours } from './attachment.ts';
 import {
   cachedAttachment,
   forgetAttachment,
-  isWhereItWas,
+  openWhereItWas,
   refuseBeingAttached,
   rememberAttachment,
 } from './cache.ts';
@@ -33,29 +31,13 @@ type Note = (line: string) => void;
 
 const silent: Note = () => {};
 
-function typeOf(plugin: JsonObject): string {
-  return String(plugin['type']);
-}
-
-/** A plugin may answer "null", which libcni takes for nothing to say. */
-function readResult(answer: Buffer, type: string): CniResult {
-  const value = parseJson(answer, `the result of ${type}`);
-  if (value === null) return EMPTY_RESULT;
-  if (isJsonObject(value)) return decodeResult(value, `result of ${type}`);
-  throw new NetmoorError(
-    'bad-json',
-    `the result of ${type} must be a JSON object, not ${quote(value)}`,
-    'the plugin is broken',
-  );
-}
-
 /** A plugin that refuses its configuration at DEL has refused it at ADD: it never did anything by it. */
 const REFUSALS = (['bad-version', 'unsupported-field', 'bad-json', 'bad-config'] as const).map(
   (kind) => CODE_OF_KIND[kind],
 );
 
 function isRefusal(error: unknown): boolean {
-  return error instanceof DelegateError && REFUSALS.includes(error.code);
+  return error instanceof NetmoorError && REFUSALS.includes(toCniError(error).code);
 }
 
 /**
@@ -114,9 +96,16 @@ function withRemainder(error: unknown, remainder: unknown, { containerId }: Atta
   if (!(error instanceof NetmoorError)) return error;
   const more = `it could not be undone entirely (${errorText(remainder)}): run "netmoor detach --id ${containerId}"`;
   const details = error.details === '' ? more : `${error.details}; ${more}`;
-  return error instanceof DelegateError
-    ? new DelegateError(error.code, error.message, details)
-    : new NetmoorError(error.kind, error.message, details, { cause: error.cause });
+  return rephrased(error, error.message, details);
+}
+
+/** Ours is given the open namespace; another's goes by the path. */
+async function requireStillThere(
+  plugin: JsonObject,
+  { attachment, netns, world, ours }: Caller,
+): Promise<void> {
+  if ((await ours(String(plugin['type']))) !== undefined) refuseEnded(attachment, world);
+  else requireSameNetns(attachment, world, netns);
 }
 
 async function addPlugins(list: NetworkList, caller: Caller): Promise<CniResult> {
@@ -125,14 +114,10 @@ async function addPlugins(list: NetworkList, caller: Caller): Promise<CniResult>
   let started = 0;
   try {
     for (const plugin of list.plugins) {
-      requireSameNetns(attachment, world);
+      await requireStillThere(plugin, caller);
       started++;
-      const answer = await callPlugin(
-        'ADD',
-        deriveConfig(list, plugin, attachment.capabilities, result),
-        caller,
-      );
-      result = readResult(answer, typeOf(plugin));
+      const config = deriveConfig(list, plugin, attachment.capabilities, result);
+      result = await callPlugin('ADD', config, caller);
       rememberAttachment(list, attachment, { result, unfinished: started < list.plugins.length }, world);
       world.step(`list: plugin ${started} done`);
     }
@@ -160,34 +145,45 @@ export async function addNetwork(
 ): Promise<CniResult> {
   const attachment = adapt(list, wanted);
   await validateAttachment(list, attachment, world, ours);
-  requireSameNetns(attachment, world);
-  const { containerId, ifname } = attachment;
-  const previous = cachedAttachment({ network: list.name, containerId, ifname }, world);
-  if (previous !== undefined) {
-    refuseBeingAttached(previous, world);
-    await delNetwork(list, attachment, world, ours, note);
+  const netns = openMeant(attachment, world);
+  try {
+    const { containerId, ifname } = attachment;
+    const previous = cachedAttachment({ network: list.name, containerId, ifname }, world);
+    if (previous !== undefined) {
+      refuseBeingAttached(previous, world);
+      await delNetwork(list, attachment, world, ours, note);
+    }
+    rememberAttachment(list, attachment, { result: undefined, unfinished: true }, world);
+    world.step('list: on file');
+    return await addPlugins(list, { attachment, netns, world, ours, note });
+  } finally {
+    world.closeNetns(netns);
   }
-  rememberAttachment(list, attachment, { result: undefined, unfinished: true }, world);
-  world.step('list: on file');
-  return addPlugins(list, { attachment, world, ours, note });
 }
 
-/** The attachment as it was at ADD; with no namespace when that is not where it was. */
-function restored(cached: CachedAttachment, attachment: Attachment, world: World): Attachment {
-  const { args, capabilities, netns, origin } = cached;
-  const path = [...new Set([...attachment.path, ...(origin?.path ?? [])])];
-  return { ...attachment, args, capabilities, path, netns: isWhereItWas(cached, world) ? netns : '' };
+/** The attachment as it was at ADD, and its namespace, if that is where it was. */
+function restored(
+  cached: CachedAttachment,
+  attachment: Attachment,
+  world: World,
+): Pick<Caller, 'attachment' | 'netns'> {
+  const { args, capabilities, netns: path, origin } = cached;
+  const plugins = [...new Set([...attachment.path, ...(origin?.path ?? [])])];
+  const netns = openWhereItWas(cached, world);
+  return {
+    attachment: { ...attachment, args, capabilities, path: plugins, netns: netns === undefined ? '' : path },
+    netns,
+  };
 }
 
 /** A namespace that cannot be told from the host's own is none for DEL. */
-function withUsableNetns(attachment: Attachment, world: World): Attachment {
+function withUsableNetns(attachment: Attachment, world: World): Pick<Caller, 'attachment' | 'netns'> {
   try {
-    if (attachment.netns !== '') requireSameNetns(attachment, world);
-    return attachment;
+    if (attachment.netns !== '') return { attachment, netns: openMeant(attachment, world) };
   } catch (error) {
-    if (error instanceof NetmoorError) return { ...attachment, netns: '' };
-    throw error;
+    if (!(error instanceof NetmoorError)) throw error;
   }
+  return { attachment: { ...attachment, netns: '' }, netns: undefined };
 }
 
 /**
@@ -212,10 +208,15 @@ export async function delNetwork(
       `define network ${network} again, then detach`,
     );
   }
-  const restoredFrom =
+  const place =
     cached === undefined ? withUsableNetns(attachment, world) : restored(cached, attachment, world);
-  const caller = { attachment: restoredFrom, world, ours, note };
-  await deletePlugins(used, used.plugins.length, cached?.result, cached?.origin?.unfinished ?? false, caller);
+  const unfinished = cached?.origin?.unfinished ?? false;
+  try {
+    const caller = { ...place, world, ours, note };
+    await deletePlugins(used, used.plugins.length, cached?.result, unfinished, caller);
+  } finally {
+    if (place.netns !== undefined) world.closeNetns(place.netns);
+  }
   forgetAttachment({ network: used.name, containerId, ifname }, world);
 }
 
@@ -248,10 +249,14 @@ export async function checkNetwork(
     );
   }
   const { args, capabilities, result } = cached;
-  const caller = { attachment: { ...attachment, args, capabilities }, world, ours, note };
-  requireSameNetns(attachment, world);
-  for (const plugin of list.plugins)
-    await callPlugin('CHECK', deriveConfig(list, plugin, capabilities, result), caller);
+  const netns = openMeant(attachment, world);
+  try {
+    const caller = { attachment: { ...attachment, args, capabilities }, netns, world, ours, note };
+    for (const plugin of list.plugins)
+      await callPlugin('CHECK', deriveConfig(list, plugin, capabilities, result), caller);
+  } finally {
+    world.closeNetns(netns);
+  }
 }
 
 export { allCachedAttachments, cachedAttachments } from './cache.ts';

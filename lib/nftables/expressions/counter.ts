@@ -1,6 +1,6 @@
 /** Counts packets and bytes (linux/netfilter/nf_tables.h, nft_counter_attributes). */
-import { struct, u64be } from '../codec.ts';
-import type { Decoded } from '../codec.ts';
+import { struct, u64be } from '../../netlink/codec.ts';
+import type { Decoded } from '../../netlink/codec.ts';
 
 export const counter = struct({
   bytes: u64be(1),

@@ -1,6 +1,6 @@
 /** Loads what connection tracking knows (linux/netfilter/nf_tables.h, nft_ct_attributes). */
-import { struct, u32be, u8 } from '../codec.ts';
-import type { Decoded } from '../codec.ts';
+import { struct, u32be, u8 } from '../../netlink/codec.ts';
+import type { Decoded } from '../../netlink/codec.ts';
 
 export const NFT_CT_STATE = 0;
 export const NFT_CT_STATUS = 2;

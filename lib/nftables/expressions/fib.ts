@@ -1,6 +1,6 @@
 /** Asks the routing table about the packet (linux/netfilter/nf_tables.h, nft_fib_attributes). */
-import { struct, u32be } from '../codec.ts';
-import type { Decoded } from '../codec.ts';
+import { struct, u32be } from '../../netlink/codec.ts';
+import type { Decoded } from '../../netlink/codec.ts';
 
 export const NFT_FIB_RESULT_ADDRTYPE = 3;
 export const NFTA_FIB_F_DADDR = 2;

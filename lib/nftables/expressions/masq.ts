@@ -1,6 +1,6 @@
 /** Source translation to the address of the outgoing interface (linux/netfilter/nf_tables.h, nft_masq_attributes). */
-import { struct, u32be } from '../codec.ts';
-import type { Decoded } from '../codec.ts';
+import { struct, u32be } from '../../netlink/codec.ts';
+import type { Decoded } from '../../netlink/codec.ts';
 
 export const masq = struct({
   flags: u32be(1),

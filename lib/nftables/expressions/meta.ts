@@ -1,6 +1,6 @@
 /** Loads what the kernel knows about a packet beside its bytes (linux/netfilter/nf_tables.h, nft_meta_attributes). */
-import { struct, u32be } from '../codec.ts';
-import type { Decoded } from '../codec.ts';
+import { struct, u32be } from '../../netlink/codec.ts';
+import type { Decoded } from '../../netlink/codec.ts';
 
 export const NFT_META_IIFNAME = 6;
 export const NFT_META_OIFNAME = 7;

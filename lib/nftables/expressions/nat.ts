@@ -1,6 +1,6 @@
 /** Translates an address, and a port, to what registers hold (linux/netfilter/nf_tables.h, nft_nat_attributes). */
-import { struct, u32be } from '../codec.ts';
-import type { Decoded } from '../codec.ts';
+import { struct, u32be } from '../../netlink/codec.ts';
+import type { Decoded } from '../../netlink/codec.ts';
 
 export const NFT_NAT_DNAT = 1;
 

@@ -1,6 +1,6 @@
 /** Loads bytes of a packet header into a register (linux/netfilter/nf_tables.h, nft_payload_attributes). */
-import { struct, u32be } from '../codec.ts';
-import type { Decoded } from '../codec.ts';
+import { struct, u32be } from '../../netlink/codec.ts';
+import type { Decoded } from '../../netlink/codec.ts';
 
 export const NFT_PAYLOAD_LL_HEADER = 0;
 export const NFT_PAYLOAD_NETWORK_HEADER = 1;

@@ -1,6 +1,6 @@
 /** Compares a register with two bounds (linux/netfilter/nf_tables.h, nft_range_attributes). */
-import { nest, struct, u32be } from '../codec.ts';
-import type { Decoded } from '../codec.ts';
+import { nest, struct, u32be } from '../../netlink/codec.ts';
+import type { Decoded } from '../../netlink/codec.ts';
 import { data } from '../data.ts';
 
 export const range = struct({

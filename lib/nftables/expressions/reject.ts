@@ -1,6 +1,6 @@
 /** Refuses a packet with an answer (linux/netfilter/nf_tables.h, nft_reject_attributes). */
-import { struct, u32be, u8 } from '../codec.ts';
-import type { Decoded } from '../codec.ts';
+import { struct, u32be, u8 } from '../../netlink/codec.ts';
+import type { Decoded } from '../../netlink/codec.ts';
 
 export const reject = struct({
   type: u32be(1),

@@ -1,6 +1,7 @@
 /** Rules (linux/netfilter/nf_tables.h, nft_rule_attributes). */
-import { NLA_F_NESTED, listOf, nest, struct, text, u32be, u64be } from '../codec.ts';
-import type { Decoded } from '../codec.ts';
+import { listOf, nest, struct, text, u32be, u64be } from '../../netlink/codec.ts';
+import { NLA_F_NESTED } from '../../netlink/uapi.ts';
+import type { Decoded } from '../../netlink/codec.ts';
 import { expression } from '../expression.ts';
 import { userdata } from '../userdata.ts';
 

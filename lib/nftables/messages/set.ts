@@ -1,6 +1,7 @@
 /** Sets and maps (linux/netfilter/nf_tables.h, nft_set_attributes, nft_set_desc_attributes, nft_set_field_attributes). */
-import { NLA_F_NESTED, listOf, nest, struct, text, u32be, u64be } from '../codec.ts';
-import type { Decoded } from '../codec.ts';
+import { listOf, nest, struct, text, u32be, u64be } from '../../netlink/codec.ts';
+import { NLA_F_NESTED } from '../../netlink/uapi.ts';
+import type { Decoded } from '../../netlink/codec.ts';
 import { userdata } from '../userdata.ts';
 
 export const NFT_SET_INTERVAL = 0x4;

@@ -1,6 +1,6 @@
 /** Tables (linux/netfilter/nf_tables.h, nft_table_attributes). */
-import { struct, text, u32be, u64be } from '../codec.ts';
-import type { Decoded } from '../codec.ts';
+import { struct, text, u32be, u64be } from '../../netlink/codec.ts';
+import type { Decoded } from '../../netlink/codec.ts';
 import { userdata } from '../userdata.ts';
 
 export const table = struct({

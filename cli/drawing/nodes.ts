@@ -1,0 +1,48 @@
+/** The topology as a drawing: each thing a node, its addresses the facts behind its name. */
+import { containerLabel, formatPorts } from '../attachment-view.ts';
+import type { AttachmentView } from '../attachment-view.ts';
+import type { Node } from './tree.ts';
+import type { SegmentNode, NetworkNode, Topology } from './topology.ts';
+
+function containerNode(attachment: AttachmentView): Node {
+  const { ifname, addresses, stale, state } = attachment;
+  const trouble = stale === undefined ? (state === 'attached' ? [] : [`${state}`]) : [`stale: ${stale}`];
+  return {
+    title: `${containerLabel(attachment)} ${ifname}`,
+    facts: addresses.map(({ address }) => address),
+    remarks: [...formatPorts(attachment), ...trouble],
+    children: [],
+  };
+}
+
+function describeNetwork({ subnets, automatic, attachments }: NetworkNode): string[] {
+  const choice = automatic ? ['picked by netmoor'] : [];
+  return [...subnets, ...choice, ...(attachments.length === 0 ? ['nobody attached'] : [])];
+}
+
+function networkNode(network: NetworkNode): Node {
+  return {
+    title: `network ${network.name}`,
+    facts: describeNetwork(network),
+    remarks: [],
+    children: network.attachments.map(containerNode),
+  };
+}
+
+function segmentNode(segment: SegmentNode): Node {
+  const { name, kind, networks } = segment;
+  const facts = segment.interface === undefined ? ['not there'] : segment.interface.addresses;
+  return { title: `${kind} ${name}`, facts, remarks: [], children: networks.map(networkNode) };
+}
+
+/** Without uplink, says so: NAT has nowhere to lead then. */
+export function nodesOf({ host, segments, unplugged }: Topology): Node {
+  const { uplink } = host;
+  const way = uplink === undefined ? 'no uplink: there is no default route' : `uplink ${uplink.name}`;
+  return {
+    title: `host ${host.name}`,
+    facts: [[way, uplink?.addresses.join(', ')].filter(Boolean).join('  ')],
+    remarks: [],
+    children: [...segments.map(segmentNode), ...unplugged.map(networkNode)],
+  };
+}

@@ -1,0 +1,34 @@
+/** Which nftables elements the records of all stores account for. */
+import { ownerComment, bridgeComment } from '../../lib/nftables/table.ts';
+import type { SetElement } from '../../lib/nftables/elements.ts';
+import { elementId } from '../../lib/nftables/present.ts';
+import type { Kind } from '../../lib/mooring/kind.ts';
+import type { AttachmentRecord } from '../../ipam/record.ts';
+
+export interface Accounts {
+  readonly hasElement: (element: SetElement) => boolean;
+  /** Nobody uses the nftables tables. */
+  readonly isEmpty: boolean;
+}
+
+/** A settled attachment has these elements and no others; undefined: all that bear its name may be there. */
+function elementsOf(record: AttachmentRecord, kind: Kind | undefined): ReadonlySet<string> | undefined {
+  if (record.state !== 'attached' || record.worker !== undefined) return undefined;
+  const elements = kind?.elements(record);
+  return elements && new Set(elements.map(elementId));
+}
+
+export function accountsOf(records: readonly AttachmentRecord[], kinds: ReadonlyMap<string, Kind>): Accounts {
+  const byOwner = new Map(
+    records.map((record) => [ownerComment(record), elementsOf(record, kinds.get(record.plugin))]),
+  );
+  for (const { segment } of records)
+    if (segment !== undefined) byOwner.set(bridgeComment(segment), undefined);
+  return {
+    hasElement: (element) => {
+      if (!byOwner.has(element.comment)) return false;
+      return byOwner.get(element.comment)?.has(elementId(element)) ?? true;
+    },
+    isEmpty: records.every(({ segment }) => segment === undefined),
+  };
+}

@@ -1,0 +1,169 @@
+/**
+ * Collecting what is left behind: attachments that are dead, then whatever in the kernel no record accounts for.
+ *
+ * It may run while containers come and go. A record whose worker lives is left alone; and the orphans are looked for, and
+ * removed, inside a write transaction of every store there is, because an ADD puts its intent on record before it touches the
+ * kernel, and a DEL takes its record away together with what it shares: seen from inside, nothing is half there.
+ */
+import { errorText } from '../../lib/base/errors.ts';
+import type { World } from '../../lib/cni/world.ts';
+import { clearAway } from '../../lib/mooring/collect.ts';
+import { causeOfDeath } from '../../lib/mooring/death.ts';
+import { hostOf } from '../../lib/mooring/host.ts';
+import type { Sockets } from '../../lib/mooring/host.ts';
+import type { Kind } from '../../lib/mooring/kind.ts';
+import type { NamedStore } from '../../lib/mooring/stores.ts';
+import { findLink } from '../../lib/netlink/link.ts';
+import { formatKey } from '../../ipam/record.ts';
+import type { AttachmentRecord, NetworkRecord } from '../../ipam/record.ts';
+import type { StoreReader, StoreTransaction } from '../../ipam/store/store.ts';
+import { quietly } from '../surroundings.ts';
+import type { Failure, Garbage } from './garbage.ts';
+import { BATCH, findOrphans, removeOrphans } from './orphans.ts';
+
+export interface Found {
+  readonly garbage: Garbage[];
+  readonly failures: Failure[];
+}
+
+interface Work {
+  readonly world: World;
+  readonly sockets: Sockets;
+  readonly kinds: ReadonlyMap<string, Kind>;
+  readonly note: (line: string) => void;
+}
+
+interface Dead {
+  readonly record: AttachmentRecord;
+  readonly garbage: Garbage;
+}
+
+function deathOf({ world, sockets, kinds }: Work, record: AttachmentRecord): string | undefined {
+  return causeOfDeath({ route: sockets.route, world }, record, kinds.get(record.plugin));
+}
+
+function findDead(work: Work, { store }: NamedStore): Dead[] {
+  return store
+    .read((tx) => tx.attachments())
+    .flatMap((record) => {
+      const reason = deathOf(work, record);
+      return reason === undefined
+        ? []
+        : [{ record, garbage: { kind: 'attachment', what: formatKey(record), reason } }];
+    });
+}
+
+/** Of plugins that this version does not know nothing could be taken down; another boot's go by themselves. */
+function removeDead(
+  { world, sockets, kinds, note }: Work,
+  named: NamedStore,
+  record: AttachmentRecord,
+): string[] {
+  const kind = kinds.get(record.plugin);
+  if (kind !== undefined) return clearAway(kind, hostOf(sockets, named, world, quietly(note)), record);
+  return named.store.write((tx) => {
+    const current = tx.attachment(record);
+    return current?.bootId === world.bootId ? [`it is an attachment of ${record.plugin}`] : [];
+  });
+}
+
+/** Detaches the dead of one store, going on after failures; each is looked at once more right before. */
+function collectDead(work: Work, named: NamedStore): Found {
+  const found: Found = { garbage: [], failures: [] };
+  for (const { record, garbage } of findDead(work, named)) {
+    const current = named.store.read((tx) => tx.attachment(record));
+    if (current === undefined || deathOf(work, current) === undefined) continue;
+    let problems: string[];
+    try {
+      problems = removeDead(work, named, current);
+    } catch (error) {
+      problems = [errorText(error)];
+    }
+    if (problems.length === 0) found.garbage.push(garbage);
+    else found.failures.push({ what: garbage.what, problem: problems.join('; ') });
+  }
+  return found;
+}
+
+/** Networks whose config names their subnets are remembered while somebody is attached, or their bridge stays. */
+function unusedNetworks({ world, sockets }: Work, tx: StoreReader): NetworkRecord[] {
+  return tx.networks().filter(({ name, segment, automatic }) => {
+    const attached = tx.attachments({ network: name }).some(({ bootId }) => bootId === world.bootId);
+    if (automatic || attached) return false;
+    return segment === undefined || findLink(sockets.route, segment) === undefined;
+  });
+}
+
+function networkGarbage({ name }: NetworkRecord): Garbage {
+  return { kind: 'network', what: `the record of network ${name}`, reason: 'nobody is attached to it' };
+}
+
+/** A transaction of each store, one inside the other. */
+function withAll<T, Tx>(
+  begin: readonly ((fn: (tx: Tx) => T) => T)[],
+  fn: (all: readonly Tx[]) => T,
+  all: readonly Tx[] = [],
+): T {
+  const [first, ...rest] = begin;
+  return first === undefined ? fn(all) : first((tx) => withAll(rest, fn, [...all, tx]));
+}
+
+function orphansOf({ sockets, kinds }: Work, all: readonly StoreReader[]): ReturnType<typeof findOrphans> {
+  const records = all.flatMap((tx) => tx.attachments());
+  const networks = all.flatMap((tx) => tx.networks());
+  return findOrphans(sockets, { records, networks }, kinds);
+}
+
+/** What could be swept now; nothing is changed or created by looking. */
+function lookForOrphans(work: Work, stores: readonly NamedStore[]): Garbage[] {
+  const begin = stores.map(
+    ({ store }) =>
+      (fn: (tx: StoreReader) => Garbage[]) =>
+        store.read(fn),
+  );
+  return withAll(begin, (all) => [
+    ...all.flatMap((tx) => unusedNetworks(work, tx)).map(networkGarbage),
+    ...orphansOf(work, all).map(({ remove: _how, ...garbage }) => garbage),
+  ]);
+}
+
+/** One round; says whether there may be more. */
+function sweepOnce(work: Work, stores: readonly NamedStore[], found: Found): boolean {
+  const begin = stores.map(
+    ({ store }) =>
+      (fn: (tx: StoreTransaction) => boolean) =>
+        store.write(fn),
+  );
+  return withAll(begin, (all) => {
+    for (const tx of all) {
+      for (const network of unusedNetworks(work, tx)) {
+        tx.removeNetwork(network.name);
+        found.garbage.push(networkGarbage(network));
+      }
+    }
+    const orphans = orphansOf(work, all);
+    const { removed, failures } = removeOrphans(orphans);
+    found.garbage.push(...removed);
+    found.failures.push(...failures);
+    return failures.length === 0 && orphans.filter(({ kind }) => kind === 'interface').length === BATCH;
+  });
+}
+
+/** What `collect` would remove from these stores and, by the records of all stores, from the kernel. */
+export function look(work: Work, stores: readonly NamedStore[], all: readonly NamedStore[]): Found {
+  const dead = stores.flatMap((named) => findDead(work, named));
+  return { garbage: [...dead.map(({ garbage }) => garbage), ...lookForOrphans(work, all)], failures: [] };
+}
+
+/** Removes it. A host with nothing to sweep is left without a store if it has none. */
+export function collect(work: Work, stores: readonly NamedStore[], all: readonly NamedStore[]): Found {
+  const found: Found = { garbage: [], failures: [] };
+  for (const named of stores) {
+    const { garbage, failures } = collectDead(work, named);
+    found.garbage.push(...garbage);
+    found.failures.push(...failures);
+  }
+  if (lookForOrphans(work, all).length === 0) return found;
+  while (sweepOnce(work, all, found));
+  return found;
+}

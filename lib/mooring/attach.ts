@@ -1,0 +1,166 @@
+/** Plugging a container in: intent on disk, then the kernel, then the record made final. Whatever fails takes everything back. */
+import { NetmoorError, errorText } from '../base/errors.ts';
+import { UndoStack } from '../base/undo.ts';
+import { chooseDns } from '../cni/dns.ts';
+import type { CniResult } from '../cni/result.ts';
+import type { AttachmentKey, AttachmentRecord } from '../../ipam/record.ts';
+import { delegateRecord } from './delegated.ts';
+import { detach, forgetRecord, isCurrent, teardownError } from './detach.ts';
+import type { Host } from './host.ts';
+import { completeDelegated, recordIntent } from './intent.ts';
+import type { Intent } from './intent.ts';
+import type { Connection, Kind, MooringConfig, MooringDetail, Request } from './kind.ts';
+import { lastOf } from './records.ts';
+import type { Asked } from './request.ts';
+import { openSandbox, refuseTaken } from './sandbox.ts';
+import type { Sandbox } from './sandbox.ts';
+
+/** An attachment under this key that was never detached (a crash, a reboot, an impatient runtime) makes way for the new one. */
+function clearPrevious(kind: Kind, host: Host, key: AttachmentKey): AttachmentRecord | undefined {
+  const previous = host.store.read((tx) => tx.attachment(key));
+  if (previous === undefined) return undefined;
+  const error = teardownError(key, detach(kind, host, previous, 'ADD'));
+  if (error) throw error;
+  return previous;
+}
+
+/** Makes the record final. A port it stood by for may have become free since: nobody could hand it over before. */
+function finish<D extends MooringDetail>(
+  kind: Kind<MooringConfig, D>,
+  host: Host,
+  { worker: _done, ...record }: AttachmentRecord<D>,
+  hostIfindex: number | undefined,
+): AttachmentRecord<D> {
+  const attached: AttachmentRecord<D> = {
+    ...record,
+    state: 'attached',
+    ...(hostIfindex === undefined ? {} : { hostIfindex }),
+  };
+  return host.store.write((tx) => {
+    if (!isCurrent(tx, record)) {
+      throw new NetmoorError(
+        'try-again',
+        'the attachment was taken down while it was being made',
+        'try again',
+      );
+    }
+    const final = kind.claim(tx, attached);
+    tx.putAttachment(final);
+    kind.settle(host, tx, attached, final);
+    return final;
+  });
+}
+
+/** Takes back what was done and forgets the intent; what could not be taken back stays on record for GC. */
+function rollBack<D extends MooringDetail>(
+  kind: Kind<MooringConfig, D>,
+  host: Host,
+  record: AttachmentRecord<D>,
+  undo: UndoStack,
+  cause: unknown,
+): unknown {
+  const failures = undo.run();
+  try {
+    host.store.write((tx) => {
+      if (!isCurrent(tx, record)) return;
+      if (failures.length > 0) tx.putAttachment({ ...record, state: 'detaching' });
+      else forgetRecord(kind, host, tx, record, lastOf(tx, host.askOthers, kind, record));
+    });
+  } catch (error) {
+    failures.push({ what: 'forget the intent', error });
+  }
+  if (failures.length === 0) return cause;
+  const list = failures.map(({ what, error }) => `${what}: ${errorText(error)}`).join('; ');
+  const message = `${errorText(cause)}; and taking it back failed: ${list}`;
+  return new NetmoorError('internal', message, 'run "netmoor gc"', { cause });
+}
+
+interface Made<D extends MooringDetail> {
+  readonly intent: Intent<D>;
+  readonly connection: Connection<D>;
+}
+
+/** The kernel's part. `progress` is told of the record as it grows, for the roll-back. */
+async function make<C extends MooringConfig, D extends MooringDetail>(
+  kind: Kind<C, D>,
+  host: Host,
+  request: Request<C>,
+  { delegation }: Asked<C>,
+  sandbox: Sandbox,
+  intent: Intent<D>,
+  undo: UndoStack,
+  progress: (record: AttachmentRecord<D>) => void,
+): Promise<Made<D>> {
+  const lease = (): Intent<D> => {
+    const leased = completeDelegated(kind, host, request, delegation, intent, undo);
+    progress(leased.record);
+    host.step('attach: addresses leased');
+    return leased;
+  };
+  if (kind.addresses(request.config) === 'before-link') {
+    const leased = lease();
+    const connection = await kind.connect(host, request, sandbox, leased.record, undo);
+    await connection.configure(leased.record, undo);
+    return { intent: leased, connection };
+  }
+  const connection = await kind.connect(host, request, sandbox, intent.record, undo);
+  await connection.raise(undo);
+  host.step('attach: link raised');
+  const leased = lease();
+  await connection.configure(leased.record, undo);
+  return { intent: leased, connection };
+}
+
+function resultOf<D extends MooringDetail>(
+  record: AttachmentRecord<D>,
+  connection: Connection<D>,
+  dns: CniResult['dns'],
+): CniResult {
+  const interfaces = connection.interfaces(record);
+  return {
+    interfaces,
+    ips: record.addresses.map(({ address, gateway }) => ({
+      interface: interfaces.length - 1,
+      address,
+      ...(gateway === undefined ? {} : { gateway }),
+    })),
+    routes: record.detail.routes.map((route) => ({ ...route })),
+    dns,
+  };
+}
+
+/** Attaches a container; the result in the shape of CNI 1.1.0. Throws with nothing left behind. */
+export async function attach<C extends MooringConfig, D extends MooringDetail>(
+  kind: Kind<C, D>,
+  host: Host,
+  asked: Asked<C>,
+): Promise<CniResult> {
+  const { key, netns, delegation, dns } = asked;
+  const sandbox = openSandbox(netns);
+  try {
+    const previous = clearPrevious(kind, host, key);
+    refuseTaken(sandbox, key.ifname);
+    const config = kind.complete(host, asked.config);
+    const request: Request<C> = { key, config, netns, segment: kind.segmentOf(config, key.network) };
+    const delegate = delegateRecord(config.ipam, delegation);
+    const intent = await recordIntent(kind, host, request, delegate, previous);
+    const undo = new UndoStack();
+    let reached = intent.record;
+    try {
+      host.step('attach: intent recorded');
+      const made = await make(kind, host, request, asked, sandbox, intent, undo, (record) => {
+        reached = record;
+      });
+      const record = finish(kind, host, made.intent.record, made.connection.hostIfindex);
+      reached = record;
+      host.step('attach: recorded');
+      const result = resultOf(record, made.connection, chooseDns({ ...dns, ipam: made.intent.dns }));
+      undo.disarm();
+      return result;
+    } catch (error) {
+      throw rollBack(kind, host, reached, undo, error);
+    }
+  } finally {
+    sandbox.route.close();
+  }
+}

@@ -1,0 +1,56 @@
+/** Clearing away: the GC verb, what an ADD reclaims when a pool is full, and the dead that `netmoor gc` finds. */
+import { NetmoorError, errorText } from '../base/errors.ts';
+import { formatKey } from '../../ipam/record.ts';
+import type { AttachmentRecord } from '../../ipam/record.ts';
+import type { AttachmentFilter } from '../../ipam/store/store.ts';
+import { causeOfDeath, isInHand } from './death.ts';
+import { detach } from './detach.ts';
+import type { Host } from './host.ts';
+import type { Kind } from './kind.ts';
+import { whyElsewhere } from './vantage.ts';
+
+/** Takes one down; what went wrong in words. */
+export function clearAway(kind: Kind, host: Host, record: AttachmentRecord): string[] {
+  try {
+    return detach(kind, host, record).map(({ what, error }) => `${what}: ${errorText(error)}`);
+  } catch (error) {
+    return [errorText(error)];
+  }
+}
+
+/** Detaches every dead attachment of the filter; returns how many were cleared away entirely. */
+export function reclaimDead(kind: Kind, host: Host, filter: AttachmentFilter): number {
+  const dead = host.store
+    .read((tx) => tx.attachments({ ...filter, plugin: kind.name }))
+    .filter((record) => causeOfDeath(host, record, kind) !== undefined);
+  return dead.filter((record) => clearAway(kind, host, record).length === 0).length;
+}
+
+/**
+ * Detaches all of a network that `keep` does not vouch for, going on after failures, which are returned in words. What somebody is
+ * at work on, and what is out of reach, is left.
+ */
+export function collect(
+  kind: Kind,
+  host: Host,
+  network: string,
+  keep: (record: AttachmentRecord) => boolean,
+): string[] {
+  const failures: string[] = [];
+  for (const record of host.store.read((tx) => tx.attachments({ network, plugin: kind.name }))) {
+    if (isInHand(record, host.world) || whyElsewhere(record, host.world) !== undefined || keep(record))
+      continue;
+    failures.push(...clearAway(kind, host, record).map((problem) => `${formatKey(record)}: ${problem}`));
+  }
+  return failures;
+}
+
+/** One error for what could not be collected; undefined when all could. */
+export function collectionError(failures: readonly string[]): NetmoorError | undefined {
+  if (failures.length === 0) return undefined;
+  return new NetmoorError(
+    'kernel',
+    `not everything could be collected: ${failures.join('; ')}`,
+    'it stays on record; run GC again',
+  );
+}

@@ -1,0 +1,132 @@
+/** What is about to be done, put on disk before the kernel is touched: the record with its addresses and ports. */
+import { NetmoorError } from '../base/errors.ts';
+import { formatAddress } from '../base/ip.ts';
+import type { UndoStack } from '../base/undo.ts';
+import { delegateDel } from '../cni/delegate.ts';
+import type { Delegation } from '../cni/delegate.ts';
+import type { PortMapping } from '../cni/port-mappings.ts';
+import type { Dns } from '../cni/result.ts';
+import { RECORD_VERSION, formatKey } from '../../ipam/record.ts';
+import type { AttachmentRecord, DelegateRecord, PortRecord } from '../../ipam/record.ts';
+import type { StoreTransaction } from '../../ipam/store/store.ts';
+import { leaseFromDelegate } from './delegated.ts';
+import type { Host } from './host.ts';
+import type { Kind, Leased, MooringConfig, MooringDetail, Request } from './kind.ts';
+import { leaseFromStore } from './lease.ts';
+import { here } from './vantage.ts';
+
+/** A record, and the dns settings of whoever gave the addresses. */
+export interface Intent<D extends MooringDetail> {
+  readonly record: AttachmentRecord<D>;
+  readonly dns: Dns;
+}
+
+const NOTHING_LEASED: Leased = { addresses: [], routes: undefined, dns: {} };
+
+function portRecord({ hostIp, ...ports }: PortMapping): PortRecord {
+  return hostIp === undefined ? ports : { ...ports, hostIp: formatAddress(hostIp) };
+}
+
+function baseRecord<C extends MooringConfig, D extends MooringDetail>(
+  kind: Kind<C, D>,
+  host: Host,
+  { key, config, segment, netns }: Request<C>,
+  delegate: DelegateRecord | undefined,
+): AttachmentRecord<D> {
+  const { worker, world } = host;
+  const createdAt = world.now();
+  const { containerName, portMappings } = config;
+  return {
+    version: RECORD_VERSION,
+    ...key,
+    plugin: kind.name,
+    state: 'attaching',
+    incarnation: [worker?.pid, worker?.started, worker?.request, createdAt].join('.'),
+    bootId: world.bootId,
+    createdAt,
+    host: here(world),
+    ...(worker ? { worker } : {}),
+    ...(containerName === undefined ? {} : { name: containerName }),
+    netns: { path: netns.path, inode: netns.id },
+    segment,
+    ...kind.identify(key, config),
+    addresses: [],
+    ports: portMappings.map(portRecord),
+    ...(delegate ? { delegate } : {}),
+    detail: kind.plan(config, NOTHING_LEASED).detail,
+  };
+}
+
+/** Somebody else was faster: his attachment is not ours to overwrite. */
+function refuseRival(tx: StoreTransaction, { key }: Request<MooringConfig>): void {
+  const rival = tx.attachment(key);
+  if (rival === undefined) return;
+  const who = rival.worker === undefined ? 'another process' : `process ${rival.worker.pid}`;
+  throw new NetmoorError(
+    'try-again',
+    `${formatKey(key)} has been attached by ${who} this very moment`,
+    'if that one is not meant to stay, detach it and try again',
+  );
+}
+
+/** Puts the record into the store, and returns it as it stands there: some of its ports may have to stand by. */
+function rememberAttachment<D extends MooringDetail>(
+  kind: Kind<MooringConfig, D>,
+  tx: StoreTransaction,
+  wanted: AttachmentRecord<D>,
+): AttachmentRecord<D> {
+  const record = kind.claim(tx, wanted);
+  const { network, segment, createdAt, detail } = record;
+  const known = tx.network(network);
+  if (known?.automatic !== true) {
+    tx.putNetwork({
+      version: RECORD_VERSION,
+      name: network,
+      plugin: kind.name,
+      ...(segment === undefined ? {} : { segment }),
+      subnets: [...new Set([...(known?.subnets ?? []), ...detail.subnets])],
+      automatic: false,
+      createdAt: known?.createdAt ?? createdAt,
+    });
+  }
+  tx.putAttachment(record);
+  return record;
+}
+
+/** The intent, with its addresses when they are the store's, in one transaction, on disk before anything else happens. */
+export async function recordIntent<C extends MooringConfig, D extends MooringDetail>(
+  kind: Kind<C, D>,
+  host: Host,
+  request: Request<C>,
+  delegate: DelegateRecord | undefined,
+  previous: AttachmentRecord | undefined,
+): Promise<Intent<D>> {
+  const base = baseRecord(kind, host, request, delegate);
+  const { ipam } = request.config;
+  const put = (tx: StoreTransaction, { addresses, routes, dns }: Leased): Intent<D> => {
+    refuseRival(tx, request);
+    const plan = ipam.kind === 'netmoor' ? kind.plan(request.config, { addresses, routes, dns }) : base;
+    return { record: rememberAttachment(kind, tx, { ...base, ...plan }), dns };
+  };
+  if (ipam.kind !== 'netmoor') return host.store.write((tx) => put(tx, NOTHING_LEASED));
+  return leaseFromStore(kind, host, request, ipam, previous, put);
+}
+
+/** Addresses from another IPAM plugin, put on record as soon as they are known. */
+export function completeDelegated<C extends MooringConfig, D extends MooringDetail>(
+  kind: Kind<C, D>,
+  host: Host,
+  request: Request<C>,
+  delegation: Delegation,
+  intent: Intent<D>,
+  undo: UndoStack,
+): Intent<D> {
+  const { delegate } = intent.record;
+  if (delegate === undefined) return intent;
+  const leased = leaseFromDelegate(delegate.type, delegation);
+  undo.push(`give addresses back to ${delegate.type}`, () => delegateDel(delegate.type, delegation));
+  const { addresses, detail } = kind.plan(request.config, leased);
+  const ports = request.config.portMappings.map(portRecord);
+  const wanted = { ...intent.record, addresses, ports, detail };
+  return { record: host.store.write((tx) => rememberAttachment(kind, tx, wanted)), dns: leased.dns };
+}

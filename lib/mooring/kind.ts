@@ -1,0 +1,197 @@
+/**
+ * What a main plugin has to say for itself. The life of an attachment, intent, lease, roll-back, record, DEL from the record,
+ * death, GC, is the same for all (the other files of this folder); a kind knows its own configuration, what it keeps on
+ * record, and what it does in the kernel. plugins/kinds.ts lists them.
+ */
+import type { Address } from '../base/ip.ts';
+import type { UndoStack } from '../base/undo.ts';
+import type { CniConfig } from '../cni/config.ts';
+import type { CniRequest } from '../cni/environment.ts';
+
+import type { PortMapping } from '../cni/port-mappings.ts';
+import type { CniInterface, CniRoute, Dns } from '../cni/result.ts';
+import type { SetElement } from '../nftables/elements.ts';
+import type { Netns } from '../system/netns.ts';
+import type {
+  AddressRecord,
+  AttachmentKey,
+  AttachmentRecord,
+  Detail,
+  NetworkRecord,
+} from '../../ipam/record.ts';
+import type { StoreReader, StoreTransaction } from '../../ipam/store/store.ts';
+import type { Host, Sockets } from './host.ts';
+import type { IpamChoice } from './ipam.ts';
+import type { Sandbox } from './sandbox.ts';
+
+/** What every kind's configuration says, whatever else is in it. */
+export interface MooringConfig {
+  readonly ipam: IpamChoice;
+  /** What the runtime asks for this attachment. */
+  readonly mac: string | undefined;
+  readonly requestedAddresses: readonly Address[];
+  readonly containerName: string | undefined;
+  readonly portMappings: readonly PortMapping[];
+}
+
+/** What every kind's detail says. */
+export interface MooringDetail extends Detail {
+  /** Prefixes that the addresses are in. */
+  readonly subnets: readonly string[];
+  /** Routes in the container, as the CNI result lists them. */
+  readonly routes: readonly CniRoute[];
+}
+
+/** What judging whether an attachment is dead needs of the host. */
+export type Judge = Pick<Host, 'route' | 'world'>;
+
+/** What later plugins of the chain said about the interface, in the result that CHECK is given. */
+export interface Told {
+  readonly mac?: string | undefined;
+  readonly mtu?: number | undefined;
+}
+
+/** What an IPAM answered, ours or a delegate. */
+export interface Leased {
+  readonly addresses: readonly AddressRecord[];
+  /** undefined: none configured, so that default routes are the kind's to add. */
+  readonly routes: readonly CniRoute[] | undefined;
+  readonly dns: Dns;
+}
+
+/** What an attachment will look like. */
+export interface Plan<D> {
+  readonly addresses: readonly AddressRecord[];
+  readonly detail: D;
+}
+
+/** What is asked for. */
+export interface Request<C> {
+  readonly key: AttachmentKey;
+  readonly config: C;
+  readonly segment: string;
+  readonly netns: Netns;
+}
+
+/** What goes into the record before the interface exists. */
+export interface Identity {
+  readonly hostIfname?: string;
+  readonly mac: string;
+  readonly mtu?: number;
+}
+
+/** Where an attachment stands when its interface is there, and on what terms the rest is done. */
+export interface Connection<D extends MooringDetail> {
+  /** Index of the interface on the host, if there is one. */
+  readonly hostIfindex?: number;
+  /**
+   * Raises the interface without addresses, for an IPAM plugin that needs a link; `configure` follows. Left out where
+   * addresses come before the link.
+   */
+  raise(undo: UndoStack): void | Promise<void>;
+  /** Gives the interface its addresses and routes, makes the rules, and waits until all can be used. */
+  configure(record: AttachmentRecord<D>, undo: UndoStack): void | Promise<void>;
+  /** For the CNI result; the last is the container's interface, whose the addresses are. */
+  interfaces(record: AttachmentRecord<D>): readonly CniInterface[];
+}
+
+/** Whether nothing else is on record beside an attachment: in its network, on its segment, of its kind at all. */
+export interface Last {
+  readonly ofNetwork: boolean;
+  readonly onSegment: boolean;
+  readonly ofAll: boolean;
+}
+
+/** One thing to take away, which may be gone already. */
+export interface Removal {
+  readonly what: string;
+  /** The name of the step when it is done. */
+  readonly step: string;
+  readonly remove: () => void;
+}
+
+/** What bears netmoor's marks in the kernel, and no record accounts for. */
+export interface Orphan {
+  readonly kind: 'interface' | 'bridge' | 'address' | 'forwarding';
+  /** In words: "bridge nm-web". */
+  readonly what: string;
+  readonly remove: () => void;
+}
+
+/** All that is on record on this host, for telling what nobody accounts for. */
+export interface Books {
+  readonly records: readonly AttachmentRecord[];
+  readonly networks: readonly NetworkRecord[];
+}
+
+/**
+ * Methods throughout: kinds of different configurations and details are put into one list. Those that are asynchronous may load
+ * what no other verb needs.
+ */
+export interface Kind<C extends MooringConfig = MooringConfig, D extends MooringDetail = MooringDetail> {
+  /** Of the plugin; records bear it. */
+  readonly name: string;
+  /** One line that says what it is. */
+  readonly about: string;
+
+  /** Checks everything that can be checked without the host. Pure. Throws NetmoorError. */
+  readConfig(config: CniConfig, request: CniRequest): Promise<C>;
+  /** What the configuration leaves to the host is looked up there, and stays. */
+  complete(host: Sockets, config: C): C;
+  /** The name of the bridge or master. */
+  segmentOf(config: C, network: string): string;
+  /** The lease scope: addresses are held once in each. */
+  scopeOf(segment: string): string;
+  /** Whether the addresses are known before the interface is made: no, when a delegate wants to see it. */
+  addresses(config: C): 'before-link' | 'after-link';
+  identify(key: AttachmentKey, config: C): Identity;
+  /** Pure. */
+  plan(config: C, leased: Leased): Plan<D>;
+  /** Reads what this or another version kept. Throws NetmoorError('store') for what it cannot make sense of. */
+  readDetail(detail: Detail): D;
+
+  /** The record as it can be claimed: some of its ports may have to stand by. Inside the transaction that puts it. */
+  claim(tx: StoreReader, record: AttachmentRecord<D>): AttachmentRecord<D>;
+  /** What its record, final by now, has got more than was there when it was configured. Inside the transaction. */
+  settle(host: Host, tx: StoreReader, before: AttachmentRecord<D>, after: AttachmentRecord<D>): void;
+  /** Makes the interface; every effect pushes its undo. */
+  connect(
+    host: Host,
+    request: Request<C>,
+    sandbox: Sandbox,
+    record: AttachmentRecord<D>,
+    undo: UndoStack,
+  ): Promise<Connection<D>>;
+
+  /** The attachment's own, in the order it is to go; when it is not the last on its segment. */
+  own(host: Host, record: AttachmentRecord<D>): readonly Removal[];
+  /**
+   * What goes with the last of a network, a segment, a host. Called inside the transaction that forgets the record: an
+   * attachment that begins meanwhile waits for it, and then makes what it needs anew. `whole`: the attachment's own is there
+   * still, and goes along.
+   */
+  leaveShared(host: Host, record: AttachmentRecord<D>, last: Last, whole: boolean): void;
+  /** Whether the segment and the record of the network stay after the last attachment. */
+  staysBehind(record: AttachmentRecord<D>): boolean;
+  /** Inside the transaction that has forgotten an attachment: what others of the container take over from it. */
+  passOn(host: Host, tx: StoreTransaction, gone: AttachmentKey): void;
+  /** After all is gone: flows that would go on. */
+  afterwards(host: Host, record: AttachmentRecord<D>): void;
+  /** Whether the kernel has an interface that the key alone tells to be the attachment's. */
+  isLeft(host: Sockets, key: AttachmentKey): boolean;
+  /** Removes what the key alone tells: there is no record, or nobody understands it. Inside a write transaction. */
+  removeByKey(host: Sockets, key: AttachmentKey): void;
+
+  /** Why the kernel shows that an attachment is dead; undefined when it does not. */
+  deathOf(judge: Judge, record: AttachmentRecord): string | undefined;
+  /** How the host differs from what was promised, in words. */
+  verify(host: Host, record: AttachmentRecord<D>): Promise<readonly string[]>;
+  /** The same inside the container. */
+  verifyInside(netns: Netns, record: AttachmentRecord<D>, told: Told): Promise<readonly string[]>;
+  /** Tries the kernel. Throws NetmoorError('not-available') when an ADD would fail for it. */
+  probe(): Promise<void>;
+  /** The nftables elements that the attachment accounts for; undefined: all that bear its name. */
+  elements(record: AttachmentRecord): readonly SetElement[] | undefined;
+  /** In the order they are to be removed, of interfaces no more than `most`. */
+  orphans(host: Sockets, books: Books, most: number): readonly Orphan[];
+}

@@ -1,0 +1,80 @@
+/** Addresses from netmoor's own store: of the config's ranges, or of subnets that netmoor picks for the network itself. */
+import { NetmoorError } from '../base/errors.ts';
+import { parseResolvConf } from '../cni/dns.ts';
+import { listDestinations } from '../netlink/route.ts';
+import { hasIpv6 } from '../system/sysctl.ts';
+import { subnetChoice } from '../../ipam/automatic.ts';
+import type { SubnetChoice } from '../../ipam/automatic.ts';
+import { leaseAddresses } from '../../ipam/lease.ts';
+import { RECORD_VERSION } from '../../ipam/record.ts';
+import type { AttachmentRecord } from '../../ipam/record.ts';
+import type { StoreTransaction } from '../../ipam/store/store.ts';
+import { reclaimDead } from './collect.ts';
+import type { Host } from './host.ts';
+import type { IpamChoice } from './ipam.ts';
+import type { Kind, Leased, MooringConfig, Request } from './kind.ts';
+
+type OwnIpam = Extract<IpamChoice, { kind: 'netmoor' }>;
+
+/** How the network comes by its subnets, for a config that names no range; undefined for one that does. */
+async function automaticSubnets(
+  { name }: Pick<Kind, 'name'>,
+  host: Host,
+  { key, segment }: Request<MooringConfig>,
+  { automatic }: OwnIpam,
+): Promise<SubnetChoice | undefined> {
+  if (!automatic) return undefined;
+  const { world } = host;
+  const network = {
+    version: RECORD_VERSION,
+    name: key.network,
+    plugin: name,
+    segment,
+    createdAt: world.now(),
+  };
+  return subnetChoice(host.store, {
+    network,
+    machineId: world.machineId,
+    ipv6: hasIpv6(),
+    routed: () => listDestinations(host.route),
+  });
+}
+
+const WORTH_RECLAIMING = ['pool-exhausted', 'address-taken', 'port-taken'];
+
+/**
+ * Leases addresses and completes the record in one transaction. When what is wanted is held by the dead, they are cleared
+ * away and it is tried once more.
+ */
+export async function leaseFromStore<T>(
+  kind: Kind,
+  host: Host,
+  request: Request<MooringConfig>,
+  ipam: OwnIpam,
+  previous: AttachmentRecord | undefined,
+  complete: (tx: StoreTransaction, leased: Leased) => T,
+): Promise<T> {
+  const { config, key, segment } = request;
+  const { containerName, requestedAddresses: requested } = config;
+  const chooseSubnets = await automaticSubnets(kind, host, request, ipam);
+  const { resolvConf } = ipam.pool;
+  const dns = resolvConf ? parseResolvConf(host.world.readText(resolvConf)) : {};
+  const wanted = {
+    requested,
+    identities: [key.containerId, ...(containerName === undefined ? [] : [containerName])],
+  };
+  const lease = (): T =>
+    host.store.write((tx) => {
+      const subnets = chooseSubnets?.(tx);
+      const scope = kind.scopeOf(segment);
+      const source = { scope, config: ipam.pool, extraRanges: ipam.extraRanges, subnets };
+      return complete(tx, { ...leaseAddresses(tx, source, wanted, previous?.addresses), dns });
+    });
+  try {
+    return lease();
+  } catch (error) {
+    const worth = error instanceof NetmoorError && WORTH_RECLAIMING.includes(error.kind);
+    if (!worth || reclaimDead(kind, host, { segment }) === 0) throw error;
+    return lease();
+  }
+}

@@ -1,0 +1,42 @@
+/** From a CNI call to what this room works with: the attachment's key, its configuration, its namespace, its surroundings. */
+import type { Delegation } from '../cni/delegate.ts';
+import type { AttachedContext, Context } from '../cni/plugin.ts';
+import { requireNetns } from '../cni/plugin.ts';
+import type { Dns } from '../cni/result.ts';
+import type { Netns } from '../system/netns.ts';
+import type { AttachmentKey } from '../../ipam/record.ts';
+import type { Surroundings } from './host.ts';
+import type { Kind, MooringConfig, MooringDetail } from './kind.ts';
+
+/** An attachment that is asked for. */
+export interface Asked<C> {
+  readonly key: AttachmentKey;
+  readonly config: C;
+  readonly netns: Netns;
+  /** Whose dns settings count before those of the IPAM. */
+  readonly dns: { readonly runtime: Dns; readonly config: Dns };
+  /** How an IPAM plugin of others is called for it. */
+  readonly delegation: Delegation;
+}
+
+export function keyOf({ config, request }: Context): AttachmentKey {
+  return { network: config.name, containerId: request.containerId, ifname: request.ifname };
+}
+
+export function surroundingsOf({ request, note }: Context): Surroundings {
+  return { path: request.path, environment: request.environment, note };
+}
+
+export async function askedOf<C extends MooringConfig, D extends MooringDetail>(
+  kind: Kind<C, D>,
+  context: AttachedContext,
+): Promise<Asked<C>> {
+  const { config, request, world, note } = context;
+  return {
+    key: keyOf(context),
+    config: await kind.readConfig(config, request),
+    netns: requireNetns(context),
+    dns: { runtime: config.runtimeConfig.dns, config: config.dns },
+    delegation: { request, world, note },
+  };
+}

@@ -1,0 +1,194 @@
+/** The container's side: the interface under its final name, its addresses and routes, and the announcement of both. */
+import { NetmoorError, isErrno } from '../base/errors.ts';
+import { formatAddress, formatPrefix, networkOf } from '../base/ip.ts';
+import type { Family, Prefix } from '../base/ip.ts';
+import { addressAddition } from '../netlink/address.ts';
+import { findLink } from '../netlink/link.ts';
+import { linkChange } from '../netlink/link-change.ts';
+import { IFF_UP } from '../netlink/link-message.ts';
+import type { Link } from '../netlink/link-message.ts';
+import { listRoutes, routeAddition } from '../netlink/route.ts';
+import type { Route } from '../netlink/route.ts';
+import { NetlinkSocket } from '../netlink/socket.ts';
+import type { NetlinkRequest } from '../netlink/socket.ts';
+import { openAddressWatch, untilDetected } from '../netlink/watch.ts';
+import { inNetns } from '../system/netns.ts';
+import type { Netns } from '../system/netns.ts';
+import { ensureSysctlIfPresent } from '../system/sysctl.ts';
+import type { UndoStack } from '../base/undo.ts';
+
+/** A container's namespace with a socket held open in it. */
+export interface Sandbox {
+  readonly netns: Netns;
+  readonly route: NetlinkSocket;
+}
+
+export interface SandboxWanted {
+  readonly ifname: string;
+  readonly addresses: readonly Prefix[];
+  readonly routes: readonly Route[];
+  /** Let the kernel look for duplicates of the IPv6 addresses: they are not from a store that rules them out. */
+  readonly dad: boolean;
+}
+
+/** Opens a socket in the namespace, to be held for as long as something is done there. */
+export function openSandbox(netns: Netns): Sandbox {
+  return { netns, route: inNetns(netns, () => NetlinkSocket.open('route')) };
+}
+
+/** Throws NetmoorError('ifname-taken') when the container has an interface of that name. */
+export function refuseTaken({ route }: Sandbox, ifname: string): void {
+  if (!findLink(route, ifname)) return;
+  throw new NetmoorError(
+    'ifname-taken',
+    `the container has an interface ${ifname} already`,
+    'choose another interface name, or detach the network that made it first (DEL)',
+  );
+}
+
+function families(addresses: readonly Prefix[]): Set<Family> {
+  return new Set(addresses.map((prefix) => prefix.address.family));
+}
+
+/** Must be set before the interface is raised: they decide what the kernel does at that moment. */
+function setKernelKeys(ifname: string, wanted: SandboxWanted): void {
+  const conf = (value: string, family: 'ipv4' | 'ipv6', name: string, key: string): boolean =>
+    ensureSysctlIfPresent(value, 'net', family, 'conf', name, key);
+  conf('1', 'ipv4', ifname, 'arp_notify');
+  if (!families(wanted.addresses).has(6)) return;
+  const present = conf('0', 'ipv6', ifname, 'disable_ipv6');
+  if (!present) {
+    throw new NetmoorError(
+      'kernel',
+      'this kernel has no IPv6',
+      'remove the IPv6 ranges from the network config, or boot with IPv6',
+    );
+  }
+  conf('0', 'ipv6', 'lo', 'disable_ipv6');
+  conf('1', 'ipv6', ifname, 'ndisc_notify');
+  conf('1', 'ipv6', ifname, 'keep_addr_on_down');
+  // The addresses and the gateway are given: a neighbour that plays router is not to be believed.
+  conf('0', 'ipv6', ifname, 'accept_ra');
+  // Nobody else can hold the link-local address of this MAC here; a second of DAD would only delay the first packet.
+  conf(wanted.dad ? '1' : '0', 'ipv6', ifname, 'accept_dad');
+  // With hairpin mode a container hears its own probes: the nonce tells them apart (RFC 7527).
+  if (wanted.dad) conf('1', 'ipv6', ifname, 'enhanced_dad');
+}
+
+function describe(route: Route): string {
+  return `${formatPrefix(networkOf(route.destination))}${route.gateway ? ` via ${formatAddress(route.gateway)}` : ''}`;
+}
+
+/**
+ * In IPv6 a second default route of equal metric makes a multipath route, and half of the connections would leave by a
+ * network that did not mean them: behind a route that is there already ours comes second.
+ */
+function rankedBehind(route: Route, present: readonly Route[]): Route {
+  if (route.priority !== undefined || route.destination.address.family !== 6) return route;
+  const same = present.filter(
+    (other) =>
+      other.table === (route.table ?? 254) &&
+      other.destination.length === route.destination.length &&
+      other.destination.address.value === route.destination.address.value,
+  );
+  if (same.length === 0) return route;
+  return { ...route, priority: Math.max(...same.map((other) => other.priority ?? 1024)) + 1024 };
+}
+
+function requestsFor(
+  link: Link,
+  loopback: Link | undefined,
+  wanted: SandboxWanted,
+  present: readonly Route[],
+): NetlinkRequest[] {
+  const addresses = wanted.addresses.map((prefix) =>
+    addressAddition(link.index, prefix, { dad: wanted.dad }, `give ${formatPrefix(prefix)} to ${link.name}`),
+  );
+  const routes = wanted.routes.map((route) =>
+    routeAddition(
+      { ...rankedBehind(route, present), interface: link.index },
+      `add the route ${describe(route)}`,
+    ),
+  );
+  const raiseLoopback =
+    loopback && (loopback.flags & IFF_UP) === 0 ? [linkChange(loopback.index, { up: true }, 'raise lo')] : [];
+  return [
+    ...raiseLoopback,
+    ...addresses,
+    linkChange(link.index, { up: true }, `raise ${link.name}`),
+    ...routes,
+  ];
+}
+
+function requireInterface({ route }: Sandbox, ifname: string): Link {
+  const link = findLink(route, ifname);
+  if (link) return link;
+  throw new NetmoorError(
+    'kernel',
+    `interface ${ifname} vanished from the container`,
+    'was it ended or renamed meanwhile?',
+  );
+}
+
+/** Raises the interface as it is: an IPAM plugin that asks the network for addresses needs a link, and no address on it. */
+export function raiseInterface(sandbox: Sandbox, ifname: string): void {
+  const { route: socket, netns } = sandbox;
+  const link = requireInterface(sandbox, ifname);
+  inNetns(netns, () => {
+    ensureSysctlIfPresent('0', 'net', 'ipv6', 'conf', ifname, 'accept_ra');
+    ensureSysctlIfPresent('1', 'net', 'ipv4', 'conf', ifname, 'arp_notify');
+  });
+  socket.request(linkChange(link.index, { up: true }, `raise ${ifname}`));
+}
+
+/** Configures the interface that has just been born in the sandbox, and raises it. */
+export function configureInterface(sandbox: Sandbox, wanted: SandboxWanted, undo: UndoStack): Link {
+  const { route: socket, netns } = sandbox;
+  const link = requireInterface(sandbox, wanted.ifname);
+  const loopback = findLink(socket, 'lo');
+  inNetns(netns, () => setKernelKeys(wanted.ifname, wanted));
+  const present = wanted.routes.some((route) => route.destination.address.family === 6)
+    ? listRoutes(socket, 6)
+    : [];
+  if (loopback && (loopback.flags & IFF_UP) === 0) {
+    undo.push('lower lo', () => void socket.request(linkChange(loopback.index, { up: false }, 'lower lo')));
+  }
+  const { failures } = socket.exchange(requestsFor(link, loopback, wanted, present));
+  // The very route may be there: the connected one of the interface's own prefix, listed once more in the config.
+  const failure = failures.find(({ error }) => !isErrno(error, 'EEXIST'));
+  if (failure) throw failure.error;
+  return link;
+}
+
+/** Duplicate address detection takes a second (RFC 4862, RetransTimer) and a random delay of up to another before it. */
+const DAD_DEADLINE_MS = 10_000;
+
+/** Waits for duplicate address detection, where the config asks for it. Throws when somebody else has one of the addresses. */
+export function awaitDetection({ netns }: Sandbox, link: Link, now: () => number): void {
+  const notifications = inNetns(netns, openAddressWatch);
+  try {
+    const { duplicate, undecided } = untilDetected(notifications, link.index, DAD_DEADLINE_MS, now);
+    const [trouble] = [...duplicate, ...undecided];
+    if (trouble === undefined) return;
+    const address = formatAddress(trouble.prefix.address);
+    const advice = 'find who else has it on the bridge, or exclude it from the ranges';
+    if (duplicate.length > 0)
+      throw new NetmoorError('address-taken', `somebody else on the bridge has ${address}`, advice);
+    throw new NetmoorError(
+      'kernel',
+      `duplicate address detection of ${address} did not end`,
+      'is the interface being held down?',
+    );
+  } finally {
+    notifications.close();
+  }
+}
+
+/**
+ * Tells the network where the addresses live now. With arp_notify and ndisc_notify set the kernel sends the gratuitous ARP
+ * and the unsolicited neighbour advertisement whenever the MAC address is set, also to what it is; sending them by a
+ * packet socket would cost 20 ms, which closing one waits for RCU (packet_release).
+ */
+export function announce(sandbox: Sandbox, link: Link, mac: string): void {
+  sandbox.route.request(linkChange(link.index, { mac }, `announce the addresses of ${link.name}`));
+}

@@ -1,0 +1,95 @@
+/**
+ * The lease stores of a host: its usual one, and those that configurations name (`dataDir`), which are noted when they are used.
+ * What attachments share in the kernel is shared across all of them.
+ */
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { NetmoorError } from '../base/errors.ts';
+import type { World } from '../cni/world.ts';
+import { notedStores } from '../../ipam/store/known.ts';
+import { openStore, storeFile } from '../../ipam/store/open.ts';
+import type { LeaseStore, StoreReader, StoreTransaction } from '../../ipam/store/store.ts';
+import { hostIdOf } from './vantage.ts';
+
+export interface NamedStore {
+  readonly dir: string;
+  readonly store: LeaseStore;
+}
+
+export function openStoreIn(dir: string, world: World): NamedStore {
+  const { bootId, monotonic } = world;
+  return { dir, store: openStore({ dir, bootId, hostId: hostIdOf(world), now: monotonic }) };
+}
+
+/** Directories of all stores that there are, as far as is known; the host's usual one whether it exists or not. */
+export function knownDirectories(world: World): string[] {
+  const usual = resolve(world.storeDirectory);
+  const noted = notedStores().filter((dir) => dir !== usual && existsSync(storeFile(dir)));
+  return [usual, ...noted];
+}
+
+/** All stores but the one of `dir`. */
+export function otherStores(dir: string, world: World): NamedStore[] {
+  const own = resolve(dir);
+  return knownDirectories(world)
+    .filter((other) => other !== own && existsSync(storeFile(other)))
+    .map((other) => openStoreIn(other, world));
+}
+
+/** Asks every other store of the host; `unknown` stands for what one that cannot be read would have said. */
+export type Ask = <T>(question: (reader: StoreReader) => T, unknown: T) => T[];
+
+export function asking(others: readonly NamedStore[]): Ask {
+  return (question, unknown) =>
+    others.map(({ store }) => {
+      try {
+        return store.read(question);
+      } catch (error) {
+        if (error instanceof NetmoorError) return unknown;
+        throw error;
+      }
+    });
+}
+
+interface Locked {
+  readonly own: StoreTransaction | undefined;
+  readonly others: readonly StoreReader[];
+  readonly unread: number;
+}
+
+/**
+ * A write transaction in the first store, with all others locked meanwhile: in the order of their directories, so that no two
+ * processes wait for each other. `unlocked` is told of one that cannot be locked.
+ */
+export function writeAlone<T>(
+  own: NamedStore,
+  others: readonly NamedStore[],
+  work: (tx: StoreTransaction, ask: Ask) => T,
+  unlocked: (error: NetmoorError, dir: string) => void,
+): T {
+  const run = ({ own: tx, others: readers, unread }: Locked): T => {
+    if (tx === undefined) throw new TypeError('the own store is not among those locked');
+    const ask: Ask = (question, unknown) => [
+      ...readers.map((reader) => question(reader)),
+      ...Array.from({ length: unread }, () => unknown),
+    ];
+    return work(tx, ask);
+  };
+  const lock = ([first, ...rest]: readonly NamedStore[], held: Locked): T => {
+    if (first === undefined) return run(held);
+    if (first === own) return first.store.write((tx) => lock(rest, { ...held, own: tx }));
+    const inside = { begun: false };
+    try {
+      return first.store.write((tx) => {
+        inside.begun = true;
+        return lock(rest, { ...held, others: [...held.others, tx] });
+      });
+    } catch (error) {
+      if (inside.begun || !(error instanceof NetmoorError)) throw error;
+      unlocked(error, first.dir);
+      return lock(rest, { ...held, unread: held.unread + 1 });
+    }
+  };
+  const order = [own, ...others].toSorted((a, b) => (a.dir < b.dir ? -1 : 1));
+  return lock(order, { own: undefined, others: [], unread: 0 });
+}

@@ -1,0 +1,173 @@
+/** A kind as a CNI plugin: what each command means, once for all. A process mostly serves one call: each loads what it needs. */
+import { NetmoorError, errorText } from '../base/errors.ts';
+import { delegateCheck, delegateDel, delegateGc, delegateStatus } from '../cni/delegate.ts';
+import { DelegateError } from '../cni/errors.ts';
+import type { AttachedContext, Context, Plugin } from '../cni/plugin.ts';
+import { requireNetns } from '../cni/plugin.ts';
+import { mergeResults } from '../cni/result.ts';
+import type { CniResult } from '../cni/result.ts';
+import { formatKey } from '../../ipam/record.ts';
+import type { AttachmentKey, AttachmentRecord } from '../../ipam/record.ts';
+import { detach, detachUnknown, teardownError } from './detach.ts';
+import { hostOf, withHost } from './host.ts';
+import type { Host } from './host.ts';
+import { dataDirOf, ipamType } from './ipam.ts';
+import type { Kind } from './kind.ts';
+import { understand } from './records.ts';
+import { askedOf, keyOf, surroundingsOf } from './request.ts';
+import { whyElsewhere } from './vantage.ts';
+
+async function onHost<T>(context: Context, work: (host: Host) => T | Promise<T>): Promise<T> {
+  return withHost(dataDirOf(context.config.ipam), context.world, surroundingsOf(context), work);
+}
+
+function delegatedType({ config }: Context): string | undefined {
+  const choice = ipamType(config.ipam);
+  return choice.kind === 'delegated' ? choice.type : undefined;
+}
+
+async function add(kind: Kind, context: AttachedContext): Promise<CniResult> {
+  const asked = await askedOf(kind, context);
+  const { attach } = await import('./attach.ts');
+  const result = await onHost(context, (host) => attach(kind, host, asked));
+  const { prevResult } = context.config;
+  return prevResult === undefined ? result : mergeResults(prevResult, result);
+}
+
+/** Without a record a delegate may still hold something. One that is not installed holds nothing: DEL has to end some time. */
+function releaseUnknown(context: Context): void {
+  const type = delegatedType(context);
+  if (type === undefined) return;
+  try {
+    delegateDel(type, context);
+  } catch (error) {
+    if (!(error instanceof NetmoorError) || error instanceof DelegateError) throw error;
+    context.note(`${error.message}: ${error.details}`);
+  }
+}
+
+/** The record, wherever it is: DEL need not know the `dataDir` of the ADD. */
+function findRecord(host: Host, key: AttachmentKey): { host: Host; record: AttachmentRecord } | undefined {
+  const record = host.store.read((tx) => tx.attachment(key));
+  if (record !== undefined) return { host, record };
+  for (const other of host.others) {
+    try {
+      const there = other.store.read((tx) => tx.attachment(key));
+      if (there !== undefined)
+        return { host: hostOf(host, other, host.world, host.surroundings), record: there };
+    } catch (error) {
+      if (!(error instanceof NetmoorError)) throw error;
+      host.surroundings.note(`the lease store in ${other.dir} was not asked: ${error.message}`);
+    }
+  }
+  return undefined;
+}
+
+/** From the record alone; what no store knows is asked of the delegate, and swept by its name. */
+async function del(kind: Kind, context: AttachedContext): Promise<void> {
+  await onHost(context, (host) => {
+    const key = keyOf(context);
+    const found = findRecord(host, key);
+    // What another plugin of a chain has on record under this key is that one's to take down.
+    if (found !== undefined && found.record.plugin !== kind.name) return;
+    if (found !== undefined) {
+      const error = teardownError(key, detach(kind, found.host, found.record));
+      if (error) throw error;
+      return;
+    }
+    releaseUnknown(context);
+    detachUnknown(kind, host, key);
+  });
+}
+
+async function check(kind: Kind, context: AttachedContext): Promise<void> {
+  await askedOf(kind, context);
+  const { prevResult } = context.config;
+  if (prevResult === undefined) {
+    throw new NetmoorError(
+      'bad-config',
+      'CHECK needs the result of ADD as prevResult',
+      'the runtime passes it; cniVersion must be 0.4.0 or later',
+    );
+  }
+  const type = delegatedType(context);
+  if (type !== undefined) delegateCheck(type, context);
+  const told = prevResult.interfaces.find(({ name, sandbox }) => name === context.request.ifname && sandbox);
+  const { verifyLeases } = await import('./verify.ts');
+  await onHost(context, async (host) => {
+    const key = keyOf(context);
+    const found = findRecord(host, key);
+    if (found?.record.plugin !== kind.name) {
+      throw new NetmoorError(
+        'unknown-container',
+        `nothing is on record for ${formatKey(key)}`,
+        'it was detached, or attached by another plugin or store',
+      );
+    }
+    const elsewhere = whyElsewhere(found.record, host.world);
+    const read = understand(kind, found.record);
+    const complaints =
+      elsewhere !== undefined
+        ? [elsewhere]
+        : 'unreadable' in read
+          ? [read.unreadable]
+          : [
+              ...verifyLeases(found.host, read.known),
+              ...(await kind.verify(found.host, read.known)),
+              ...(await kind.verifyInside(requireNetns(context), read.known, told ?? {})),
+            ];
+    if (complaints.length === 0) return;
+    throw new NetmoorError(
+      'check-failed',
+      `${formatKey(key)}: ${complaints.join('; ')}`,
+      'detach and attach the container again (DEL, ADD)',
+    );
+  });
+}
+
+async function gc(kind: Kind, context: Context): Promise<void> {
+  const { config } = context;
+  const valid = new Set(config.validAttachments.map(({ containerId, ifname }) => `${containerId}/${ifname}`));
+  const { collect, collectionError } = await import('./collect.ts');
+  const failures = await onHost(context, (host) =>
+    collect(kind, host, config.name, ({ containerId, ifname }) => valid.has(`${containerId}/${ifname}`)),
+  );
+  const type = delegatedType(context);
+  try {
+    if (type !== undefined) delegateGc(type, context);
+  } catch (error) {
+    failures.push(errorText(error));
+  }
+  const error = collectionError(failures);
+  if (error) throw error;
+}
+
+async function status(kind: Kind, context: Context): Promise<void> {
+  const config = await kind.readConfig(context.config, context.request);
+  const type = delegatedType(context);
+  if (type !== undefined) delegateStatus(type, context);
+  const { probeStore } = await import('./status.ts');
+  await kind.probe();
+  await onHost(context, (host) => {
+    try {
+      probeStore(kind, host, context.config.name, kind.complete(host, config));
+    } catch (error) {
+      if (error instanceof NetmoorError && error.kind === 'store') {
+        throw new NetmoorError('not-available', error.message, error.details, { cause: error });
+      }
+      throw error;
+    }
+  });
+}
+
+export function pluginOf(kind: Kind): Plugin {
+  return {
+    name: kind.name,
+    about: kind.about,
+    add: (context) => add(kind, context),
+    check: (context) => check(kind, context),
+    del: (context) => del(kind, context),
+    gc: (context) => gc(kind, context),
+    status: (context) => status(kind, context),
+  };
+}

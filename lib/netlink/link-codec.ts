@@ -1,0 +1,179 @@
+/** Link messages as bytes and back (rtnetlink(7), linux/if_link.h, linux/rtnetlink.h struct ifinfomsg). */
+import { DecodeError } from './attributes.ts';
+import { bareText, bytes, encode, nest, plainNest, struct, text, u32, u8 } from './codec.ts';
+import type { Codec, Decoded, RawAttribute } from './codec.ts';
+import {
+  AF_BRIDGE,
+  IFLA_ADDRESS,
+  IFLA_BRPORT_ISOLATED,
+  IFLA_BRPORT_MODE,
+  IFLA_EXT_MASK,
+  IFLA_GROUP,
+  IFLA_IFALIAS,
+  IFLA_IFNAME,
+  IFLA_INFO_DATA,
+  IFLA_INFO_KIND,
+  IFLA_INFO_SLAVE_DATA,
+  IFLA_INFO_SLAVE_KIND,
+  IFLA_LINK,
+  IFLA_LINKINFO,
+  IFLA_LINK_NETNSID,
+  IFLA_MASTER,
+  IFLA_MTU,
+  IFLA_NET_NS_FD,
+  IFLA_OPERSTATE,
+  IFLA_PROMISCUITY,
+  IFLA_PROTINFO,
+  VETH_INFO_PEER,
+} from './uapi.ts';
+
+const IFINFOMSG = 16;
+
+/** A port of a bridge (IFLA_BRPORT_*); 1 and 0 for on and off. */
+const bridgePort = struct({ hairpin: u8(IFLA_BRPORT_MODE), isolated: u8(IFLA_BRPORT_ISOLATED) });
+export type BridgePort = Decoded<typeof bridgePort>;
+
+/** IFLA_LINKINFO: of which kind a link is, and what belongs to that kind. */
+export interface LinkInfo {
+  /** rtnl_link_ops kind: "bridge", "veth", … */
+  readonly kind?: string;
+  /** Of a veth: its other end, as it is to be made. */
+  readonly peer?: LinkMessage;
+  /** What belongs to any other kind, undecoded. */
+  readonly data?: Uint8Array;
+  /** The kind of its master. */
+  readonly slaveKind?: string;
+  /** Where that is a bridge. */
+  readonly port?: BridgePort;
+  /** What belongs to any other kind of master, undecoded. */
+  readonly slaveData?: Uint8Array;
+  readonly unknown?: readonly RawAttribute[];
+}
+
+export interface LinkAttributes {
+  readonly name?: string;
+  readonly mac?: Uint8Array;
+  readonly mtu?: number;
+  /** ifindex of the link it stands on; of a veth its other end, in the namespace `netnsid`. */
+  readonly link?: number;
+  readonly netnsid?: number;
+  readonly master?: number;
+  readonly operstate?: number;
+  readonly alias?: string;
+  readonly group?: number;
+  /** The namespace it is to be made in or moved to: an open file descriptor. */
+  readonly netnsFd?: number;
+  /** What an answer is to leave out or contain (RTEXT_FILTER_*). */
+  readonly extMask?: number;
+  readonly promiscuity?: number;
+  /** In a message of the family AF_BRIDGE. */
+  readonly port?: BridgePort;
+  readonly info?: LinkInfo;
+  readonly unknown?: readonly RawAttribute[];
+}
+
+export interface LinkMessage {
+  /** AF_UNSPEC (0) or AF_BRIDGE. */
+  readonly family: number;
+  /** ARPHRD_* */
+  readonly type: number;
+  readonly index: number;
+  /** IFF_*, and which of them are to be changed. */
+  readonly flags: number;
+  readonly change: number;
+  readonly attributes: LinkAttributes;
+}
+
+const infoAttributes = struct({
+  kind: bareText(IFLA_INFO_KIND),
+  data: bytes(IFLA_INFO_DATA),
+  slaveKind: bareText(IFLA_INFO_SLAVE_KIND),
+  slaveData: bytes(IFLA_INFO_SLAVE_DATA),
+});
+
+const linkInfo: Codec<LinkInfo> = {
+  put(out, { peer, port, ...info }) {
+    infoAttributes.put(out, {
+      ...info,
+      ...(peer && { data: encode(vethData, { peer }) }),
+      ...(port && { slaveData: encode(bridgePort, port) }),
+    });
+  },
+  get(payload) {
+    const { data, slaveData, ...info } = infoAttributes.get(payload);
+    const peer = data && info.kind === 'veth' ? vethData.get(Buffer.from(data)).peer : undefined;
+    const isPort = slaveData !== undefined && info.slaveKind === 'bridge';
+    return {
+      ...info,
+      ...(peer ? { peer } : data && { data }),
+      ...(isPort ? { port: bridgePort.get(Buffer.from(slaveData)) } : slaveData && { slaveData }),
+    };
+  },
+};
+
+/** In the order in which ip writes them. */
+const fields = {
+  mac: bytes(IFLA_ADDRESS),
+  mtu: u32(IFLA_MTU),
+  link: u32(IFLA_LINK),
+  netnsid: u32(IFLA_LINK_NETNSID),
+  master: u32(IFLA_MASTER),
+  operstate: u8(IFLA_OPERSTATE),
+  alias: bareText(IFLA_IFALIAS),
+  group: u32(IFLA_GROUP),
+  netnsFd: u32(IFLA_NET_NS_FD),
+  name: text(IFLA_IFNAME),
+  extMask: u32(IFLA_EXT_MASK),
+  promiscuity: u32(IFLA_PROMISCUITY),
+  info: plainNest(IFLA_LINKINFO, linkInfo),
+} as const;
+
+const plainAttributes: Codec<LinkAttributes> = struct(fields);
+// Of other families, IFLA_PROTINFO is something else. br_setlink insists on the flag of the nest.
+const bridgeAttributes: Codec<LinkAttributes> = struct({ ...fields, port: nest(IFLA_PROTINFO, bridgePort) });
+
+function attributesOf(family: number): Codec<LinkAttributes> {
+  return family === AF_BRIDGE ? bridgeAttributes : plainAttributes;
+}
+
+/** What follows the netlink header of RTM_NEWLINK and its like; reading throws DecodeError. */
+export const linkMessage: Codec<LinkMessage> = {
+  put(out, { family, type, index, flags, change, attributes }) {
+    out.u8(family);
+    out.u8(0);
+    out.u16(type);
+    out.u32(index);
+    out.u32(flags);
+    out.u32(change);
+    attributesOf(family).put(out, attributes);
+  },
+  get(data) {
+    if (data.length < IFINFOMSG) throw new DecodeError(`a link message has ${data.length} bytes`);
+    const family = data.readUInt8(0);
+    return {
+      family,
+      type: data.readUInt16LE(2),
+      index: data.readUInt32LE(4),
+      flags: data.readUInt32LE(8),
+      change: data.readUInt32LE(12),
+      attributes: attributesOf(family).get(data.subarray(IFINFOMSG)),
+    };
+  },
+};
+
+const vethData: Codec<{ readonly peer?: LinkMessage }> = struct({
+  peer: plainNest(VETH_INFO_PEER, linkMessage),
+});
+
+/** A message that says only what is given. */
+export function encodeLink(attributes: LinkAttributes, given: Partial<LinkMessage> = {}): Buffer {
+  return encode(linkMessage, {
+    family: 0,
+    type: 0,
+    index: 0,
+    flags: 0,
+    change: 0,
+    ...given,
+    attributes,
+  });
+}

@@ -1,0 +1,55 @@
+/**
+ * Who is at work: a process that serves one request and ends, or one request of a process that serves many. The second kind
+ * leaves a note for as long as its request runs, since the process lives on whatever becomes of the request. Notes lie in
+ * /run and end with the boot; one whose process died counts for nothing.
+ */
+import { closeSync, existsSync, mkdirSync, openSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { isAlive, processIdentity } from './process.ts';
+import type { ProcessIdentity } from './process.ts';
+
+const NOTES = '/run/netmoor/requests';
+
+export interface Worker extends ProcessIdentity {
+  /** Absent for a process that serves one request. */
+  readonly request?: string;
+}
+
+function noteOf({ pid, started, request }: Worker, notes: string): string {
+  return join(notes, `${pid}-${started}-${request}`);
+}
+
+/** Whether its request still runs. */
+export function isAtWork(worker: Worker, notes = NOTES): boolean {
+  return isAlive(worker) && (worker.request === undefined || existsSync(noteOf(worker, notes)));
+}
+
+export function isSameWorker(a: Worker | undefined, b: Worker | undefined): boolean {
+  return a?.pid === b?.pid && a?.started === b?.started && a?.request === b?.request;
+}
+
+/**
+ * Runs one of a process's many requests under a name of its own, no "/" in it. Where no note can be left the process answers
+ * for it, as if it served nothing else.
+ */
+export async function asRequest<T>(
+  request: string,
+  work: (worker: Worker | undefined) => Promise<T>,
+  notes = NOTES,
+): Promise<T> {
+  const self = processIdentity(process.pid);
+  if (self === undefined) return work(undefined);
+  const worker = { ...self, request };
+  const note = noteOf(worker, notes);
+  try {
+    mkdirSync(notes, { recursive: true, mode: 0o755 });
+    closeSync(openSync(note, 'wx', 0o644));
+  } catch {
+    return work(self);
+  }
+  try {
+    return await work(worker);
+  } finally {
+    rmSync(note, { force: true });
+  }
+}

@@ -1,0 +1,102 @@
+/** Taking away what an attachment has in the kernel: its own, what it shared and was the last to use, what its name alone tells. */
+import { flushUdp } from '../../lib/netlink/conntrack.ts';
+import { findLink } from '../../lib/netlink/link.ts';
+import { removeLinks } from '../../lib/netlink/link-removal.ts';
+import type { Link } from '../../lib/netlink/link-message.ts';
+import type { Sockets } from '../../lib/mooring/host.ts';
+import type { Last, Removal } from '../../lib/mooring/kind.ts';
+import { withdrawForwarding } from '../../lib/nftables/forward.ts';
+import { ownerComment, removeAttachment, removeElementsOf } from '../../lib/nftables/table.ts';
+import type { AttachmentKey } from '../../ipam/record.ts';
+import { releaseBridge } from './bridge.ts';
+import { rulesOf } from './detail.ts';
+import type { BridgeNatRecord } from './detail.ts';
+import { hostIfnameFor, ifbNameFor } from './names.ts';
+
+/** The links of these names, each of the kind that we give them; a stranger's of another kind is left alone. */
+function linksNamed({ route }: Sockets, names: readonly (readonly [string, string])[]): Link[] {
+  return names.flatMap(([name, kind]) => {
+    const link = findLink(route, name);
+    return link && link.kind === kind ? [link] : [];
+  });
+}
+
+/** The veth by its index, whatever a person calls it by now; by its name where the index was never recorded. */
+function ownVeth(host: Sockets, { hostIfindex, hostIfname, ...key }: BridgeNatRecord): Link[] {
+  const byIndex = hostIfindex === undefined ? undefined : findLink(host.route, hostIfindex);
+  if (byIndex?.kind === 'veth') return [byIndex];
+  return linksNamed(host, [[hostIfname ?? hostIfnameFor(key), 'veth']]);
+}
+
+/** The attachment's interfaces on the host. An IFB it has only when its outgoing traffic is limited. */
+function ownLinks(host: Sockets, record: BridgeNatRecord): Link[] {
+  const ifb = record.detail.bandwidth ? linksNamed(host, [[ifbNameFor(record), 'ifb']]) : [];
+  return [...ownVeth(host, record), ...ifb];
+}
+
+/** An attachment's own rules, whoever else there is. */
+const NOT_LAST = { ofNetwork: false, onBridge: false, ofAll: false };
+
+/**
+ * Rules before interfaces: the kernel takes deleted elements apart in the background (nf_tables_trans_destroy_work), closing a
+ * netfilter socket waits for that, and deleting an interface waits as long for its own: so the two run side by side.
+ */
+export function ownRemovals(host: Sockets, record: BridgeNatRecord): Removal[] {
+  return [
+    {
+      what: 'remove its rules',
+      step: 'detach: rules removed',
+      remove: () => removeAttachment(host.netfilter, rulesOf(record), NOT_LAST),
+    },
+    {
+      what: 'delete its interfaces',
+      step: 'detach: interfaces deleted',
+      remove: () => removeLinks(host.route, ownLinks(host, record)),
+    },
+  ];
+}
+
+/** See Kind.leaveShared. */
+export function leaveShared(
+  host: Sockets,
+  record: BridgeNatRecord,
+  { ofNetwork, onSegment, ofAll }: Last,
+  whole: boolean,
+): void {
+  if (whole || ofNetwork || onSegment)
+    removeAttachment(host.netfilter, rulesOf(record), { ofNetwork, onBridge: onSegment, ofAll });
+  const links = whole ? ownLinks(host, record) : [];
+  if (onSegment && !record.detail.keepBridge) leaveBridge(host, record, links);
+  else removeLinks(host.route, links);
+}
+
+/** What the bridge itself was given: the way through the host's own firewall, its addresses, its existence. */
+export function leaveBridge(host: Sockets, record: BridgeNatRecord, along: readonly Link[] = []): void {
+  if (record.segment === undefined || record.detail.keepBridge) return;
+  withdrawForwarding(host.netfilter, record.segment);
+  releaseBridge(host.route, record.segment, along);
+}
+
+/** Ends the UDP flows of its published ports, which would go on to where they went so far. */
+export function flushFlows(host: Sockets, record: BridgeNatRecord): void {
+  const udp = rulesOf(record).forwards.filter((forward) => forward.protocol === 'udp');
+  if (udp.length > 0) flushUdp(host.netfilter, udp);
+}
+
+function namedLinks(host: Sockets, key: AttachmentKey): Link[] {
+  return linksNamed(host, [
+    [hostIfnameFor(key), 'veth'],
+    [ifbNameFor(key), 'ifb'],
+  ]);
+}
+
+/** Whether an interface is there under a name that the key gives. */
+export function isLeft(host: Sockets, key: AttachmentKey): boolean {
+  return namedLinks(host, key).length > 0;
+}
+
+/** All that the key tells. Every set is read for it. */
+export function removeByKey(host: Sockets, key: AttachmentKey): void {
+  removeElementsOf(host.netfilter, new Set([ownerComment(key)]));
+  removeLinks(host.route, namedLinks(host, key));
+}

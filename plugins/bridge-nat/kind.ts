@@ -1,0 +1,58 @@
+/** bridge-nat as a kind of attachment: a bridge, a veth into each container, addresses, NAT and published ports. */
+import type { Kind } from '../../lib/mooring/kind.ts';
+import { lostInterface } from '../../lib/mooring/death.ts';
+import { understand } from '../../lib/mooring/records.ts';
+import { findUplink } from '../../lib/netlink/uplink.ts';
+import { attachmentElements } from '../../lib/nftables/elements.ts';
+import type { BridgeNatConfig } from './config.ts';
+import { KIND, readDetail, rulesOf } from './detail.ts';
+import type { BridgeNatDetail } from './detail.ts';
+import { flushFlows, isLeft, leaveShared, ownRemovals, removeByKey } from './disconnect.ts';
+import { bridgeNameFor, containerMacFor, hostIfnameFor } from './names.ts';
+import { findOrphans } from './orphans.ts';
+import { planAttachment } from './plan.ts';
+import { extendRules, takeOver, withStandby } from './standby.ts';
+
+export const bridgeNat: Kind<BridgeNatConfig, BridgeNatDetail> = {
+  name: KIND,
+  about: 'CNI bridge-nat plugin of netmoor: bridge, veth, addresses, NAT and published ports, IPv4 and IPv6',
+
+  readConfig: async (config, request) => (await import('./config.ts')).readBridgeNatConfig(config, request),
+  complete: ({ route }, config) =>
+    config.mtu === undefined ? { ...config, mtu: findUplink(route)?.mtu } : config,
+  segmentOf: ({ bridge }, network) => bridge ?? bridgeNameFor(network),
+  // Addresses on one bridge are unique whatever networks share it.
+  scopeOf: (segment) => `bridge ${segment}`,
+  addresses: ({ ipam }) => (ipam.kind === 'delegated' ? 'after-link' : 'before-link'),
+  identify: (key, { mac, mtu }) => ({
+    hostIfname: hostIfnameFor(key),
+    mac: mac ?? containerMacFor(key),
+    ...(mtu === undefined ? {} : { mtu }),
+  }),
+  plan: planAttachment,
+  readDetail,
+
+  claim: (tx, record) => withStandby(tx, record),
+  settle(host, tx, before, after) {
+    if (after.ports.length > before.ports.length) extendRules(host, tx, after);
+  },
+  connect: async (...work) => (await import('./connect.ts')).connect(...work),
+
+  own: ownRemovals,
+  leaveShared,
+  staysBehind: ({ detail }) => detail.keepBridge,
+  passOn: (host, tx, gone) => takeOver(tx, host, gone),
+  afterwards: flushFlows,
+  isLeft,
+  removeByKey,
+
+  deathOf: lostInterface,
+  verify: async (host, record) => (await import('./verify.ts')).verifyHost(host, record),
+  verifyInside: async (...what) => (await import('../../lib/mooring/verify.ts')).verifyInterface(...what),
+  probe: async () => (await import('./probe.ts')).probeKernel(),
+  elements(record) {
+    const read = understand(bridgeNat, record);
+    return 'known' in read ? attachmentElements(rulesOf(read.known)) : undefined;
+  },
+  orphans: findOrphans,
+};

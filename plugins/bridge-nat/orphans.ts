@@ -1,0 +1,89 @@
+/** What bears the marks of bridge-nat in the kernel, and no record accounts for. */
+import { formatPrefix } from '../../lib/base/ip.ts';
+import { ALIAS, IFAPROT_NETMOOR } from '../../lib/mooring/marks.ts';
+import type { Sockets } from '../../lib/mooring/host.ts';
+import type { Books, Orphan } from '../../lib/mooring/kind.ts';
+import { listAddresses } from '../../lib/netlink/address.ts';
+import { listLinks } from '../../lib/netlink/link.ts';
+import type { Link } from '../../lib/netlink/link-message.ts';
+import { removeLink } from '../../lib/netlink/link-removal.ts';
+import { forwardedBridges, withdrawForwarding } from '../../lib/nftables/forward.ts';
+import { releaseBridge } from './bridge.ts';
+import { hostIfnameFor, ifbNameFor, isHostIfname, isIfbName } from './names.ts';
+
+interface Accounts {
+  /** Names of bridges that containers, or networks whose bridge stays, use. */
+  readonly bridges: ReadonlySet<string>;
+  /** Names of the host's ends of veths, and of the IFBs beside them; indexes of those that may have been renamed. */
+  readonly interfaces: ReadonlySet<string | number>;
+}
+
+function accountsOf({ records, networks }: Books): Accounts {
+  return {
+    bridges: new Set([...records, ...networks].flatMap(({ segment }) => segment ?? [])),
+    interfaces: new Set(
+      records.flatMap((record) => [
+        record.hostIfname ?? hostIfnameFor(record),
+        ...(record.hostIfindex === undefined ? [] : [record.hostIfindex]),
+        ifbNameFor(record),
+      ]),
+    ),
+  };
+}
+
+function forwarding({ netfilter }: Sockets, { bridges }: Accounts): Orphan[] {
+  const stray = forwardedBridges(netfilter).filter((bridge) => !bridges.has(bridge));
+  return stray.map((bridge) => ({
+    kind: 'forwarding',
+    what: `the way through the host's firewall for bridge ${bridge}`,
+    remove: () => withdrawForwarding(netfilter, bridge),
+  }));
+}
+
+/** Veths, and the IFBs in which the traffic of limited ones waits. */
+function strayInterfaces(links: readonly Link[], { interfaces }: Accounts, most: number): Link[] {
+  const stray = links.filter(({ name, index, kind }) => {
+    const ours = (kind === 'veth' && isHostIfname(name)) || (kind === 'ifb' && isIfbName(name));
+    return ours && !interfaces.has(name) && !interfaces.has(index);
+  });
+  return stray.slice(0, most);
+}
+
+/** Bridges of ours that nothing else is plugged into, and addresses of ours on bridges of others. */
+function strayBridges(
+  { route }: Sockets,
+  links: readonly Link[],
+  going: readonly Link[],
+  { bridges }: Accounts,
+): Orphan[] {
+  const unused = links.filter(({ name, kind }) => kind === 'bridge' && !bridges.has(name));
+  const plugged = (bridge: Link): boolean =>
+    links.some((link) => link.master === bridge.index && !going.includes(link));
+  return unused.flatMap((bridge): Orphan[] => {
+    const remove = (): void => releaseBridge(route, bridge.name);
+    if (bridge.alias === ALIAS)
+      return plugged(bridge) ? [] : [{ kind: 'bridge', what: `bridge ${bridge.name}`, remove }];
+    const given = listAddresses(route, bridge.index).filter(({ protocol }) => protocol === IFAPROT_NETMOOR);
+    if (given.length === 0) return [];
+    const what = `${given.map(({ prefix }) => formatPrefix(prefix)).join(', ')} on bridge ${bridge.name}`;
+    return [{ kind: 'address', what, remove }];
+  });
+}
+
+/** See Kind.orphans. */
+export function findOrphans(host: Sockets, books: Books, most: number): Orphan[] {
+  const accounts = accountsOf(books);
+  const links = listLinks(host.route);
+  const interfaces = strayInterfaces(links, accounts, most);
+  return [
+    ...forwarding(host, accounts),
+    ...interfaces.map(
+      ({ name, index }): Orphan => ({
+        kind: 'interface',
+        what: `interface ${name}`,
+        remove: () => void removeLink(host.route, index),
+      }),
+    ),
+    ...strayBridges(host, links, interfaces, accounts),
+  ];
+}

@@ -1,0 +1,178 @@
+/**
+ * Whatever bytes come as a message, a decoder gives a value or throws DecodeError; and what it read it writes so that it reads the
+ * same again. Seeded; set FUZZ_SEED and FUZZ_ROUNDS to look further.
+ */
+import t from 'tap';
+import { isDeepStrictEqual } from 'node:util';
+import { addressMessage } from '../../lib/netlink/address-codec.ts';
+import { decodeAddress } from '../../lib/netlink/address.ts';
+import { DecodeError } from '../../lib/netlink/attributes.ts';
+import { encode } from '../../lib/netlink/codec.ts';
+import type { Codec } from '../../lib/netlink/codec.ts';
+import { flowIn } from '../../lib/netlink/conntrack.ts';
+import { linkMessage } from '../../lib/netlink/link-codec.ts';
+import { decodeLink } from '../../lib/netlink/link-message.ts';
+import { decodeAnswer, decodeDone, decodeMessages, encodeMessage } from '../../lib/netlink/message.ts';
+import { decodeQdisc, tcMessage } from '../../lib/netlink/qdisc.ts';
+import { targetOf } from '../../lib/netlink/redirect.ts';
+import { routeMessage } from '../../lib/netlink/route-codec.ts';
+import { decodeRoute } from '../../lib/netlink/route.ts';
+import { readGoldens } from '../golden/golden.ts';
+import { answer, done } from '../unit/netlink-fake-kernel.ts';
+import { pick, randomOf } from './cni-mutate.ts';
+
+const SEED = Number(process.env['FUZZ_SEED'] ?? 20261121);
+const ROUNDS = Number(process.env['FUZZ_ROUNDS'] ?? 20_000);
+
+/** conntrack -L -p udp: what the kernel told of a flow from 10.88.0.1 to 10.88.0.7, port 53, which answers as 10.1.0.2. */
+const FLOW = Buffer.from(
+  '02000000' +
+    '340001801400018008000100' +
+    '0a58000108000200' +
+    '0a5800071c000280050001001100000006000200a0860000060003000035000034000280140001800800010' +
+    '00a010002080002000a5800011c0002800500010011000000060002000035000006000300a086000008000c00deadbeef',
+  'hex',
+);
+
+const WRONG_LENGTHS = [0, 1, 3, 4, 5, 8, 0x7fff, 0xfffe, 0xffff];
+
+function mutated(random: () => number, data: Buffer): Buffer {
+  const bytes = Buffer.from(data);
+  const at = Math.floor(random() * bytes.length);
+  const ways = [
+    () => bytes.subarray(0, at),
+    () => Buffer.concat([bytes.subarray(0, at), bytes.subarray(Math.min(bytes.length, at + 4))]),
+    () => Buffer.concat([bytes, bytes.subarray(at)]),
+    () => {
+      bytes[at] = Math.floor(random() * 256);
+      return bytes;
+    },
+    () => {
+      // Where an attribute's length may be.
+      if (bytes.length >= 4)
+        bytes.writeUInt16LE(
+          pick(random, WRONG_LENGTHS),
+          at - (at % 4) > bytes.length - 2 ? 0 : at - (at % 4),
+        );
+      return bytes;
+    },
+  ];
+  return pick(random, ways)();
+}
+
+interface Subject {
+  readonly name: string;
+  readonly read: (data: Buffer) => unknown;
+  readonly codec?: Codec<unknown>;
+  readonly seeds: readonly Buffer[];
+}
+
+const goldens = ['ip.hex', 'ip-answers.hex', 'tc.hex']
+  .flatMap(readGoldens)
+  .flatMap(({ messages }) => messages);
+const ofTypes = (first: number): Buffer[] =>
+  goldens.filter(({ type }) => type >> 2 === first >> 2).map(({ data }) => data);
+const message = (data: Buffer, flags = 0) => ({ type: 0, seq: 0, flags, data });
+const answers = [answer(), answer(17, 'it is there'), answer(1, 'no')];
+
+const SUBJECTS: readonly Subject[] = [
+  {
+    name: 'links',
+    read: (data) => decodeLink(message(data)),
+    codec: linkMessage as Codec<unknown>,
+    seeds: ofTypes(16),
+  },
+  {
+    name: 'addresses',
+    read: (data) => decodeAddress({ data }),
+    codec: addressMessage as Codec<unknown>,
+    seeds: ofTypes(20),
+  },
+  {
+    name: 'routes',
+    read: (data) => decodeRoute({ data }),
+    codec: routeMessage as Codec<unknown>,
+    seeds: ofTypes(24),
+  },
+  { name: 'disciplines', read: decodeQdisc, codec: tcMessage as Codec<unknown>, seeds: ofTypes(36) },
+  {
+    name: 'filters',
+    read: (data) => targetOf({ data }),
+    codec: tcMessage as Codec<unknown>,
+    seeds: ofTypes(44),
+  },
+  { name: 'flows', read: (data) => flowIn({ data }), seeds: [FLOW] },
+  {
+    name: 'answers',
+    // NLM_F_ACK_TLVS, with and without NLM_F_CAPPED.
+    read: (data) => [0, 0x200, 0x300].map((flags) => decodeAnswer(message(data, flags))),
+    seeds: answers.map(({ data }) => Buffer.from(data)),
+  },
+  {
+    name: 'ends of dumps',
+    read: (data) => [0, 0x200].map((flags) => decodeDone(message(data, flags))),
+    seeds: [Buffer.from(done(17).data)],
+  },
+  {
+    name: 'datagrams',
+    read: decodeMessages,
+    seeds: [Buffer.concat(goldens.slice(0, 3).flatMap((each) => encodeMessage({ ...each, seq: 1 })))],
+  },
+];
+
+/** What is wrong with how this is read; undefined when nothing is. */
+function fault({ read, codec }: Subject, data: Buffer): string | undefined {
+  // What follows the message in memory is none of it.
+  const guarded = Buffer.concat([data, Buffer.alloc(64, 0xa5)]).subarray(0, data.length);
+  let error: unknown;
+  try {
+    read(guarded);
+  } catch (thrown) {
+    error = thrown;
+  }
+  if (error !== undefined && !(error instanceof DecodeError)) return `threw ${String(error)}`;
+  if (codec === undefined) return undefined;
+  let value: unknown;
+  try {
+    value = codec.get(guarded);
+  } catch (thrown) {
+    return thrown instanceof DecodeError ? undefined : `threw ${String(thrown)}`;
+  }
+  const again = codec.get(encode(codec, value));
+  return isDeepStrictEqual(again, value) ? undefined : 'is read otherwise once it was written';
+}
+
+for (const subject of SUBJECTS) {
+  t.test(`${subject.name}: ${ROUNDS} mutations from seed ${SEED}`, async (t) => {
+    t.ok(subject.seeds.length > 0, 'there are examples');
+    t.strictSame(
+      subject.seeds.map((seed) => fault(subject, seed)).filter(Boolean),
+      [],
+      'the examples themselves',
+    );
+    const wrong: string[] = [];
+    let refused = 0;
+    for (let round = 0; round < ROUNDS && wrong.length < 5; round++) {
+      const random = randomOf(SEED + round);
+      let data = pick(random, subject.seeds);
+      for (let times = 1 + Math.floor(random() * 3); times > 0; times--) data = mutated(random, data);
+      const problem = fault(subject, data);
+      if (problem !== undefined) wrong.push(`seed ${SEED + round}: ${problem} ${data.toString('hex')}`);
+      try {
+        subject.read(data);
+      } catch {
+        refused++;
+      }
+    }
+    t.strictSame(wrong, []);
+    t.ok(refused > ROUNDS / 50 && refused < ROUNDS, `some are refused (${refused}), some are read`);
+  });
+}
+
+t.test('a flow is read as what it is', async (t) => {
+  t.match(flowIn({ data: FLOW }), {
+    port: 53,
+    destination: { value: 0x0a580007n },
+    answerer: { value: 0x0a010002n },
+  });
+});

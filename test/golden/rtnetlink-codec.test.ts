@@ -1,0 +1,263 @@
+/**
+ * Links, addresses and routes against the bytes ip and bridge send (test/golden/ip.hex), and what the kernel answered them
+ * (test/golden/ip-answers.hex).
+ */
+import { inspect } from 'node:util';
+import t from 'tap';
+import { formatPrefix, parseAddress, parsePrefix } from '../../lib/base/ip.ts';
+import { addressMessage } from '../../lib/netlink/address-codec.ts';
+import { addressAddition, addressRemoval, decodeAddress } from '../../lib/netlink/address.ts';
+import { DecodeError } from '../../lib/netlink/attributes.ts';
+import { encode } from '../../lib/netlink/codec.ts';
+import type { Codec } from '../../lib/netlink/codec.ts';
+import { createIfb } from '../../lib/netlink/ifb.ts';
+import { linkChange, portChange } from '../../lib/netlink/link-change.ts';
+import { linkMessage } from '../../lib/netlink/link-codec.ts';
+import { createBridge, createVeth } from '../../lib/netlink/link-creation.ts';
+import { decodeLink } from '../../lib/netlink/link-message.ts';
+import { removeLink } from '../../lib/netlink/link-removal.ts';
+import { routeMessage } from '../../lib/netlink/route-codec.ts';
+import { decodeRoute, lookupRoute, routeAddition } from '../../lib/netlink/route.ts';
+import type { Route } from '../../lib/netlink/route.ts';
+import type { NetlinkRequest, NetlinkSocket } from '../../lib/netlink/socket.ts';
+import { IFA_F_NODAD, IFF_UP, IF_OPER_UP } from '../../lib/netlink/uapi.ts';
+import { FakeKernel, answer } from '../unit/netlink-fake-kernel.ts';
+import { readGoldens } from './golden.ts';
+import type { GoldenMessage } from './golden.ts';
+
+const [QUAY, BUOY, QUEUE] = [10, 11, 12];
+const goldens = readGoldens('ip.hex');
+const answers = readGoldens('ip-answers.hex').map(({ command, messages }) => ({
+  command,
+  messages: messages.filter(({ type }) => [16, 20, 24].includes(type)),
+}));
+
+/** RTM_NEWLINK, RTM_NEWADDR and RTM_NEWROUTE each begin a group of four. */
+function codecOf(type: number): Codec<unknown> {
+  const codec = { 4: linkMessage, 5: addressMessage, 6: routeMessage }[type >> 2];
+  if (codec === undefined) throw new Error(`there is no codec of messages of type ${type}`);
+  return codec as Codec<unknown>;
+}
+
+function golden(command: string): GoldenMessage {
+  const message = goldens.find((each) => each.command === command)?.messages.at(-1);
+  if (message === undefined) throw new Error(`there is no golden of ${command}`);
+  return message;
+}
+
+function answered(command: string): GoldenMessage[] {
+  const messages = answers.find((each) => each.command === command)?.messages ?? [];
+  if (messages.length === 0) throw new Error(`there is no golden of what ${command} was answered`);
+  return messages;
+}
+
+/** The first request that `work` makes. */
+function requestOf(work: (socket: NetlinkSocket) => void): GoldenMessage {
+  const kernel = new FakeKernel(() => [[answer()]]);
+  try {
+    work(kernel.socket());
+  } catch (error) {
+    // The made-up kernel does not describe what was created.
+    if (!(error instanceof DecodeError)) throw error;
+  }
+  const [request] = kernel.requests;
+  if (request === undefined) throw new Error('nothing was asked');
+  return request;
+}
+
+function sent({ type, flags = 0, data }: NetlinkRequest): GoldenMessage {
+  return { type, flags: flags | 5, data: Buffer.concat([data].flat()) };
+}
+
+function hex({ type, flags, data }: GoldenMessage): object {
+  return { type, flags, data: data.toString('hex') };
+}
+
+t.test('what ip and bridge send is read whole, and written back to the same bytes', async (t) => {
+  const messages = goldens.flatMap(({ command, messages }) => messages.map((each) => ({ command, ...each })));
+  t.ok(messages.length > 20, 'there are goldens');
+  for (const { command, type, data } of messages) {
+    const codec = codecOf(type);
+    const message = codec.get(data);
+    t.notMatch(inspect(message, { depth: null }), /unknown:|data:|slaveData:/, command);
+    t.equal(encode(codec, message).toString('hex'), data.toString('hex'), command);
+  }
+});
+
+t.test('links are changed and removed with ip’s bytes', async (t) => {
+  const same = (ours: NetlinkRequest | GoldenMessage, command: string): unknown =>
+    t.strictSame(hex('op' in ours ? sent(ours) : ours), hex(golden(command)), command);
+  same(linkChange(QUEUE, { up: true }, 'raise'), 'ip link set dev queue up');
+  same(linkChange(QUAY, { up: false }, 'lower'), 'ip link set dev quay down');
+  same(linkChange(QUAY, { promiscuous: true }, 'listen'), 'ip link set dev quay promisc on');
+  same(
+    linkChange(BUOY, { mac: '02:00:00:00:00:04', mtu: 1300 }, 'change'),
+    'ip link set dev buoy address 02:00:00:00:00:04 mtu 1300',
+  );
+  same(
+    portChange(BUOY, { hairpin: true, isolated: true }, 'change'),
+    'bridge link set dev buoy hairpin on isolated on',
+  );
+  same(portChange(BUOY, { hairpin: false }, 'change'), 'bridge link set dev buoy hairpin off');
+  same(
+    requestOf((socket) => removeLink(socket, QUEUE)),
+    'ip link del dev queue',
+  );
+});
+
+t.test('links are created with ip’s bytes, but for the index, which the kernel chooses', async (t) => {
+  const same = (ours: GoldenMessage, command: string, changed: object = {}): void => {
+    const theirs = golden(command);
+    const wanted = { ...linkMessage.get(theirs.data), index: 0, ...changed };
+    t.equal(ours.type, theirs.type, command);
+    t.equal(ours.flags, theirs.flags, command);
+    t.equal(ours.data.toString('hex'), encode(linkMessage, wanted).toString('hex'), command);
+  };
+  same(
+    requestOf((socket) =>
+      createBridge(socket, { name: 'quay', mac: '02:00:00:00:00:01', mtu: 1400, alias: 'netmoor web' }),
+    ),
+    'ip link add name quay address 02:00:00:00:00:01 mtu 1400 index 10 type bridge',
+  );
+  const peer = { name: 'eth0', mac: '02:00:00:00:00:03', netnsFd: 4 };
+  same(
+    requestOf((socket) =>
+      createVeth(socket, { name: 'buoy', mac: '02:00:00:00:00:02', mtu: 1400, master: QUAY, peer }),
+    ),
+    'ip link add name buoy address 02:00:00:00:00:02 mtu 1400 index 11 master quay ' +
+      'type veth peer name eth0 address 02:00:00:00:00:03 mtu 1400 netns boat',
+  );
+  same(
+    requestOf((socket) => createIfb(socket, 'queue', 1400)),
+    'ip link add name queue mtu 1400 index 12 type ifb',
+    { flags: IFF_UP, change: IFF_UP },
+  );
+});
+
+t.test('addresses are added and removed with ip’s bytes', async (t) => {
+  const added = (text: string, command: string, dad = false): unknown =>
+    t.strictSame(
+      hex(sent(addressAddition(QUAY, parsePrefix(text), { dad }, 'add'))),
+      hex(golden(command)),
+      command,
+    );
+  added('10.89.0.1/24', 'ip address add 10.89.0.1/24 broadcast 10.89.0.255 dev quay');
+  added('10.89.1.2/32', 'ip address add 10.89.1.2/32 dev quay');
+  added('fd00:89::1/64', 'ip address add fd00:89::1/64 dev quay nodad');
+  const removal = 'ip address del 10.89.1.2/32 dev quay';
+  t.strictSame(
+    hex(sent(addressRemoval(QUAY, parsePrefix('10.89.1.2/32'), 'remove'))),
+    hex(golden(removal)),
+    removal,
+  );
+});
+
+const ROUTES: Readonly<Record<string, { route: Omit<Route, 'destination'>; destination: string }>> = {
+  'ip route append 10.90.0.0/16 via 10.89.0.2 dev quay proto static': {
+    destination: '10.90.0.0/16',
+    route: { gateway: parseAddress('10.89.0.2') },
+  },
+  'ip route append default via 10.89.0.2 dev quay proto static metric 77 mtu 1300 advmss 1260': {
+    destination: '0.0.0.0/0',
+    route: { gateway: parseAddress('10.89.0.2'), priority: 77, mtu: 1300, advmss: 1260 },
+  },
+  'ip route append 10.91.0.0/16 dev quay proto static table 1000': {
+    destination: '10.91.0.0/16',
+    route: { table: 1000 },
+  },
+  'ip -6 route append fd00:90::/64 dev quay proto static metric 5': {
+    destination: 'fd00:90::/64',
+    route: { priority: 5 },
+  },
+};
+
+t.test('routes are added with ip’s bytes', async (t) => {
+  for (const [command, { destination, route }] of Object.entries(ROUTES)) {
+    const ours = routeAddition({ destination: parsePrefix(destination), interface: QUAY, ...route }, 'add');
+    t.strictSame(hex(sent(ours)), hex(golden(command)), command);
+  }
+  const command = 'ip -6 route append default via fd00:89::9 dev quay proto static table 100';
+  const destination = parsePrefix('::/0');
+  const ours = { destination, gateway: parseAddress('fd00:89::9'), interface: QUAY, table: 100 };
+  // ip names the address of a default route where it is IPv6.
+  const { attributes, ...rest } = routeMessage.get(sent(routeAddition(ours, 'add')).data);
+  const theirs = routeMessage.get(golden(command).data);
+  t.strictSame({ ...rest, attributes: { destination: destination.address, ...attributes } }, theirs, command);
+});
+
+t.test('routes are looked up as ip does, but for its flag that asks for the matching prefix', async (t) => {
+  const ours = requestOf((socket) => lookupRoute(socket, parseAddress('10.90.0.1')));
+  const theirs = golden('ip route get 10.90.0.1');
+  const { flags, ...wanted } = routeMessage.get(theirs.data);
+  t.equal(flags, 0x1000, 'RTM_F_LOOKUP_TABLE');
+  t.strictSame(routeMessage.get(ours.data), { ...wanted, flags: 0, length: 32 });
+  t.equal(ours.type, theirs.type);
+});
+
+t.test('what the kernel answers is read, and what of it nobody knows is kept', async (t) => {
+  for (const { command, messages } of answers) {
+    for (const { type, data } of messages) {
+      const codec = codecOf(type);
+      const message = codec.get(data);
+      t.strictSame(codec.get(encode(codec, message)), message, command);
+    }
+  }
+  const [quay] = answered('ip -details link show dev quay');
+  const { attributes } = linkMessage.get(quay?.data ?? Buffer.alloc(0));
+  const unknown = new Map(attributes.unknown?.map(({ type, data }) => [type & 0x3fff, data]));
+  t.equal(unknown.get(6)?.toString(), 'noqueue\0', 'IFLA_QDISC');
+  t.ok((attributes.info?.data?.length ?? 0) > 100, 'all of IFLA_BR_*');
+});
+
+t.test('links as the kernel tells of them', async (t) => {
+  const link = (name: string) => {
+    const { flags, data, type } = answered(`ip -details link show dev ${name}`)
+      .toReversed()
+      .find((message) => decodeLink({ ...message, seq: 0 }).name === name) as GoldenMessage;
+    return decodeLink({ type, flags, seq: 0, data });
+  };
+  t.match(link('quay'), {
+    index: QUAY,
+    kind: 'bridge',
+    mac: '02:00:00:00:00:01',
+    alias: 'netmoor web',
+    promiscuity: 1,
+    master: undefined,
+    hairpin: undefined,
+    isolated: undefined,
+  });
+  t.match(link('buoy'), {
+    index: BUOY,
+    kind: 'veth',
+    mac: '02:00:00:00:00:04',
+    mtu: 1300,
+    master: QUAY,
+    hairpin: false,
+    isolated: true,
+  });
+  t.type(link('buoy').peer, 'number');
+  t.type(link('buoy').netnsid, 'number');
+  t.not(link('buoy').operstate, IF_OPER_UP, 'its other end is down');
+  t.match(link('lo'), { index: 1, kind: undefined, alias: undefined, master: undefined });
+});
+
+t.test('addresses and routes as the kernel tells of them', async (t) => {
+  const addresses = answered('ip address show dev quay').map(decodeAddress);
+  const found = (text: string) => addresses.find(({ prefix }) => formatPrefix(prefix) === text);
+  const FOREVER = 0xffffffff;
+  t.match(found('10.89.0.1/24'), { index: QUAY, lifetime: { preferred: FOREVER, valid: FOREVER } });
+  const { preferred = 0, valid = 0 } = found('fd00:89::2/64')?.lifetime ?? {};
+  t.ok(preferred > 1700 && preferred <= 1800, 'what is left of half an hour');
+  t.ok(valid > 3500 && valid <= 3600, 'what is left of an hour');
+  t.equal((found('fd00:89::1/64')?.flags ?? 0) & IFA_F_NODAD, IFA_F_NODAD);
+  t.equal(found('10.89.1.2/32'), undefined);
+  const routes = ['ip route show table all', 'ip -6 route show table all'].flatMap((command) =>
+    answered(command).map(decodeRoute),
+  );
+  for (const { destination, route } of Object.values(ROUTES)) {
+    const same = routes.find(
+      (each) => formatPrefix(each.destination) === destination && each.priority === route.priority,
+    );
+    t.match(same, { interface: QUAY, table: 254, ...route }, destination);
+  }
+});

@@ -1,0 +1,163 @@
+/**
+ * The numbers of lib/netlink/uapi.ts, every one of them, against the kernel's own headers, and against the `netlink` package where that
+ * knows them: as an enumeration, or by what it writes.
+ */
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import t from 'tap';
+import type { StreamData } from 'netlink/dist/structs.js';
+import { AttrStream, parseAttributes } from 'netlink/dist/structs.js';
+import * as uapi from '../../lib/netlink/uapi.ts';
+import { readGoldens } from '../golden/golden.ts';
+import { readHeaders } from './netlink-headers.ts';
+
+const require = createRequire(import.meta.url);
+const core = require('netlink/dist/constants.js') as typeof import('netlink/dist/constants.js');
+const rt = require('netlink/dist/rt/gen_structs.js') as typeof import('netlink/dist/rt/gen_structs.js');
+const ifla = require('netlink/dist/rt/ifla.js') as typeof import('netlink/dist/rt/ifla.js');
+
+const HEADERS = [
+  'linux/netlink.h',
+  'linux/rtnetlink.h',
+  'linux/if_link.h',
+  'linux/veth.h',
+  'linux/if.h',
+  'linux/if_addr.h',
+  'linux/pkt_sched.h',
+  'linux/pkt_cls.h',
+  'linux/tc_act/tc_mirred.h',
+  'linux/netfilter/nfnetlink.h',
+  'linux/netfilter/nfnetlink_conntrack.h',
+  'linux/in.h',
+  'asm-generic/socket.h',
+];
+const missing = HEADERS.filter((path) => !existsSync(`/usr/include/${path}`));
+const skip = missing.length > 0 && `lacks /usr/include/${missing[0]} (linux-libc-dev)`;
+
+/** In no header for user space. */
+const FAMILIES = ['AF_INET', 'AF_INET6', 'AF_BRIDGE'];
+
+const all: readonly (readonly [string, number])[] = Object.entries(uapi);
+
+t.test('the kernel’s headers', { skip }, async (t) => {
+  const header = readHeaders(HEADERS);
+  t.ok(all.length > 100, 'there are constants');
+  for (const [name, value] of all.filter(([name]) => !FAMILIES.includes(name)))
+    t.equal(value, header(name), name);
+});
+
+t.test('address families are those that ip and bridge send', async (t) => {
+  const families = (beginning: string) =>
+    readGoldens('ip.hex')
+      .filter(({ command }) => command.startsWith(beginning))
+      .map(({ messages }) => messages[0]?.data[0]);
+  t.strictSame(new Set(families('ip address add 10.')), new Set([uapi.AF_INET]));
+  t.strictSame(new Set(families('ip address add fd00:')), new Set([uapi.AF_INET6]));
+  t.strictSame(new Set(families('bridge link set')), new Set([uapi.AF_BRIDGE]));
+});
+
+/** The number of the one attribute that the package writes. */
+function numberOf(data: StreamData): number {
+  const stream = new AttrStream();
+  stream.emit(data);
+  const types: number[] = [];
+  parseAttributes(Buffer.concat(stream.bufs), ({ type }) => types.push(type));
+  const [type] = types;
+  if (type === undefined || types.length > 1) throw new Error(`${types.length} attributes`);
+  return type;
+}
+
+const raw = Buffer.alloc(4);
+const link = (attributes: object): number => numberOf(ifla.formatLinkAttrs(attributes));
+const info = (attributes: object): number => numberOf(ifla.formatInfo(attributes));
+const port = (attributes: object): number => numberOf(ifla.formatBridgePort(attributes));
+const address = (attributes: object): number => numberOf(rt.formatAddressAttrs(attributes));
+const route = (attributes: object): number => numberOf(rt.formatRouteAttrs(attributes));
+const metric = (attributes: object): number => numberOf(rt.formatRouteMetrics(attributes));
+const tc = (attributes: object): number => numberOf(rt.formatTcAttrs(attributes));
+
+/** The members of an enumeration of the package's, under the kernel's prefix. */
+function prefixed(prefix: string, enumeration: object): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(enumeration).map(([name, value]) => [`${prefix}${name}`, value] as const),
+  );
+}
+
+const PACKAGE: Readonly<Record<string, unknown>> = {
+  ...prefixed('NETLINK_', core.Protocol),
+  ...prefixed('NETLINK_', core.Attributes),
+  ...prefixed('NLM_F_', core.Flags),
+  ...prefixed('NLM_F_', core.FlagsGet),
+  ...prefixed('NLM_F_', core.FlagsNew),
+  ...prefixed('NLM_F_', core.FlagsAck),
+  ...prefixed('NLMSG_', core.MessageType),
+  ...prefixed('RTM_', rt.MessageType),
+  ...prefixed('RTNLGRP_', rt.MulticastGroups),
+  ...prefixed('RTN_', rt.RouteType),
+  ...prefixed('RTPROT_', rt.RouteProtocol),
+  ...prefixed('RT_SCOPE_', rt.RouteScope),
+  ...prefixed('RT_TABLE_', rt.RoutingTableClass),
+  RTA_DST: route({ dst: raw }),
+  RTA_OIF: route({ oif: 1 }),
+  RTA_GATEWAY: route({ gateway: raw }),
+  RTA_PRIORITY: route({ priority: 1 }),
+  RTA_METRICS: route({ metrics: {} }),
+  RTA_TABLE: route({ table: 1 }),
+  RTAX_MTU: metric({ mtu: raw }),
+  RTAX_ADVMSS: metric({ advmss: raw }),
+  RTEXT_FILTER_SKIP_STATS: rt.formatRtExtFilter({ skipStats: true }),
+  TCA_KIND: tc({ kind: 'x' }),
+  TCA_OPTIONS: tc({ options: raw }),
+  IFLA_ADDRESS: link({ address: raw }),
+  IFLA_IFNAME: link({ ifname: 'x' }),
+  IFLA_MTU: link({ mtu: 1 }),
+  IFLA_LINK: link({ link: raw }),
+  IFLA_MASTER: link({ master: 1 }),
+  IFLA_PROTINFO: link({ protinfo: new Map() }),
+  IFLA_OPERSTATE: link({ operstate: 1 }),
+  IFLA_LINKINFO: link({ linkinfo: raw }),
+  IFLA_IFALIAS: link({ ifalias: 'x' }),
+  IFLA_GROUP: link({ group: 1 }),
+  IFLA_NET_NS_FD: link({ netNsFd: 1 }),
+  IFLA_EXT_MASK: link({ extMask: raw }),
+  IFLA_PROMISCUITY: link({ promiscuity: 1 }),
+  IFLA_LINK_NETNSID: link({ linkNetnsid: 1 }),
+  IFLA_INFO_KIND: info({ kind: 'x' }),
+  IFLA_INFO_DATA: info({ data: raw }),
+  IFLA_INFO_SLAVE_KIND: info({ slaveKind: 'x' }),
+  IFLA_INFO_SLAVE_DATA: info({ slaveData: raw }),
+  IFLA_BRPORT_MODE: port({ mode: 1 }),
+  IFLA_BRPORT_ISOLATED: port({ isolated: raw }),
+  VETH_INFO_PEER: numberOf(ifla.formatVethInfo({ peer: raw } as object)),
+  IFF_UP: rt.formatDeviceFlags({ up: true }),
+  IFF_PROMISC: rt.formatDeviceFlags({ promisc: true }),
+  IFA_ADDRESS: address({ address: raw }),
+  IFA_LOCAL: address({ local: raw }),
+  IFA_BROADCAST: address({ broadcast: raw }),
+  IFA_CACHEINFO: address({ cacheInfo: { prefered: 0, valid: 0, cstamp: 0, tstamp: 0 } }),
+  IFA_FLAGS: address({ flags: {} }),
+  IFA_F_NODAD: rt.formatAddressFlags({ nodad: true }),
+  IFA_F_DADFAILED: rt.formatAddressFlags({ dadfailed: true }),
+  IFA_F_TENTATIVE: rt.formatAddressFlags({ tentative: true }),
+};
+
+/** What the package does not know: younger than it, or not of rtnetlink, or only passed on by it. */
+const ONLY_IN_HEADERS = [
+  /^IFA_PROTO$/,
+  /^IF_OPER_/,
+  /^NLMSGERR_ATTR_/,
+  /^NLA_F_/,
+  /^TC_/,
+  /^TCA_(TBF|U32|ACT|MIRRED|EGRESS)_/,
+  /^(NFNL|IPCTNL|CTA)_/,
+  /^IPPROTO_/,
+  /^SOL?_/,
+];
+
+t.test('the netlink package', async (t) => {
+  for (const [name, value] of all) {
+    if (FAMILIES.includes(name) || ONLY_IN_HEADERS.some((pattern) => pattern.test(name)))
+      t.notOk(Object.hasOwn(PACKAGE, name), `${name} is not one of the package’s`);
+    else t.equal(value, PACKAGE[name], name);
+  }
+});
