@@ -81,8 +81,8 @@ function call(config: object, netns?: string): CniCall {
   };
 }
 
-async function victim(host: Host, command: CniCommand, what: CniCall, step?: string) {
-  return host.cni([NODE, VICTIM, ...(step === undefined ? [] : [step])], command, what);
+async function victim(host: Host, command: CniCommand, what: CniCall, ...fate: readonly string[]) {
+  return host.cni([NODE, VICTIM, ...fate], command, what);
 }
 
 async function stepsOf(host: Host, command: CniCommand, what: CniCall): Promise<string[]> {
@@ -185,7 +185,7 @@ for (const flavour of FLAVOURS) {
   }
 
   t.test(
-    `${flavour.name}: killed, and ADD again without any cleaning`,
+    `${flavour.name}: killed, and ADD again without any cleaning, in the old namespace and in a new one`,
     { skip, timeout: TIMEOUT_MS, buffered: true },
     async (t) => {
       await withHost(t, async (host) => {
@@ -194,12 +194,41 @@ for (const flavour of FLAVOURS) {
         const { add, netns } = baseline;
         for (const step of add) {
           await die(t, host, 'ADD', call(config, netns), step);
+          const again = await host.cniMust([NODE, VICTIM], 'ADD', call(config, netns));
+          t.equal(again.json?.ips?.length, 2, `after "${step}" the very same container has its addresses`);
+          await host.cniMust([NODE, VICTIM], 'DEL', call(config, netns));
+          await clean(t, host, baseline);
+          await die(t, host, 'ADD', call(config, netns), step);
           // A runtime starts the container anew: what the dead ADD put into the old namespace ends with it.
           await host.removeContainer('c1');
           await host.container('c1');
           const { json } = await host.cniMust([NODE, VICTIM], 'ADD', call(config, netns));
           t.equal(json?.ips?.length, 2, `after "${step}" the container has its addresses`);
           await host.cniMust([NODE, VICTIM], 'DEL', call(config, netns));
+          await clean(t, host, baseline);
+        }
+      });
+    },
+  );
+
+  t.test(
+    `${flavour.name}: failing at every step takes itself back`,
+    { skip, timeout: TIMEOUT_MS, buffered: true },
+    async (t) => {
+      await withHost(t, async (host) => {
+        const { config } = flavour;
+        const baseline = await primed(t, host, flavour);
+        const { add, del, netns } = baseline;
+        for (const step of add) {
+          const { json } = await victim(host, 'ADD', call(config, netns), step, 'throws');
+          t.match(json, { code: 999, msg: `failed at "${step}"` }, `ADD fails at "${step}"`);
+          await clean(t, host, baseline);
+        }
+        for (const step of del) {
+          await host.cniMust([NODE, VICTIM], 'ADD', call(config, netns));
+          const { code } = await victim(host, 'DEL', call(config, netns), step, 'throws');
+          t.not(code, 0, `DEL fails at "${step}"`);
+          await host.cniMust([NODE, VICTIM], 'DEL', call(config));
           await clean(t, host, baseline);
         }
       });
