@@ -6,7 +6,8 @@
 import { join, relative, resolve } from 'node:path';
 import { build } from 'esbuild';
 import type { BuildOptions, Plugin } from 'esbuild';
-import { skeleton } from '../../lib/nftables/skeleton.ts';
+import type { EncodedMessage } from '../../lib/nftables/message.ts';
+import { anchorRequests, skeleton } from '../../lib/nftables/skeleton.ts';
 import { FAMILIES } from '../../lib/nftables/tables.ts';
 import { WRAPPER } from './evaluate.ts';
 import { PLUGINS, PROGRAMS, ROOT, START } from './paths.ts';
@@ -55,25 +56,24 @@ function secondStage(wanted: Map<string, string>): Plugin {
   };
 }
 
+/** A function that returns the same messages as bytes. */
+function asBytes(encode: (family: number) => EncodedMessage[]): string {
+  const messages = FAMILIES.map((family) => [
+    family,
+    encode(family).map(({ name, flags, encoded }) => [name, flags, Buffer.from(encoded).toString('base64')]),
+  ]);
+  return `export function ${encode.name}(family) {
+    return ${JSON.stringify(Object.fromEntries(messages))}[family].map(([name, flags, bytes]) =>
+      ({ name, flags, encoded: Buffer.from(bytes, 'base64') }));
+  }`;
+}
+
 /** Puts the bytes of the nftables skeleton in the place of what makes them. */
 const precomputed: Plugin = {
   name: 'precomputed',
   setup({ onLoad }) {
     onLoad({ filter: /\/lib\/nftables\/skeleton\.ts$/ }, () => {
-      const messages = FAMILIES.map((family) => [
-        family,
-        skeleton(family).map(({ name, flags, encoded }) => [
-          name,
-          flags,
-          Buffer.from(encoded).toString('base64'),
-        ]),
-      ]);
-      return {
-        contents: `export function skeleton(family) {
-          return ${JSON.stringify(Object.fromEntries(messages))}[family].map(([name, flags, bytes]) =>
-            ({ name, flags, encoded: Buffer.from(bytes, 'base64') }));
-        }`,
-      };
+      return { contents: [skeleton, anchorRequests].map(asBytes).join('\n') };
     });
   },
 };

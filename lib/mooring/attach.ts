@@ -117,10 +117,11 @@ function resultOf<D extends MooringDetail>(
   dns: CniResult['dns'],
 ): CniResult {
   const interfaces = connection.interfaces(record);
+  const own = interfaces.findIndex(({ sandbox }) => sandbox !== undefined);
   return {
     interfaces,
     ips: record.addresses.map(({ address, gateway }) => ({
-      interface: interfaces.length - 1,
+      interface: own,
       address,
       ...(gateway === undefined ? {} : { gateway }),
     })),
@@ -135,13 +136,14 @@ export async function attach<C extends MooringConfig, D extends MooringDetail>(
   host: Host,
   asked: Asked<C>,
 ): Promise<CniResult> {
-  const { key, netns, delegation, dns } = asked;
+  const { key, netns, cniVersion, delegation, dns } = asked;
   const sandbox = openSandbox(netns);
   try {
     const previous = clearPrevious(kind, host, key);
     refuseTaken(sandbox, key.ifname);
-    const config = kind.complete(host, asked.config);
-    const request: Request<C> = { key, config, netns, segment: kind.segmentOf(config, key.network) };
+    const config = kind.complete(host, asked.config, key.network);
+    const segment = kind.segmentOf(config, key.network);
+    const request: Request<C> = { key, config, netns, segment, cniVersion };
     const delegate = delegateRecord(config.ipam, delegation);
     const intent = await recordIntent(kind, host, request, delegate, previous);
     const undo = new UndoStack();

@@ -4,6 +4,7 @@ import { formatAddress } from '../base/ip.ts';
 import type { UndoStack } from '../base/undo.ts';
 import { delegateDel } from '../cni/delegate.ts';
 import type { Delegation } from '../cni/delegate.ts';
+import { refuseInexpressible } from '../cni/encode-result.ts';
 import type { PortMapping } from '../cni/port-mappings.ts';
 import type { Dns } from '../cni/result.ts';
 import { RECORD_VERSION, formatKey } from '../../ipam/record.ts';
@@ -105,6 +106,7 @@ export async function recordIntent<C extends MooringConfig, D extends MooringDet
   const { ipam } = request.config;
   const put = (tx: StoreTransaction, { addresses, routes, dns }: Leased): Intent<D> => {
     refuseRival(tx, request);
+    refuseInexpressible(addresses, request.cniVersion);
     const plan = ipam.kind === 'netmoor' ? kind.plan(request.config, { addresses, routes, dns }) : base;
     return { record: rememberAttachment(kind, tx, { ...base, ...plan }), dns };
   };
@@ -126,6 +128,7 @@ export function completeDelegated<C extends MooringConfig, D extends MooringDeta
   const leased = leaseFromDelegate(delegate.type, delegation);
   undo.push(`give addresses back to ${delegate.type}`, () => delegateDel(delegate.type, delegation));
   const { addresses, detail } = kind.plan(request.config, leased);
+  refuseInexpressible(addresses, request.cniVersion);
   const ports = request.config.portMappings.map(portRecord);
   const wanted = { ...intent.record, addresses, ports, detail };
   return { record: host.store.write((tx) => rememberAttachment(kind, tx, wanted)), dns: leased.dns };

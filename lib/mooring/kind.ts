@@ -10,6 +10,7 @@ import type { CniRequest } from '../cni/environment.ts';
 
 import type { PortMapping } from '../cni/port-mappings.ts';
 import type { CniInterface, CniRoute, Dns } from '../cni/result.ts';
+import type { CniVersion } from '../cni/versions.ts';
 import type { SetElement } from '../nftables/elements.ts';
 import type { Netns } from '../system/netns.ts';
 import type {
@@ -71,6 +72,8 @@ export interface Request<C> {
   readonly config: C;
   readonly segment: string;
   readonly netns: Netns;
+  /** Of the result: an early one cannot say everything. */
+  readonly cniVersion: CniVersion;
 }
 
 /** What goes into the record before the interface exists. */
@@ -91,7 +94,7 @@ export interface Connection<D extends MooringDetail> {
   raise(undo: UndoStack): void | Promise<void>;
   /** Gives the interface its addresses and routes, makes the rules, and waits until all can be used. */
   configure(record: AttachmentRecord<D>, undo: UndoStack): void | Promise<void>;
-  /** For the CNI result; the last is the container's interface, whose the addresses are. */
+  /** For the CNI result; that with a sandbox is the container's, whose the addresses are. */
   interfaces(record: AttachmentRecord<D>): readonly CniInterface[];
 }
 
@@ -137,7 +140,7 @@ export interface Kind<C extends MooringConfig = MooringConfig, D extends Mooring
   /** Checks everything that can be checked without the host. Pure. Throws NetmoorError. */
   readConfig(config: CniConfig, request: CniRequest): Promise<C>;
   /** What the configuration leaves to the host is looked up there, and stays. */
-  complete(host: Sockets, config: C): C;
+  complete(host: Sockets, config: C, network: string): C;
   /** The name of the bridge or master. */
   segmentOf(config: C, network: string): string;
   /** The lease scope: addresses are held once in each. */

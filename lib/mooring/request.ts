@@ -3,6 +3,7 @@ import type { Delegation } from '../cni/delegate.ts';
 import type { AttachedContext, Context } from '../cni/plugin.ts';
 import { requireNetns } from '../cni/plugin.ts';
 import type { Dns } from '../cni/result.ts';
+import type { CniVersion } from '../cni/versions.ts';
 import type { Netns } from '../system/netns.ts';
 import type { AttachmentKey } from '../../ipam/record.ts';
 import type { Surroundings } from './host.ts';
@@ -13,6 +14,7 @@ export interface Asked<C> {
   readonly key: AttachmentKey;
   readonly config: C;
   readonly netns: Netns;
+  readonly cniVersion: CniVersion;
   /** Whose dns settings count before those of the IPAM. */
   readonly dns: { readonly runtime: Dns; readonly config: Dns };
   /** How an IPAM plugin of others is called for it. */
@@ -36,6 +38,7 @@ export async function askedOf<C extends MooringConfig, D extends MooringDetail>(
     key: keyOf(context),
     config: await kind.readConfig(config, request),
     netns: requireNetns(context),
+    cniVersion: config.cniVersion,
     dns: { runtime: config.runtimeConfig.dns, config: config.dns },
     delegation: { request, world, note },
   };

@@ -55,6 +55,9 @@ function setKernelKeys(ifname: string, wanted: SandboxWanted): void {
   const conf = (value: string, family: 'ipv4' | 'ipv6', name: string, key: string): boolean =>
     ensureSysctlIfPresent(value, 'net', family, 'conf', name, key);
   conf('1', 'ipv4', ifname, 'arp_notify');
+  // The addresses and the gateway are given: a neighbour that plays router is not to be believed, in a network without IPv6
+  // least of all, where nobody would look for a default route of it.
+  conf('0', 'ipv6', ifname, 'accept_ra');
   if (!families(wanted.addresses).has(6)) return;
   const present = conf('0', 'ipv6', ifname, 'disable_ipv6');
   if (!present) {
@@ -67,8 +70,6 @@ function setKernelKeys(ifname: string, wanted: SandboxWanted): void {
   conf('0', 'ipv6', 'lo', 'disable_ipv6');
   conf('1', 'ipv6', ifname, 'ndisc_notify');
   conf('1', 'ipv6', ifname, 'keep_addr_on_down');
-  // The addresses and the gateway are given: a neighbour that plays router is not to be believed.
-  conf('0', 'ipv6', ifname, 'accept_ra');
   // Nobody else can hold the link-local address of this MAC here; a second of DAD would only delay the first packet.
   conf(wanted.dad ? '1' : '0', 'ipv6', ifname, 'accept_dad');
   // With hairpin mode a container hears its own probes: the nonce tells them apart (RFC 7527).

@@ -150,7 +150,7 @@ async function status(kind: Kind, context: Context): Promise<void> {
   await kind.probe();
   await onHost(context, (host) => {
     try {
-      probeStore(kind, host, context.config.name, kind.complete(host, config));
+      probeStore(kind, host, context.config.name, kind.complete(host, config, context.config.name));
     } catch (error) {
       if (error instanceof NetmoorError && error.kind === 'store') {
         throw new NetmoorError('not-available', error.message, error.details, { cause: error });

@@ -3,13 +3,15 @@ import type { NetlinkSocket } from '../netlink/socket.ts';
 import { describeData, describeKey } from './describe.ts';
 import { attachmentElements, bridgeElements } from './elements.ts';
 import type { SetElement } from './elements.ts';
+import { flushedSets } from './intact.ts';
 import { chainsOf } from './layout-rules.ts';
-import { TABLE, setPlan } from './layout.ts';
+import { TABLE } from './layout.ts';
 import { NFPROTO_BRIDGE } from './message.ts';
 import { covers, distinct, elementId, elementsOf, presentElements } from './present.ts';
 import { list } from './query.ts';
+import { familiesOf } from './rebuild.ts';
 import type { AttachmentRules } from './rules.ts';
-import { FAMILIES, tableStates } from './tables.ts';
+import { tableStates } from './tables.ts';
 import type { TableState } from './tables.ts';
 import { commentIn } from './userdata.ts';
 
@@ -34,7 +36,8 @@ function checkRules(nf: NetlinkSocket, family: number): string[] {
 
 function checkTable(family: number, state: TableState | undefined): string[] {
   if (state === undefined) return [`${tableName(family)} is missing`];
-  return state.current ? [] : [`${tableName(family)} was made by another version`];
+  if (!state.current) return [`${tableName(family)} was made by another version`];
+  return state.dormant ? [`${tableName(family)} is dormant: somebody has switched it off`] : [];
 }
 
 function checkOwn(nf: NetlinkSocket, own: readonly SetElement[]): string[] {
@@ -63,14 +66,13 @@ function checkShared(nf: NetlinkSocket, shared: readonly SetElement[]): string[]
 export function checkAttachment(nf: NetlinkSocket, a: AttachmentRules): string[] {
   const own = distinct(attachmentElements(a));
   const shared = distinct(bridgeElements(a.rules));
-  const families = FAMILIES.filter((family) =>
-    [...own, ...shared].some(({ set }) => setPlan(set).family === family),
-  );
+  const families = familiesOf([...own, ...shared]);
   const states = tableStates(nf, families);
   const unfit = families.flatMap((family) => checkTable(family, states.get(family)));
   if (unfit.length > 0) return unfit;
   return [
     ...families.flatMap((family) => checkRules(nf, family)),
+    ...flushedSets(nf, families).map((set) => `nftables set ${set} has been flushed`),
     ...checkShared(nf, shared),
     ...checkOwn(nf, own),
   ];

@@ -71,12 +71,14 @@ export function attachmentElements({
   masquerade,
   forwards,
   macSpoofCheck,
+  isolatedPort,
 }: AttachmentRules): SetElement[] {
   const comment = ownerComment(owner);
   return [
     ...masquerade.map((address) => masqueradeElement(address, comment)),
     ...forwards.flatMap((forward) => publishElements(forward, comment)),
     ...(macSpoofCheck ? macElements(macSpoofCheck, comment) : []),
+    ...(isolatedPort ? [{ set: 'isolated', key: ifnameBytes(isolatedPort), comment } as const] : []),
   ];
 }
 

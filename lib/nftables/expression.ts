@@ -4,6 +4,8 @@ import { cmp } from './expressions/cmp.ts';
 import { compat } from './expressions/compat.ts';
 import { counter } from './expressions/counter.ts';
 import { ct } from './expressions/ct.ts';
+import { dynset } from './expressions/dynset.ts';
+import { exthdr } from './expressions/exthdr.ts';
 import { fib } from './expressions/fib.ts';
 import { immediate } from './expressions/immediate.ts';
 import { lookup } from './expressions/lookup.ts';
@@ -22,6 +24,8 @@ const KNOWN = {
   cmp,
   counter,
   ct,
+  dynset,
+  exthdr,
   fib,
   immediate,
   lookup,

@@ -3,6 +3,8 @@
  * the check that nobody has flushed them.
  */
 import type { Family } from '../base/ip.ts';
+import { rule } from './chain-plan.ts';
+import type { ChainPlan, RulePlan } from './chain-plan.ts';
 import { NFT_JUMP, NFT_RETURN, NF_DROP } from './data.ts';
 import type { Expression } from './expression.ts';
 import {
@@ -14,6 +16,7 @@ import {
 } from './expressions/ct.ts';
 import { NFT_META_IIFNAME, NFT_META_OIFNAME } from './expressions/meta.ts';
 import { NFT_PAYLOAD_LL_HEADER } from './expressions/payload.ts';
+import { isolation } from './layout-isolation.ts';
 import {
   ctBits,
   dnatByMap,
@@ -35,21 +38,6 @@ import {
   NF_INET_POST_ROUTING,
   NF_INET_PRE_ROUTING,
 } from './messages/chain.ts';
-
-export interface RulePlan {
-  readonly comment: string;
-  readonly expressions: readonly Expression[];
-}
-
-export interface ChainPlan {
-  readonly name: string;
-  readonly base?: { readonly type: 'filter' | 'nat'; readonly hook: number; readonly priority: number };
-  readonly rules: readonly RulePlan[];
-}
-
-function rule(comment: string, ...parts: readonly (Expression | readonly Expression[])[]): RulePlan {
-  return { comment, expressions: parts.flat() };
-}
 
 const RAW = -300;
 const DSTNAT = -100;
@@ -123,9 +111,20 @@ const publish: ChainPlan = {
   rules: [publishOnOne(4), publishOnAll(4), notLoopback6, publishOnOne(6), publishOnAll(6)],
 };
 
+/**
+ * A packet for 127/8 that another machine sends is one the kernel drops, but only where it routes, behind us: redirected here,
+ * it would have reached what is published for this host alone. What this host itself sends there passes the output hook.
+ */
+const loopbackFromOutside = rule(
+  'what is published on a loopback address is for this host alone',
+  loopback('destination'),
+  RETURN,
+);
+
 /** CVE-2025-67499: without the question to the routing table, traffic forwarded to any host's port of that number was ours. */
-function redirecting(name: string, hook: number): ChainPlan {
+function redirecting(name: string, hook: number, ...before: readonly RulePlan[]): ChainPlan {
   const rules = [
+    ...before,
     rule('what passes through is never redirected', toLocalAddress(), verdict(NFT_JUMP, 'publish')),
   ];
   return { name, base: { type: 'nat', hook, priority: DSTNAT }, rules };
@@ -194,7 +193,10 @@ const postrouting: ChainPlan = {
   ],
 };
 
-/** Bridges whose ingress policy is not "open". What stays on a bridge between two of its ports does not come by here. */
+/**
+ * Bridges whose ingress policy is not "open". What stays on a bridge between two of its ports does not come by here:
+ * see layout-isolation.ts.
+ */
 const forward: ChainPlan = {
   name: 'forward',
   base: { type: 'filter', hook: NF_INET_FORWARD, priority: FILTER },
@@ -215,7 +217,7 @@ const forward: ChainPlan = {
 export const INET_CHAINS: readonly ChainPlan[] = [
   guard,
   publish,
-  redirecting('prerouting', NF_INET_PRE_ROUTING),
+  redirecting('prerouting', NF_INET_PRE_ROUTING, loopbackFromOutside),
   redirecting('output', NF_INET_LOCAL_OUT),
   postrouting,
   forward,
@@ -239,6 +241,7 @@ export const BRIDGE_CHAINS: readonly ChainPlan[] = [
       ),
     ],
   },
+  isolation,
 ];
 
 /** The chains of the table of one family. */

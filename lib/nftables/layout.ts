@@ -8,7 +8,7 @@
 import { NFPROTO_BRIDGE, NFPROTO_INET } from './message.ts';
 
 export const TABLE = 'netmoor';
-const LAYOUT_VERSION = 1;
+const LAYOUT_VERSION = 3;
 export const LAYOUT_COMMENT = `netmoor layout ${LAYOUT_VERSION}`;
 
 /** nft's types (datatype.h of nftables): their numbers, lengths in bytes, and whether nft reads them in host order. */
@@ -62,7 +62,17 @@ export const SETS = {
   same_bridge: bridge(['ifname', 'ifname']),
   checked: plan(NFPROTO_BRIDGE, 'attachment', ['ifname']),
   macs: plan(NFPROTO_BRIDGE, 'attachment', ['ifname', 'ether_addr']),
+  isolated: plan(NFPROTO_BRIDGE, 'attachment', ['ifname']),
 } as const satisfies Record<string, SetPlan>;
+
+/** Filled by rules, with what is nobody's in particular: which UDP answers isolated containers wait for. */
+export const ASKED_SETS = {
+  asked4: { family: NFPROTO_BRIDGE, key: ['ipv4_addr', 'ipv4_addr', 'inet_service', 'inet_service'] },
+  asked6: { family: NFPROTO_BRIDGE, key: ['ipv6_addr', 'ipv6_addr', 'inet_service', 'inet_service'] },
+} as const;
+
+/** How long an answer may take: what connection tracking allows an answered UDP flow (nf_conntrack_udp_timeout_stream, 180 s in older kernels). */
+export const ASKED_MS = 180_000;
 
 export type SetName = keyof typeof SETS;
 
@@ -75,6 +85,11 @@ export function isSetName(name: string): name is SetName {
 }
 
 export const SET_NAMES = Object.keys(SETS) as readonly SetName[];
+
+/** The sets of the table of one family. */
+export function setsOf(family: number): SetName[] {
+  return SET_NAMES.filter((name) => SETS[name].family === family);
+}
 
 /** How long a field is in a concatenation: whole words of a register. */
 export function padded(type: TypeName): number {

@@ -12,9 +12,13 @@ export interface Owner {
   readonly ifname: string;
 }
 
-/** The comment of an attachment's elements; for very long names a digest stands in for them. */
+/**
+ * The comment of an attachment's elements; for very long names a digest stands in for them. nft writes a comment between
+ * quotation marks and knows no way to write one within; that of an interface's name, the only name that may have any, is written
+ * "%22", which no interface's name may have.
+ */
 export function ownerComment({ network, containerId, ifname }: Owner): string {
-  const comment = `${network}/${containerId}/${ifname}`;
+  const comment = `${network}/${containerId}/${ifname.replaceAll('"', '%22')}`;
   return Buffer.byteLength(comment) <= COMMENT_MAX_LENGTH
     ? comment
     : `sha256:${sha256(comment).toString('hex')}`;

@@ -1,6 +1,7 @@
 /** Which elements netmoor's sets hold: the ones asked for by key, at a cost that does not grow with the sets, or all of a set. */
 import { isErrno } from '../base/errors.ts';
 import type { NetlinkSocket } from '../netlink/socket.ts';
+import { ANCHOR_COMMENT } from './anchors.ts';
 import { elementMessages } from './element-messages.ts';
 import type { SetElement } from './elements.ts';
 import { TABLE, setPlan } from './layout.ts';
@@ -28,13 +29,14 @@ function setElement(set: SetName, element: Element): SetElement | undefined {
   };
 }
 
-/** All elements of a set; none when the set or its table does not exist. */
+/** All elements of a set that stand for somebody; none when the set or its table does not exist. */
 export function elementsOf(nf: NetlinkSocket, set: SetName): SetElement[] {
   try {
     const found = list(nf, 'SETELEM', setPlan(set).family, { table: TABLE, set }, OP);
     return found
       .flatMap(({ body }) => body.elements ?? [])
-      .flatMap((element) => setElement(set, element) ?? []);
+      .flatMap((element) => setElement(set, element) ?? [])
+      .filter(({ comment }) => comment !== ANCHOR_COMMENT);
   } catch (error) {
     if (isErrno(error, 'ENOENT')) return [];
     throw error;

@@ -33,6 +33,8 @@ export interface AttachmentRules {
   /** The container's addresses that leave the network under the host's address. */
   readonly masquerade: readonly Address[];
   readonly forwards: readonly PortForward[];
+  /** Nobody on the bridge may open connections to what is behind this port, the host's end of its link. */
+  readonly isolatedPort?: string;
   /** The container may send from `mac` alone through `hostIfname`, the host's end of its link. */
   readonly macSpoofCheck?: { readonly hostIfname: string; readonly mac: string };
 }

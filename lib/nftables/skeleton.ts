@@ -1,15 +1,34 @@
 /**
- * The messages that build a table of netmoor's with everything but its elements. They are always the same: the build encodes them
+ * The messages that build a table of netmoor's with everything but the elements that stand for somebody. They are always the same: the build encodes them
  * once and puts the bytes in this module's place (cli/build/bundle.ts), since encoding them takes longer than the kernel does.
  */
 import { NLM_F_APPEND, NLM_F_CREATE, NLM_F_EXCL } from '../netlink/socket.ts';
+import { anchorOf } from './anchors.ts';
+import { elementMessages } from './element-messages.ts';
+import type { ChainPlan } from './chain-plan.ts';
 import { chainsOf } from './layout-rules.ts';
-import type { ChainPlan } from './layout-rules.ts';
-import { LAYOUT_COMMENT, SETS, SET_NAMES, TABLE, TYPES, lengthOf, padded, setPlan } from './layout.ts';
+import {
+  ASKED_MS,
+  ASKED_SETS,
+  LAYOUT_COMMENT,
+  SET_NAMES,
+  TABLE,
+  TYPES,
+  lengthOf,
+  padded,
+  setPlan,
+  setsOf,
+} from './layout.ts';
 import type { SetName, TypeName } from './layout.ts';
 import { encodeMessage } from './message.ts';
 import type { EncodedMessage, NftMessage } from './message.ts';
-import { NFT_SET_CONCAT, NFT_SET_INTERVAL, NFT_SET_MAP } from './messages/set.ts';
+import {
+  NFT_SET_CONCAT,
+  NFT_SET_EVAL,
+  NFT_SET_INTERVAL,
+  NFT_SET_MAP,
+  NFT_SET_TIMEOUT,
+} from './messages/set.ts';
 import type { SetDefinition } from './messages/set.ts';
 import { commented } from './userdata.ts';
 
@@ -41,15 +60,41 @@ function definition(name: SetName, id: number): SetDefinition {
   };
 }
 
+/** A set that rules fill. The kernel wants a size, so that no flood of packets fills the memory. */
+function askedDefinition(name: keyof typeof ASKED_SETS, id: number): SetDefinition {
+  const { key } = ASKED_SETS[name];
+  return {
+    table: TABLE,
+    name,
+    flags: NFT_SET_TIMEOUT | NFT_SET_EVAL,
+    keyType: numberOf(key),
+    keyLength: lengthOf(key),
+    id,
+    description: { size: 65535 },
+    timeout: BigInt(ASKED_MS),
+    userdata: [byteorder(0, key)],
+  };
+}
+
+function askedMessages(family: number): NftMessage[] {
+  const names = Object.keys(ASKED_SETS) as (keyof typeof ASKED_SETS)[];
+  return names
+    .filter((name) => ASKED_SETS[name].family === family)
+    .map((name, index) => {
+      const body = askedDefinition(name, SET_NAMES.length + 1 + index);
+      return { name: 'NEWSET', family, flags: NLM_F_CREATE, body };
+    });
+}
+
 function chainMessage(family: number, { name, base }: ChainPlan): NftMessage {
   const hook = base && { type: base.type, policy: 1, hook: { hooknum: base.hook, priority: base.priority } };
   return { name: 'NEWCHAIN', family, flags: NLM_F_CREATE, body: { table: TABLE, name, ...hook } };
 }
 
-/** Everything of one family's table but its elements. */
+/** Everything of one family's table but the elements that stand for somebody. */
 export function skeletonMessages(family: number): NftMessage[] {
   const chains = chainsOf(family);
-  const sets = SET_NAMES.filter((name) => SETS[name].family === family);
+  const sets = setsOf(family);
   return [
     {
       name: 'NEWTABLE',
@@ -58,14 +103,14 @@ export function skeletonMessages(family: number): NftMessage[] {
       body: { name: TABLE, flags: 0, userdata: commented(LAYOUT_COMMENT) },
     },
     ...chains.map((chain) => chainMessage(family, chain)),
-    ...sets.map((name): NftMessage => {
-      return {
-        name: 'NEWSET',
-        family,
-        flags: NLM_F_CREATE,
-        body: definition(name, SET_NAMES.indexOf(name) + 1),
-      };
+    ...sets.flatMap((name): NftMessage[] => {
+      const body = definition(name, SET_NAMES.indexOf(name) + 1);
+      return [
+        { name: 'NEWSET', family, flags: NLM_F_CREATE, body },
+        ...elementMessages('NEWSETELEM', [anchorOf(name)], NLM_F_CREATE),
+      ];
     }),
+    ...askedMessages(family),
     ...chains.flatMap((chain) =>
       chain.rules.map(({ comment, expressions }): NftMessage => {
         const body = { table: TABLE, chain: chain.name, expressions, userdata: commented(comment) };
@@ -75,10 +120,19 @@ export function skeletonMessages(family: number): NftMessage[] {
   ];
 }
 
-/** skeletonMessages() as bytes. Refused with EEXIST when another process was faster. */
-export function skeleton(family: number): EncodedMessage[] {
-  return skeletonMessages(family).map((message) => {
+function encoded(messages: readonly NftMessage[]): EncodedMessage[] {
+  return messages.map((message) => {
     const { name, flags = 0 } = message;
     return { name, flags, encoded: encodeMessage(message) };
   });
+}
+
+/** skeletonMessages() as bytes. Refused with EEXIST when another process was faster. */
+export function skeleton(family: number): EncodedMessage[] {
+  return encoded(skeletonMessages(family));
+}
+
+/** Asks each of setsOf() for its anchor. */
+export function anchorRequests(family: number): EncodedMessage[] {
+  return encoded(setsOf(family).flatMap((set) => elementMessages('GETSETELEM', [anchorOf(set)])));
 }

@@ -4,6 +4,7 @@ import { failedWith, tryCommit } from './batch.ts';
 import { elementMessages } from './element-messages.ts';
 import type { SetElement } from './elements.ts';
 import { SET_NAMES, setPlan } from './layout.ts';
+import { beforeRemoval } from './localnet.ts';
 import { elementsOf } from './present.ts';
 import { currentGeneration } from './query.ts';
 import { FAMILIES, tableStates } from './tables.ts';
@@ -30,6 +31,7 @@ export function removeStrays(nf: NetlinkSocket, isStray: (element: SetElement) =
   for (let attempt = 1; ; attempt++) {
     const generation = currentGeneration(nf, op);
     const strays = allElements(nf).filter(isStray);
+    beforeRemoval(strays);
     const failures = tryCommit(nf, elementMessages('DELSETELEM', strays), op, generation);
     const [first] = failures;
     if (first === undefined) return strays;

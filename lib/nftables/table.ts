@@ -1,30 +1,31 @@
 /**
  * netmoor's nftables tables: what an attachment needs is there after addAttachment(), and gone after removeAttachment().
  *
- * Adding is optimistic: one transaction with the attachment's elements alone. Only when the kernel says that a table is
- * missing is it built, in one transaction with everything that should be in it. Processes may race: the table is created
- * exclusively, and who comes second starts over. What was read before a transaction that depends on it is protected by the
+ * Adding is optimistic: one transaction with the attachment's elements alone. Only where a table is missing, or not as it was
+ * made (intact.ts), is it built, in one transaction with everything that should be in it (rebuild.ts). Processes may race: the
+ * table is created exclusively, and who comes second starts over. What was read before a transaction that depends on it is protected by the
  * ruleset's generation number: the kernel refuses the transaction when anything changed in between.
  */
 import type { SystemError } from '../base/errors.ts';
-import { NetmoorError } from '../base/errors.ts';
 import { NLM_F_CREATE, NLM_F_EXCL } from '../netlink/socket.ts';
 import type { NetlinkSocket } from '../netlink/socket.ts';
 import { failedWith, tryCommit } from './batch.ts';
 import type { BatchFailure } from './batch.ts';
-import { describeKey } from './describe.ts';
 import { elementMessages } from './element-messages.ts';
 import { attachmentElements, bridgeElements } from './elements.ts';
 import type { SetElement } from './elements.ts';
 import { SETS, SET_NAMES, setPlan } from './layout.ts';
 import type { SetName } from './layout.ts';
+import { beforeRemoval } from './localnet.ts';
 import type { NftMessage } from './message.ts';
 import { bridgeComment, ownerComment } from './owner.ts';
 import { covers, distinct, elementId, elementsOf, presentElements } from './present.ts';
 import { ATTEMPTS, commitPlanned } from './planned.ts';
 import { currentGeneration } from './query.ts';
 import type { AttachmentRules } from './rules.ts';
-import { FAMILIES, build, dropTables, tableStates } from './tables.ts';
+import { portTaken } from './port-taken.ts';
+import { familiesOf, rebuild, unfitTables } from './rebuild.ts';
+import { FAMILIES, dropTables, tableStates } from './tables.ts';
 
 export { listElements } from './listing.ts';
 export type { ListedElement } from './listing.ts';
@@ -38,15 +39,6 @@ function additions(shared: readonly SetElement[], own: readonly SetElement[]): N
     ...elementMessages('NEWSETELEM', shared, NLM_F_CREATE),
     ...elementMessages('NEWSETELEM', own, NLM_F_CREATE | NLM_F_EXCL),
   ];
-}
-
-function portTaken(element: SetElement, holder: string, cause: unknown): NetmoorError {
-  return new NetmoorError(
-    'port-taken',
-    `host port ${describeKey(element)} is published already, for ${holder || 'an unnamed owner'}`,
-    'choose another host port or address, or detach its holder; "netmoor gc" removes what a vanished container left',
-    { cause },
-  );
 }
 
 interface Conflicts {
@@ -120,27 +112,13 @@ function attemptAdd(
   const shared = distinct(bridgeElements(a.rules));
   const own = distinct(attachmentElements(a));
   const wanted = [...shared, ...own];
-  const families = FAMILIES.filter((family) => wanted.some(({ set }) => setPlan(set).family === family));
-  const states = tableStates(nf, families);
-  let unfit = families.filter((family) => states.get(family)?.current !== true);
-  if (unfit.length === 0) {
-    let failures = tryCommit(nf, additions(shared, own), op);
-    const taken = failedWith(failures, 'EEXIST');
-    if (taken && !failedWith(failures, 'ENOENT')) failures = resolve(nf, shared, own, taken);
-    if (!failedWith(failures, 'ENOENT')) return outcome(failures, 'EEXIST');
-    // A set is missing: somebody has taken the table apart.
-    unfit = families;
-  }
-  const others = everyOther().flatMap((other) => [
-    ...bridgeElements(other.rules),
-    ...attachmentElements(other),
-  ]);
-  const fit = wanted.filter(({ set }) => !unfit.includes(setPlan(set).family));
-  const messages = [
-    ...build(unfit, states, distinct([...wanted, ...others])),
-    ...elementMessages('NEWSETELEM', fit, NLM_F_CREATE),
-  ];
-  return outcome(tryCommit(nf, messages, 'create the nftables table'), 'EEXIST', 'ENOENT');
+  if (unfitTables(nf, familiesOf(wanted)).length > 0)
+    return outcome(rebuild(nf, wanted, everyOther), 'EEXIST', 'ENOENT');
+  let failures = tryCommit(nf, additions(shared, own), op);
+  const taken = failedWith(failures, 'EEXIST');
+  if (taken && !failedWith(failures, 'ENOENT')) failures = resolve(nf, shared, own, taken);
+  // ENOENT: somebody has taken the table apart since we looked.
+  return outcome(failures, 'EEXIST', 'ENOENT');
 }
 
 /**
@@ -175,6 +153,11 @@ function removable(nf: NetlinkSocket, a: AttachmentRules, withBridge: boolean): 
   return [...own, ...sets.flatMap((set) => elementsOf(nf, set)).filter(({ comment }) => comment === bridge)];
 }
 
+function deletion(elements: readonly SetElement[]): NftMessage[] {
+  beforeRemoval(elements);
+  return elementMessages('DELSETELEM', elements);
+}
+
 /** Of what is removed, whether it was the last: of its network, on its bridge (its network, when not said), of all. */
 export interface Last {
   readonly ofNetwork: boolean;
@@ -188,7 +171,7 @@ export interface Last {
  */
 export function removeAttachment(nf: NetlinkSocket, a: AttachmentRules, last: Last): void {
   const withBridge = last.ofAll || (last.onBridge ?? last.ofNetwork);
-  commitPlanned(nf, REMOVAL, () => elementMessages('DELSETELEM', removable(nf, a, withBridge)));
+  commitPlanned(nf, REMOVAL, () => deletion(removable(nf, a, withBridge)));
   if (last.ofAll) dropTables(nf);
 }
 
@@ -200,7 +183,7 @@ export function removeElementsOf(nf: NetlinkSocket, owners: ReadonlySet<string>)
       owners.has(comment),
     );
     count = elements.length;
-    return elementMessages('DELSETELEM', elements);
+    return deletion(elements);
   });
   return count;
 }

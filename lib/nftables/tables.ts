@@ -1,18 +1,20 @@
 /** The tables as wholes: which are there, building them with what should be in them, dropping them when nothing is. */
 import type { NetlinkSocket } from '../netlink/socket.ts';
-import { failedWith, tryCommit } from './batch.ts';
 import { elementMessages } from './element-messages.ts';
 import type { SetElement } from './elements.ts';
 import { LAYOUT_COMMENT, SETS, SET_NAMES, TABLE, setPlan } from './layout.ts';
+import { beforeRemoval } from './localnet.ts';
 import { NFPROTO_BRIDGE, NFPROTO_INET, encodeMessage, messageType } from './message.ts';
 import type { BatchMessage, NftMessage } from './message.ts';
+import { commitPlanned } from './planned.ts';
+import { elementsOf } from './present.ts';
 import { readAnswers } from './query.ts';
 import { NLM_F_CREATE } from '../netlink/socket.ts';
 import { skeleton } from './skeleton.ts';
 import { commentIn } from './userdata.ts';
 
-/** linux/netlink.h: do not delete what has something in it. */
-const NLM_F_NONREC = 0x100;
+/** linux/netfilter/nf_tables.h, nft_table_flags: its chains are not called. */
+const NFT_TABLE_F_DORMANT = 1;
 
 export const FAMILIES: readonly number[] = [NFPROTO_INET, NFPROTO_BRIDGE];
 
@@ -20,6 +22,8 @@ export interface TableState {
   readonly handle: bigint;
   /** It has this version's layout. */
   readonly current: boolean;
+  /** Somebody has switched it off (`nft add table inet netmoor '{ flags dormant; }'`). */
+  readonly dormant: boolean;
 }
 
 /** The table of each family, where there is one. */
@@ -36,7 +40,9 @@ export function tableStates(nf: NetlinkSocket, families: readonly number[]): Map
   if (failure) throw failure.error;
   const states = new Map<number, TableState>();
   for (const { family, body } of replies.flatMap((messages) => readAnswers('TABLE', messages))) {
-    states.set(family, { handle: body.handle ?? 0n, current: commentIn(body.userdata) === LAYOUT_COMMENT });
+    const { handle = 0n, flags = 0 } = body;
+    const current = commentIn(body.userdata) === LAYOUT_COMMENT;
+    states.set(family, { handle, current, dormant: (flags & NFT_TABLE_F_DORMANT) !== 0 });
   }
   return states;
 }
@@ -62,29 +68,17 @@ export function build(
 }
 
 /**
- * Deletes the rules, then each set unless it has elements, then the table; all or nothing. Elements can be there although
- * our store knows of no attachment: another store may use the same tables.
+ * Removes the tables that hold nothing, and those of another layout. Absence is fine. Elements can be there although our store
+ * knows of no attachment: another store may use the same tables.
  */
-function dropEmpty(family: number): NftMessage[] {
-  const sets = SET_NAMES.filter((name) => SETS[name].family === family);
-  return [
-    { name: 'DELRULE', family, body: { table: TABLE } },
-    ...sets.map(
-      (name): NftMessage => ({ name: 'DELSET', family, flags: NLM_F_NONREC, body: { table: TABLE, name } }),
-    ),
-    { name: 'DELTABLE', family, body: { name: TABLE } },
-  ];
-}
-
-/** Removes the tables that hold nothing, and those of another layout. Absence is fine. */
 export function dropTables(nf: NetlinkSocket): void {
-  const op = 'remove the nftables table';
-  for (const [family, { handle, current }] of tableStates(nf, FAMILIES)) {
-    const failures = tryCommit(
-      nf,
-      current ? dropEmpty(family) : [{ name: 'DELTABLE', family, body: { handle } }],
-      op,
-    );
-    if (failures.length > 0 && !failedWith(failures, 'EBUSY', 'ENOENT')) throw failures[0]?.error;
-  }
+  commitPlanned(nf, 'remove the nftables table', () =>
+    [...tableStates(nf, FAMILIES)].flatMap(([family, { handle, current }]): NftMessage[] => {
+      const sets = SET_NAMES.filter((name) => SETS[name].family === family);
+      const elements = sets.flatMap((set) => elementsOf(nf, set));
+      if (current && elements.length > 0) return [];
+      beforeRemoval(elements);
+      return [{ name: 'DELTABLE', family, body: { handle } }];
+    }),
+  );
 }

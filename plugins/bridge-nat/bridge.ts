@@ -10,9 +10,17 @@ import { IFF_PROMISC, IFF_UP } from '../../lib/netlink/link-message.ts';
 import { removeLinks } from '../../lib/netlink/link-removal.ts';
 import type { Link } from '../../lib/netlink/link-message.ts';
 import type { NetlinkSocket } from '../../lib/netlink/socket.ts';
-import { ensureSysctl, ensureSysctlIfPresent } from '../../lib/system/sysctl.ts';
+import { ensureSysctlIfPresent, hasIpv6, readSysctl } from '../../lib/system/sysctl.ts';
 import { ALIAS, IFAPROT_NETMOOR } from '../../lib/mooring/marks.ts';
+import { refuseHeld } from './foreign-bridge.ts';
 import { bridgeMacFor } from './names.ts';
+
+export interface Ipv6Wanted {
+  /** The container has an IPv6 address. */
+  readonly wanted: boolean;
+  /** Runs `work` unless somebody on the bridge has IPv6, and lets nobody begin to meanwhile. */
+  readonly unlessUsed: (work: () => void) => void;
+}
 
 export interface BridgeWanted {
   readonly name: string;
@@ -21,8 +29,9 @@ export interface BridgeWanted {
   /** Replace other addresses that stand in the way instead of refusing. */
   readonly forceAddress: boolean;
   readonly promiscuous: boolean;
-  /** Packets to and from 127.0.0.0/8 may cross the bridge: a port is published on the loopback address. */
-  readonly routeLocalnet: boolean;
+  readonly ipv6: Ipv6Wanted;
+  /** Milliseconds, for how long to wait for answers. */
+  readonly now: () => number;
 }
 
 function refuseOtherKind(link: Link): void {
@@ -80,6 +89,7 @@ function ensureGateways(host: NetlinkSocket, link: Link, wanted: BridgeWanted): 
         (prefix) => sameAddress(prefix.address, gateway.address) && prefix.length === gateway.length,
       ),
   );
+  refuseHeld(host, link, missing, wanted.now);
   const { failures } = host.exchange([
     ...inTheWay.map((prefix) =>
       addressRemoval(link.index, prefix, `remove ${formatPrefix(prefix)} from ${link.name}`),
@@ -102,12 +112,22 @@ function setKernelKeys(wanted: BridgeWanted, link: Link): void {
   // A container must not be able to make itself the host's router (CVE-2020-10749). A bridge that is not ours may well be
   // how the host itself learns its routes.
   if (link.alias === ALIAS) ensureSysctlIfPresent('0', 'net', 'ipv6', 'conf', link.name, 'accept_ra');
-  if (wanted.gateways.some((gateway) => gateway.address.family === 6)) {
+  const routed6 = wanted.gateways.some((gateway) => gateway.address.family === 6);
+  if (routed6 || (link.alias === ALIAS && wanted.ipv6.wanted)) {
     ensureSysctlIfPresent('0', 'net', 'ipv6', 'conf', link.name, 'disable_ipv6');
     // Its MAC address is its own: a second of DAD would only hold up the first packets.
     if (link.alias === ALIAS) ensureSysctlIfPresent('0', 'net', 'ipv6', 'conf', link.name, 'accept_dad');
+  } else if (link.alias === ALIAS && hasIpv6On(link.name)) {
+    // By its link-local address the host would offer whatever listens on [::] to containers of a network without IPv6, past
+    // every rule that was written for IPv4.
+    wanted.ipv6.unlessUsed(
+      () => void ensureSysctlIfPresent('1', 'net', 'ipv6', 'conf', link.name, 'disable_ipv6'),
+    );
   }
-  if (wanted.routeLocalnet) ensureSysctl('1', 'net', 'ipv4', 'conf', link.name, 'route_localnet');
+}
+
+function hasIpv6On(name: string): boolean {
+  return hasIpv6() && readSysctl('net', 'ipv6', 'conf', name, 'disable_ipv6') === '0';
 }
 
 /** Makes the bridge, or completes it, as wanted; any number of processes may do so at once. */

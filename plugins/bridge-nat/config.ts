@@ -22,16 +22,23 @@ import type { BridgeNatInput } from '../../schemas/compiled/bridge-nat.js';
 import bridgeSchema from '../../schemas/bridge-nat.schema.json' with { type: 'json' };
 import { readBandwidth } from './bandwidth.ts';
 import type { BandwidthLimits } from './bandwidth.ts';
+import { bridgeNameProblem } from './names.ts';
 
 export type IngressPolicy = 'open' | 'same-bridge' | 'isolated';
 
-export interface BridgeNatConfig extends MooringConfig {
-  /** Undefined: derived from the network's name. */
-  readonly bridge: string | undefined;
+/** What the host is to the network. */
+export interface Role {
   readonly isGateway: boolean;
   readonly isDefaultGateway: boolean;
-  readonly forceAddress: boolean;
   readonly ipMasq: boolean;
+}
+
+export interface BridgeNatConfig extends MooringConfig, Role {
+  /** Undefined: derived from the network's name. */
+  readonly bridge: string | undefined;
+  /** On a bridge that netmoor did not make: somebody else's network, with a gateway of its own. */
+  readonly onForeignBridge: Role;
+  readonly forceAddress: boolean;
   /** Undefined: the uplink's. */
   readonly mtu: number | undefined;
   readonly hairpinMode: boolean;
@@ -87,7 +94,9 @@ function checkValues(input: BridgeNatInput, config: CniConfig): void {
   refuseVlans(input);
   if (input.hairpinMode && input.promiscMode)
     refuse('hairpinMode and promiscMode exclude each other', 'switch one of them off');
-  const problem = input.bridge ? interfaceNameProblem(input.bridge) : undefined;
+  const problem = input.bridge
+    ? (interfaceNameProblem(input.bridge) ?? bridgeNameProblem(input.bridge))
+    : undefined;
   if (problem !== undefined) refuse(`bridge: ${problem}`, 'choose another name, or leave it to netmoor');
   if (input.mtu && input.mtu < LOWEST_MTU)
     refuse(`mtu ${input.mtu} is below ${LOWEST_MTU}, the least the kernel allows`, 'raise it');
@@ -133,19 +142,27 @@ function checkLayer2(config: CniConfig, wanted: BridgeNatConfig): void {
   }
 }
 
+/** On a foreign bridge the host is no gateway, and masquerades nothing, unless the config says so. */
+function roleOf(input: BridgeNatInput, ipam: IpamChoice, foreign: boolean): Role {
+  const routed = ipam.kind !== 'none';
+  const isGateway = routed && (input.isDefaultGateway === true || (input.isGateway ?? !foreign));
+  const automatic = ipam.kind === 'netmoor' && ipam.automatic;
+  return {
+    isGateway,
+    isDefaultGateway: isGateway && (input.isDefaultGateway ?? automatic),
+    ipMasq: routed && (input.ipMasq ?? (isGateway && !foreign)),
+  };
+}
+
 function withDefaults(
   input: BridgeNatInput,
   ipam: IpamChoice,
 ): Omit<BridgeNatConfig, keyof AttachmentWishes> {
-  const routed = ipam.kind !== 'none';
-  const isGateway = routed && (input.isDefaultGateway === true || (input.isGateway ?? true));
-  const automatic = ipam.kind === 'netmoor' && ipam.automatic;
   return {
     bridge: input.bridge || undefined,
-    isGateway,
-    isDefaultGateway: isGateway && (input.isDefaultGateway ?? automatic),
+    ...roleOf(input, ipam, false),
+    onForeignBridge: roleOf(input, ipam, true),
     forceAddress: input.forceAddress ?? false,
-    ipMasq: routed && (input.ipMasq ?? isGateway),
     mtu: input.mtu || undefined,
     hairpinMode: input.hairpinMode ?? false,
     promiscMode: input.promiscMode ?? false,

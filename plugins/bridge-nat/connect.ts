@@ -1,7 +1,7 @@
 /** The kernel's part of an attachment, on both sides: bridge, veth, rules, the container's interface. Every effect pushes its undo. */
 import { NetmoorError } from '../../lib/base/errors.ts';
 import { parsePrefix } from '../../lib/base/ip.ts';
-import type { Family } from '../../lib/base/ip.ts';
+import type { Family, Prefix } from '../../lib/base/ip.ts';
 import type { UndoStack } from '../../lib/base/undo.ts';
 import type { CniInterface } from '../../lib/cni/result.ts';
 import type { Host } from '../../lib/mooring/host.ts';
@@ -18,6 +18,7 @@ import type { Link } from '../../lib/netlink/link-message.ts';
 import { removeLink } from '../../lib/netlink/link-removal.ts';
 import { untilLinkUp } from '../../lib/netlink/watch.ts';
 import { acceptForwarding } from '../../lib/nftables/forward.ts';
+import { allowLocalnet } from '../../lib/nftables/localnet.ts';
 import { addAttachment, removeAttachment } from '../../lib/nftables/table.ts';
 import { ensureSysctlIfPresent } from '../../lib/system/sysctl.ts';
 import { ensureBridge } from './bridge.ts';
@@ -26,7 +27,7 @@ import { KIND, rulesOf } from './detail.ts';
 import type { BridgeNatDetail, BridgeNatRecord } from './detail.ts';
 import { flushFlows, leaveBridge } from './disconnect.ts';
 import { enableForwarding } from './forwarding.ts';
-import { bridgeMacFor, containerMacFor, hostIfnameFor, hostMacFor } from './names.ts';
+import { bridgeMacFor, containerMacFor, hostIfnameFor, hostMacFor, ifbNameFor } from './names.ts';
 import { rulesOfOthers } from './standby.ts';
 
 /** A port that is not up by then never will be: something else holds it down. */
@@ -42,14 +43,21 @@ interface Work {
 /** Makes the bridge, or completes it as far as the record knows it. */
 function readyBridge({ host, request }: Work, record: BridgeNatRecord): Link {
   const { config, segment: name } = request;
-  const routed = prefixesOf(record).some((prefix) => prefix.address.family === 4);
+  const has6 = (prefix: Prefix): boolean => prefix.address.family === 6;
   return ensureBridge(host.route, {
     name,
     mtu: record.mtu,
     gateways: record.detail.gateways.map(parsePrefix),
     forceAddress: config.forceAddress,
     promiscuous: config.promiscMode,
-    routeLocalnet: config.portMappings.length > 0 && routed,
+    now: host.world.monotonic,
+    ipv6: {
+      wanted: prefixesOf(record).some(has6),
+      unlessUsed: (work) =>
+        host.store.write((tx) => {
+          if (!tx.attachments({ segment: name }).flatMap(prefixesOf).some(has6)) work();
+        }),
+    },
   });
 }
 
@@ -76,6 +84,13 @@ function plugIn({ host, request }: Work, record: BridgeNatRecord, bridge: Link, 
   return link;
 }
 
+/** Ports that stand by count as well: they are taken over without anybody looking at the bridge again. */
+function publishes4(record: BridgeNatRecord): boolean {
+  const { standby = [] } = record.detail;
+  const some = record.ports.length + standby.length > 0;
+  return some && prefixesOf(record).some((prefix) => prefix.address.family === 4);
+}
+
 /** Rules for this container; those of all others too, should the table have been deleted behind our back. */
 function writeRules({ host }: Work, record: BridgeNatRecord, undo: UndoStack): void {
   const rules = rulesOf(record);
@@ -87,6 +102,7 @@ function writeRules({ host }: Work, record: BridgeNatRecord, undo: UndoStack): v
     });
   });
   addAttachment(host.netfilter, rules, everyOther);
+  if (publishes4(record)) allowLocalnet(rules.rules.bridge);
   acceptForwarding(host.netfilter, rules.rules.bridge);
   flushFlows(host, record);
 }
@@ -127,16 +143,16 @@ function configure(work: Work, record: BridgeNatRecord, link: Link, undo: UndoSt
   announce(sandbox, inside, record.mac ?? '');
 }
 
-function interfacesOf(
-  { ifname, mac = '', netns }: BridgeNatRecord,
-  bridge: Link,
-  link: Link,
-): CniInterface[] {
+function interfacesOf(host: Host, record: BridgeNatRecord, bridge: Link, link: Link): CniInterface[] {
+  const { ifname, mac = '', netns, detail } = record;
   const { mtu } = link;
+  const ifb = detail.bandwidth?.egress ? findLink(host.route, ifbNameFor(record)) : undefined;
   return [
     { name: bridge.name, mac: bridge.mac ?? bridgeMacFor(bridge.name), mtu },
     { name: link.name, mac: link.mac ?? '', mtu },
     { name: ifname, mac, mtu, sandbox: netns?.path ?? '' },
+    // Where the reference bandwidth plugin appends it.
+    ...(ifb ? [{ name: ifb.name, mac: ifb.mac ?? '', mtu: ifb.mtu }] : []),
   ];
 }
 
@@ -176,6 +192,6 @@ export async function connect(
       if (leased.detail.gateways.length > record.detail.gateways.length) readyBridge(work, leased);
       configure(work, leased, link, more);
     },
-    interfaces: (attached) => interfacesOf(attached, bridge, link),
+    interfaces: (attached) => interfacesOf(host, attached, bridge, link),
   };
 }

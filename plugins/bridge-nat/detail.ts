@@ -69,6 +69,7 @@ export function rulesOf(record: BridgeNatRecord): AttachmentRules {
     },
     masquerade: detail.masquerade ? addresses.map((prefix) => prefix.address) : [],
     forwards: record.ports.flatMap((port) => forwardsOf(port, addresses)),
+    ...(detail.ingressPolicy === 'isolated' ? { isolatedPort: hostIfname } : {}),
     ...(detail.macSpoofCheck ? { macSpoofCheck: { hostIfname, mac } } : {}),
   };
 }

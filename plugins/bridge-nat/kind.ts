@@ -8,19 +8,26 @@ import type { BridgeNatConfig } from './config.ts';
 import { KIND, readDetail, rulesOf } from './detail.ts';
 import type { BridgeNatDetail } from './detail.ts';
 import { flushFlows, isLeft, leaveShared, ownRemovals, removeByKey } from './disconnect.ts';
+import { isForeign } from './foreign-bridge.ts';
 import { bridgeNameFor, containerMacFor, hostIfnameFor } from './names.ts';
 import { findOrphans } from './orphans.ts';
 import { planAttachment } from './plan.ts';
 import { extendRules, takeOver, withStandby } from './standby.ts';
+
+function segmentOf({ bridge }: BridgeNatConfig, network: string): string {
+  return bridge ?? bridgeNameFor(network);
+}
 
 export const bridgeNat: Kind<BridgeNatConfig, BridgeNatDetail> = {
   name: KIND,
   about: 'CNI bridge-nat plugin of netmoor: bridge, veth, addresses, NAT and published ports, IPv4 and IPv6',
 
   readConfig: async (config, request) => (await import('./config.ts')).readBridgeNatConfig(config, request),
-  complete: ({ route }, config) =>
-    config.mtu === undefined ? { ...config, mtu: findUplink(route)?.mtu } : config,
-  segmentOf: ({ bridge }, network) => bridge ?? bridgeNameFor(network),
+  complete({ route }, config, network) {
+    const role = isForeign(route, segmentOf(config, network)) ? config.onForeignBridge : {};
+    return { ...config, ...role, mtu: config.mtu ?? findUplink(route)?.mtu };
+  },
+  segmentOf,
   // Addresses on one bridge are unique whatever networks share it.
   scopeOf: (segment) => `bridge ${segment}`,
   addresses: ({ ipam }) => (ipam.kind === 'delegated' ? 'after-link' : 'before-link'),

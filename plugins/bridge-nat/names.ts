@@ -3,6 +3,7 @@
  * mention them stay valid across restarts. None begins with ve-, vb- or vz-: systemd-networkd takes those for its own.
  */
 import { macFrom } from '../../lib/base/mac.ts';
+import { quote } from '../../lib/cni/quote.ts';
 import { sha256 } from '../../lib/base/sha256.ts';
 
 /** What an attachment is known by everywhere. */
@@ -22,6 +23,15 @@ function digest(...parts: string[]): string {
 export function bridgeNameFor(network: string): string {
   const name = `nm-${network}`;
   return name.length <= IFNAME_BYTES ? name : `nm-${digest(network).slice(0, 10)}`;
+}
+
+/**
+ * What nft cannot read back of what it writes: a quotation mark ends the name, and an asterisk at its end stands for any name
+ * that begins so. A saved ruleset would be refused whole.
+ */
+export function bridgeNameProblem(name: string): string | undefined {
+  if (!name.includes('"') && !name.endsWith('*')) return undefined;
+  return `${quote(name)} cannot be the name of a bridge here: nft does not read a ruleset back that has it`;
 }
 
 /** The host's end of an attachment's veth. */

@@ -3,6 +3,7 @@ import { NetmoorError } from '../../lib/base/errors.ts';
 import { formatPrefix, networkOf, parsePrefix } from '../../lib/base/ip.ts';
 import type { Prefix } from '../../lib/base/ip.ts';
 import { parseResolvConf } from '../../lib/cni/dns.ts';
+import { refuseInexpressible } from '../../lib/cni/encode-result.ts';
 import type { IpamConfig } from '../../lib/cni/ipam-config.ts';
 import type { Context } from '../../lib/cni/plugin.ts';
 import { containerName, requestedAddresses } from '../../lib/cni/requested.ts';
@@ -81,6 +82,7 @@ function leaseTo(tx: StoreTransaction, context: Context, source: PoolSource, wan
   refuseStranger(previous);
   tx.removeAttachment(key);
   const lease = leaseAddresses(tx, source, wanted, previous?.addresses);
+  refuseInexpressible(lease.addresses, config.cniVersion);
   const name = containerName(config, request);
   const createdAt = previous?.createdAt ?? world.now();
   const record: AttachmentRecord = {

@@ -19,6 +19,7 @@ function comparable(name: string, { family, body }: { family: number; body: obje
   const text = JSON.stringify({ name, family, body }, (key, value: unknown) => {
     if (key === 'setId' || key === 'id') return undefined;
     if (key === 'userdata' && name === 'NEWSET') return undefined;
+    if (typeof value === 'bigint') return String(value);
     return value;
   });
   return text;

@@ -207,7 +207,7 @@ t.test("a bridge that a person made stays, without netmoor's addresses", { skip 
       'ip link add office type bridge\nip link add nic type veth peer name wall\nip link set nic master office up\nip link set wall up\nip link set office up',
     );
     const before = await host.ip('address', 'show', 'dev', 'office');
-    const network = new Network(host, { ...DUAL_STACK, bridge: 'office' });
+    const network = new Network(host, { ...DUAL_STACK, bridge: 'office', isGateway: true });
     await network.container('c1');
     t.match(await host.must(['ip', 'address', 'show', 'dev', 'office']), /10\.77\.0\.1\/24/);
     await network.del('c1');

@@ -146,7 +146,7 @@ const TROUBLES: readonly Trouble[] = [
   },
   {
     what: 'a bridge with another address',
-    config: { bridge: 'dock' },
+    config: { bridge: 'dock', isGateway: true },
     prepare: (host) =>
       host.shell('ip link add dock type bridge\nip address add 192.168.7.1/24 dev dock\nip link set dock up'),
     code: 7,

@@ -195,6 +195,7 @@ t.test('a store that was lost', { skip }, async (t) => {
     await new Network(host, {
       name: 'pier',
       bridge: 'theirs',
+      isGateway: true,
       forceAddress: true,
       ipam: { ranges: [[{ subnet: 'fd00:78::/64' }]] },
     }).container('c2');

@@ -2,7 +2,7 @@
 import t from 'tap';
 import { NetmoorError } from '../../lib/base/errors.ts';
 import { decodeResult } from '../../lib/cni/decode-result.ts';
-import { encodeResult } from '../../lib/cni/encode-result.ts';
+import { encodeResult, refuseInexpressible } from '../../lib/cni/encode-result.ts';
 import { EMPTY_RESULT, mergeResults } from '../../lib/cni/result.ts';
 import type { CniResult } from '../../lib/cni/result.ts';
 import { SUPPORTED_VERSIONS } from '../../lib/cni/versions.ts';
@@ -33,15 +33,22 @@ const FULL: CniResult = {
   dns: { nameservers: ['10.1.0.1'], domain: 'a.example', search: ['b.example'], options: ['ndots:2'] },
 };
 
+/** What 0.1.0 and 0.2.0 can say: one address of each family. */
+const ONE_EACH: CniResult = { ...FULL, ips: FULL.ips.filter(({ interface: index }) => index === 1) };
+
+function sayable(cniVersion: CniVersion): CniResult {
+  return cniVersion < '0.3.0' ? ONE_EACH : FULL;
+}
+
 const DNS = { nameservers: ['10.1.0.1'], domain: 'a.example', search: ['b.example'], options: ['ndots:2'] };
 
 const OLD = {
   ip4: {
     ip: '10.1.0.2/16',
     gateway: '10.1.0.1',
-    routes: [{ dst: '0.0.0.0/0', gw: '10.1.0.1' }, { dst: '192.0.2.0/24' }],
+    routes: FULL.routes.slice(0, 2),
   },
-  ip6: { ip: 'fd00::2/64', gateway: 'fd00::1', routes: [{ dst: '::/0', gw: 'fd00::1' }] },
+  ip6: { ip: 'fd00::2/64', gateway: 'fd00::1', routes: FULL.routes.slice(2) },
   dns: DNS,
 };
 
@@ -55,7 +62,7 @@ const MIDDLE = {
     { version: '4', interface: 0, address: '10.2.0.2/16' },
     { version: '6', interface: 1, address: 'fd00::2/64', gateway: 'fd00::1' },
   ],
-  routes: [{ dst: '0.0.0.0/0', gw: '10.1.0.1' }, { dst: '192.0.2.0/24' }, { dst: '::/0', gw: 'fd00::1' }],
+  routes: FULL.routes,
   dns: DNS,
 };
 
@@ -71,7 +78,7 @@ const EXPECTED: Readonly<Record<CniVersion, object>> = {
 
 t.test('a full result in the shape of each version', async (t) => {
   for (const cniVersion of SUPPORTED_VERSIONS) {
-    const json = JSON.parse(JSON.stringify(encodeResult(FULL, cniVersion))) as unknown;
+    const json = JSON.parse(JSON.stringify(encodeResult(sayable(cniVersion), cniVersion))) as unknown;
     t.strictSame(json, { cniVersion, ...EXPECTED[cniVersion] }, cniVersion);
   }
 });
@@ -95,10 +102,26 @@ t.test('0.1.0 and 0.2.0 cannot express a result without addresses', async (t) =>
   }
 });
 
+t.test('0.1.0 and 0.2.0 cannot express two addresses of one family', async (t) => {
+  for (const cniVersion of ['0.1.0', '0.2.0'] as const) {
+    t.throws(() => encodeResult(FULL, cniVersion), { kind: 'bad-config', message: /IPv4 address, not 2/ });
+    const two = [{ address: 'fd00::2/64' }, { address: 'fd01::2/64' }];
+    t.throws(() => refuseInexpressible(two, cniVersion), {
+      kind: 'bad-config',
+      message: /IPv6 address, not 2/,
+    });
+    t.doesNotThrow(() => refuseInexpressible(ONE_EACH.ips, cniVersion));
+  }
+  t.doesNotThrow(() => refuseInexpressible(FULL.ips, '0.3.0'));
+});
+
 t.test('what each version writes is read back', async (t) => {
   const withoutExtras = decodeResult(EXPECTED['1.0.0'], 'r');
   for (const cniVersion of SUPPORTED_VERSIONS) {
-    const decoded = decodeResult(JSON.parse(JSON.stringify(encodeResult(FULL, cniVersion))), 'r');
+    const decoded = decodeResult(
+      JSON.parse(JSON.stringify(encodeResult(sayable(cniVersion), cniVersion))),
+      'r',
+    );
     if (cniVersion === '1.1.0') t.strictSame(decoded, FULL);
     else if (cniVersion >= '0.3.0') t.strictSame(decoded, withoutExtras, cniVersion);
     else {
@@ -110,7 +133,7 @@ t.test('what each version writes is read back', async (t) => {
             { address: '10.1.0.2/16', gateway: '10.1.0.1' },
             { address: 'fd00::2/64', gateway: 'fd00::1' },
           ],
-          routes: MIDDLE.routes,
+          routes: FULL.routes,
           dns: DNS,
         },
         cniVersion,

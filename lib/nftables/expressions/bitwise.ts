@@ -6,8 +6,8 @@ import { data } from '../data.ts';
 export const bitwise = struct({
   sreg: u32be(1),
   dreg: u32be(2),
-  length: u32be(3),
   op: u32be(6),
+  length: u32be(3),
   mask: nest(4, data),
   xor: nest(5, data),
   data: nest(7, data),

@@ -6,6 +6,8 @@ import { userdata } from '../userdata.ts';
 
 export const NFT_SET_INTERVAL = 0x4;
 export const NFT_SET_MAP = 0x8;
+export const NFT_SET_TIMEOUT = 0x10;
+export const NFT_SET_EVAL = 0x20;
 export const NFT_SET_CONCAT = 0x80;
 
 const NFTA_LIST_ELEM = 1 | NLA_F_NESTED;

@@ -1,0 +1,151 @@
+/**
+ * Neighbours on one bridge, kept from containers whose ingress policy is "isolated". Frames between two ports of a bridge come by
+ * the inet table only where br_netfilter shows them to it; these rules hold without, and with it agree with what it does.
+ *
+ * The bridge family has connection tracking only in kernels built with nf_conntrack_bridge (a rule with "ct" is refused with
+ * EPROTO elsewhere), so what is due to a container is told without: TCP and SCTP by what only the first packet of a connection
+ * has, ICMP by type, UDP by who was asked in the last three minutes. All other IP is refused. What is not IP, ARP for one, passes.
+ *
+ * The kernel's own port isolation (IFLA_BRPORT_ISOLATED) does not do: it knows no replies, and lets in whoever is not isolated
+ * himself. And where br_netfilter redirects a neighbour's frame to a published port, it would drop it.
+ */
+import type { Family } from '../base/ip.ts';
+import { rule } from './chain-plan.ts';
+import type { ChainPlan, RulePlan } from './chain-plan.ts';
+import { NFT_RETURN, NF_DROP } from './data.ts';
+import type { Expression } from './expression.ts';
+import { NFT_CMP_LTE, NFT_CMP_NEQ } from './expressions/cmp.ts';
+import { NFT_DYNSET_OP_UPDATE } from './expressions/dynset.ts';
+import {
+  NFT_META_IIFNAME,
+  NFT_META_L4PROTO,
+  NFT_META_OIFNAME,
+  NFT_META_PKTTYPE,
+  NFT_META_PROTOCOL,
+} from './expressions/meta.ts';
+import { NFT_PAYLOAD_NETWORK_HEADER, NFT_PAYLOAD_TRANSPORT_HEADER } from './expressions/payload.ts';
+import { equals, inSet, loadAddress, loadMeta, notInSet, verdict } from './match.ts';
+import { NF_INET_FORWARD } from './messages/chain.ts';
+
+/** linux/netfilter_bridge.h NF_BR_PRI_FILTER_BRIDGED: nft's "filter" in this family. */
+const FILTER_BRIDGED = -200;
+const RETURN = verdict(NFT_RETURN);
+/** linux/if_ether.h: Ethernet's numbers for IPv4 and IPv6. */
+const ETHERTYPES = { 4: Buffer.from([0x08, 0x00]), 6: Buffer.from([0x86, 0xdd]) } as const;
+/** IANA protocol numbers. */
+const [ICMP, TCP, UDP, ICMP6, SCTP] = [1, 6, 17, 58, 132] as const;
+const FRAGMENT_HEADER = 44;
+/** linux/if_packet.h: for the receiving interface, here the bridge. */
+const PACKET_HOST = 0;
+
+const byte = (value: number) => Buffer.from([value]);
+const differs = (value: Uint8Array): Expression => ({
+  kind: 'cmp',
+  sreg: 1,
+  op: NFT_CMP_NEQ,
+  data: { value },
+});
+const ip = (family: Family) => [loadMeta(NFT_META_PROTOCOL), equals(ETHERTYPES[family])];
+const carries = (protocol: number) => [loadMeta(NFT_META_L4PROTO), equals(byte(protocol))];
+
+function transport(offset: number, length = 1, dreg = 1): Expression {
+  return { kind: 'payload', dreg, base: NFT_PAYLOAD_TRANSPORT_HEADER, offset, length };
+}
+
+function and(mask: Uint8Array): Expression {
+  const xor = { value: Buffer.alloc(mask.length) };
+  return { kind: 'bitwise', sreg: 1, dreg: 1, op: 0, length: mask.length, mask: { value: mask }, xor };
+}
+
+/** The flow of a packet in four registers, as its answers will have it or as it has it itself. */
+function flow(family: Family, as: 'asked' | 'answer'): Expression[] {
+  const [first, second] =
+    as === 'asked' ? (['destination', 'source'] as const) : (['source', 'destination'] as const);
+  const [firstPort, secondPort] = as === 'asked' ? [2, 0] : [0, 2];
+  // Addresses of four bytes fill a word each, those of sixteen a register each.
+  const [second_, port, otherPort] = family === 4 ? [9, 10, 11] : [2, 3, 17];
+  return [
+    loadAddress(family, first),
+    loadAddress(family, second, second_),
+    transport(firstPort, 2, port),
+    transport(secondPort, 2, otherPort),
+  ];
+}
+
+const remember = (family: Family): RulePlan =>
+  rule(
+    'whom it asks may answer',
+    [loadMeta(NFT_META_IIFNAME), inSet('isolated')],
+    ip(family),
+    carries(UDP),
+    flow(family, 'asked'),
+    { kind: 'dynset', sregKey: 1, op: NFT_DYNSET_OP_UPDATE, set: `asked${family}` },
+  );
+
+const answered = (family: Family): RulePlan =>
+  rule('answers', ip(family), carries(UDP), flow(family, 'answer'), inSet(`asked${family}`), RETURN);
+
+/** Without its first part a datagram is never put together again; the part that tells what it is must be whole to be let in. */
+const REST = 'the rest of what was let in';
+const rest4 = rule(
+  REST,
+  ip(4),
+  { kind: 'payload', dreg: 1, base: NFT_PAYLOAD_NETWORK_HEADER, offset: 6, length: 2 },
+  and(Buffer.from([0x1f, 0xff])),
+  differs(Buffer.alloc(2)),
+  RETURN,
+);
+const rest6 = rule(
+  REST,
+  ip(6),
+  { kind: 'exthdr', dreg: 1, type: FRAGMENT_HEADER, offset: 2, length: 2, op: 0, flags: 0 },
+  and(Buffer.from([0xff, 0xf8])),
+  differs(Buffer.alloc(2)),
+  RETURN,
+);
+
+const icmp = (family: Family, comment: string, type: number): RulePlan =>
+  rule(comment, ip(family), carries(family === 4 ? ICMP : ICMP6), transport(0), equals(byte(type)), RETURN);
+
+const REFUSED = 'new connections from neighbours';
+
+export const isolation: ChainPlan = {
+  name: 'forward',
+  base: { type: 'filter', hook: NF_INET_FORWARD, priority: FILTER_BRIDGED },
+  rules: [
+    remember(4),
+    remember(6),
+    rule('others', loadMeta(NFT_META_OIFNAME), notInSet('isolated'), RETURN),
+    // What was sent to the bridge itself is not forwarded, but for what was given another destination on the way.
+    rule(
+      'published ports, where br_netfilter redirects frames',
+      loadMeta(NFT_META_PKTTYPE),
+      equals(byte(PACKET_HOST)),
+      RETURN,
+    ),
+    rest4,
+    rest6,
+    // RFC 9293 3.1: SYN without ACK. RFC 9260 3.3.2: the INIT chunk comes alone.
+    rule('within connections', carries(TCP), transport(13), and(byte(0x12)), differs(byte(0x02)), RETURN),
+    rule('within connections', carries(SCTP), transport(12), differs(byte(1)), RETURN),
+    answered(4),
+    answered(6),
+    // RFC 792; RFC 4443; RFC 4861.
+    icmp(4, 'answers', 0),
+    icmp(4, 'errors', 3),
+    icmp(4, 'errors', 11),
+    rule(
+      'errors',
+      ip(6),
+      carries(ICMP6),
+      transport(0),
+      { kind: 'cmp', sreg: 1, op: NFT_CMP_LTE, data: { value: byte(4) } },
+      RETURN,
+    ),
+    icmp(6, 'answers', 129),
+    icmp(6, 'neighbour discovery', 135),
+    icmp(6, 'neighbour discovery', 136),
+    rule(REFUSED, ip(4), verdict(NF_DROP)),
+    rule(REFUSED, ip(6), verdict(NF_DROP)),
+  ],
+};

@@ -1,0 +1,47 @@
+/**
+ * Bridges that netmoor did not make, or that more is plugged into than containers: somebody else's network. There the host is
+ * no gateway and masquerades nothing unless the config says so, and no address is taken that somebody answers for.
+ */
+import { NetmoorError } from '../../lib/base/errors.ts';
+import { formatAddress } from '../../lib/base/ip.ts';
+import type { Prefix } from '../../lib/base/ip.ts';
+import { parseMac } from '../../lib/base/mac.ts';
+import { findLink, listLinks } from '../../lib/netlink/link.ts';
+import type { Link } from '../../lib/netlink/link-message.ts';
+import { IFF_UP } from '../../lib/netlink/link-message.ts';
+import type { NetlinkSocket } from '../../lib/netlink/socket.ts';
+import { holderOf } from '../../lib/system/neighbour-probe.ts';
+import { ALIAS } from '../../lib/mooring/marks.ts';
+import { isHostIfname } from './names.ts';
+
+/** Whether there is a bridge of this name that netmoor did not make. */
+export function isForeign(route: NetlinkSocket, bridge: string): boolean {
+  const link = findLink(route, bridge);
+  return link !== undefined && link.alias !== ALIAS;
+}
+
+/** Ours, with nothing plugged in but containers. */
+function isAllOurs(route: NetlinkSocket, bridge: Link): boolean {
+  if (bridge.alias !== ALIAS) return false;
+  return listLinks(route).every(({ master, name }) => master !== bridge.index || isHostIfname(name));
+}
+
+/** Throws NetmoorError('address-taken') when somebody on the bridge answers for one of the addresses it is to be given. */
+export function refuseHeld(
+  route: NetlinkSocket,
+  bridge: Link,
+  wanted: readonly Prefix[],
+  now: () => number,
+): void {
+  const silent = (bridge.flags & IFF_UP) === 0 || bridge.mac === undefined;
+  if (wanted.length === 0 || silent || isAllOurs(route, bridge)) return;
+  for (const { address } of wanted) {
+    const holder = holderOf({ index: bridge.index, mac: parseMac(bridge.mac) }, address, now);
+    if (holder === undefined) continue;
+    throw new NetmoorError(
+      'address-taken',
+      `bridge ${bridge.name} is to be the gateway ${formatAddress(address)}, which ${holder} has already`,
+      'set "isGateway" to false to leave the gateway to whoever it is, or name another "gateway"',
+    );
+  }
+}
