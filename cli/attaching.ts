@@ -1,6 +1,5 @@
 /** Attaching a namespace to networks: everything looked at and checked first, then all of them or none. */
 import { NetmoorError, errorText } from '../lib/base/errors.ts';
-import type { UndoStack } from '../lib/base/undo.ts';
 import type { Environment } from '../lib/cni/environment.ts';
 import type { Json, JsonObject } from '../lib/cni/json.ts';
 import type { Attachment, Ours } from '../lib/cni/lists/attachment.ts';
@@ -18,7 +17,6 @@ import type { World } from '../lib/cni/world.ts';
 import { findLink, listLinks } from '../lib/netlink/link.ts';
 import { linkChange } from '../lib/netlink/link-change.ts';
 import { NetlinkSocket } from '../lib/netlink/socket.ts';
-import { ensureNamedNetns, namedNetnsPath, removeNamedNetns } from '../lib/system/named-netns.ts';
 import { inNetns } from '../lib/system/netns.ts';
 import type { Sandbox } from './target.ts';
 
@@ -56,16 +54,12 @@ function withSocketIn<T>(path: string, world: World, work: (socket: NetlinkSocke
   }
 }
 
-/** A named namespace made on demand has its loopback interface up, as runtimes leave it. `undo` takes it away again. */
-export function createNetns(name: string, world: World, undo: UndoStack): string {
-  const path = namedNetnsPath(name);
-  if (!ensureNamedNetns(name)) return path;
-  undo.push(`remove network namespace ${name}`, () => void removeNamedNetns(name));
+/** A namespace has its loopback interface up, as runtimes leave it. */
+export function raiseLoopback(path: string, world: World): void {
   withSocketIn(path, world, (socket) => {
     const loopback = findLink(socket, 'lo');
     if (loopback !== undefined) socket.request(linkChange(loopback.index, { up: true }, 'raise lo'));
   });
-  return path;
 }
 
 function interfacesIn({ netns }: Container, world: World): ReadonlySet<string> {

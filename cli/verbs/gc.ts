@@ -1,4 +1,5 @@
 /** netmoor gc: clears away what containers that are gone have left behind. */
+import { shortenIds } from '../attachment-view.ts';
 import { collectResults } from '../gc/results.ts';
 import { collect, look } from '../gc/collect.ts';
 import { rebuild } from '../gc/rebuild.ts';
@@ -22,7 +23,7 @@ export function formatCollection({ dryRun, garbage, failures, recovered, unrecor
     ),
   ];
   if (lines.length === 0) lines.push('nothing to collect');
-  return lines.map((line) => `${line}\n`).join('');
+  return lines.map((line) => `${shortenIds(line)}\n`).join('');
 }
 
 /** What is found in two ways is told once. */
