@@ -25,7 +25,6 @@ function read(members: object, args = ''): BridgeNatConfig {
 t.test('nothing but the type: netmoor decides', async (t) => {
   t.strictSame(read({}), {
     bridge: undefined,
-    onForeignBridge: { isGateway: false, isDefaultGateway: false, ipMasq: false },
     isGateway: true,
     isDefaultGateway: true,
     ipMasq: true,
