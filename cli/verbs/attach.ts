@@ -257,10 +257,14 @@ async function attachTo(context: VerbContext, wanted: readonly WantedNetwork[]):
   const undo = new UndoStack();
   try {
     const container = findContainer(context, undo);
-    const attached = await attach(container, wanted, surroundings(context));
-    applyDns(container, attached, { ...context, root });
-    const headings = ['NETWORK', 'INTERFACE', 'ADDRESS', 'GATEWAY', 'MAC'];
-    return { json: attached.map(jsonOf), text: () => formatTable(headings, attached.map(rowOf)) };
+    try {
+      const attached = await attach(container, wanted, surroundings(context));
+      applyDns(container, attached, { ...context, root });
+      const headings = ['NETWORK', 'INTERFACE', 'ADDRESS', 'GATEWAY', 'MAC'];
+      return { json: attached.map(jsonOf), text: () => formatTable(headings, attached.map(rowOf)) };
+    } finally {
+      context.world.closeNetns(container.opened);
+    }
   } catch (error) {
     for (const { what } of undo.run()) context.note(`could not ${what}`);
     throw error;
