@@ -2,7 +2,7 @@
 import { ownerComment, bridgeComment } from '../../lib/nftables/table.ts';
 import type { SetElement } from '../../lib/nftables/elements.ts';
 import { elementId } from '../../lib/nftables/present.ts';
-import type { Kind } from '../../lib/mooring/kind.ts';
+import type { Sweeping } from '../../lib/mooring/kind.ts';
 import type { AttachmentRecord } from '../../ipam/record.ts';
 
 export interface Accounts {
@@ -12,20 +12,23 @@ export interface Accounts {
 }
 
 /** A settled attachment has these elements and no others; undefined: all that bear its name may be there. */
-function elementsOf(record: AttachmentRecord, kind: Kind | undefined): ReadonlySet<string> | undefined {
+function elementsOf(
+  record: AttachmentRecord,
+  sweeping: Sweeping | undefined,
+): ReadonlySet<string> | undefined {
   if (record.state !== 'attached' || record.worker !== undefined) return undefined;
-  const elements = kind?.elements(record);
+  const elements = sweeping?.elements(record);
   return elements && new Set(elements.map(elementId));
 }
 
 /** `inUse`: segments that living containers are on, whether or not there are records of them. */
 export function accountsOf(
   records: readonly AttachmentRecord[],
-  kinds: ReadonlyMap<string, Kind>,
+  sweepings: ReadonlyMap<string, Sweeping>,
   inUse: readonly string[],
 ): Accounts {
   const byOwner = new Map(
-    records.map((record) => [ownerComment(record), elementsOf(record, kinds.get(record.plugin))]),
+    records.map((record) => [ownerComment(record), elementsOf(record, sweepings.get(record.plugin))]),
   );
   const segments = [...inUse, ...records.flatMap(({ segment }) => segment ?? [])];
   for (const segment of segments) byOwner.set(bridgeComment(segment), undefined);

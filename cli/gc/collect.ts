@@ -11,7 +11,7 @@ import { clearAway } from '../../lib/mooring/collect.ts';
 import { causeOfDeath } from '../../lib/mooring/death.ts';
 import { hostOf } from '../../lib/mooring/host.ts';
 import type { Sockets } from '../../lib/mooring/host.ts';
-import type { Books, Kind } from '../../lib/mooring/kind.ts';
+import type { Books, Kind, Sweeping } from '../../lib/mooring/kind.ts';
 import type { NamedStore } from '../../lib/mooring/stores.ts';
 import { findLink } from '../../lib/netlink/link.ts';
 import { formatKey, sameKey } from '../../ipam/record.ts';
@@ -30,6 +30,7 @@ export interface Work {
   readonly world: World;
   readonly sockets: Sockets;
   readonly kinds: ReadonlyMap<string, Kind>;
+  readonly sweepings: ReadonlyMap<string, Sweeping>;
   readonly note: (line: string) => void;
   /** What is to become of containers that live, and are on no record. */
   readonly living: Books['living'];
@@ -111,16 +112,16 @@ function withAll<T, Tx>(
 }
 
 function orphansOf(
-  { world, sockets, kinds, living }: Work,
+  { world, sockets, sweepings, living }: Work,
   all: readonly StoreReader[],
 ): ReturnType<typeof findOrphans> {
   const recorded = all.flatMap((tx) => tx.attachments());
   const spared =
-    living === 'spare' ? [...kinds.values()].flatMap((kind) => kind.recover(sockets, world)) : [];
+    living === 'spare' ? [...sweepings.values()].flatMap((each) => each.recover(sockets, world)) : [];
   const unrecorded = spared.filter((record) => !recorded.some((known) => sameKey(known, record)));
   const records = [...recorded, ...unrecorded];
   const networks = all.flatMap((tx) => tx.networks());
-  return findOrphans(sockets, { records, networks, living }, kinds);
+  return findOrphans(sockets, { records, networks, living }, sweepings);
 }
 
 /** What could be swept now; nothing is changed or created by looking. */

@@ -1,7 +1,7 @@
 /** What bears netmoor's marks in the kernel, and no record accounts for: how it is found, and how it is removed. */
 import { errorText } from '../../lib/base/errors.ts';
 import type { Sockets } from '../../lib/mooring/host.ts';
-import type { Books, Kind } from '../../lib/mooring/kind.ts';
+import type { Books, Sweeping } from '../../lib/mooring/kind.ts';
 import { allElements, hasTables, removeStrays } from '../../lib/nftables/strays.ts';
 import { dropTables } from '../../lib/nftables/tables.ts';
 import { accountsOf } from './accounts.ts';
@@ -51,11 +51,15 @@ function orphanTables({ netfilter }: Sockets, accounts: Accounts): Orphan[] {
 }
 
 /** In the order they are to be removed; of interfaces no more than fit in one go, so that it is to be asked again. */
-export function findOrphans(sockets: Sockets, books: Books, kinds: ReadonlyMap<string, Kind>): Orphan[] {
+export function findOrphans(
+  sockets: Sockets,
+  books: Books,
+  sweepings: ReadonlyMap<string, Sweeping>,
+): Orphan[] {
   const inUse =
-    books.living === 'spare' ? [...kinds.values()].flatMap((kind) => kind.segmentsInUse(sockets)) : [];
-  const accounts = accountsOf(books.records, kinds, inUse);
-  const ofKinds = [...kinds.values()].flatMap((kind) => kind.orphans(sockets, books, BATCH));
+    books.living === 'spare' ? [...sweepings.values()].flatMap((each) => each.segmentsInUse(sockets)) : [];
+  const accounts = accountsOf(books.records, sweepings, inUse);
+  const ofKinds = [...sweepings.values()].flatMap((each) => each.orphans(sockets, books, BATCH));
   return [
     ...orphanElements(sockets, accounts),
     ...ofKinds.map((orphan) => ({ ...orphan, reason: UNACCOUNTED })),

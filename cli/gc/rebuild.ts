@@ -8,16 +8,19 @@ import type { Work } from './collect.ts';
 import type { Collection } from './garbage.ts';
 
 /** In the first of the stores, the host's own or that of --data-dir. */
-export function rebuild(
+export async function rebuild(
   { world, sockets, kinds, note }: Work,
   [store]: readonly NamedStore[],
   { wanted, dryRun }: { readonly wanted: boolean; readonly dryRun: boolean },
-): Pick<Collection, 'recovered' | 'unrecorded'> {
+): Promise<Pick<Collection, 'recovered' | 'unrecorded'>> {
   if (store === undefined) return { recovered: [], unrecorded: [] };
   const host = hostOf(sockets, store, world, quietly(note));
-  const all = [...kinds.values()];
-  const lost = all.flatMap((kind) => findUnrecorded(kind, host)).map(formatKey);
-  if (!wanted) return { recovered: [], unrecorded: lost };
-  const recovered = dryRun ? lost : all.flatMap((kind) => recoverLost(kind, host)).map(formatKey);
+  const lost: string[] = [];
+  const recovered: string[] = [];
+  for (const kind of kinds.values()) {
+    lost.push(...(await findUnrecorded(kind, host)).map(formatKey));
+    if (wanted && !dryRun) recovered.push(...(await recoverLost(kind, host)).map(formatKey));
+  }
+  if (wanted && dryRun) recovered.push(...lost);
   return { recovered, unrecorded: lost.filter((what) => !recovered.includes(what)) };
 }

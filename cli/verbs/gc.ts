@@ -6,6 +6,7 @@ import { rebuild } from '../gc/rebuild.ts';
 import type { Found } from '../gc/collect.ts';
 import type { Collection } from '../gc/garbage.ts';
 import { withSockets } from '../../lib/mooring/host.ts';
+import type { Sweeping } from '../../lib/mooring/kind.ts';
 import { kindsNamed, pluginsOf } from '../../plugins/kinds.ts';
 import { openAll, openStores } from '../stores.ts';
 import type { Verb } from '../verb.ts';
@@ -62,9 +63,11 @@ export const verb: Verb = {
       dataDir === undefined ? await collectResults(world, pluginsOf(list), dryRun, note) : nothing;
     const kinds = await kindsNamed(list, list.keys());
     const living = switches.has('unrecorded') ? 'sweep' : 'spare';
-    const found = await withSockets((sockets) => {
-      const work = { world, sockets, kinds, note, living } as const;
-      const lost = rebuild(work, all, { wanted: switches.has('rebuild'), dryRun });
+    const sweepings = new Map<string, Sweeping>();
+    for (const [name, kind] of kinds) sweepings.set(name, await kind.sweeping());
+    const found = await withSockets(async (sockets) => {
+      const work = { world, sockets, kinds, sweepings, note, living } as const;
+      const lost = await rebuild(work, all, { wanted: switches.has('rebuild'), dryRun });
       return { ...lost, ...(dryRun ? look(work, stores, all) : collect(work, stores, all)) };
     });
     const collection: Collection = { dryRun, ...found, ...union(onFile, found) };

@@ -7,7 +7,15 @@ import type { AttachmentKey, AttachmentRecord } from '../record.ts';
 import { formatKey } from '../record.ts';
 import { claimOf, formatClaim } from './claim.ts';
 import type { StoreContents, StoreReader } from './store.ts';
-import { networkProblem, readAttachment } from './reading.ts';
+import { readAttachment, readNetwork } from './reading.ts';
+import { validate as validateNetwork } from '../../schemas/compiled/network-record.js';
+import type { SchemaError } from '../../schemas/compiled/record.js';
+import { validate as validateAttachment } from '../../schemas/compiled/record.js';
+
+function explain(errors: readonly SchemaError[] | null | undefined): string {
+  const texts = (errors ?? []).map(({ instancePath, message }) => `${instancePath} ${message ?? ''}`.trim());
+  return texts.join(', ') || 'is not valid';
+}
 
 interface Claims {
   /** What the records say is held, each with its attachment. */
@@ -63,6 +71,8 @@ export function checkContents(contents: StoreContents): string[] {
   for (const { row, record } of contents.attachments) {
     const read = readAttachment(row, record);
     if (read.unreadable === undefined) {
+      if (!validateAttachment(read))
+        differences.push(`the record of ${formatKey(row)}: ${explain(validateAttachment.errors)}`);
       differences.push(...gather(read, claims));
     } else {
       unreadable.add(formatKey(row));
@@ -70,8 +80,10 @@ export function checkContents(contents: StoreContents): string[] {
     }
   }
   for (const { name, record } of contents.networks) {
-    const problem = networkProblem(record);
-    if (problem !== undefined) differences.push(`the record of network ${name} cannot be read: ${problem}`);
+    const read = readNetwork(record);
+    if (typeof read === 'string') differences.push(`the record of network ${name} cannot be read: ${read}`);
+    else if (!validateNetwork(read))
+      differences.push(`the record of network ${name}: ${explain(validateNetwork.errors)}`);
   }
   const owner = (key: AttachmentKey | undefined): string | undefined => key && formatKey(key);
   const addresses = new Map(

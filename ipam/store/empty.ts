@@ -4,6 +4,7 @@ import type { StoreReader } from './store.ts';
 
 export const EMPTY: StoreReader = {
   attachment: () => undefined,
+  incarnation: () => undefined,
   attachments: () => [],
   hasOther: () => false,
   network: () => undefined,

@@ -3,9 +3,8 @@
  * record that makes no sense, or is of a future version whose shape is another, becomes one that says so: by its key it can
  * be released like any other, and it stands in nobody's way.
  */
-import { validate as validateNetwork } from '../../schemas/compiled/network-record.js';
-import { validate as validateAttachment } from '../../schemas/compiled/record.js';
 import { AddressError, parseAddress, parsePrefix } from '../../lib/base/ip.ts';
+import { ATTACHMENT, NETWORK, misfit } from './shape.ts';
 import { RECORD_VERSION, formatKey, sameKey } from '../record.ts';
 import type { AttachmentKey, AttachmentRecord, NetworkRecord } from '../record.ts';
 
@@ -16,20 +15,10 @@ export interface AttachmentRow extends AttachmentKey {
   readonly bootId: string;
 }
 
-interface SchemaError {
-  readonly instancePath: string;
-  readonly message?: string;
-}
-
 type Members = Readonly<Record<string, unknown>>;
 
 function isObject(value: unknown): value is Members {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function explain(errors: readonly SchemaError[] | null | undefined): string {
-  const texts = (errors ?? []).map(({ instancePath, message }) => `${instancePath} ${message ?? ''}`.trim());
-  return texts.join(', ') || 'is not valid';
 }
 
 /** Version 1 had no `version`; `bridge` is `segment` now, and `delegate` stood in the detail. */
@@ -49,19 +38,24 @@ function networkFromFirst({ bridge, ...members }: Members): Members {
   return { ...members, version: RECORD_VERSION, ...(bridge === undefined ? {} : { segment: bridge }) };
 }
 
+const STATES: readonly string[] = ['attaching', 'attached', 'detaching'];
+
 function versionIn({ version }: Members): string {
   return typeof version === 'number' && version > RECORD_VERSION ? `version ${version}: ` : '';
 }
 
-function unreadable({ network, containerId, ifname, ...row }: AttachmentRow, why: string): AttachmentRecord {
+function unreadable(
+  { network, containerId, ifname, ...row }: AttachmentRow,
+  value: unknown,
+  why: string,
+): AttachmentRecord {
+  const key = { network, containerId, ifname };
   return {
     version: 0,
-    network,
-    containerId,
-    ifname,
+    ...key,
     ...row,
     state: 'attached',
-    incarnation: `unreadable ${network}/${containerId}/${ifname}`,
+    incarnation: readIncarnation(key, value),
     createdAt: 0,
     addresses: [],
     ports: [],
@@ -73,12 +67,17 @@ function unreadable({ network, containerId, ifname, ...row }: AttachmentRow, why
 /** What the schema cannot say: that addresses are addresses, and that the record is the one it is filed as. */
 function contradiction(row: AttachmentRow, record: AttachmentRecord): string | undefined {
   if (!sameKey(row, record)) return `it says it is ${formatKey(record)}`;
+  if (!STATES.includes(record.state)) return `its state is "${record.state}"`;
   try {
     for (const { address, gateway } of record.addresses) {
       parsePrefix(address);
       if (gateway !== undefined) parseAddress(gateway);
     }
-    for (const { hostIp } of record.ports) if (hostIp !== undefined) parseAddress(hostIp);
+    for (const { hostIp, hostPort, count } of record.ports) {
+      if (hostIp !== undefined) parseAddress(hostIp);
+      if (!(count >= 1 && hostPort >= 1 && hostPort + count <= 65536))
+        return `it publishes ${count} ports from ${hostPort} on`;
+    }
     return undefined;
   } catch (error) {
     if (error instanceof AddressError) return error.message;
@@ -88,24 +87,24 @@ function contradiction(row: AttachmentRow, record: AttachmentRecord): string | u
 
 /** The record that a driver has stored as `value`, filed under `row`. */
 export function readAttachment(row: AttachmentRow, value: unknown): AttachmentRecord {
-  if (!isObject(value)) return unreadable(row, 'it is no JSON object');
+  if (!isObject(value)) return unreadable(row, value, 'it is no JSON object');
   const members = value['version'] === undefined ? attachmentFromFirst(value) : value;
-  if (!validateAttachment(members))
-    return unreadable(row, `${versionIn(members)}${explain(validateAttachment.errors)}`);
   const record = members as unknown as AttachmentRecord;
-  const why = contradiction(row, record);
-  return why === undefined ? record : unreadable(row, `${versionIn(members)}${why}`);
+  const why = misfit(members, ATTACHMENT) ?? contradiction(row, record);
+  return why === undefined ? record : unreadable(row, value, `${versionIn(members)}${why}`);
 }
 
-/** What is wrong with a stored network, in words; undefined when it can be read. */
-export function networkProblem(value: unknown): string | undefined {
-  if (!isObject(value)) return 'is no JSON object';
+/** What `readAttachment` says of it, for far less. */
+export function readIncarnation(key: AttachmentKey, value: unknown): string {
+  const { incarnation, version, createdAt } = isObject(value) ? value : {};
+  if (version === undefined && typeof createdAt === 'number') return String(createdAt);
+  return typeof incarnation === 'string' ? incarnation : `unreadable ${formatKey(key)}`;
+}
+
+/** The network's record; why it cannot be read, in words, for one that cannot: nothing but messages depends on it. */
+export function readNetwork(value: unknown): NetworkRecord | string {
+  if (!isObject(value)) return 'it is no JSON object';
   const members = value['version'] === undefined ? networkFromFirst(value) : value;
-  return validateNetwork(members) ? undefined : `${versionIn(members)}${explain(validateNetwork.errors)}`;
-}
-
-/** Undefined for one that cannot be read: nothing but messages depends on what a network's record says. */
-export function readNetwork(value: unknown): NetworkRecord | undefined {
-  if (networkProblem(value) !== undefined || !isObject(value)) return undefined;
-  return (value['version'] === undefined ? networkFromFirst(value) : value) as unknown as NetworkRecord;
+  const why = misfit(members, NETWORK);
+  return why === undefined ? (members as unknown as NetworkRecord) : `${versionIn(members)}${why}`;
 }

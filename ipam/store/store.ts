@@ -49,6 +49,8 @@ export interface PortClaim {
 export interface StoreReader extends AddressView {
   /** Records of every version are read (see reading.ts); one that cannot be understood says so in `unreadable`. */
   attachment(key: AttachmentKey): AttachmentRecord | undefined;
+  /** That of the record under this key, whatever else it says; undefined when there is none. */
+  incarnation(key: AttachmentKey): string | undefined;
   /** Oldest first. */
   attachments(filter?: AttachmentFilter): AttachmentRecord[];
   /** Whether the filter finds anything beside this attachment: at no more cost among many than among few. */

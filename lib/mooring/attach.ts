@@ -174,11 +174,11 @@ export async function attach<C extends MooringConfig, D extends MooringDetail>(
     const config = kind.complete(host, asked.config, key.network);
     const segment = kind.segmentOf(config, key.network);
     const request: Request<C> = { key, config, netns, segment, cniVersion };
-    recoverBeforeFirst(kind, host, key, segment);
+    await recoverBeforeFirst(kind, host, key, segment);
     try {
       return await moor(kind, host, asked, request, sandbox, previous);
     } catch (error) {
-      if (!recoverAfter(kind, host, error, segment)) throw error;
+      if (!(await recoverAfter(kind, host, error, segment))) throw error;
       return await moor(kind, host, asked, request, sandbox, previous);
     }
   } finally {

@@ -28,7 +28,7 @@ export function isCurrent(
   tx: StoreReader,
   record: Pick<AttachmentRecord, 'incarnation'> & AttachmentKey,
 ): boolean {
-  return tx.attachment(record)?.incarnation === record.incarnation;
+  return tx.incarnation(record) === record.incarnation;
 }
 
 function refuseBusy(record: AttachmentRecord): never {

@@ -130,6 +130,23 @@ export interface Books {
   readonly living: 'spare' | 'sweep';
 }
 
+/** What a kind has in the kernel beside what is on record. */
+export interface Sweeping {
+  /** The nftables elements that the attachment accounts for; undefined: all that bear its name. */
+  elements(record: AttachmentRecord): readonly SetElement[] | undefined;
+  /**
+   * Records of what the kernel shows to live, made from that alone: of a segment, or of all. They may be on record or not.
+   */
+  recover(host: Sockets, world: World, segment?: string): readonly AttachmentRecord[];
+  /** The segments that the kernel shows living attachments on, whether or not it tells whose they are. */
+  segmentsInUse(host: Sockets): readonly string[];
+  /**
+   * In the order they are to be removed, of interfaces no more than `most`. An interface that exists proves that its container
+   * lives: it, and what it is plugged into, is an orphan only when `books.living` says "sweep".
+   */
+  orphans(host: Sockets, books: Books, most: number): readonly Orphan[];
+}
+
 /**
  * Methods throughout: kinds of different configurations and details are put into one list. Those that are asynchronous may load
  * what no other verb needs.
@@ -196,17 +213,6 @@ export interface Kind<C extends MooringConfig = MooringConfig, D extends Mooring
   verifyInside(netns: Netns, record: AttachmentRecord<D>, told: Told): Promise<readonly string[]>;
   /** Tries the kernel. Throws NetmoorError('not-available') when an ADD would fail for it. */
   probe(): Promise<void>;
-  /** The nftables elements that the attachment accounts for; undefined: all that bear its name. */
-  elements(record: AttachmentRecord): readonly SetElement[] | undefined;
-  /**
-   * Records of what the kernel shows to live, made from that alone: of a segment, or of all. They may be on record or not.
-   */
-  recover(host: Sockets, world: World, segment?: string): readonly AttachmentRecord<D>[];
-  /** The segments that the kernel shows living attachments on, whether or not it tells whose they are. */
-  segmentsInUse(host: Sockets): readonly string[];
-  /**
-   * In the order they are to be removed, of interfaces no more than `most`. An interface that exists proves that its container
-   * lives: it, and what it is plugged into, is an orphan only when `books.living` says "sweep".
-   */
-  orphans(host: Sockets, books: Books, most: number): readonly Orphan[];
+  /** What telling orphans, and what lives unrecorded, takes; loaded when somebody looks. */
+  sweeping(): Promise<Sweeping>;
 }

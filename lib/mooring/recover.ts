@@ -9,8 +9,9 @@ import type { Host } from './host.ts';
 import type { Kind } from './kind.ts';
 
 /** What lives, and is on no record of any store. */
-export function findUnrecorded(kind: Kind, host: Host, segment?: string): AttachmentRecord[] {
-  const there = kind.recover(host, host.world, segment);
+export async function findUnrecorded(kind: Kind, host: Host, segment?: string): Promise<AttachmentRecord[]> {
+  const { recover } = await kind.sweeping();
+  const there = recover(host, host.world, segment);
   if (there.length === 0) return [];
   const isKnown = (reader: StoreReader) => there.map((record) => reader.attachment(record) !== undefined);
   const answers = [
@@ -54,23 +55,33 @@ function putBack(kind: Kind, tx: StoreTransaction, record: AttachmentRecord): bo
 }
 
 /** Puts what lives, and is on no record, on record in this store; returns it. `segment`: of that bridge or master alone. */
-export function recoverLost(kind: Kind, host: Host, segment?: string): AttachmentRecord[] {
-  const lost = findUnrecorded(kind, host, segment);
+export async function recoverLost(kind: Kind, host: Host, segment?: string): Promise<AttachmentRecord[]> {
+  const lost = await findUnrecorded(kind, host, segment);
   if (lost.length === 0) return [];
   return host.store.write((tx) => lost.filter((record) => putBack(kind, tx, record)));
 }
 
 /** For ADD: the first one of a store on a segment looks whether others are there that the store has forgotten. */
-export function recoverBeforeFirst(kind: Kind, host: Host, key: AttachmentKey, segment: string): void {
+export async function recoverBeforeFirst(
+  kind: Kind,
+  host: Host,
+  key: AttachmentKey,
+  segment: string,
+): Promise<void> {
   // On a segment that is not there nobody can be.
   if (host.store.read((tx) => tx.hasOther(key, { segment, plugin: kind.name }))) return;
   if (!findLink(host.route, segment)) return;
-  for (const record of recoverLost(kind, host, segment).filter((each) => !sameKey(each, key)))
+  for (const record of (await recoverLost(kind, host, segment)).filter((each) => !sameKey(each, key)))
     host.surroundings.note(`${formatKey(record)} lives, and was on no record: it is again`);
 }
 
 /** Whether an ADD failed because somebody holds its address whom the store has forgotten; he is on record again then. */
-export function recoverAfter(kind: Kind, host: Host, error: unknown, segment: string): boolean {
+export async function recoverAfter(
+  kind: Kind,
+  host: Host,
+  error: unknown,
+  segment: string,
+): Promise<boolean> {
   if (!(error instanceof NetmoorError) || error.kind !== 'address-taken') return false;
-  return recoverLost(kind, host, segment).length > 0;
+  return (await recoverLost(kind, host, segment)).length > 0;
 }

@@ -1,19 +1,14 @@
 /** bridge-nat as a kind of attachment: a bridge, a veth into each container, addresses, NAT and published ports. */
 import type { Kind } from '../../lib/mooring/kind.ts';
 import { lostInterface } from '../../lib/mooring/death.ts';
-import { understand } from '../../lib/mooring/records.ts';
-import { listLinks } from '../../lib/netlink/link.ts';
 import { findUplink } from '../../lib/netlink/uplink.ts';
-import { attachmentElements } from '../../lib/nftables/elements.ts';
 import type { BridgeNatConfig } from './config.ts';
-import { KIND, readDetail, rulesOf } from './detail.ts';
+import { KIND, readDetail } from './detail.ts';
 import type { BridgeNatDetail } from './detail.ts';
 import { flushFlows, isLeft, leaveShared, ownRemovals, removeByKey } from './disconnect.ts';
 import { isForeign } from './foreign-bridge.ts';
 import { bridgeNameFor, containerMacFor, hostIfnameFor } from './names.ts';
-import { bridgesInUse, findOrphans } from './orphans.ts';
 import { planAttachment } from './plan.ts';
-import { recover } from './recover.ts';
 import { extendRules, takeOver, withStandby } from './standby.ts';
 
 function segmentOf({ bridge }: BridgeNatConfig, network: string): string {
@@ -59,11 +54,5 @@ export const bridgeNat: Kind<BridgeNatConfig, BridgeNatDetail> = {
   verify: async (host, record) => (await import('./verify.ts')).verifyHost(host, record),
   verifyInside: async (...what) => (await import('../../lib/mooring/verify.ts')).verifyInterface(...what),
   probe: async () => (await import('./probe.ts')).probeKernel(),
-  elements(record) {
-    const read = understand(bridgeNat, record);
-    return 'known' in read ? attachmentElements(rulesOf(read.known)) : undefined;
-  },
-  recover,
-  segmentsInUse: ({ route }) => bridgesInUse(listLinks(route)),
-  orphans: findOrphans,
+  sweeping: async () => (await import('./sweeping.ts')).sweeping,
 };

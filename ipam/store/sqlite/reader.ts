@@ -7,7 +7,7 @@ import { count } from './row.ts';
 import { readContents } from './contents.ts';
 import { checkBookkeeping } from './check-runs.ts';
 import { attachmentRow, document } from './document.ts';
-import { readAttachment, readNetwork } from '../reading.ts';
+import { readAttachment, readIncarnation, readNetwork } from '../reading.ts';
 import { claimOf } from '../claim.ts';
 import { findCollision } from './ports.ts';
 import type { AttachmentFilter, StoreContents, StoreReader } from '../store.ts';
@@ -32,6 +32,10 @@ function matching(filter: AttachmentFilter): { conditions: string[]; values: str
   return { conditions, values };
 }
 
+function usable(read: NetworkRecord | string): NetworkRecord | undefined {
+  return typeof read === 'string' ? undefined : read;
+}
+
 export class SqliteReader implements StoreReader {
   protected readonly db: Connection;
 
@@ -46,6 +50,11 @@ export class SqliteReader implements StoreReader {
 
   attachment(key: AttachmentKey): AttachmentRecord | undefined {
     return this.find(key)?.record;
+  }
+
+  incarnation(key: AttachmentKey): string | undefined {
+    const row = this.db.get(BY_KEY, key.network, key.containerId, key.ifname);
+    return row && readIncarnation(key, document(row));
   }
 
   attachments(filter: AttachmentFilter = {}): AttachmentRecord[] {
@@ -64,12 +73,12 @@ export class SqliteReader implements StoreReader {
 
   network(name: string): NetworkRecord | undefined {
     const row = this.db.get('SELECT record FROM network WHERE name = ?', name);
-    return row && readNetwork(document(row));
+    return row && usable(readNetwork(document(row)));
   }
 
   networks(): NetworkRecord[] {
     const rows = this.db.all('SELECT record FROM network ORDER BY name');
-    return rows.flatMap((row) => readNetwork(document(row)) ?? []);
+    return rows.flatMap((row) => usable(readNetwork(document(row))) ?? []);
   }
 
   addressOwner(scope: string, address: Address): AttachmentKey | undefined {

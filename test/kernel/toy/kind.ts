@@ -111,16 +111,18 @@ export const kind: Kind<MooringConfig, ToyDetail> = {
     findLink(route, hostIfname) ? [] : [`${hostIfname} is gone: ${detail.motto}`],
   verifyInside: async (netns, record, told) => verifyInterface(netns, record, told),
   probe: async () => {},
-  elements: () => [],
-  recover: () => [],
-  segmentsInUse: () => [],
-  orphans({ route }, { records }, most) {
-    const known = new Set(records.map(({ hostIfname }) => hostIfname));
-    const stray = listLinks(route).filter(({ name }) => /^toy[0-9a-f]{8}$/.test(name) && !known.has(name));
-    return stray.slice(0, most).map(({ name, index }) => ({
-      kind: 'interface',
-      what: `interface ${name}`,
-      remove: () => void removeLink(route, index),
-    }));
-  },
+  sweeping: async () => ({
+    elements: () => [],
+    recover: () => [],
+    segmentsInUse: () => [],
+    orphans({ route }, { records }, most) {
+      const known = new Set(records.map(({ hostIfname }) => hostIfname));
+      const stray = listLinks(route).filter(({ name }) => /^toy[0-9a-f]{8}$/.test(name) && !known.has(name));
+      return stray.slice(0, most).map(({ name, index }) => ({
+        kind: 'interface',
+        what: `interface ${name}`,
+        remove: () => void removeLink(route, index),
+      }));
+    },
+  }),
 };
