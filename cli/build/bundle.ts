@@ -7,7 +7,7 @@ import { join, relative, resolve } from 'node:path';
 import { build } from 'esbuild';
 import type { BuildOptions, Plugin } from 'esbuild';
 import type { EncodedMessage } from '../../lib/nftables/message.ts';
-import { anchorRequests, skeleton } from '../../lib/nftables/skeleton.ts';
+import { RULE_END, anchorRequests, ruleEnds, skeleton } from '../../lib/nftables/skeleton.ts';
 import { FAMILIES } from '../../lib/nftables/tables.ts';
 import { WRAPPER } from './evaluate.ts';
 import { PLUGINS, PROGRAMS, ROOT, START } from './paths.ts';
@@ -73,7 +73,12 @@ const precomputed: Plugin = {
   name: 'precomputed',
   setup({ onLoad }) {
     onLoad({ filter: /\/lib\/nftables\/skeleton\.ts$/ }, () => {
-      return { contents: [skeleton, anchorRequests].map(asBytes).join('\n') };
+      const ends = Object.fromEntries(FAMILIES.map((family) => [family, ruleEnds(family)]));
+      const texts = [
+        `export const RULE_END = ${RULE_END};`,
+        `export function ruleEnds(family) { return ${JSON.stringify(ends)}[family]; }`,
+      ];
+      return { contents: [...[skeleton, anchorRequests].map(asBytes), ...texts].join('\n') };
     });
   },
 };

@@ -13,6 +13,7 @@ import {
   statSync,
 } from 'node:fs';
 import { NetmoorError } from '../base/errors.ts';
+import { sha256 } from '../base/sha256.ts';
 import { closeNetns, openNetns, ownNetnsId } from '../system/netns.ts';
 import { processIdentity } from '../system/process.ts';
 import { isAtWork } from '../system/worker.ts';
@@ -88,16 +89,33 @@ function machineId(): string {
   }
 }
 
+/** What does not change while a process lives, found out when it is first asked for. */
+function once<T>(find: () => T): () => T {
+  let found: { readonly value: T } | undefined;
+  return () => {
+    found ??= { value: find() };
+    return found.value;
+  };
+}
+
 export function realWorld(): World {
+  const boot = once(bootId);
+  const machine = once(machineId);
+  const host = once(() =>
+    machine() === boot() ? '' : sha256(`netmoor host ${machine()}`).toString('hex', 0, 8),
+  );
   return {
     now: () => Date.now(),
     monotonic: () => performance.now(),
     random: (bytes) => process.getBuiltinModule('node:crypto').randomBytes(bytes),
     get bootId() {
-      return bootId();
+      return boot();
     },
     get machineId() {
-      return machineId();
+      return machine();
+    },
+    get hostId() {
+      return host();
     },
     storeDirectory: '/var/lib/cni/netmoor',
     pid: process.pid,

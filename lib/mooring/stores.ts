@@ -9,7 +9,6 @@ import type { World } from '../cni/world.ts';
 import { notedStores } from '../../ipam/store/known.ts';
 import { openStore, storeFile } from '../../ipam/store/open.ts';
 import type { LeaseStore, StoreReader, StoreTransaction } from '../../ipam/store/store.ts';
-import { hostIdOf } from './vantage.ts';
 
 export interface NamedStore {
   readonly dir: string;
@@ -17,8 +16,8 @@ export interface NamedStore {
 }
 
 export function openStoreIn(dir: string, world: World): NamedStore {
-  const { bootId, monotonic } = world;
-  return { dir, store: openStore({ dir, bootId, hostId: hostIdOf(world), now: monotonic }) };
+  const { bootId, hostId, monotonic } = world;
+  return { dir, store: openStore({ dir, bootId, hostId, now: monotonic }) };
 }
 
 /** Directories of all stores that there are, as far as is known; the host's usual one whether it exists or not. */

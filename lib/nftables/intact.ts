@@ -10,25 +10,18 @@ import type { SetName } from './layout.ts';
 import { messageType } from './message.ts';
 import type { NetlinkSocket } from '../netlink/socket.ts';
 import { getRequest } from './query.ts';
-import { anchorRequests, skeleton } from './skeleton.ts';
-
-/** Messages about rules end with the comment, ours and the kernel's; the attribute of the shortest has as many bytes. */
-const COMMENT_END = 16;
-
-function end(data: Uint8Array): Uint8Array {
-  return data.subarray(data.length - COMMENT_END);
-}
+import { RULE_END, anchorRequests, ruleEnds } from './skeleton.ts';
 
 /** Whether the table's rules are those that the skeleton made, all of them and no others, in their order. */
 export function hasItsRules(nf: NetlinkSocket, family: number): boolean {
-  const made = skeleton(family).filter(({ name }) => name === 'NEWRULE');
+  const made = ruleEnds(family);
   const rule = messageType('NEWRULE');
   const said = nf
     .dump(getRequest('RULE', family, { table: TABLE }, 'read nftables rules'))
     .filter(({ type }) => type === rule);
   return (
     said.length === made.length &&
-    made.every(({ encoded }, index) => said[index]?.data.subarray(-COMMENT_END).equals(end(encoded)) === true)
+    said.every(({ data }, index) => data.subarray(-RULE_END).toString('hex') === made[index])
   );
 }
 

@@ -132,6 +132,15 @@ export function skeleton(family: number): EncodedMessage[] {
   return encoded(skeletonMessages(family));
 }
 
+/** How many bytes at the end of a message about a rule are compared: the comment, which ours and the kernel's end with. */
+export const RULE_END = 16;
+
+/** The ends of the messages of all rules, hexadecimal, in the order of the rules. */
+export function ruleEnds(family: number): string[] {
+  const rules = skeleton(family).filter(({ name }) => name === 'NEWRULE');
+  return rules.map(({ encoded: bytes }) => Buffer.from(bytes).subarray(-RULE_END).toString('hex'));
+}
+
 /** Asks each of setsOf() for its anchor. */
 export function anchorRequests(family: number): EncodedMessage[] {
   return encoded(setsOf(family).flatMap((set) => elementMessages('GETSETELEM', [anchorOf(set)])));

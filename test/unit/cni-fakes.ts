@@ -43,6 +43,7 @@ export function fakeWorld({ programs = [], execute }: FakeOptions = {}): FakeWor
     random: (bytes) => Buffer.alloc(bytes, 7),
     bootId: 'boot-1',
     machineId: 'machine-1',
+    hostId: 'host-1',
     storeDirectory: '/nowhere/netmoor',
     pid: 4711,
     worker: undefined,
