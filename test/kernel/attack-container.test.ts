@@ -49,10 +49,14 @@ async function pose(host: Host, place: Place, address: string, mac = ''): Promis
   await host.shell('ip neighbour flush dev quay');
 }
 
-for (const macspoofchk of [false, true]) {
-  t.test(`the addresses of a neighbour, with macspoofchk ${macspoofchk}`, { skip }, async (t) => {
+for (const [what, keys, macHeld] of [
+  ['by default', {}, false],
+  ['ingressPolicy isolated', { ingressPolicy: 'isolated' }, false],
+  ['macspoofchk', { macspoofchk: true }, true],
+] as const) {
+  t.test(`the addresses of a neighbour: ${what}`, { skip }, async (t) => {
     await withHost(t, async (host) => {
-      const network = new Network(host, { ...QUAY, macspoofchk });
+      const network = new Network(host, { ...QUAY, ...keys });
       const victim = await network.container('victim');
       const { place } = await network.container('impostor');
       await serve(host, 'tcp', 631);
@@ -61,8 +65,8 @@ for (const macspoofchk of [false, true]) {
       t.match(await ask(place, 'tcp', GATEWAY4, 631), { peer: victim.ip4 }, 'its IP address is believed');
       t.match(await ask(host, 'tcp', victim.ip4, 80), { from: 'impostor' }, 'and what is meant for it comes');
       await pose(host, place, victim.ip4, await macOf(victim.place));
-      const answer = await ask(place, 'tcp', GATEWAY4, 631, macspoofchk ? silence : {});
-      t.equal(answer?.peer, macspoofchk ? undefined : victim.ip4, 'with its MAC address as well');
+      const answer = await ask(place, 'tcp', GATEWAY4, 631, macHeld ? silence : {});
+      t.equal(answer?.peer, macHeld ? undefined : victim.ip4, 'with its MAC address as well');
     });
   });
 }
@@ -95,16 +99,36 @@ t.test('a source address that is nobody’s leaves the host, unless rp_filter is
   });
 });
 
-for (const isGateway of [true, false]) {
-  t.test(`the host and a container that plays router, with isGateway ${isGateway}`, { skip }, async (t) => {
+for (const [what, prepare, keys, believed] of [
+  ['a bridge of ours', '', {}, false],
+  ['a bridge of ours that is no gateway', '', { isGateway: false }, false],
+  ['a bridge that a person made', 'ip link add quay type bridge\nip link set quay up', {}, true],
+] as const) {
+  t.test(`the host and a container that plays router: ${what}`, { skip }, async (t) => {
     await withHost(t, async (host) => {
-      const { place } = await new Network(host, { ...QUAY, isGateway }).container('rogue');
+      await host.shell(`true\n${prepare}`);
+      const { place } = await new Network(host, { ...QUAY, ...keys }).container('rogue');
       await linkLocal(host, 'quay');
       await advertise(place, host, 'quay');
-      t.equal(await advertisedRoutes(host), '', 'the host believes none of it');
+      t.equal((await advertisedRoutes(host)) !== '', believed);
     });
   });
 }
+
+t.test('a port that a service of the host has', { skip }, async (t) => {
+  await withHost(t, async (host) => {
+    await serve(host, 'tcp', 2222);
+    const { place } = await new Network(host, QUAY).container('c1', {
+      ports: [{ hostPort: 2222, containerPort: 80 }],
+    });
+    await serve(place, 'tcp', 80);
+    for (const [who, from, address] of [
+      ['the LAN', host.outside, world.host4],
+      ['the host itself', host, '127.0.0.1'],
+    ] as const)
+      t.match(await ask(from, 'tcp', address, 2222), { from: 'c1' }, `who publishes it answers to ${who}`);
+  });
+});
 
 for (const [what, keys, reached] of [
   ['portIsolation', { portIsolation: true }, true],
