@@ -45,6 +45,7 @@ t.test('nothing but the type: netmoor decides', async (t) => {
     containerName: undefined,
     portMappings: [],
     bandwidth: undefined,
+    onForeignBridge: { isGateway: false, isDefaultGateway: false, ipMasq: false },
   });
 });
 
