@@ -1,6 +1,5 @@
 /** Attaching a namespace to networks: everything looked at and checked first, then all of them or none. */
 import { NetmoorError, errorText } from '../lib/base/errors.ts';
-import type { UndoStack } from '../lib/base/undo.ts';
 import type { Environment } from '../lib/cni/environment.ts';
 import type { Json, JsonObject } from '../lib/cni/json.ts';
 import type { Attachment, Ours } from '../lib/cni/lists/attachment.ts';
@@ -18,8 +17,8 @@ import type { World } from '../lib/cni/world.ts';
 import { findLink, listLinks } from '../lib/netlink/link.ts';
 import { linkChange } from '../lib/netlink/link-change.ts';
 import { NetlinkSocket } from '../lib/netlink/socket.ts';
-import { ensureNamedNetns, namedNetnsPath, removeNamedNetns } from '../lib/system/named-netns.ts';
 import { inNetns } from '../lib/system/netns.ts';
+import type { Netns } from '../lib/system/netns.ts';
 import type { Sandbox } from './target.ts';
 
 /** What is the same for every call of a plugin, and where its notes go. */
@@ -34,7 +33,6 @@ export interface Surroundings {
 
 export interface Container extends Sandbox {
   readonly containerId: string;
-  readonly netnsId: string;
   /** What people call it; its id when they call it nothing. */
   readonly name: string;
   /** The capability `dns`; empty when nothing was said about it. */
@@ -42,34 +40,30 @@ export interface Container extends Sandbox {
 }
 
 /** Runs `work` with a socket that belongs to the container's namespace. */
-function withSocketIn<T>(path: string, world: World, work: (socket: NetlinkSocket) => T): T {
+function withSocketIn<T>(netns: Netns, work: (socket: NetlinkSocket) => T): T {
+  const socket = inNetns(netns, () => NetlinkSocket.open('route'));
+  try {
+    return work(socket);
+  } finally {
+    socket.close();
+  }
+}
+
+/** A namespace has its loopback interface up, as runtimes leave it. */
+export function raiseLoopback(path: string, world: World): void {
   const netns = world.openNetns(path);
   try {
-    const socket = inNetns(netns, () => NetlinkSocket.open('route'));
-    try {
-      return work(socket);
-    } finally {
-      socket.close();
-    }
+    withSocketIn(netns, (socket) => {
+      const loopback = findLink(socket, 'lo');
+      if (loopback !== undefined) socket.request(linkChange(loopback.index, { up: true }, 'raise lo'));
+    });
   } finally {
     world.closeNetns(netns);
   }
 }
 
-/** A named namespace made on demand has its loopback interface up, as runtimes leave it. `undo` takes it away again. */
-export function createNetns(name: string, world: World, undo: UndoStack): string {
-  const path = namedNetnsPath(name);
-  if (!ensureNamedNetns(name)) return path;
-  undo.push(`remove network namespace ${name}`, () => void removeNamedNetns(name));
-  withSocketIn(path, world, (socket) => {
-    const loopback = findLink(socket, 'lo');
-    if (loopback !== undefined) socket.request(linkChange(loopback.index, { up: true }, 'raise lo'));
-  });
-  return path;
-}
-
-function interfacesIn({ netns }: Container, world: World): ReadonlySet<string> {
-  return withSocketIn(netns, world, (socket) => new Set(listLinks(socket).map(({ name }) => name)));
+function interfacesIn({ opened }: Container): ReadonlySet<string> {
+  return withSocketIn(opened, (socket) => new Set(listLinks(socket).map(({ name }) => name)));
 }
 
 interface Present {
@@ -95,7 +89,7 @@ function requireSameContainer(
 
 /** What is on file of the container. Throws when another container, which still runs, has its id. */
 function lookAt(container: Container, world: World): Present {
-  const links = interfacesIn(container, world);
+  const links = interfacesIn(container);
   const live: CachedAttachment[] = [];
   const stale: CachedAttachment[] = [];
   for (const cached of cachedAttachments(container.containerId, world)) {
@@ -139,13 +133,14 @@ function attachmentFor(
   container: Container,
   { path, environment }: Surroundings,
 ): Attachment {
-  const { containerId, netns, netnsId, process, dns, name } = container;
+  const { containerId, netns, netnsId, opened, process, dns, name } = container;
   const capabilities: Record<string, Json> = { ...capabilitiesOf(network) };
   if (Object.keys(dns).length > 0) capabilities['dns'] = dns;
   return {
     containerId,
     netns,
     netnsId,
+    opened,
     ...(process === undefined ? {} : { process }),
     ifname: network.ifname,
     args: new Map([...network.args, [NAME_ARGUMENT, name]]),
@@ -178,7 +173,7 @@ export async function attach(
   const { live, stale } = lookAt(container, world);
   const left = stale.filter((cached) => cached.origin !== undefined);
   await delCached(left, { path, environment }, world, ours, note);
-  const links = interfacesIn(container, world);
+  const links = interfacesIn(container);
   refuseAttached(wanted, live, links);
   const plans = assignInterfaceNames(wanted, 'networks', links).flatMap((network): Plan[] => {
     const list = lists.get(network.name);

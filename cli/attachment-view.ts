@@ -66,13 +66,20 @@ export function viewOf(
   });
 }
 
+/**
+ * Ids that are hashes are long: to people, their first twelve digits say which is meant, and every verb understands
+ * them.
+ */
+export function shortenIds(text: string): string {
+  return text.replaceAll(/(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])/g, (id) => id.slice(0, 12));
+}
+
 /** The container's name, or its id, of which the first twelve digits do when it is a hash. */
 export function containerLabel({
   name,
   containerId,
 }: Pick<AttachmentRecord, 'name' | 'containerId'>): string {
-  if (name !== undefined) return name;
-  return /^[0-9a-f]{64}$/.test(containerId) ? containerId.slice(0, 12) : containerId;
+  return shortenIds(name ?? containerId);
 }
 
 /** Where a port without host address is published: "*" for both families. */

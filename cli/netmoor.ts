@@ -63,13 +63,16 @@ function answerOf({ json, text, failed = false, notes = [] }: Report, asJson: bo
   return { exitCode: failed ? 1 : 0, stdout, stderr: notes.map((line) => `${line}\n`).join('') };
 }
 
-/** One line that says what failed, and one that says what to do about it. */
-async function refusal(error: unknown): Promise<Answer> {
+/** schemas/cli-error.schema.json; or one line that says what failed, and one that says what to do about it. */
+async function refusal(error: unknown, asJson: boolean): Promise<Answer> {
   const { toCniError } = await import('../lib/cni/errors.ts');
-  const { msg, details } = toCniError(error);
+  const { code, msg, details } = toCniError(error);
+  const exitCode = error instanceof UsageError ? 2 : 1;
+  if (asJson)
+    return { exitCode, stdout: `${JSON.stringify({ code, msg, details }, undefined, 2)}\n`, stderr: '' };
   const lines = [`netmoor: ${msg}`, ...(details === '' ? [] : [`  ${details}`])];
   return {
-    exitCode: error instanceof UsageError ? 2 : 1,
+    exitCode,
     stdout: '',
     stderr: lines.map((line) => `${line.replaceAll('\n', ' ')}\n`).join(''),
   };
@@ -106,6 +109,12 @@ async function runVerb(
   );
 }
 
+/** Whether the caller reads JSON, told also from a command line that cannot be read otherwise. */
+function wantsJson(args: readonly string[]): boolean {
+  const end = args.indexOf('--');
+  return args.slice(0, end < 0 ? args.length : end).includes('--json');
+}
+
 /** `netmoor --help` and `netmoor --version` mean the verbs. */
 function withVerb(args: readonly string[]): readonly string[] | undefined {
   if (verbIn(args) !== undefined) return args;
@@ -126,6 +135,7 @@ export async function answer(line: CommandLine, world: World, kinds: KindList = 
     const args = withVerb(line.args);
     const name = verbIn(args ?? []);
     if (args === undefined || name === undefined) {
+      if (wantsJson(line.args)) throw new UsageError('there is no verb', '"netmoor help" lists the verbs');
       const { stdout } = await answer({ ...line, args: ['help'] }, world, kinds);
       return { exitCode: 2, stdout: '', stderr: stdout };
     }
@@ -134,7 +144,7 @@ export async function answer(line: CommandLine, world: World, kinds: KindList = 
     const note = (text: string): void => void notes.push(text);
     return noted(await runVerb(name, await listed.load(), { ...line, args }, world, kinds, note));
   } catch (error) {
-    return noted(await refusal(error));
+    return noted(await refusal(error, wantsJson(line.args)));
   }
 }
 

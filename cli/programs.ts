@@ -37,7 +37,19 @@ export const PROGRAMS: ReadonlyMap<string, Program> = new Map([
   ['netmoor-hook', netmoorHook],
 ]);
 
+/** Node.js itself, which runs netmoor from its source. */
+const INTERPRETER = 'node';
+
+/** A program that says which names there are. */
+const stranger =
+  (name: string): Program =>
+  async (invocation) =>
+    (await import('./unknown-name.ts')).unknownName(name, [...PROGRAMS.keys()])(invocation);
+
 /** The program of the first name that has one. */
 export function programOf(names: readonly string[]): Program {
-  return names.map((name) => PROGRAMS.get(name)).find((program) => program !== undefined) ?? netmoor;
+  const known = names.map((name) => PROGRAMS.get(name)).find((program) => program !== undefined);
+  if (known !== undefined) return known;
+  const file = names.at(-1) ?? '';
+  return file === INTERPRETER ? netmoor : stranger(file);
 }

@@ -4,7 +4,7 @@
  * was named on the command line.
  */
 import { NetmoorError } from '../lib/base/errors.ts';
-import { identifyNetns } from '../lib/cni/lists/attachment.ts';
+import { openContainer } from '../lib/cni/lists/attachment.ts';
 import type { Attachment } from '../lib/cni/lists/attachment.ts';
 import { containerIdProblem } from '../lib/cni/names.ts';
 import { quote } from '../lib/cni/quote.ts';
@@ -12,7 +12,9 @@ import type { World } from '../lib/cni/world.ts';
 import { NETNS_DIRECTORY, listNamedNetns, namedNetnsId, namedNetnsPath } from '../lib/system/named-netns.ts';
 import { UsageError } from './verb.ts';
 
-export type Sandbox = Pick<Attachment, 'netns' | 'netnsId' | 'process'>;
+/** `opened`: held open until all is done. */
+export type Sandbox = Required<Pick<Attachment, 'netns' | 'netnsId' | 'opened'>> &
+  Pick<Attachment, 'process'>;
 
 /** As written on the command line. */
 export interface TargetOptions {
@@ -59,18 +61,20 @@ export function deriveContainerId(path: string, id: string): string {
   return named ?? `netns-${id.slice(id.indexOf(':') + 1)}`;
 }
 
-/** Opens the namespace to learn which it is. Throws 'bad-netns', or 'own-netns' for the host's own. */
-export function sandboxAt(path: string, world: World): Required<Pick<Sandbox, 'netns' | 'netnsId'>> {
-  return { netns: path, netnsId: identifyNetns(path, world) };
+/** Throws 'bad-netns', or 'own-netns' for the host's own. */
+export function sandboxAt(path: string, world: World): Sandbox {
+  const opened = openContainer(path, world);
+  return { netns: path, netnsId: opened.id, opened };
 }
 
 /** The namespace of a process, which is still the same process after a look at it. */
-export function sandboxOf(pid: number, world: World): Sandbox & { readonly netnsId: string } {
+export function sandboxOf(pid: number, world: World): Sandbox {
   const process = world.processIdentity(pid);
   if (process === undefined)
     throw new NetmoorError('bad-netns', `there is no process ${pid}`, 'the container may have ended');
   const sandbox = sandboxAt(`/proc/${pid}/ns/net`, world);
   if (world.processIdentity(pid)?.started !== process.started) {
+    world.closeNetns(sandbox.opened);
     throw new NetmoorError(
       'bad-netns',
       `process ${pid} has ended`,

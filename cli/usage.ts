@@ -8,7 +8,8 @@ import type { AttachmentRecord, NetworkRecord } from '../ipam/record.ts';
 export interface SubnetUsage {
   readonly network: string;
   readonly subnet: string;
-  readonly taken: number;
+  /** How many of them containers have; decimal digits, as `total`. */
+  readonly taken: string;
   /** How many addresses the subnet has for containers; decimal digits. */
   readonly total: string;
 }
@@ -40,7 +41,7 @@ export function usageOf(
       const taken = addresses.filter(
         (address) => address.family === family && first <= address.value && address.value <= last,
       ).length;
-      return { network: name, subnet, taken, total: capacity(prefix).toString() };
+      return { network: name, subnet, taken: `${taken}`, total: capacity(prefix).toString() };
     });
   });
 }

@@ -1,4 +1,4 @@
-/** Comparing attachments with what was promised, for all of a store. */
+/** Comparing attachments with what was promised. */
 import { NetmoorError } from '../lib/base/errors.ts';
 import type { World } from '../lib/cni/world.ts';
 import type { Netns } from '../lib/system/netns.ts';
@@ -95,8 +95,13 @@ async function settled(
   return JSON.stringify(current) === JSON.stringify(record) ? finding : NOTHING;
 }
 
-export async function verifyAll(world: World, host: Host, list: KindList): Promise<Verdict[]> {
-  const records = host.store.read((tx) => tx.attachments());
+/** Compares these records of the host's store. */
+export async function verifyAll(
+  world: World,
+  host: Host,
+  records: readonly AttachmentRecord[],
+  list: KindList,
+): Promise<Verdict[]> {
   const kinds = await kindsNamed(
     list,
     records.map(({ plugin }) => plugin),

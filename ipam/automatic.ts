@@ -31,6 +31,11 @@ export async function subnetChoice(store: LeaseStore, request: AutomaticRequest)
   return (tx) => {
     const known = tx.network(name);
     if (known?.automatic) return known.subnets;
+    if (known !== undefined && known.subnets.length > 0) {
+      // Somebody is on the network as it was: its record was made again from the kernel, or its config named ranges.
+      tx.putNetwork({ ...known, automatic: true });
+      return known.subnets;
+    }
     if (picker === undefined) {
       throw new NetmoorError('try-again', `network ${name} was forgotten this very moment`, 'try again');
     }

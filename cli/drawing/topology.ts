@@ -96,7 +96,10 @@ export function buildTopology(
 /** Ids are long: the beginning of one will do, if it is no shorter than this. */
 const SHORTEST_ID = 4;
 
-function isMeant({ containerId, name }: AttachmentView, word: string): boolean {
+export function isMeant(
+  { containerId, name }: Pick<AttachmentView, 'containerId' | 'name'>,
+  word: string,
+): boolean {
   return (
     containerId === word || name === word || (word.length >= SHORTEST_ID && containerId.startsWith(word))
   );

@@ -18,17 +18,22 @@ function elementsOf(record: AttachmentRecord, kind: Kind | undefined): ReadonlyS
   return elements && new Set(elements.map(elementId));
 }
 
-export function accountsOf(records: readonly AttachmentRecord[], kinds: ReadonlyMap<string, Kind>): Accounts {
+/** `inUse`: segments that living containers are on, whether or not there are records of them. */
+export function accountsOf(
+  records: readonly AttachmentRecord[],
+  kinds: ReadonlyMap<string, Kind>,
+  inUse: readonly string[],
+): Accounts {
   const byOwner = new Map(
     records.map((record) => [ownerComment(record), elementsOf(record, kinds.get(record.plugin))]),
   );
-  for (const { segment } of records)
-    if (segment !== undefined) byOwner.set(bridgeComment(segment), undefined);
+  const segments = [...inUse, ...records.flatMap(({ segment }) => segment ?? [])];
+  for (const segment of segments) byOwner.set(bridgeComment(segment), undefined);
   return {
     hasElement: (element) => {
       if (!byOwner.has(element.comment)) return false;
       return byOwner.get(element.comment)?.has(elementId(element)) ?? true;
     },
-    isEmpty: records.every(({ segment }) => segment === undefined),
+    isEmpty: segments.length === 0,
   };
 }

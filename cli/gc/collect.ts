@@ -11,10 +11,10 @@ import { clearAway } from '../../lib/mooring/collect.ts';
 import { causeOfDeath } from '../../lib/mooring/death.ts';
 import { hostOf } from '../../lib/mooring/host.ts';
 import type { Sockets } from '../../lib/mooring/host.ts';
-import type { Kind } from '../../lib/mooring/kind.ts';
+import type { Books, Kind } from '../../lib/mooring/kind.ts';
 import type { NamedStore } from '../../lib/mooring/stores.ts';
 import { findLink } from '../../lib/netlink/link.ts';
-import { formatKey } from '../../ipam/record.ts';
+import { formatKey, sameKey } from '../../ipam/record.ts';
 import type { AttachmentRecord, NetworkRecord } from '../../ipam/record.ts';
 import type { StoreReader, StoreTransaction } from '../../ipam/store/store.ts';
 import { quietly } from '../surroundings.ts';
@@ -26,11 +26,13 @@ export interface Found {
   readonly failures: Failure[];
 }
 
-interface Work {
+export interface Work {
   readonly world: World;
   readonly sockets: Sockets;
   readonly kinds: ReadonlyMap<string, Kind>;
   readonly note: (line: string) => void;
+  /** What is to become of containers that live, and are on no record. */
+  readonly living: Books['living'];
 }
 
 interface Dead {
@@ -108,10 +110,17 @@ function withAll<T, Tx>(
   return first === undefined ? fn(all) : first((tx) => withAll(rest, fn, [...all, tx]));
 }
 
-function orphansOf({ sockets, kinds }: Work, all: readonly StoreReader[]): ReturnType<typeof findOrphans> {
-  const records = all.flatMap((tx) => tx.attachments());
+function orphansOf(
+  { world, sockets, kinds, living }: Work,
+  all: readonly StoreReader[],
+): ReturnType<typeof findOrphans> {
+  const recorded = all.flatMap((tx) => tx.attachments());
+  const spared =
+    living === 'spare' ? [...kinds.values()].flatMap((kind) => kind.recover(sockets, world)) : [];
+  const unrecorded = spared.filter((record) => !recorded.some((known) => sameKey(known, record)));
+  const records = [...recorded, ...unrecorded];
   const networks = all.flatMap((tx) => tx.networks());
-  return findOrphans(sockets, { records, networks }, kinds);
+  return findOrphans(sockets, { records, networks, living }, kinds);
 }
 
 /** What could be swept now; nothing is changed or created by looking. */

@@ -18,4 +18,8 @@ export interface Collection {
   /** What was removed, or would be. */
   readonly garbage: readonly Garbage[];
   readonly failures: readonly Failure[];
+  /** Containers that live and were on no record: put on record again, or with a dry run such as would be. */
+  readonly recovered: readonly string[];
+  /** Containers that live and are on no record, and were left alone. */
+  readonly unrecorded: readonly string[];
 }

@@ -52,7 +52,9 @@ function orphanTables({ netfilter }: Sockets, accounts: Accounts): Orphan[] {
 
 /** In the order they are to be removed; of interfaces no more than fit in one go, so that it is to be asked again. */
 export function findOrphans(sockets: Sockets, books: Books, kinds: ReadonlyMap<string, Kind>): Orphan[] {
-  const accounts = accountsOf(books.records, kinds);
+  const inUse =
+    books.living === 'spare' ? [...kinds.values()].flatMap((kind) => kind.segmentsInUse(sockets)) : [];
+  const accounts = accountsOf(books.records, kinds, inUse);
   const ofKinds = [...kinds.values()].flatMap((kind) => kind.orphans(sockets, books, BATCH));
   return [
     ...orphanElements(sockets, accounts),

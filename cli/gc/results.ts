@@ -12,6 +12,7 @@ import type { World } from '../../lib/cni/world.ts';
 import { listLinks } from '../../lib/netlink/link.ts';
 import { NetlinkSocket } from '../../lib/netlink/socket.ts';
 import type { Ours } from '../../lib/cni/lists/attachment.ts';
+import { withdrawDns } from '../attached-dns.ts';
 import type { Found } from './collect.ts';
 import type { Garbage } from './garbage.ts';
 
@@ -73,6 +74,7 @@ export async function collectResults(
       if (!dryRun) {
         await delCached([cached], { path: PLUGIN_PATH }, world, ours, note);
         refreshHostMap(cached.containerId, world);
+        withdrawDns(cached.netns, { world, note });
       }
       found.garbage.push(garbage);
     } catch (error) {

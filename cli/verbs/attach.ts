@@ -1,4 +1,5 @@
 /** netmoor attach: gives a network namespace its networks. */
+import { resolve } from 'node:path';
 import { UndoStack } from '../../lib/base/undo.ts';
 import { AddressError, parseAddress } from '../../lib/base/ip.ts';
 import { encodeResult } from '../../lib/cni/encode-result.ts';
@@ -9,9 +10,13 @@ import type { WantedNetwork } from '../../lib/cni/lists/options.ts';
 import { CONFIG_DIRECTORIES, PLUGIN_PATH } from '../../lib/cni/lists/places.ts';
 import type { Attached } from '../../lib/cni/lists/several.ts';
 import type { CniResult } from '../../lib/cni/result.ts';
+import type { World } from '../../lib/cni/world.ts';
+import { noteStore } from '../../ipam/store/known.ts';
 import { pluginsOf } from '../../plugins/kinds.ts';
-import { attach, createNetns } from '../attaching.ts';
+import { applyDns } from '../attached-dns.ts';
+import { attach, raiseLoopback } from '../attaching.ts';
 import type { Container, Surroundings } from '../attaching.ts';
+import { createNetns, withNetnsName } from '../netns-name.ts';
 import { formatTable } from '../table.ts';
 import {
   checkContainerId,
@@ -23,7 +28,7 @@ import {
   sandboxOf,
 } from '../target.ts';
 import { UsageError } from '../verb.ts';
-import type { Option, Verb, VerbContext } from '../verb.ts';
+import type { Option, Report, Verb, VerbContext } from '../verb.ts';
 
 type Values = VerbContext['values'];
 
@@ -60,9 +65,19 @@ const OPTIONS: readonly Option[] = [
     repeated: true,
     about: '8080:80, 127.0.0.1:53:53/udp, [::1]:80:80, 8000-8010:9000-9010',
   },
-  { name: 'dns', value: 'ADDRESS', repeated: true, about: 'a name server' },
+  {
+    name: 'dns',
+    value: 'ADDRESS',
+    repeated: true,
+    about: 'a name server, for /etc/netns/NAME/resolv.conf of a namespace with a name, and for the networks',
+  },
   { name: 'dns-search', value: 'DOMAIN', repeated: true, about: 'a search domain' },
   { name: 'dns-option', value: 'OPTION', repeated: true, about: 'an option of resolv.conf(5)' },
+  {
+    name: 'root',
+    value: 'DIR',
+    about: 'the root directory of the container: its etc/resolv.conf is written when name servers are known',
+  },
   {
     name: 'conf-dir',
     value: 'DIR',
@@ -87,6 +102,14 @@ export function pluginPath(values: Values): readonly string[] {
   return directories.length > 0 ? directories : PLUGIN_PATH;
 }
 
+/** The lease store of --data-dir is one that "netmoor gc" must know of. */
+function withStore(world: World, dataDir: string | undefined): World {
+  if (dataDir === undefined) return world;
+  const storeDirectory = resolve(dataDir);
+  noteStore(storeDirectory);
+  return { ...world, storeDirectory };
+}
+
 /** What a verb's context says about plugins and configurations. */
 export function surroundings({
   world,
@@ -98,7 +121,7 @@ export function surroundings({
 }: VerbContext): Surroundings {
   const confDirs = many(values, 'conf-dir');
   return {
-    world: dataDir === undefined ? world : { ...world, storeDirectory: dataDir },
+    world: withStore(world, dataDir),
     ours: pluginsOf(kinds),
     confDirs: confDirs.length > 0 ? confDirs : CONFIG_DIRECTORIES,
     path: pluginPath(values),
@@ -145,12 +168,25 @@ function readServer(text: string): string {
   }
 }
 
+function checkWord(name: string, text: string): string {
+  if (/^[\x21-\x7e]{1,253}$/.test(text)) return text;
+  throw new UsageError(
+    `--${name} ${JSON.stringify(text.slice(0, 80))} is no single word`,
+    'give one at a time',
+  );
+}
+
+function checkRoot(root: string | undefined): string | undefined {
+  if (root === undefined || root.startsWith('/')) return root;
+  throw new UsageError(`--root ${JSON.stringify(root)} is not absolute`, 'begin it with "/"');
+}
+
 /** The capability `dns` (CNI CONVENTIONS.md). */
 function dnsCapability(values: Values): JsonObject {
   const members = {
     servers: many(values, 'dns').map(readServer),
-    searches: many(values, 'dns-search'),
-    options: many(values, 'dns-option'),
+    searches: many(values, 'dns-search').map((text) => checkWord('dns-search', text)),
+    options: many(values, 'dns-option').map((text) => checkWord('dns-option', text)),
   };
   return Object.fromEntries(Object.entries(members).filter(([, list]) => list.length > 0));
 }
@@ -163,7 +199,8 @@ function checkName(name: string | undefined): string | undefined {
   );
 }
 
-function checkCreate(name: string): string {
+function checkCreate(name: string | undefined): string | undefined {
+  if (name === undefined) return undefined;
   if (name.length > 153 || !/^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/.test(name)) {
     throw new UsageError(
       `--create ${JSON.stringify(name.slice(0, 80))} is no name for a namespace`,
@@ -182,7 +219,9 @@ function findContainer({ values, world }: VerbContext, undo: UndoStack): Contain
     pid !== undefined
       ? sandboxOf(readPid(pid), world)
       : sandboxAt(
-          create === undefined ? netnsPath(netns ?? '') : createNetns(checkCreate(create), world, undo),
+          create === undefined
+            ? netnsPath(netns ?? '')
+            : createNetns(create, world, undo, (path) => raiseLoopback(path, world)),
           world,
         );
   const containerId = id ?? deriveContainerId(sandbox.netns, sandbox.netnsId);
@@ -213,6 +252,25 @@ function jsonOf({ list, attachment, result }: Attached): object {
   return { network: list.name, containerId, ifname, netns, result: encodeResult(result, list.cniVersion) };
 }
 
+async function attachTo(context: VerbContext, wanted: readonly WantedNetwork[]): Promise<Report> {
+  const root = checkRoot(one(context.values, 'root'));
+  const undo = new UndoStack();
+  try {
+    const container = findContainer(context, undo);
+    try {
+      const attached = await attach(container, wanted, surroundings(context));
+      applyDns(container, attached, { ...context, root });
+      const headings = ['NETWORK', 'INTERFACE', 'ADDRESS', 'GATEWAY', 'MAC'];
+      return { json: attached.map(jsonOf), text: () => formatTable(headings, attached.map(rowOf)) };
+    } finally {
+      context.world.closeNetns(container.opened);
+    }
+  } catch (error) {
+    for (const { what } of undo.run()) context.note(`could not ${what}`);
+    throw error;
+  }
+}
+
 export const verb: Verb = {
   about:
     'Attaches a network namespace to the networks named, all of them or none; to the network "netmoor", which needs no ' +
@@ -223,15 +281,7 @@ export const verb: Verb = {
   options: OPTIONS,
   async run(context) {
     const wanted = wantedNetworks(context.operands, context.values);
-    const undo = new UndoStack();
-    try {
-      const container = findContainer(context, undo);
-      const attached = await attach(container, wanted, surroundings(context));
-      const headings = ['NETWORK', 'INTERFACE', 'ADDRESS', 'GATEWAY', 'MAC'];
-      return { json: attached.map(jsonOf), text: () => formatTable(headings, attached.map(rowOf)) };
-    } catch (error) {
-      for (const { what } of undo.run()) context.note(`could not ${what}`);
-      throw error;
-    }
+    const created = checkCreate(one(context.values, 'create'));
+    return withNetnsName(created, context.world, () => attachTo(context, wanted));
   },
 };

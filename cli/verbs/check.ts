@@ -1,8 +1,11 @@
 /** netmoor check: whether every attachment is as it was promised, and the lease store in order. */
 import { checkStore } from '../../ipam/store/check.ts';
+import { formatKey } from '../../ipam/record.ts';
+import type { AttachmentRecord } from '../../ipam/record.ts';
 import { containerLabel } from '../attachment-view.ts';
+import { chooseBy } from '../choice.ts';
 import { hostOf, withSockets } from '../../lib/mooring/host.ts';
-import { openStores } from '../stores.ts';
+import { openStores, readAttachments } from '../stores.ts';
 import { quietly } from '../surroundings.ts';
 import type { Verb } from '../verb.ts';
 import { verifyAll } from '../verification.ts';
@@ -35,26 +38,24 @@ export function formatCheck({ attachments, store, ok }: CheckView): string {
 
 export const verb: Verb = {
   about:
-    'Compares every attachment with what was promised: leases, bridge, interfaces, addresses, routes, NAT and published ports, ' +
+    'Compares every attachment, or those of one container or network, with what was promised: leases, bridge, ' +
+    'interfaces, addresses, routes, NAT and published ports, ' +
     'on the host and inside the container; and the lease store with itself. Exit code 1 when something differs.',
+  operand: '[CONTAINER|NETWORK]',
   options: [],
-  async run({ world, dataDir, kinds }) {
-    const stores = openStores(world, dataDir);
+  async run({ world, dataDir, operands, kinds, note }) {
+    const stores = openStores(world, dataDir, note);
+    const chosen = new Set(chooseBy(readAttachments(stores), operands[0]).map(formatKey));
+    const isChosen = (record: AttachmentRecord): boolean => chosen.has(formatKey(record));
+    const surroundings = quietly(() => {});
     const attachments = await withSockets(async (sockets) => {
       const verdicts: Verdict[] = [];
-      for (const named of stores)
+      for (const named of stores) {
+        const records = named.store.read((tx) => tx.attachments()).filter(isChosen);
         verdicts.push(
-          ...(await verifyAll(
-            world,
-            hostOf(
-              sockets,
-              named,
-              world,
-              quietly(() => {}),
-            ),
-            kinds,
-          )),
+          ...(await verifyAll(world, hostOf(sockets, named, world, surroundings), records, kinds)),
         );
+      }
       return verdicts;
     });
     const store = stores.flatMap(({ store: each }) => each.read(checkStore));

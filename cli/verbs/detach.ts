@@ -6,11 +6,14 @@ import type { CachedAttachment } from '../../lib/cni/lists/cache.ts';
 import type { World } from '../../lib/cni/world.ts';
 import { containerIdProblem } from '../../lib/cni/names.ts';
 import { NETNS_DIRECTORY, removeNamedNetns } from '../../lib/system/named-netns.ts';
+import { shortenIds } from '../attachment-view.ts';
+import { withdrawDns } from '../attached-dns.ts';
 import { detach } from '../attaching.ts';
+import { netnsNameIn, withNetnsName } from '../netns-name.ts';
 import { formatTable } from '../table.ts';
 import { checkContainerId, deriveContainerId, netnsPath, readPid, requireOne } from '../target.ts';
 import { UsageError } from '../verb.ts';
-import type { Option, Verb, VerbContext } from '../verb.ts';
+import type { Option, Report, Verb, VerbContext } from '../verb.ts';
 import { PATH_OPTIONS, surroundings } from './attach.ts';
 
 const OPTIONS: readonly Option[] = [
@@ -104,7 +107,7 @@ function choose(
 }
 
 /** Takes away the name of the namespace, if it has one; what is attached to it still would be cut off. */
-function deleteNetns(path: string, remaining: readonly CachedAttachment[]): boolean {
+function deleteNetns({ path, netnsId }: Place, remaining: readonly CachedAttachment[]): boolean {
   if (!path.startsWith(`${NETNS_DIRECTORY}/`) || path.includes('/', NETNS_DIRECTORY.length + 1)) {
     throw new UsageError(`--delete is for namespaces in ${NETNS_DIRECTORY}`, 'give --netns NAME');
   }
@@ -116,21 +119,51 @@ function deleteNetns(path: string, remaining: readonly CachedAttachment[]): bool
       'detach it from all its networks',
     );
   }
-  return removeNamedNetns(path.slice(NETNS_DIRECTORY.length + 1));
+  return removeNamedNetns(path.slice(NETNS_DIRECTORY.length + 1), netnsId);
 }
 
-function find({ values, world }: VerbContext): { all: CachedAttachment[]; path: string | undefined } {
+function find({ values, world }: VerbContext): { all: CachedAttachment[]; place: Place | undefined } {
   const [netns, pid, id] = ['netns', 'pid', 'id'].map((name) => values.get(name)?.[0]);
   if (id === undefined) {
     requireOne({ netns, pid, id });
     const place = placeOf({ netns, pid }, world);
-    return { all: attachmentsAt(place, world), path: place.path };
+    return { all: attachmentsAt(place, world), place };
   }
   if (pid !== undefined) requireOne({ pid, id });
   return {
     all: cachedAttachments(checkContainerId(id), world),
-    path: netns === undefined ? undefined : netnsPath(netns),
+    place: netns === undefined ? undefined : lookAt(netnsPath(netns), world),
   };
+}
+
+async function detachFrom(context: VerbContext): Promise<Report> {
+  const { values, operands, switches } = context;
+  const { all, place } = find(context);
+  const chosen = choose(all, operands, values.get('ifname')?.[0]);
+  try {
+    await detach(chosen, surroundings(context));
+  } finally {
+    for (const path of new Set(chosen.map(({ netns }) => netns))) withdrawDns(path, context);
+  }
+  const deleted =
+    switches.has('delete') &&
+    place !== undefined &&
+    deleteNetns(
+      place,
+      all.filter((cached) => !chosen.includes(cached)),
+    );
+  const json = chosen.map(({ network, containerId, ifname, netns }) => ({
+    network,
+    containerId,
+    ifname,
+    netns,
+  }));
+  const rows = chosen.map(({ network, containerId, ifname }) => [network, shortenIds(containerId), ifname]);
+  const table =
+    rows.length > 0
+      ? formatTable(['NETWORK', 'CONTAINER', 'INTERFACE'], rows)
+      : 'it is attached to nothing\n';
+  return { json, text: () => `${table}${deleted ? `${place?.path} is removed\n` : ''}` };
 }
 
 export const verb: Verb = {
@@ -141,30 +174,10 @@ export const verb: Verb = {
   manyOperands: true,
   options: OPTIONS,
   async run(context) {
-    const { values, operands, switches } = context;
-    const { all, path } = find(context);
-    if (switches.has('delete') && path === undefined)
-      throw new UsageError('--delete needs --netns', 'give --netns NAME');
-    const chosen = choose(all, operands, values.get('ifname')?.[0]);
-    await detach(chosen, surroundings(context));
-    const deleted =
-      switches.has('delete') &&
-      path !== undefined &&
-      deleteNetns(
-        path,
-        all.filter((cached) => !chosen.includes(cached)),
-      );
-    const json = chosen.map(({ network, containerId, ifname, netns }) => ({
-      network,
-      containerId,
-      ifname,
-      netns,
-    }));
-    const rows = chosen.map(({ network, containerId, ifname }) => [network, containerId, ifname]);
-    const table =
-      rows.length > 0
-        ? formatTable(['NETWORK', 'CONTAINER', 'INTERFACE'], rows)
-        : 'it is attached to nothing\n';
-    return { json, text: () => `${table}${deleted ? `${path} is removed\n` : ''}` };
+    const { values, switches, world } = context;
+    const netns = values.get('netns')?.[0];
+    if (!switches.has('delete')) return detachFrom(context);
+    if (netns === undefined) throw new UsageError('--delete needs --netns', 'give --netns NAME');
+    return withNetnsName(netnsNameIn(netnsPath(netns)), world, () => detachFrom(context));
   },
 };

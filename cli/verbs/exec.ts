@@ -7,9 +7,10 @@ import { containerIdProblem } from '../../lib/cni/names.ts';
 import { quote } from '../../lib/cni/quote.ts';
 import type { World } from '../../lib/cni/world.ts';
 import { become } from '../../lib/system/become.ts';
-import { NETNS_DIRECTORY, namedNetnsId, namedNetnsPath } from '../../lib/system/named-netns.ts';
+import { namedNetnsId, namedNetnsPath } from '../../lib/system/named-netns.ts';
 import { viewFromNetns } from '../../lib/system/netns-view.ts';
 import { inNetns } from '../../lib/system/netns.ts';
+import { netnsNameIn } from '../netns-name.ts';
 import { openStores, readAttachments } from '../stores.ts';
 import { UsageError } from '../verb.ts';
 import type { Verb, VerbContext } from '../verb.ts';
@@ -81,10 +82,6 @@ function find(word: string, context: VerbContext): string {
   );
 }
 
-function nameOf(path: string): string | undefined {
-  return path.startsWith(`${NETNS_DIRECTORY}/`) ? path.slice(NETNS_DIRECTORY.length + 1) : undefined;
-}
-
 export const verb: Verb = {
   about:
     'Runs a command in the network of a container, named by its id (of a hash, the beginning will do), its name, or the name of its namespace. ' +
@@ -107,7 +104,7 @@ export const verb: Verb = {
     const path = find(word, context);
     const netns = world.openNetns(path);
     return inNetns(netns, () => {
-      viewFromNetns(nameOf(path));
+      viewFromNetns(netnsNameIn(path));
       return become(program, args, environment);
     });
   },

@@ -1,6 +1,8 @@
 /** netmoor gc: clears away what containers that are gone have left behind. */
+import { shortenIds } from '../attachment-view.ts';
 import { collectResults } from '../gc/results.ts';
 import { collect, look } from '../gc/collect.ts';
+import { rebuild } from '../gc/rebuild.ts';
 import type { Found } from '../gc/collect.ts';
 import type { Collection } from '../gc/garbage.ts';
 import { withSockets } from '../../lib/mooring/host.ts';
@@ -8,16 +10,20 @@ import { kindsNamed, pluginsOf } from '../../plugins/kinds.ts';
 import { openAll, openStores } from '../stores.ts';
 import type { Verb } from '../verb.ts';
 
-export function formatCollection({ dryRun, garbage, failures }: Collection): string {
+export function formatCollection({ dryRun, garbage, failures, recovered, unrecorded }: Collection): string {
   const did = dryRun ? 'would remove' : 'removed';
   const lines = [
     ...garbage.map(
       ({ kind, what, reason }) => `${did} ${kind === 'attachment' ? 'attachment ' : ''}${what}: ${reason}`,
     ),
     ...failures.map(({ what, problem }) => `could not remove ${what}: ${problem}`),
+    ...recovered.map((what) => `${dryRun ? 'would put' : 'put'} ${what} on record again`),
+    ...unrecorded.map(
+      (what) => `${what} lives and is on no record: --rebuild puts it back, --unrecorded removes it`,
+    ),
   ];
   if (lines.length === 0) lines.push('nothing to collect');
-  return lines.map((line) => `${line}\n`).join('');
+  return lines.map((line) => `${shortenIds(line)}\n`).join('');
 }
 
 /** What is found in two ways is told once. */
@@ -33,7 +39,15 @@ export const verb: Verb = {
   about:
     'Detaches containers that are gone, and removes interfaces, bridges and rules of netmoor that no attachment accounts for. ' +
     'What is alive, or being attached right now, is not touched.',
-  options: [{ name: 'dry-run', about: 'say what would be removed, and change nothing' }],
+  options: [
+    { name: 'dry-run', about: 'say what would be removed, and change nothing' },
+    {
+      name: 'rebuild',
+      about:
+        'put containers that live and are on no record on record again, from what the kernel has of them',
+    },
+    { name: 'unrecorded', about: 'remove the interfaces of such containers too, which cuts them off' },
+  ],
   async run({ world, dataDir, switches, kinds: list }) {
     const dryRun = switches.has('dry-run');
     const notes: string[] = [];
@@ -47,11 +61,13 @@ export const verb: Verb = {
     const onFile =
       dataDir === undefined ? await collectResults(world, pluginsOf(list), dryRun, note) : nothing;
     const kinds = await kindsNamed(list, list.keys());
+    const living = switches.has('unrecorded') ? 'sweep' : 'spare';
     const found = await withSockets((sockets) => {
-      const work = { world, sockets, kinds, note };
-      return dryRun ? look(work, stores, all) : collect(work, stores, all);
+      const work = { world, sockets, kinds, note, living } as const;
+      const lost = rebuild(work, all, { wanted: switches.has('rebuild'), dryRun });
+      return { ...lost, ...(dryRun ? look(work, stores, all) : collect(work, stores, all)) };
     });
-    const collection: Collection = { dryRun, ...union(onFile, found) };
+    const collection: Collection = { dryRun, ...found, ...union(onFile, found) };
     return {
       json: collection,
       text: () => formatCollection(collection),

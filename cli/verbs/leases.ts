@@ -47,7 +47,7 @@ export function formatLeases(leases: readonly LeaseView[], usage: readonly Subne
   const sizes = usage.map(({ network, subnet, taken, total }) => [
     network,
     subnet,
-    `${taken}`,
+    taken,
     formatTotal(total),
   ]);
   return `${table}\n${formatTable(['NETWORK', 'SUBNET', 'TAKEN', 'OF'], sizes)}`;
@@ -56,8 +56,8 @@ export function formatLeases(leases: readonly LeaseView[], usage: readonly Subne
 export const verb: Verb = {
   about: 'Lists the addresses that containers hold, and for each subnet how many are taken of how many.',
   options: [],
-  run({ world, dataDir }) {
-    const stores = openStores(world, dataDir);
+  run({ world, dataDir, note }) {
+    const stores = openStores(world, dataDir, note);
     const records = readAttachments(stores);
     const leases = leasesOf(records);
     const usage = usageOf(readNetworks(stores), records);

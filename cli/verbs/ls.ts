@@ -1,6 +1,7 @@
 /** netmoor ls: which containers are plugged in where. */
 import { containerLabel, formatAge, formatPorts } from '../attachment-view.ts';
 import type { AttachmentView } from '../attachment-view.ts';
+import { chooseBy } from '../choice.ts';
 import { listAttachments } from '../liveness.ts';
 import { openStores } from '../stores.ts';
 import { formatTable } from '../table.ts';
@@ -23,10 +24,13 @@ export function formatAttachments(attachments: readonly AttachmentView[], now: n
 
 export const verb: Verb = {
   about:
-    'Lists the attachments of containers to networks. Those that cannot be in use any more are marked stale, with the reason.',
+    'Lists the attachments of containers to networks, or those of one. ' +
+    'Those that cannot be in use any more are marked stale, with the reason.',
+  operand: '[CONTAINER|NETWORK]',
   options: [],
-  async run({ world, dataDir, kinds }) {
-    const attachments = await listAttachments(world, openStores(world, dataDir), kinds);
+  async run({ world, dataDir, operands, kinds, note }) {
+    const stores = openStores(world, dataDir, note);
+    const attachments = chooseBy(await listAttachments(world, stores, kinds), operands[0]);
     return { json: attachments, text: () => formatAttachments(attachments, world.now()) };
   },
 };

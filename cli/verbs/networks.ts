@@ -1,71 +1,83 @@
-/** netmoor networks: the networks in use, and those whose subnets netmoor has picked and keeps for them. */
-import { formatOverlap, overlaps } from '../../ipam/overlap.ts';
-import type { Overlap } from '../../ipam/overlap.ts';
-import type { AttachmentRecord, NetworkRecord } from '../../ipam/record.ts';
+/**
+ * netmoor networks: those that are configured, those in use, and those whose subnets netmoor has picked and keeps for
+ * them.
+ */
+import { formatOverlap } from '../../ipam/overlap.ts';
+import { allCachedAttachments } from '../../lib/cni/lists/cache.ts';
+import { loadAllNetworkLists } from '../../lib/cni/lists/load.ts';
+import { CONFIG_DIRECTORIES } from '../../lib/cni/lists/places.ts';
+import { forgetNetwork } from '../forgetting.ts';
+import { networkViews } from '../network-views.ts';
+import type { NetworkView } from '../network-views.ts';
 import { openStores, readAttachments, readNetworks } from '../stores.ts';
 import { formatTable } from '../table.ts';
-import type { Verb } from '../verb.ts';
+import type { Report, Verb, VerbContext } from '../verb.ts';
 
-/** One item of schemas/cli-networks.schema.json. */
-export interface NetworkView {
-  readonly name: string;
-  readonly plugin: string;
-  readonly segment?: string;
-  readonly subnets: readonly string[];
-  /** netmoor picked the subnets itself. */
-  readonly automatic: boolean;
-  readonly attachments: number;
-  /** Its subnets that share addresses with another network's. */
-  readonly overlaps?: readonly Overlap[];
-  /** ISO 8601 */
-  readonly createdAt: string;
-}
-
-export function networksOf(
-  networks: readonly NetworkRecord[],
-  records: readonly AttachmentRecord[],
-): NetworkView[] {
-  const counts = Map.groupBy(records, (record) => record.network);
-  const shared = overlaps(
-    networks.flatMap(({ name, subnets }) => subnets.map((subnet) => ({ network: name, subnet }))),
-  );
-  const sharedWith = (name: string): object => {
-    const own = shared.filter(({ between }) => between.some(({ network }) => network === name));
-    return own.length > 0 ? { overlaps: own } : {};
-  };
-  return networks.map(({ name, plugin, segment, subnets, automatic, createdAt }) => ({
-    name,
-    plugin,
-    ...(segment === undefined ? {} : { segment }),
-    subnets,
-    automatic,
-    attachments: counts.get(name)?.length ?? 0,
-    ...sharedWith(name),
-    createdAt: new Date(createdAt).toISOString(),
-  }));
+/** netmoor has picked the subnets, the configuration has them, or nobody yet. */
+function chooserOf({ automatic, createdAt }: NetworkView): string {
+  if (createdAt === undefined) return '-';
+  return automatic ? 'netmoor' : 'config';
 }
 
 export function formatNetworks(networks: readonly NetworkView[]): string {
-  const rows = networks.map(({ name, plugin, segment, subnets, automatic, attachments }) => [
-    name,
-    plugin,
-    segment ?? '-',
-    subnets,
-    automatic ? 'netmoor' : 'config',
-    `${attachments}`,
+  const rows = networks.map((network) => [
+    network.name,
+    network.plugin,
+    network.segment ?? '-',
+    network.subnets.length > 0 ? network.subnets : '-',
+    chooserOf(network),
+    `${network.attachments}`,
+    network.source ?? '-',
   ]);
-  const table = formatTable(['NETWORK', 'PLUGIN', 'SEGMENT', 'SUBNETS', 'CHOSEN BY', 'ATTACHMENTS'], rows);
+  const headings = ['NETWORK', 'PLUGIN', 'SEGMENT', 'SUBNETS', 'CHOSEN BY', 'ATTACHMENTS', 'DEFINED IN'];
   const shared = new Set(networks.flatMap((network) => (network.overlaps ?? []).map(formatOverlap)));
-  return [table, ...[...shared].map((overlap) => `${overlap}\n`)].join('');
+  return [formatTable(headings, rows), ...[...shared].map((overlap) => `${overlap}\n`)].join('');
+}
+
+function forget(name: string, { world, dataDir }: VerbContext): Report {
+  const networks = forgetNetwork(name, openStores(world, dataDir), world);
+  const json = networkViews({ networks, records: [], cached: [], lists: [] });
+  const lines = json.map(({ subnets, segment }) => {
+    const free = subnets.length === 0 ? '' : `: ${subnets.join(', ')} may be taken by others`;
+    const left = segment === undefined ? '' : `; "netmoor gc" removes ${segment} if it is still there`;
+    return `network ${name} is forgotten${free}${left}\n`;
+  });
+  return { json, text: () => lines.join('') };
+}
+
+function list({ world, dataDir, values, note }: VerbContext): Report {
+  const stores = openStores(world, dataDir, note);
+  const lists = loadAllNetworkLists(values.get('conf-dir') ?? CONFIG_DIRECTORIES, world, ({ message }) =>
+    note(message),
+  );
+  const networks = networkViews({
+    networks: readNetworks(stores),
+    records: readAttachments(stores),
+    cached: allCachedAttachments(world),
+    lists,
+  });
+  return { json: networks, text: () => formatNetworks(networks) };
 }
 
 export const verb: Verb = {
   about:
-    'Lists the networks containers are attached to, and those whose subnets netmoor picked itself and remembers.',
-  options: [],
-  run({ world, dataDir }) {
-    const stores = openStores(world, dataDir);
-    const networks = networksOf(readNetworks(stores), readAttachments(stores));
-    return { json: networks, text: () => formatNetworks(networks) };
+    'Lists the networks that are configured, those that containers are attached to, and those whose subnets netmoor ' +
+    'picked itself and remembers, until they are forgotten.',
+  options: [
+    {
+      name: 'conf-dir',
+      value: 'DIR',
+      repeated: true,
+      about: `where networks are defined, default ${CONFIG_DIRECTORIES.join(', ')}`,
+    },
+    {
+      name: 'forget',
+      value: 'NETWORK',
+      about: 'forget the network that nothing is attached to, and which subnets were picked for it',
+    },
+  ],
+  run(context) {
+    const name = context.values.get('forget')?.[0];
+    return name === undefined ? list(context) : forget(name, context);
   },
 };

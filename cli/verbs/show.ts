@@ -33,8 +33,8 @@ export const verb: Verb = {
     'Draws the host with its uplink, the bridges with their addresses, and the containers with theirs and their published ports.',
   operand: '[NETWORK|CONTAINER]',
   options: [{ name: 'ascii', about: 'draw with plain ASCII characters' }],
-  async run({ world, dataDir, operands, switches, kinds, columns = DEFAULT_COLUMNS }) {
-    const stores = openStores(world, dataDir);
+  async run({ world, dataDir, operands, switches, kinds, note, columns = DEFAULT_COLUMNS }) {
+    const stores = openStores(world, dataDir, note);
     const attached = await listAttachments(world, stores, kinds);
     const everything = { networks: readNetworks(stores), attachments: attached };
     const [word] = operands;

@@ -104,8 +104,16 @@ async function clearEarlier(task: Task, stale: readonly CachedAttachment[]): Pro
  * NetmoorError with nothing left behind.
  */
 export async function attach(task: Task): Promise<string> {
-  const { state, world, ours, note } = task;
   const plan = makePlan(task);
+  try {
+    return await carryOut(task, plan);
+  } finally {
+    task.world.closeNetns(plan.sandbox.opened);
+  }
+}
+
+async function carryOut(task: Task, plan: Plan): Promise<string> {
+  const { state, world, ours, note } = task;
   const known = cachedAttachments(state.id, world).filter(({ origin }) => origin !== undefined);
   const current = known.filter((cached) => isCurrent(cached, plan.sandbox, world.bootId));
   const present = ({ list, attachment }: Planned): CachedAttachment | undefined =>

@@ -7,6 +7,7 @@ import { NetmoorError } from '../../lib/base/errors.ts';
 import { quote } from '../../lib/cni/quote.ts';
 import type { Bundle, Mount } from './bundle.ts';
 import type { ContainerFile } from './config.ts';
+import { runtimeDirectory } from './runtime-directories.ts';
 import { stageBelow, stageInPlace } from './staged-file.ts';
 import type { StagedFile } from './staged-file.ts';
 
@@ -20,13 +21,14 @@ function mountOver(path: string, mounts: readonly Mount[]): Mount | undefined {
 }
 
 /**
- * The directory below which a mounted file is the container's own: the bundle, or a directory with the container's id for its
- * name (podman, containerd). Any other file may be the host's, such as its own /etc/resolv.conf.
+ * The directory below which a mounted file is the container's own: the bundle, or what a runtime made for it. Any other
+ * file may be the host's, such as its own /etc/resolv.conf, which a bundle in a directory above it would take for the
+ * container's.
  */
 function ownDirectory(source: string, { directory }: Bundle, containerId: string): string | undefined {
+  if (isAt('/etc', directory) || isAt(directory, '/etc')) return undefined;
   if (isAt(source, directory) && source !== directory) return directory;
-  const end = source.indexOf(`/${containerId}/`);
-  return end < 0 ? undefined : source.slice(0, end + containerId.length + 1);
+  return runtimeDirectory(source, containerId);
 }
 
 /** Stages one file. Throws NetmoorError 'io', or 'bad-config' when it would be somebody else's, or hidden from the container. */

@@ -2,10 +2,11 @@
  * A log of its own, for crun sends what a hook writes to /dev/null: syslog's socket, which journald and every syslogd serve
  * (RFC 3164, section 4.1), or a file where there is none.
  */
-import { closeSync, constants, openSync, writeSync } from 'node:fs';
+import { closeSync, constants, fstatSync, lstatSync, openSync, renameSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { makeDirectory } from '../../lib/system/directory.ts';
 import { sendDatagram } from '../../lib/system/datagram.ts';
+import { tryLock } from '../../lib/system/lock.ts';
 
 export type Severity = 'error' | 'info';
 
@@ -22,6 +23,9 @@ const PRIORITY: Readonly<Record<Severity, number>> = { error: 27, info: 30 };
 
 const LONGEST = 2000;
 
+/** The file of the log, and the one before it, hold about as much as this each. */
+const FILE_BYTES = 1024 * 1024;
+
 /** On one line, without anything that a terminal would obey. */
 export function singleLine(text: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: taking them out is the point
@@ -29,11 +33,41 @@ export function singleLine(text: string): string {
   return line.length <= LONGEST ? line : `${line.slice(0, LONGEST)}…`;
 }
 
+function openAppending(file: string): number {
+  const { O_WRONLY, O_APPEND, O_CREAT, O_NOFOLLOW, O_NONBLOCK } = constants;
+  return openSync(file, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0o640);
+}
+
+/**
+ * A file that has grown to its limit becomes FILE.1, in the place of the one before. Whoever has its lock may rename
+ * it, and only if it still has its name: of several writers one does, and the others' lines go to the old file or to
+ * the new one.
+ */
+function rotate(fd: number, file: string): void {
+  const own = fstatSync(fd, { bigint: true });
+  if (!tryLock(fd, file)) return;
+  const there = lstatSync(file, { bigint: true, throwIfNoEntry: false });
+  if (there?.ino === own.ino && there.dev === own.dev) renameSync(file, `${file}.1`);
+}
+
+/** False when the file is full, and there may be another one of its name now. */
+function appended(file: string, line: string): boolean {
+  const fd = openAppending(file);
+  try {
+    const stat = fstatSync(fd);
+    if (stat.isFile() && stat.size >= FILE_BYTES && succeeds(() => rotate(fd, file))) return false;
+    writeSync(fd, line);
+    return true;
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** Whoever else keeps the full file's lock renames it right now: a line more in it does no harm. */
 function append(file: string, line: string): void {
   makeDirectory(dirname(file));
-  const flags =
-    constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW | constants.O_NONBLOCK;
-  const fd = openSync(file, flags, 0o640);
+  if (appended(file, line)) return;
+  const fd = openAppending(file);
   try {
     writeSync(fd, line);
   } finally {

@@ -72,9 +72,25 @@ function attachmentOf(task: Task, config: HookConfig, sandbox: Address, network:
   };
 }
 
-/** Looks at everything and touches nothing. Throws NetmoorError for what must not be attached, and for what is wrong with the options. */
-export function makePlan(task: Task): Plan {
+function networksFor(
+  task: Task,
+  sandbox: Sandbox,
+  bundle: Bundle | undefined,
+): Pick<Plan, 'config' | 'networks'> {
   const { state, flags, world } = task;
+  const config = readHookConfig(state.annotations, flags, readVariables(task));
+  const directories = flags.confDirs.length > 0 ? flags.confDirs : CONFIG_DIRECTORIES;
+  const address = addressOf(sandbox, bundle?.netns, world);
+  const networks = config.networks.map((network) => ({
+    list: findNetworkList(network.name, directories, world),
+    attachment: attachmentOf(task, config, address, network),
+  }));
+  return { config, networks };
+}
+
+/** Looks at everything and touches nothing; the sandbox is left open. Throws NetmoorError for what must not be attached, and for what is wrong with the options. */
+export function makePlan(task: Task): Plan {
+  const { state, world } = task;
   if (state.pid === undefined) {
     throw new NetmoorError(
       'bad-config',
@@ -85,12 +101,10 @@ export function makePlan(task: Task): Plan {
   const bundle = readBundle(state.bundle, world);
   if (bundle !== undefined) requireNetworkNamespace(bundle);
   const sandbox = findSandbox(state.pid, world);
-  const config = readHookConfig(state.annotations, flags, readVariables(task));
-  const directories = flags.confDirs.length > 0 ? flags.confDirs : CONFIG_DIRECTORIES;
-  const address = addressOf(sandbox, bundle?.netns, world);
-  const networks = config.networks.map((network) => ({
-    list: findNetworkList(network.name, directories, world),
-    attachment: attachmentOf(task, config, address, network),
-  }));
-  return { config, bundle, sandbox, networks };
+  try {
+    return { bundle, sandbox, ...networksFor(task, sandbox, bundle) };
+  } catch (error) {
+    world.closeNetns(sandbox.opened);
+    throw error;
+  }
 }

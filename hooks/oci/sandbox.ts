@@ -4,6 +4,7 @@
  */
 import { NetmoorError } from '../../lib/base/errors.ts';
 import type { World } from '../../lib/cni/world.ts';
+import type { Netns } from '../../lib/system/netns.ts';
 import type { ProcessIdentity } from '../../lib/system/process.ts';
 
 export interface Sandbox {
@@ -11,6 +12,8 @@ export interface Sandbox {
   readonly netns: string;
   /** "device:inode" */
   readonly netnsId: string;
+  /** Held open until all is done. */
+  readonly opened: Netns;
   readonly process: ProcessIdentity;
 }
 
@@ -31,17 +34,24 @@ export function findSandbox(pid: number, world: World): Sandbox {
   if (process === undefined) throw gone(pid);
   const netns = `/proc/${pid}/ns/net`;
   const opened = world.openNetns(netns);
-  world.closeNetns(opened);
-  // The number may have gone to another process between the two looks.
-  if (world.processIdentity(pid)?.started !== process.started) throw gone(pid);
-  if (opened.id === world.ownNetnsId()) {
-    throw new NetmoorError(
-      'own-netns',
-      'the container has the network namespace of the host',
-      'add { "type": "network" } to linux.namespaces in config.json, or take netmoor-hook out of it',
-    );
+  try {
+    // The number may have gone to another process between the two looks.
+    if (world.processIdentity(pid)?.started !== process.started) throw gone(pid);
+    refuseOwn(opened, world);
+  } catch (error) {
+    world.closeNetns(opened);
+    throw error;
   }
-  return { netns, netnsId: opened.id, process };
+  return { netns, netnsId: opened.id, opened, process };
+}
+
+function refuseOwn({ id }: Netns, world: World): void {
+  if (id !== world.ownNetnsId()) return;
+  throw new NetmoorError(
+    'own-netns',
+    'the container has the network namespace of the host',
+    'add { "type": "network" } to linux.namespaces in config.json, or take netmoor-hook out of it',
+  );
 }
 
 /** Throws NetmoorError('bad-netns') when the container ended meanwhile. */
@@ -54,12 +64,12 @@ export function requireAlive({ process }: Sandbox, world: World): void {
  * has joined a namespace that outlives it, by the path of that one, so that detaching finds the way, too.
  */
 export function addressOf(
-  { netns, netnsId, process }: Sandbox,
+  { netns, netnsId, opened, process }: Sandbox,
   joined: string | undefined,
   world: World,
 ): Address {
   const path = joined?.startsWith('/') && leadsTo(joined, netnsId, world) ? joined : undefined;
-  return path === undefined ? { netns, netnsId, process } : { netns: path, netnsId };
+  return path === undefined ? { netns, netnsId, opened, process } : { netns: path, netnsId, opened };
 }
 
 function leadsTo(path: string, netnsId: string, world: World): boolean {

@@ -3,6 +3,8 @@
  * place. So a file that cannot be written is known before any is changed.
  */
 import {
+  chmodSync,
+  chownSync,
   closeSync,
   constants,
   fchmodSync,
@@ -72,8 +74,32 @@ function openParent(root: number, path: string, confinement: Confinement, make: 
   } catch (error) {
     if (!make || !isErrno(error, 'ENOENT') || parent.includes('/')) throw error;
     mkdirSync(entryOf(root, parent), 0o755);
-    return openDirectoryBelow(root, parent, confinement);
+    const made = openDirectoryBelow(root, parent, confinement);
+    giveToOwner(made, root);
+    return made;
   }
+}
+
+/**
+ * As everybody in the container can read it, whatever the umask; in a user namespace its owner is that of the directory
+ * above.
+ */
+function giveToOwner(directory: number, above: number): void {
+  const { uid, gid } = statSync(entryOf(above, '.'));
+  chownSync(entryOf(directory, '.'), uid, gid);
+  chmodSync(entryOf(directory, '.'), 0o755);
+}
+
+/** A root file system may be the host's own, bound or named: what is written for a container must not be the host's. */
+function refuseHost(directory: number, shown: string): void {
+  const [host, there] = ['/etc', entryOf(directory, '.')].map((path) => statSync(path, { bigint: true }));
+  if (host?.dev !== there?.dev || host?.ino !== there?.ino) return;
+  closeDirectory(directory);
+  throw new NetmoorError(
+    'bad-config',
+    `${quote(shown)} of the container is that of the host`,
+    'give the container a root file system of its own, or have the file not written',
+  );
 }
 
 /** A draft in the directory where the file goes, which it replaces whatever that is, links included. */
@@ -183,17 +209,13 @@ export function stageBelow(
   text: string,
   confinement: Confinement,
 ): StagedFile {
-  return within(
-    directory,
-    (root) =>
-      new Replacement(
-        openParent(root, path, confinement, confinement === 'root'),
-        basename(path),
-        text,
-        path,
-      ),
-    path,
-  );
+  const inContainer = confinement === 'root';
+  const stage = (root: number): StagedFile => {
+    const parent = openParent(root, path, confinement, inContainer);
+    if (inContainer) refuseHost(parent, path);
+    return new Replacement(parent, basename(path), text, path);
+  };
+  return within(directory, stage, path);
 }
 
 /** Stages overwriting an existing file below `directory`. Throws NetmoorError('io'). */

@@ -1,8 +1,7 @@
 /** The files that are asked for, with what stands in them. */
 import { NetmoorError } from '../../lib/base/errors.ts';
-import { parseResolvConf } from '../../lib/cni/dns.ts';
 import { containerAddresses } from '../../lib/cni/lists/host-map.ts';
-import type { Dns } from '../../lib/cni/result.ts';
+import { combineDns, hostDns, resolvConfText } from '../../lib/cni/resolv-conf.ts';
 import type { ContainerFile, HookConfig } from './config.ts';
 import { stageContainerFile } from './container-files.ts';
 import type { Plan } from './plan.ts';
@@ -10,20 +9,11 @@ import { stageResultFiles } from './result-files.ts';
 import { discardAll } from './staged-file.ts';
 import type { StagedFile } from './staged-file.ts';
 import type { Task } from './task.ts';
-import { combineDns, hostnameText, hostsText, resolvConfText, usableInContainer } from './texts.ts';
+import { hostnameText, hostsText } from './texts.ts';
 import type { NamedResult } from './texts.ts';
 
-function hostDns({ world }: Task): Dns {
-  for (const file of ['/etc/resolv.conf', '/run/systemd/resolve/resolv.conf']) {
-    const content = world.files.read(file);
-    const dns = content === undefined ? {} : usableInContainer(parseResolvConf(content.toString()));
-    if (dns.nameservers !== undefined) return dns;
-  }
-  return {};
-}
-
 function resolvConf(task: Task, config: HookConfig, results: readonly NamedResult[]): string {
-  const dns = combineDns([config.dns, ...results.map(({ result }) => result.dns), hostDns(task)]);
+  const dns = combineDns([config.dns, ...results.map(({ result }) => result.dns), hostDns(task.world)]);
   if (dns.nameservers !== undefined) return resolvConfText(dns);
   throw new NetmoorError(
     'bad-config',

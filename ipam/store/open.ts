@@ -9,7 +9,7 @@ export interface StoreOptions {
   readonly bootId: string;
   /** Stands for this machine; '' when it has no lasting identity. Records of other machines are not ours to free. */
   readonly hostId: string;
-  /** Milliseconds. */
+  /** Milliseconds of a clock that nobody sets, for the deadline of waiting for other processes. */
   readonly now: () => number;
 }
 

@@ -49,12 +49,12 @@ function execute(file: string, command: Command | 'VERSION', { request, world }:
     stdin: request.stdin,
     timeLimit: TIME_LIMIT,
   };
-  const deadline = world.now() + BUSY_LIMIT;
+  const deadline = world.monotonic() + BUSY_LIMIT;
   for (;;) {
     try {
       return world.execute(file, execution);
     } catch (error) {
-      if (isErrno(error, 'ETXTBSY') && world.now() < deadline) {
+      if (isErrno(error, 'ETXTBSY') && world.monotonic() < deadline) {
         world.pause(BUSY_PAUSE);
         continue;
       }

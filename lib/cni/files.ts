@@ -75,7 +75,7 @@ function write(file: string, content: Buffer): void {
   const draft = draftOf(file);
   const fd = openSync(
     draft,
-    constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW,
+    constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW | constants.O_NONBLOCK,
     0o600,
   );
   try {

@@ -2,11 +2,22 @@
  * The world as it is. Nothing is read before it is asked for, and Node's modules for programs and randomness, which take
  * milliseconds to load, are not loaded before they are used.
  */
-import { accessSync, closeSync, constants, openSync, readFileSync, readSync, statSync } from 'node:fs';
+import {
+  accessSync,
+  closeSync,
+  constants,
+  fstatSync,
+  openSync,
+  readFileSync,
+  readSync,
+  statSync,
+} from 'node:fs';
+import { NetmoorError } from '../base/errors.ts';
 import { closeNetns, openNetns, ownNetnsId } from '../system/netns.ts';
 import { processIdentity } from '../system/process.ts';
 import { isAtWork } from '../system/worker.ts';
 import { files } from './files.ts';
+import { quote } from './quote.ts';
 import type { Execution, Outcome, World } from './world.ts';
 
 /** A plugin's answer is one JSON document, its complaints a few lines. */
@@ -43,9 +54,12 @@ function execute(file: string, { environment, stdin, timeLimit }: Execution): Ou
   };
 }
 
+/** O_NONBLOCK: the other end of a FIFO would otherwise be waited for. */
 function readText(file: string): string {
-  const fd = openSync(file, 'r');
+  const fd = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
+    if (!fstatSync(fd).isFile())
+      throw new NetmoorError('io', `${quote(file)} is no regular file`, 'name one, or leave it out');
     const buffer = Buffer.alloc(TEXT_BYTES);
     let length = 0;
     for (let read = -1; read !== 0 && length < buffer.length; length += read) {

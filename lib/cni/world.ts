@@ -63,7 +63,10 @@ export interface World {
   readonly isExecutable: (file: string) => boolean;
   /** Runs a program without arguments to its end. Throws an error with an errno name as `code` when it cannot be started. */
   readonly execute: (file: string, execution: Execution) => Outcome;
-  /** Text of a file of at most 64 KiB, such as resolv.conf; throws Node's errors. */
+  /**
+   * Text of a regular file, at most its first 64 KiB, such as resolv.conf. Throws Node's errors, and NetmoorError('io')
+   * for anything else that is there.
+   */
   readonly readText: (file: string) => string;
   readonly files: Files;
   /** Where runtimes keep the results of their attachments (libcni's cache). */

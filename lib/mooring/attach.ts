@@ -11,6 +11,7 @@ import { completeDelegated, recordIntent } from './intent.ts';
 import type { Intent } from './intent.ts';
 import type { Connection, Kind, MooringConfig, MooringDetail, Request } from './kind.ts';
 import { lastOf } from './records.ts';
+import { recoverAfter, recoverBeforeFirst } from './recover.ts';
 import type { Asked } from './request.ts';
 import { openSandbox, refuseTaken } from './sandbox.ts';
 import type { Sandbox } from './sandbox.ts';
@@ -130,13 +131,42 @@ function resultOf<D extends MooringDetail>(
   };
 }
 
+/** From the intent to the result; whatever fails takes everything back. */
+async function moor<C extends MooringConfig, D extends MooringDetail>(
+  kind: Kind<C, D>,
+  host: Host,
+  asked: Asked<C>,
+  request: Request<C>,
+  sandbox: Sandbox,
+  previous: AttachmentRecord | undefined,
+): Promise<CniResult> {
+  const delegate = delegateRecord(request.config.ipam, asked.delegation);
+  const intent = await recordIntent(kind, host, request, delegate, previous);
+  const undo = new UndoStack();
+  let reached = intent.record;
+  try {
+    host.step('attach: intent recorded');
+    const made = await make(kind, host, request, asked, sandbox, intent, undo, (record) => {
+      reached = record;
+    });
+    const record = finish(kind, host, made.intent.record, made.connection.hostIfindex);
+    reached = record;
+    host.step('attach: recorded');
+    const result = resultOf(record, made.connection, chooseDns({ ...asked.dns, ipam: made.intent.dns }));
+    undo.disarm();
+    return result;
+  } catch (error) {
+    throw rollBack(kind, host, reached, undo, error);
+  }
+}
+
 /** Attaches a container; the result in the shape of CNI 1.1.0. Throws with nothing left behind. */
 export async function attach<C extends MooringConfig, D extends MooringDetail>(
   kind: Kind<C, D>,
   host: Host,
   asked: Asked<C>,
 ): Promise<CniResult> {
-  const { key, netns, cniVersion, delegation, dns } = asked;
+  const { key, netns, cniVersion } = asked;
   const sandbox = openSandbox(netns);
   try {
     const previous = clearPrevious(kind, host, key);
@@ -144,23 +174,12 @@ export async function attach<C extends MooringConfig, D extends MooringDetail>(
     const config = kind.complete(host, asked.config, key.network);
     const segment = kind.segmentOf(config, key.network);
     const request: Request<C> = { key, config, netns, segment, cniVersion };
-    const delegate = delegateRecord(config.ipam, delegation);
-    const intent = await recordIntent(kind, host, request, delegate, previous);
-    const undo = new UndoStack();
-    let reached = intent.record;
+    recoverBeforeFirst(kind, host, key, segment);
     try {
-      host.step('attach: intent recorded');
-      const made = await make(kind, host, request, asked, sandbox, intent, undo, (record) => {
-        reached = record;
-      });
-      const record = finish(kind, host, made.intent.record, made.connection.hostIfindex);
-      reached = record;
-      host.step('attach: recorded');
-      const result = resultOf(record, made.connection, chooseDns({ ...dns, ipam: made.intent.dns }));
-      undo.disarm();
-      return result;
+      return await moor(kind, host, asked, request, sandbox, previous);
     } catch (error) {
-      throw rollBack(kind, host, reached, undo, error);
+      if (!recoverAfter(kind, host, error, segment)) throw error;
+      return await moor(kind, host, asked, request, sandbox, previous);
     }
   } finally {
     sandbox.route.close();

@@ -5,6 +5,7 @@
  */
 import type { Address } from '../base/ip.ts';
 import type { UndoStack } from '../base/undo.ts';
+import type { World } from '../cni/world.ts';
 import type { CniConfig } from '../cni/config.ts';
 import type { CniRequest } from '../cni/environment.ts';
 
@@ -125,6 +126,8 @@ export interface Orphan {
 export interface Books {
   readonly records: readonly AttachmentRecord[];
   readonly networks: readonly NetworkRecord[];
+  /** What is to become of containers that live, and are on no record. */
+  readonly living: 'spare' | 'sweep';
 }
 
 /**
@@ -195,6 +198,15 @@ export interface Kind<C extends MooringConfig = MooringConfig, D extends Mooring
   probe(): Promise<void>;
   /** The nftables elements that the attachment accounts for; undefined: all that bear its name. */
   elements(record: AttachmentRecord): readonly SetElement[] | undefined;
-  /** In the order they are to be removed, of interfaces no more than `most`. */
+  /**
+   * Records of what the kernel shows to live, made from that alone: of a segment, or of all. They may be on record or not.
+   */
+  recover(host: Sockets, world: World, segment?: string): readonly AttachmentRecord<D>[];
+  /** The segments that the kernel shows living attachments on, whether or not it tells whose they are. */
+  segmentsInUse(host: Sockets): readonly string[];
+  /**
+   * In the order they are to be removed, of interfaces no more than `most`. An interface that exists proves that its container
+   * lives: it, and what it is plugged into, is an orphan only when `books.living` says "sweep".
+   */
   orphans(host: Sockets, books: Books, most: number): readonly Orphan[];
 }

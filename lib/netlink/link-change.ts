@@ -26,6 +26,17 @@ export function linkChange(index: number, change: LinkChange, op: string): Netli
   return { type: RTM_NEWLINK, op, data: encodeLink(attributes, { index, flags, change: mask }) };
 }
 
+/** The request that gives a link its alias; by name, for one that is created in the same exchange. */
+export function labelling(
+  link: { readonly name: string } | { readonly index: number },
+  alias: string,
+): NetlinkRequest {
+  const named = 'name' in link;
+  const op = `label interface ${named ? link.name : `#${link.index}`}`;
+  const data = named ? encodeLink({ name: link.name, alias }) : encodeLink({ alias }, { index: link.index });
+  return { type: RTM_SETLINK, op, data };
+}
+
 /** The request that sets flags of a bridge port (linux/if_link.h IFLA_BRPORT_*). */
 export function portChange(
   index: number,

@@ -1,11 +1,15 @@
-/** Making bridges and veth pairs. */
+/**
+ * Making bridges and veth pairs. The kernel takes no alias with a new link (rtnl_newlink_create): that is a request of its own,
+ * in the same datagram.
+ */
 import { parseMac } from '../base/mac.ts';
 import { DecodeError } from './attributes.ts';
+import { labelling } from './link-change.ts';
 import { encodeLink } from './link-codec.ts';
 import { decodeLink, getRequest } from './link-message.ts';
 import type { Link } from './link-message.ts';
 import type { NetlinkRequest, NetlinkSocket } from './socket.ts';
-import { NLM_F_CREATE, NLM_F_EXCL, RTM_NEWLINK, RTM_SETLINK } from './uapi.ts';
+import { NLM_F_CREATE, NLM_F_EXCL, RTM_NEWLINK } from './uapi.ts';
 
 /** Creates what the first request describes, finishes it and returns it, in one exchange. The name must be free (EEXIST). */
 export function createAndFind(
@@ -34,13 +38,7 @@ export function createBridge(
       info: { kind: 'bridge' },
     }),
   };
-  // rtnl_newlink_create takes no alias: it needs a request of its own, in the same datagram.
-  const naming = {
-    type: RTM_SETLINK,
-    op: `label bridge ${bridge.name}`,
-    data: encodeLink({ name: bridge.name, alias: bridge.alias }),
-  };
-  return createAndFind(socket, [request, naming], bridge.name);
+  return createAndFind(socket, [request, labelling({ name: bridge.name }, bridge.alias)], bridge.name);
 }
 
 /** The two ends of a veth; `netnsFd` is where the peer is born, under its final name and address. */
@@ -49,6 +47,7 @@ export interface VethPair {
   readonly mac: string;
   readonly mtu?: number;
   readonly master?: number;
+  readonly alias?: string;
   readonly peer: { readonly name: string; readonly mac: string; readonly netnsFd: number };
 }
 
@@ -72,5 +71,10 @@ export function createVeth(socket: NetlinkSocket, pair: VethPair): Link {
       info: { kind: 'veth', peer: { family: 0, type: 0, index: 0, flags: 0, change: 0, attributes } },
     }),
   };
-  return createAndFind(socket, [request], pair.name);
+  const { name: own, alias } = pair;
+  return createAndFind(
+    socket,
+    [request, ...(alias === undefined ? [] : [labelling({ name: own }, alias)])],
+    own,
+  );
 }

@@ -6,11 +6,13 @@
  * table is created exclusively, and who comes second starts over. What was read before a transaction that depends on it is protected by the
  * ruleset's generation number: the kernel refuses the transaction when anything changed in between.
  */
+import { NetmoorError } from '../base/errors.ts';
 import type { SystemError } from '../base/errors.ts';
 import { NLM_F_CREATE, NLM_F_EXCL } from '../netlink/socket.ts';
 import type { NetlinkSocket } from '../netlink/socket.ts';
 import { failedWith, tryCommit } from './batch.ts';
 import type { BatchFailure } from './batch.ts';
+import { describeKey } from './describe.ts';
 import { elementMessages } from './element-messages.ts';
 import { attachmentElements, bridgeElements } from './elements.ts';
 import type { SetElement } from './elements.ts';
@@ -41,6 +43,18 @@ function additions(shared: readonly SetElement[], own: readonly SetElement[]): N
   ];
 }
 
+/** Whether the owner that a comment names has an interface still. */
+export type Lives = (comment: string) => boolean;
+
+function addressTaken(element: SetElement, holder: string, cause: unknown): NetmoorError {
+  return new NetmoorError(
+    'address-taken',
+    `${describeKey(element)} is in use by ${holder}, of whom the lease store knows nothing`,
+    'run "netmoor gc --rebuild" to put it on record again, and try again',
+    { cause },
+  );
+}
+
 interface Conflicts {
   /** To be deleted first. */
   readonly stale: SetElement[];
@@ -50,9 +64,14 @@ interface Conflicts {
 
 /**
  * The attachment's own elements are kept, or replaced when they lead elsewhere. Another's published port stays his. Another's
- * address does not: the lease store gave it to us, so he left the element behind.
+ * address does not: the lease store gave it to us, so he left the element behind; unless he lives, and the store has forgotten.
  */
-function ownConflicts(nf: NetlinkSocket, own: readonly SetElement[], refusal: SystemError): Conflicts {
+function ownConflicts(
+  nf: NetlinkSocket,
+  own: readonly SetElement[],
+  refusal: SystemError,
+  lives: Lives,
+): Conflicts {
   const present = presentElements(nf, own);
   const stale: SetElement[] = [];
   const missing = own.filter((element) => {
@@ -60,6 +79,7 @@ function ownConflicts(nf: NetlinkSocket, own: readonly SetElement[], refusal: Sy
     if (there === undefined) return true;
     const others = there.comment !== element.comment;
     if (others && element.set.startsWith('publish')) throw portTaken(element, there.comment, refusal);
+    if (others && lives(there.comment)) throw addressTaken(element, there.comment, refusal);
     if (!others && (element.data === undefined || there.data?.equals(element.data))) return false;
     stale.push(there);
     return true;
@@ -86,9 +106,10 @@ function resolve(
   shared: readonly SetElement[],
   own: readonly SetElement[],
   refusal: SystemError,
+  lives: Lives,
 ): BatchFailure[] {
   const generation = currentGeneration(nf, refusal.op);
-  const mine = ownConflicts(nf, own, refusal);
+  const mine = ownConflicts(nf, own, refusal, lives);
   const bridge = subnetConflicts(nf, shared);
   const deletions = elementMessages('DELSETELEM', [...mine.stale, ...bridge.stale]);
   return tryCommit(nf, [...deletions, ...additions(bridge.missing, mine.missing)], refusal.op, generation);
@@ -107,6 +128,7 @@ function attemptAdd(
   nf: NetlinkSocket,
   a: AttachmentRules,
   everyOther: () => readonly AttachmentRules[],
+  lives: Lives,
 ): SystemError | undefined {
   const op = 'add nftables elements';
   const shared = distinct(bridgeElements(a.rules));
@@ -116,7 +138,7 @@ function attemptAdd(
     return outcome(rebuild(nf, wanted, everyOther), 'EEXIST', 'ENOENT');
   let failures = tryCommit(nf, additions(shared, own), op);
   const taken = failedWith(failures, 'EEXIST');
-  if (taken && !failedWith(failures, 'ENOENT')) failures = resolve(nf, shared, own, taken);
+  if (taken && !failedWith(failures, 'ENOENT')) failures = resolve(nf, shared, own, taken, lives);
   // ENOENT: somebody has taken the table apart since we looked.
   return outcome(failures, 'EEXIST', 'ENOENT');
 }
@@ -124,15 +146,17 @@ function attemptAdd(
 /**
  * Adds everything the attachment needs, in one transaction; repeating it changes nothing. `everyOther` is called only when
  * the tables have to be built, and says what other attachments need.
- * Throws NetmoorError('port-taken') naming the holder of a published port, and SystemError.
+ * Throws NetmoorError('port-taken') naming the holder of a published port, 'address-taken' for an address whose holder `lives`, and
+ * SystemError.
  */
 export function addAttachment(
   nf: NetlinkSocket,
   a: AttachmentRules,
   everyOther: () => readonly AttachmentRules[],
+  lives: Lives = () => false,
 ): void {
   for (let attempt = 1; ; attempt++) {
-    const reason = attemptAdd(nf, a, everyOther);
+    const reason = attemptAdd(nf, a, everyOther, lives);
     if (reason === undefined) return;
     if (attempt === ATTEMPTS) throw reason;
   }

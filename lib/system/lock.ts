@@ -1,25 +1,114 @@
 /** Mutual exclusion between processes by a lock on a file (flock(2)), which the kernel drops when its holder dies. */
-import { closeSync, constants, openSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, rmSync, statSync } from 'node:fs';
 import { constants as system } from 'node:os';
-import { SystemError } from '../base/errors.ts';
+import { NetmoorError, SystemError } from '../base/errors.ts';
 import { Libc } from './native.ts';
 
 const LOCK_EX = 2; // include/uapi/asm-generic/fcntl.h
+const LOCK_NB = 4;
 
-function lock(fd: number, path: string): void {
+/** What it takes to wait for another process, in milliseconds. */
+export interface Patience {
+  /** Of a clock that nobody sets. */
+  readonly monotonic: () => number;
+  readonly pause: (milliseconds: number) => void;
+}
+
+/** A stopped process may hold a lock for ever; one that works holds it for milliseconds. */
+const TIME_LIMIT = 5_000;
+const LONGEST_PAUSE = 32;
+
+/** Takes the lock of an open file until it is closed; false when another process has it. */
+export function tryLock(fd: number, path: string): boolean {
   const libc = Libc.get();
-  while (libc.call('int flock(int, int)', fd, LOCK_EX) < 0) {
-    if (libc.errno() !== system.errno.EINTR) throw new SystemError(`lock ${path}`, libc.errno());
+  while (libc.call('int flock(int, int)', fd, LOCK_EX | LOCK_NB) < 0) {
+    const errno = libc.errno();
+    if (errno === system.errno.EWOULDBLOCK) return false;
+    if (errno !== system.errno.EINTR) throw new SystemError(`lock ${path}`, errno);
+  }
+  return true;
+}
+
+/**
+ * The kernel can wait for a lock, but not for a lock or a point in time: so it is asked again and again, ever more
+ * seldom.
+ */
+function lock(fd: number, path: string, { monotonic, pause }: Patience, limit: number): void {
+  const deadline = monotonic() + limit;
+  for (let wait = 1; !tryLock(fd, path); wait = Math.min(wait * 2, LONGEST_PAUSE)) {
+    if (monotonic() >= deadline) {
+      throw new NetmoorError(
+        'try-again',
+        `${path} has been locked by another process for ${limit / 1000} s`,
+        `"fuser -v ${path}" names it; end it, and try again`,
+      );
+    }
+    pause(wait);
   }
 }
 
-/** Runs `fn` while nobody else holds the lock at `path`, a file that is made for it and stays. Waits as long as it takes. */
-export function withFileLock<T>(path: string, fn: () => T): T {
-  const fd = openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600);
+/** The file, made where needed. Nothing that is there in its stead is waited for. */
+function openLock(path: string): number {
+  const { O_RDWR, O_CREAT, O_NOFOLLOW, O_NONBLOCK } = constants;
+  const fd = openSync(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0o600);
+  if (fstatSync(fd).isFile()) return fd;
+  closeSync(fd);
+  throw new NetmoorError('io', `${path} is no regular file`, 'remove it');
+}
+
+/** A lock that is held from `acquire` until it is given back, or the process ends. */
+export class FileLock {
+  readonly #fd: number;
+  readonly #path: string;
+
+  private constructor(fd: number, path: string) {
+    this.#fd = fd;
+    this.#path = path;
+  }
+
+  /** `limit` in milliseconds. Throws NetmoorError 'try-again' when another process does not let go of it. */
+  static acquire(path: string, patience: Patience, limit = TIME_LIMIT): FileLock {
+    for (;;) {
+      const held = new FileLock(openLock(path), path);
+      try {
+        lock(held.#fd, path, patience, limit);
+        // It may have been removed by its last holder: then the file that others lock is another one.
+        if (held.#isCurrent()) return held;
+      } catch (error) {
+        held.release();
+        throw error;
+      }
+      held.release();
+    }
+  }
+
+  #isCurrent(): boolean {
+    const there = statSync(this.#path, { bigint: true, throwIfNoEntry: false });
+    const own = fstatSync(this.#fd, { bigint: true });
+    return there?.ino === own.ino && there.dev === own.dev;
+  }
+
+  /** Gives it back; the file stays. */
+  release(): void {
+    closeSync(this.#fd);
+  }
+
+  /** Gives it back and takes the file away, which whoever waits for it notices. */
+  remove(): void {
+    rmSync(this.#path, { force: true });
+    this.release();
+  }
+}
+
+/**
+ * Runs `fn` while nobody else holds the lock at `path`, a file that is made for it and stays. Throws NetmoorError
+ * 'try-again' when another process does not let go of it.
+ */
+export function withFileLock<T>(path: string, patience: Patience, fn: () => T): T {
+  const held = FileLock.acquire(path, patience);
   try {
-    lock(fd, path);
     return fn();
   } finally {
-    closeSync(fd);
+    held.release();
   }
 }

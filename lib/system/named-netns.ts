@@ -5,7 +5,7 @@
 import { closeSync, openSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { isErrno } from '../base/errors.ts';
 import { makeDirectory } from './directory.ts';
-import { inNewNetns } from './netns.ts';
+import { inNewNetns, ownNetnsId } from './netns.ts';
 import { MNT_DETACH, MS_BIND, MS_REC, MS_SHARED, mount, umount } from './syscall.ts';
 
 export const NETNS_DIRECTORY = '/run/netns';
@@ -18,7 +18,7 @@ export function namedNetnsPath(name: string): string {
  * Mounts below the directory are shared with all mount namespaces that have it: a name given or taken away in one is so in all.
  * A directory that is no mount yet is made one.
  */
-function ensureDirectory(): void {
+function shareDirectory(): void {
   makeDirectory(NETNS_DIRECTORY);
   const op = `share mounts in ${NETNS_DIRECTORY}`;
   const share = (): void => mount('', NETNS_DIRECTORY, MS_SHARED | MS_REC, op);
@@ -60,23 +60,32 @@ function claimName(path: string): boolean {
   }
 }
 
-/** Makes an empty namespace of that name unless there is one already; true when this call made it. */
-export function ensureNamedNetns(name: string): boolean {
-  if (namedNetnsId(name) !== undefined) return false;
-  ensureDirectory();
+/**
+ * Makes an empty namespace of that name unless there is one already; the "device:inode" of the one that this call made.
+ * Two calls for one name at once are the caller's to keep apart: the second would hide the namespace of the first.
+ */
+export function ensureNamedNetns(name: string): string | undefined {
+  if (namedNetnsId(name) !== undefined) return undefined;
+  shareDirectory();
   const path = namedNetnsPath(name);
   const claimed = claimName(path);
   try {
-    inNewNetns(() => mount('/proc/thread-self/ns/net', path, MS_BIND, `name network namespace ${name}`));
+    return inNewNetns(() => {
+      mount('/proc/thread-self/ns/net', path, MS_BIND, `name network namespace ${name}`);
+      return ownNetnsId();
+    });
   } catch (error) {
     if (claimed) rmSync(path, { force: true });
     throw error;
   }
-  return true;
 }
 
-/** Takes the name away; the namespace ends with the last process in it. False when there was none of that name. */
-export function removeNamedNetns(name: string): boolean {
+/**
+ * Takes the name away from the namespace with that "device:inode", or from whichever has it; the namespace ends with
+ * the last process in it. False when there was none.
+ */
+export function removeNamedNetns(name: string, id?: string): boolean {
+  if (id !== undefined && namedNetnsId(name) !== id) return false;
   const path = namedNetnsPath(name);
   try {
     umount(path, MNT_DETACH, `take the name ${name} from its network namespace`);

@@ -7,7 +7,7 @@
  * and what runs inside is synchronous. And a thread that cannot step back must not live on, or the next command would
  * reconfigure the wrong network: the process aborts.
  */
-import { closeSync, fstatSync, openSync, stat, statfsSync, statSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, stat, statfsSync, statSync } from 'node:fs';
 import { NetmoorError, SystemError, isErrno } from '../base/errors.ts';
 import { CLONE_NEWNET, setns, unshare } from './syscall.ts';
 
@@ -29,11 +29,14 @@ export function ownNetnsId(): string {
   return `${stat.dev}:${stat.ino}`;
 }
 
-/** Opens a namespace by path; throws NetmoorError('bad-netns') when there is none or it is something else. */
+/**
+ * Opens a namespace by path; throws NetmoorError('bad-netns') when there is none or it is something else. O_NONBLOCK:
+ * the other end of a FIFO would otherwise be waited for.
+ */
 export function openNetns(path: string): Netns {
   let fd: number;
   try {
-    fd = openSync(path, 'r');
+    fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   } catch (error) {
     const gone = isErrno(error, 'ENOENT', 'ESRCH', 'ENOTDIR');
     const advice = gone ? 'the container may have ended' : 'check the path and the permissions on it';

@@ -6,13 +6,14 @@ import type { UndoStack } from '../../lib/base/undo.ts';
 import type { CniInterface } from '../../lib/cni/result.ts';
 import type { Host } from '../../lib/mooring/host.ts';
 import type { Connection, Request } from '../../lib/mooring/kind.ts';
+import { formatLabel, parseKey } from '../../lib/mooring/label.ts';
 import { lastOf } from '../../lib/mooring/records.ts';
 import { kernelRoute } from '../../lib/mooring/routes.ts';
 import { announce, awaitDetection, configureInterface, raiseInterface } from '../../lib/mooring/sandbox.ts';
 import type { Sandbox } from '../../lib/mooring/sandbox.ts';
 import { prefixesOf } from '../../lib/mooring/verify.ts';
 import { findLink } from '../../lib/netlink/link.ts';
-import { linkChange, portChange } from '../../lib/netlink/link-change.ts';
+import { labelling, linkChange, portChange } from '../../lib/netlink/link-change.ts';
 import { createVeth } from '../../lib/netlink/link-creation.ts';
 import type { Link } from '../../lib/netlink/link-message.ts';
 import { removeLink } from '../../lib/netlink/link-removal.ts';
@@ -66,11 +67,13 @@ function plugIn({ host, request }: Work, record: BridgeNatRecord, bridge: Link, 
   const name = hostIfnameFor(key);
   const stale = findLink(host.route, name);
   if (stale?.kind === 'veth') removeLink(host.route, stale.index);
+  const alias = formatLabel(key, record.addresses);
   const link = createVeth(host.route, {
     name,
     mac: hostMacFor(key),
     ...(record.mtu === undefined ? {} : { mtu: record.mtu }),
     master: bridge.index,
+    ...(alias === undefined ? {} : { alias }),
     peer: { name: key.ifname, mac: record.mac ?? containerMacFor(key), netnsFd: netns.fd },
   });
   undo.push(`delete interface ${name}`, () => void removeLink(host.route, link.index));
@@ -101,7 +104,7 @@ function writeRules({ host }: Work, record: BridgeNatRecord, undo: UndoStack): v
       removeAttachment(host.netfilter, rules, { ofNetwork, onBridge: onSegment, ofAll });
     });
   });
-  addAttachment(host.netfilter, rules, everyOther);
+  addAttachment(host.netfilter, rules, everyOther, (owner) => lives(host, owner));
   if (publishes4(record)) allowLocalnet(rules.rules.bridge);
   acceptForwarding(host.netfilter, rules.rules.bridge);
   flushFlows(host, record);
@@ -156,6 +159,18 @@ function interfacesOf(host: Host, record: BridgeNatRecord, bridge: Link, link: L
   ];
 }
 
+/** By now the addresses are known. */
+function relabel({ host, request }: Work, record: BridgeNatRecord, { index }: Link): void {
+  const alias = formatLabel(request.key, record.addresses);
+  if (alias !== undefined) host.route.request(labelling({ index }, alias));
+}
+
+/** Whether an interface is there of the owner that an element names: then he lives. */
+function lives({ route }: Host, comment: string): boolean {
+  const key = parseKey(comment.replaceAll('%22', '"'));
+  return key !== undefined && findLink(route, hostIfnameFor(key)) !== undefined;
+}
+
 /** Plugs the container in; what follows is for whoever knows the addresses. */
 export async function connect(
   host: Host,
@@ -190,6 +205,7 @@ export async function connect(
     configure(leased, more) {
       // The gateways are known by now.
       if (leased.detail.gateways.length > record.detail.gateways.length) readyBridge(work, leased);
+      if (leased.addresses.length > record.addresses.length) relabel(work, leased, link);
       configure(work, leased, link, more);
     },
     interfaces: (attached) => interfacesOf(host, attached, bridge, link),

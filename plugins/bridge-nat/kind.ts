@@ -2,6 +2,7 @@
 import type { Kind } from '../../lib/mooring/kind.ts';
 import { lostInterface } from '../../lib/mooring/death.ts';
 import { understand } from '../../lib/mooring/records.ts';
+import { listLinks } from '../../lib/netlink/link.ts';
 import { findUplink } from '../../lib/netlink/uplink.ts';
 import { attachmentElements } from '../../lib/nftables/elements.ts';
 import type { BridgeNatConfig } from './config.ts';
@@ -10,8 +11,9 @@ import type { BridgeNatDetail } from './detail.ts';
 import { flushFlows, isLeft, leaveShared, ownRemovals, removeByKey } from './disconnect.ts';
 import { isForeign } from './foreign-bridge.ts';
 import { bridgeNameFor, containerMacFor, hostIfnameFor } from './names.ts';
-import { findOrphans } from './orphans.ts';
+import { bridgesInUse, findOrphans } from './orphans.ts';
 import { planAttachment } from './plan.ts';
+import { recover } from './recover.ts';
 import { extendRules, takeOver, withStandby } from './standby.ts';
 
 function segmentOf({ bridge }: BridgeNatConfig, network: string): string {
@@ -61,5 +63,7 @@ export const bridgeNat: Kind<BridgeNatConfig, BridgeNatDetail> = {
     const read = understand(bridgeNat, record);
     return 'known' in read ? attachmentElements(rulesOf(read.known)) : undefined;
   },
+  recover,
+  segmentsInUse: ({ route }) => bridgesInUse(listLinks(route)),
   orphans: findOrphans,
 };

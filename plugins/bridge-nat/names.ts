@@ -46,7 +46,11 @@ export function isHostIfname(name: string): boolean {
 
 /** The IFB in which an attachment's outgoing traffic waits: the rest of the name is that of its veth. */
 export function ifbNameFor(key: Key): string {
-  return hostIfnameFor(key).replace(/^nmv/, 'nmb');
+  return ifbBeside(hostIfnameFor(key));
+}
+
+export function ifbBeside(hostIfname: string): string {
+  return hostIfname.replace(/^nmv/, 'nmb');
 }
 
 /** Whether a name is of the kind that ifbNameFor() gives. */

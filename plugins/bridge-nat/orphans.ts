@@ -9,7 +9,7 @@ import type { Link } from '../../lib/netlink/link-message.ts';
 import { removeLink } from '../../lib/netlink/link-removal.ts';
 import { forwardedBridges, withdrawForwarding } from '../../lib/nftables/forward.ts';
 import { releaseBridge } from './bridge.ts';
-import { hostIfnameFor, ifbNameFor, isHostIfname, isIfbName } from './names.ts';
+import { hostIfnameFor, ifbBeside, ifbNameFor, isHostIfname, isIfbName } from './names.ts';
 
 interface Accounts {
   /** Names of bridges that containers, or networks whose bridge stays, use. */
@@ -18,16 +18,31 @@ interface Accounts {
   readonly interfaces: ReadonlySet<string | number>;
 }
 
-function accountsOf({ records, networks }: Books): Accounts {
+/** What a living container is plugged into is in use, whether or not there is a record of it. */
+export function bridgesInUse(links: readonly Link[]): string[] {
+  const masters = new Set(links.filter(isPort).map(({ master }) => master));
+  return links.filter(({ index }) => masters.has(index)).map(({ name }) => name);
+}
+
+function isPort({ kind, name }: Link): boolean {
+  return kind === 'veth' && isHostIfname(name);
+}
+
+function accountsOf({ records, networks, living }: Books, links: readonly Link[]): Accounts {
+  const spared = living === 'spare' ? links.filter(isPort) : [];
   return {
-    bridges: new Set([...records, ...networks].flatMap(({ segment }) => segment ?? [])),
-    interfaces: new Set(
-      records.flatMap((record) => [
+    bridges: new Set([
+      ...[...records, ...networks].flatMap(({ segment }) => segment ?? []),
+      ...(living === 'spare' ? bridgesInUse(links) : []),
+    ]),
+    interfaces: new Set([
+      ...spared.flatMap(({ name }) => [name, ifbBeside(name)]),
+      ...records.flatMap((record) => [
         record.hostIfname ?? hostIfnameFor(record),
         ...(record.hostIfindex === undefined ? [] : [record.hostIfindex]),
         ifbNameFor(record),
       ]),
-    ),
+    ]),
   };
 }
 
@@ -72,8 +87,8 @@ function strayBridges(
 
 /** See Kind.orphans. */
 export function findOrphans(host: Sockets, books: Books, most: number): Orphan[] {
-  const accounts = accountsOf(books);
   const links = listLinks(host.route);
+  const accounts = accountsOf(books, links);
   const interfaces = strayInterfaces(links, accounts, most);
   return [
     ...forwarding(host, accounts),

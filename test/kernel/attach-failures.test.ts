@@ -262,3 +262,15 @@ t.test('netmoor gc clears away what nobody detached', { skip }, async (t) => {
     FORWARDING,
   );
 });
+
+t.test('a lease store elsewhere is known to gc', { skip }, async (t) => {
+  await withHost(t, async (host) => {
+    await host.shell('mkdir /run/leases');
+    await host.must(['sh', '-c', `cd /run && exec ${NETMOOR} attach --create web --data-dir leases`]);
+    t.match(await must(host, 'gc'), /nothing to collect/);
+    t.match(JSON.parse(await must(host, 'ls', '--json')), [{ containerId: 'web', network: 'netmoor' }]);
+    t.match(await must(host, 'check', 'web'), /^web eth0 on netmoor: ok$/m);
+    await detach(host, '--netns', 'web', '--delete', '--data-dir', '/run/leases');
+    t.match(await netmoor(host, 'attach', '--create', 'web', '--data-dir', '/etc/passwd'), { code: 1 });
+  });
+});

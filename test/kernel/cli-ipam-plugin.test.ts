@@ -2,7 +2,7 @@
 import t from 'tap';
 import { ask, lacking, serve, withHost, world } from './harness.ts';
 import type { CniCall, Host } from './harness.ts';
-import { asked } from './netmoor-command.ts';
+import { asked, netmoor, recorded } from './netmoor-command.ts';
 
 const skip = lacking() ?? false;
 
@@ -68,7 +68,7 @@ t.test('under the reference bridge', { skip }, async (t) => {
     await host.cniMust('bridge', 'DEL', call(BRIDGE, 'c2'));
     await host.cniMust('bridge', 'DEL', call(BRIDGE, 'c2'));
     t.same(await leases(host), []);
-    t.same((await asked(host, 'networks')).view, []);
+    t.same(await recorded(host), []);
   });
 });
 
@@ -85,7 +85,7 @@ t.test('subnets of its own choice, and an old configuration', { skip }, async (t
     await host.container('c2');
     const { json: one } = await host.cniMust('ptp', 'ADD', call(config, 'c1'));
     const { json: two } = await host.cniMust('ptp', 'ADD', call(config, 'c2'));
-    const [network] = (await asked(host, 'networks')).view;
+    const [network] = await recorded(host);
     t.match(network, { name: 'strait', plugin: 'netmoor', automatic: true, attachments: 2 });
     const subnet = network?.subnets[0]?.replace(/\.0\/24$/, '') ?? 'none';
     t.match(one?.['ip4'], { ip: `${subnet}.2/24`, gateway: `${subnet}.1` });
@@ -93,11 +93,9 @@ t.test('subnets of its own choice, and an old configuration', { skip }, async (t
     const routes = (await host.ip('-4', 'route')).map(({ dst }) => dst);
     t.ok(routes.includes(`${subnet}.2`), 'the main plugin works with it');
     for (const id of ['c1', 'c2']) await host.cniMust('ptp', 'DEL', call(config, id));
-    t.match(
-      (await asked(host, 'networks')).view,
-      [{ name: 'strait', attachments: 0 }],
-      'and they are remembered',
-    );
+    t.match(await recorded(host), [{ name: 'strait', attachments: 0 }], 'and they are remembered');
+    t.match(await netmoor(host, 'networks', '--forget', 'strait'), { code: 0 });
+    t.same(await recorded(host), [], 'until they are forgotten');
   });
 });
 
@@ -120,7 +118,7 @@ t.test('networks first used at the same moment get subnets of their own', { skip
     const names = Array.from({ length: 16 }, (_, i) => `net${i}`);
     const config = { cniVersion: '1.0.0', type: 'macvlan', ipam: { type: 'netmoor' } };
     await Promise.all(names.map((name) => host.cniMust('netmoor', 'ADD', call({ ...config, name }, 'c1'))));
-    const subnets = (await asked(host, 'networks')).view.flatMap((network) => network.subnets);
+    const subnets = (await recorded(host)).flatMap((network) => network.subnets);
     t.equal(subnets.length, 32);
     t.equal(new Set(subnets).size, 32, subnets.join(' '));
   });

@@ -3,7 +3,7 @@ import type { AttachmentView } from '../../cli/attachment-view.ts';
 import type { Collection } from '../../cli/gc/garbage.ts';
 import type { Topology } from '../../cli/drawing/topology.ts';
 import type { LeaseView } from '../../cli/verbs/leases.ts';
-import type { NetworkView } from '../../cli/verbs/networks.ts';
+import type { NetworkView } from '../../cli/network-views.ts';
 import type { CheckView } from '../../cli/verbs/check.ts';
 import type { SubnetUsage } from '../../cli/usage.ts';
 import { OWN_PLUGINS } from './harness-cni.ts';
@@ -46,4 +46,9 @@ export async function asked<V extends keyof Views>(
   const { validate } = (await import(`../../schemas/compiled/cli-${verb}.js`)) as { validate: Validator };
   if (!validate(view)) throw new Error(`netmoor ${verb}: ${JSON.stringify(validate.errors)} in ${out}`);
   return { yes: code === 0, view: view as Views[V] };
+}
+
+/** The networks on record: those in use, and those whose subnets are remembered. */
+export async function recorded(host: Host): Promise<NetworkView[]> {
+  return (await asked(host, 'networks')).view.filter(({ createdAt }) => createdAt !== undefined);
 }

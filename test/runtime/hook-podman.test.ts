@@ -26,14 +26,22 @@ function installHook(host: Host): void {
   host.write(`${HOOKS}/99-netmoor.json`, JSON.stringify({ ...file, hook: { ...file.hook, path: HOOK } }));
 }
 
-function writeNetwork(host: Host): void {
-  const list = {
-    cniVersion: '1.0.0',
-    name: 'front',
-    plugins: [{ type: 'bridge-nat', capabilities: { portMappings: true, ips: true } }],
-  };
-  host.write('/etc/cni/net.d/front.conflist', JSON.stringify(list));
+function writeNetworks(host: Host): void {
+  const subnets = { front: '10.1.0.0/24', back: '10.2.0.0/24' };
+  for (const [name, subnet] of Object.entries(subnets)) {
+    const capabilities = { portMappings: true, ips: true };
+    const list = {
+      cniVersion: '1.0.0',
+      name,
+      plugins: [
+        { type: 'bridge-nat', capabilities, ipam: { ranges: [[{ subnet }], [{ subnet: V6[name] }]] } },
+      ],
+    };
+    host.write(`/etc/cni/net.d/${name}.conflist`, JSON.stringify(list));
+  }
 }
+
+const V6: Readonly<Record<string, string>> = { front: 'fd00:1::/64', back: 'fd00:2::/64' };
 
 for (const name of ['runc', 'crun']) {
   const skip = lackingFor('podman', 'conmon', name, 'runc', 'busybox', 'socat', 'nft');
@@ -44,7 +52,7 @@ for (const name of ['runc', 'crun']) {
       t,
       async (host) => {
         installHook(host);
-        writeNetwork(host);
+        writeNetworks(host);
         const podman = await Podman.start(host);
         const run = (container: string, ...rest: string[]): Promise<string> =>
           podman.must(
@@ -89,6 +97,29 @@ for (const name of ['runc', 'crun']) {
           await podman.must(...options, 'rm', '--force', '--time', '0', 'c1');
           t.equal(await countResults(host), 0);
           t.same(await stateOf(host, IGNORED), before, 'everything is as before');
+        });
+
+        await t.test('several networks: commas are not for podman, spaces are', async (t) => {
+          const refused = await podman.run(
+            ...[...options, 'run', '--rm', '--cgroup-parent', host.id, '--network', 'none'],
+            ...['--annotation', 'netmoor/networks=front,back', IMAGE, 'true'],
+          );
+          t.match(refused, { code: 125, stderr: /annotation/ });
+          await run(
+            'c3',
+            '--annotation',
+            'netmoor/networks=front:ip=10.1.0.5;port=8080:80 back:lan0',
+            '--annotation',
+            'netmoor/ports=8081:80 8082:80',
+          );
+          const place = await placeOf('c3');
+          t.match(await addressesOf(place, 'eth0'), ['10.1.0.5/24']);
+          t.match(await addressesOf(place, 'lan0'), [/^10\.2\.0\.\d+\/24$/, /^fd00:2::/]);
+          const server = await serve(place, 'tcp', 80, { address: '0.0.0.0' });
+          for (const port of [8080, 8081, 8082])
+            t.equal((await ask(host.outside, 'tcp', world.host4, port))?.from, 'c3', `port ${port}`);
+          await server.stop();
+          await podman.must(...options, 'rm', '--force', '--time', '0', 'c3');
         });
 
         await t.test('one without it is left alone', async (t) => {

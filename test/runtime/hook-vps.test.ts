@@ -3,7 +3,6 @@
  * a published port, http through a proxy on the host that knows them by name. The files are those of hooks/oci/examples.
  */
 import { readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { t, test } from 'tap';
 import { ask, serve, world } from '../kernel/harness.ts';
 import type { Host, Place } from '../kernel/harness.ts';
@@ -149,20 +148,5 @@ test('virtual private servers', { skip }, async (t) => {
     for (const { name } of SERVERS) await runtime.remove(name);
     t.equal(await countResults(host), 0);
     t.same(await stateOf(host, IGNORED), before, 'everything is as before');
-  });
-});
-
-test('the unit template', { skip: lackingFor('systemd-analyze', 'runc') }, async (t) => {
-  await withRuntimeHost(t, async (host) => {
-    const unit = readFileSync(fileURLToPath(new URL('vps@.service', EXAMPLES)), 'utf8');
-    host.write('/run/units/vps@vps1.service', unit);
-    const { code, stderr } = await host.run([
-      'systemd-analyze',
-      'verify',
-      '--man=no',
-      '/run/units/vps@vps1.service',
-    ]);
-    t.equal(code, 0, stderr);
-    t.notMatch(stderr, /vps@vps1\.service/, 'nothing to say about it');
   });
 });

@@ -22,11 +22,12 @@ function networkConfig(networks: string): string {
 }
 
 /** The program looks at its network first thing: it must be there before its first instruction. */
-const INIT = 'ip -o -4 address show > /root/seen; exec httpd -f -p 22 -h /root';
+const INIT =
+  'ip -o -4 address show > /root/seen; cat /etc/resolv.conf > /root/resolv; exec httpd -f -p 22 -h /root';
 
 async function makeContainer(host: Host, name: string, networks: string, init = INIT): Promise<void> {
   await host.shell(
-    `mkdir -p /run/lxc/${name}\ncd /run/lxc/${name}\n${busyboxRoot('rootfs')}\necho 'this is ${name}' > rootfs/root/index.html`,
+    `mkdir -p /run/lxc/${name}\ncd /run/lxc/${name}\n${busyboxRoot('rootfs')}\nln -sf /run/systemd/resolv.conf rootfs/etc/resolv.conf\necho 'this is ${name}' > rootfs/root/index.html`,
   );
   host.write(`/run/lxc/${name}/rootfs/init`, `#!/bin/sh\n${init}\n`, 0o755);
   const group = (kind: string): string => `lxc.cgroup.dir.${kind} = ${host.id}/${kind}.${name}\n`;
@@ -91,6 +92,11 @@ t.test('six servers behind one address: two of them', { skip }, async (t) => {
         await host.must(['cat', '/run/lxc/c6/rootfs/root/seen']),
         /lo +inet 127\.0\.0\.1.*\n.*eth0 +inet 10\.1\.1\.6\/24/,
         'up before its first instruction',
+      );
+      t.equal(
+        await host.must(['cat', '/run/lxc/c6/rootfs/root/resolv']),
+        'search lan\nnameserver 10.1.1.1\n',
+        'the name servers of the network, in the place of what was there',
       );
       t.equal(await fetchFrom(host, '10.1.1.6', 22), 'this is c6\n', 'reached from the host');
       await must(host, 'exec', 'c5', '--', 'ping', '-c', '1', '-W', '5', '10.1.1.6');
@@ -162,6 +168,25 @@ t.test('a container without its network does not start', { skip }, async (t) => 
     },
     FORWARDING,
   );
+});
+
+t.test('why it does not start is where LXC shows it', { skip }, async (t) => {
+  await withHost(t, async (host) => {
+    await host.shell(TOOLS);
+    define(host, { lan: LAN });
+    await makeContainer(host, 'c1', 'lna');
+    const why = /netmoor-lxc: c1: netmoor: there is no network "lna".*did you mean "lan"/;
+    t.not(await start(host, 'c1'), 0);
+    t.match(await host.must(['cat', '/run/lxc/c1/log']), why, 'in the log');
+    const foreground = 'lxc-start -P /run/lxc -n c1 --foreground';
+    const shown = await host.run(['script', '--quiet', '--command', foreground, '/dev/null']);
+    t.match(shown.stdout, why, 'on the terminal');
+    await makeContainer(host, 'c2', 'lan --dns 192.0.2.53 --conf-dir /etc/cni/net.d', 'exec sleep 1000');
+    t.equal(await start(host, 'c2'), 0);
+    t.equal(await host.must(['cat', '/run/lxc/c2/log']), '', 'nothing is said when all is well');
+    t.equal(await host.must(['cat', '/run/lxc/c2/rootfs/etc/resolv.conf']), 'nameserver 192.0.2.53\n');
+    await stop(host, 'c2');
+  });
 });
 
 t.test('killed with its monitor, and started again', { skip }, async (t) => {

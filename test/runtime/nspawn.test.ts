@@ -97,7 +97,12 @@ printf '[Exec]\\nKillSignal=SIGUSR2\\n' > etc/systemd/nspawn/${name}.nspawn
 const PREPARE = `
 ${machineRoot('ant')}
 ${machineRoot('bee')}
-echo 'NETMOOR_NETWORKS=contest:ifname=host0,port=8081:80' > etc/netmoor/ant.env
+cat > etc/netmoor/ant.env <<'end'
+NETMOOR_NETWORKS=contest:ifname=host0,port=8081:80
+NETMOOR_OPTIONS=--dns 192.0.2.53 --dns-search ants.example
+end
+echo 'nameserver 192.0.2.99' > etc/resolv.conf
+ln -sf ../run/none var/lib/machines/ant/etc/resolv.conf
 echo 'NETMOOR_NETWORKS=contest:ifname=host0,port=8082:80' > etc/netmoor/bee.env
 `;
 
@@ -120,6 +125,10 @@ t.test('machines by systemd-nspawn@.service', { skip }, async (t) => {
     ] as const) {
       t.equal(await until(async () => machine.fetch(port), `${name} answers`, 20_000), `this is ${name}\n`);
     }
+    const resolvConf = (name: string) => machine.must('cat', `/var/lib/machines/${name}/etc/resolv.conf`);
+    t.match(await resolvConf('ant'), /^search ants\.example\nnameserver 192\.0\.2\.53$/m);
+    t.equal(await resolvConf('bee'), 'nameserver 192.0.2.99\n', 'where nobody names any: those of the host');
+    t.equal(await machine.must('cat', '/etc/resolv.conf'), 'nameserver 192.0.2.99\n');
     t.match(await machine.must('machinectl', 'list', '--no-legend'), /^ant +container systemd-nspawn/m);
     const addresses = await machine.must(
       'netmoor',

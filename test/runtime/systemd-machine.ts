@@ -39,7 +39,7 @@ rm -rf var/lib/cni etc/cni etc/netmoor var/log/journal
 mkdir -p var/lib/cni etc/cni/net.d etc/netmoor
 cp ${EXAMPLES}/systemd/*.service etc/systemd/system/
 cp -r ${EXAMPLES}/nspawn/*.d etc/systemd/system/
-cp ${EXAMPLES}/*/*.conflist etc/cni/net.d/
+cp ${EXAMPLES}/*/*.conflist ${EXAMPLES}/../oci/examples/*.conflist etc/cni/net.d/
 cat > etc/systemd/system/booted.target <<'end'
 [Unit]
 Wants=dbus.socket

@@ -1,4 +1,5 @@
 /** The systemd examples under a real systemd: a namespace unit, a service in it, and virtual private servers run by runc. */
+import { readFileSync } from 'node:fs';
 import t from 'tap';
 import type { Test } from 'tap';
 import { lackingFor } from './lacking.ts';
@@ -9,14 +10,24 @@ t.setTimeout(180_000);
 
 const skip = lackingFor('systemd-nspawn', 'systemd-analyze', 'runc', 'busybox', 'socat', 'jq', 'dbus-daemon');
 
-function hook(...more: string[]): object[] {
-  return [{ path: '/usr/local/bin/netmoor-hook', args: ['netmoor-hook', '--env-file', 'vps.env', ...more] }];
-}
+const EXAMPLES = new URL('../../hooks/oci/examples/', import.meta.url);
 
-/** As the comment of vps@.service has it. */
-const PRESTART = hook(
-  ...['--networks', '$VPS_NET', '--ip', '$VPS_IP', '--ports', '$VPS_PORTS', '--files', 'resolv.conf,hosts'],
-);
+/** The part of config.json that all of them share, as it is shipped. */
+const SHARED = JSON.parse(readFileSync(new URL('vps-hooks.json', EXAMPLES), 'utf8')) as object;
+
+/** The file of a server, with everything in it that the example has. */
+function envOf(name: string, ip: string, ports: string): string {
+  const changes = new Map([
+    ['VPS_NAME', name],
+    ['VPS_IP', ip],
+    ['VPS_PORTS', ports],
+  ]);
+  const example = readFileSync(new URL('vps.env', EXAMPLES), 'utf8');
+  return example.replace(
+    /^(\w+)=(.*)$/gm,
+    (_, key: string, value: string) => `${key}=${changes.get(key) ?? value}`,
+  );
+}
 
 /** Ends at the signal that systemd would shut down at. */
 const INIT = 'trap "exit 0" 37; httpd -f -p 22 -h /root & wait';
@@ -27,7 +38,7 @@ function vpsConfig(name: string): object {
     hostname: name,
     process: { terminal: false, args: ['/bin/sh', '-c', INIT] },
     root: { readonly: false },
-    hooks: { prestart: PRESTART, poststop: hook() },
+    ...SHARED,
   };
 }
 
@@ -38,7 +49,8 @@ mkdir -p var/lib/vps/${name}
 cd var/lib/vps/${name}
 ${busyboxRoot('rootfs')}
 echo 'this is ${name}' > rootfs/root/index.html
-printf '${env}' > vps.env
+cat > vps.env <<'end'
+${env}end
 runc spec
 echo '${JSON.stringify(vpsConfig(name))}' > changes.json
 jq -s '.[0] * .[1]' config.json changes.json > merged.json
@@ -47,26 +59,12 @@ mv merged.json config.json
 `;
 }
 
-const VPS_LIST = JSON.stringify({
-  cniVersion: '1.0.0',
-  name: 'vps',
-  plugins: [
-    {
-      type: 'bridge-nat',
-      isDefaultGateway: true,
-      ipam: { subnet: '172.18.0.0/24' },
-      capabilities: { portMappings: true, ips: true },
-    },
-  ],
-});
-
 const PREPARE = `
 mkdir -p srv/web
 echo 'this is web' > srv/web/index.html
 echo 'NETMOOR_OPTIONS=--port 8080:80 --dns 192.0.2.53' > etc/netmoor/web.env
-echo '${VPS_LIST}' > etc/cni/net.d/vps.conflist
-${vps('alpha', 'VPS_NET=vps\\nVPS_IP=172.18.0.11\\nVPS_PORTS=22011:22\\n')}
-${vps('beta', 'VPS_NET=vps\\nVPS_IP=172.18.0.12\\nVPS_PORTS=22012:22\\n')}
+${vps('alpha', envOf('alpha', '172.18.0.11', '22011:22'))}
+${vps('beta', envOf('beta', '172.18.0.12', '22012:22'))}
 `;
 
 async function attachments(machine: Machine): Promise<object[]> {
@@ -85,6 +83,7 @@ async function service(t: Test, machine: Machine): Promise<void> {
     await machine.must('readlink', '/proc/1/ns/net'),
   );
   t.equal(await machine.fetch(8080), 'this is web\n');
+  t.match(await machine.must('cat', `/proc/${first}/root/etc/resolv.conf`), /^nameserver 192\.0\.2\.53$/m);
   await machine.must('netmoor', 'exec', 'web', '--', 'busybox', 'nc', HOST4, '80', '-e', 'true');
 
   await machine.must('kill', '-9', first);
@@ -107,6 +106,7 @@ async function service(t: Test, machine: Machine): Promise<void> {
   );
   t.strictSame(await attachments(machine), []);
   t.equal((await machine.must('ls', '/run/netns')).trim(), '');
+  t.equal((await machine.run(['ls', '/etc/netns'])).code, 2, 'and so is its resolv.conf');
   t.equal(await machine.fetch(8080), undefined);
 }
 
@@ -123,6 +123,7 @@ async function servers(t: Test, machine: Machine): Promise<void> {
   t.match(names, /^172\.18\.0\.11\talpha\t/m, 'a proxy on the host finds them by name');
   t.match(names, /^172\.18\.0\.12\tbeta\t/m);
   t.match(await machine.must('cat', '/var/lib/vps/alpha/rootfs/etc/hosts'), /172\.18\.0\.11\s+alpha/);
+  t.equal(await machine.must('cat', '/var/lib/vps/beta/.ip'), '172.18.0.12\n');
   await machine.must('systemctl', 'restart', 'vps@alpha');
   const again = await until(async () => machine.fetch(22011), 'alpha answers again', 20_000);
   t.equal(again, 'this is alpha\n', 'under the same address');

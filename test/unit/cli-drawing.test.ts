@@ -272,6 +272,6 @@ t.test('ports, ages, sizes', async (t) => {
   t.equal(formatTotal(String(2n ** 64n - 2n)), '2^64');
   const records = [recordOf(), recordOf({ containerId: 'c2', network: 'other' })];
   t.same(usageOf([network('web'), { ...network('empty'), subnets: [] }], records), [
-    { network: 'web', subnet: '10.1.0.0/24', taken: 1, total: '253' },
+    { network: 'web', subnet: '10.1.0.0/24', taken: '1', total: '253' },
   ]);
 });

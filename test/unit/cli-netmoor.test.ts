@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import t from 'tap';
 import { RECORD_VERSION } from '../../ipam/record.ts';
 import { answer } from '../../cli/netmoor.ts';
+import { validate as validError } from '../../schemas/compiled/cli-error.js';
 import { validate as validCheck } from '../../schemas/compiled/cli-check.js';
 import { validate as validLeases } from '../../schemas/compiled/cli-leases.js';
 import { validate as validLs } from '../../schemas/compiled/cli-ls.js';
@@ -82,11 +83,55 @@ t.test('help', async (t) => {
   t.match((await run('--version')).out, /^netmoor \d+\.\d+\.\d+\n/);
 });
 
+/** The network that is there without any configuration. */
+const BUILT_IN = {
+  name: 'netmoor',
+  plugin: 'bridge-nat',
+  subnets: [],
+  automatic: false,
+  attachments: 0,
+  source: 'built in',
+};
+
+t.test('with --json an error is JSON', async (t) => {
+  const refused = async (args: string[], exitCode: number, wanted: object): Promise<void> => {
+    const { code, out, err } = await run(...args);
+    t.same([code, err], [exitCode, ''], args.join(' '));
+    const error: unknown = JSON.parse(out);
+    t.ok(validError(error), JSON.stringify(validError.errors));
+    t.match(error, wanted);
+  };
+  await refused(['lss', '--json'], 2, { code: 7, msg: 'unknown verb lss', details: /did you mean ls/ });
+  await refused(['ls', '--json', '--jsno'], 2, { code: 7, msg: /no option --jsno/ });
+  await refused(['--json'], 2, { code: 7 });
+  await refused(['ls', '--json', '--data-dir', `${dir}/none`], 1, { code: 5, details: /--data-dir/ });
+  await refused(['exec', '--json', 'web'], 2, { code: 7, msg: /no command/ });
+  t.match(await run('exec', 'web', '--', '--json'), { out: '' }, "not when it is somebody else's word");
+});
+
+t.test('--data-dir that is no store', async (t) => {
+  const foreign = t.testdir({ file: 'text', 'of-others': { passwd: '' }, fresh: { native: {} } });
+  for (const verb of ['gc', 'ls', 'leases', 'networks', 'show', 'check']) {
+    for (const [name, msg] of [
+      ['file', /is no directory/],
+      ['of-others', /no lease store/],
+      ['none', /no directory/],
+    ] as const) {
+      t.match(
+        await run(verb, '--data-dir', `${foreign}/${name}`),
+        { code: 1, out: '', err: msg },
+        `${verb} ${name}`,
+      );
+    }
+  }
+  t.match(await run('ls', '--data-dir', `${foreign}/fresh`), { code: 0 }, 'one that is still empty is one');
+});
+
 t.test('a fresh host', async (t) => {
   mkdirSync(dir);
   t.same(await json('ls'), []);
   t.same(await json('leases'), { leases: [], usage: [] });
-  t.same(await json('networks'), []);
+  t.same(await json('networks'), [BUILT_IN]);
   t.match(await run('ls', '--data-dir', dir), { code: 0, out: /^CONTAINER +NETWORK[^\n]*\n$/ });
   t.notOk(existsSync(`${dir}/leases.db`), 'nothing is created by looking');
   t.match(await run('ls', '--data-dir', `${dir}/none`), {
@@ -136,7 +181,7 @@ bond       web      eth0       10.1.0.3/24  *:53 -> 53/udp  attached  0s
 
   const leases = await json('leases');
   t.ok(validLeases(leases), JSON.stringify(validLeases.errors));
-  t.match(leases, { usage: [{ network: 'web', subnet: '10.1.0.0/24', taken: 2, total: '253' }] });
+  t.match(leases, { usage: [{ network: 'web', subnet: '10.1.0.0/24', taken: '2', total: '253' }] });
   t.equal(
     (await run('leases', '--data-dir', dir)).out,
     `
@@ -152,18 +197,69 @@ web      10.1.0.0/24  2      253
 
   const networks = await json('networks');
   t.ok(validNetworks(networks), JSON.stringify(validNetworks.errors));
-  t.match(networks, [{ name: 'web', attachments: 2, automatic: false }]);
+  t.match(networks, [BUILT_IN, { name: 'web', attachments: 2, automatic: false }]);
   t.equal(
     (await run('networks', '--data-dir', dir)).out,
     `
-NETWORK  PLUGIN   SEGMENT  SUBNETS      CHOSEN BY  ATTACHMENTS
-web      netmoor  -        10.1.0.0/24  config     2
+NETWORK  PLUGIN      SEGMENT  SUBNETS      CHOSEN BY  ATTACHMENTS  DEFINED IN
+netmoor  bridge-nat  -        -            -          0            built in
+web      netmoor     -        10.1.0.0/24  config     2            -
 `.slice(1),
   );
 
   const check = await json('check');
   t.ok(validCheck(check), JSON.stringify(validCheck.errors));
   t.match(check, { ok: true, attachments: [{ containerId: 'c1', differences: [] }, {}], store: [] });
+
+  await t.test('those that a word means', async (t) => {
+    const ids = async (word: string): Promise<string[]> =>
+      ((await json('ls', word)) as { containerId: string }[]).map(({ containerId }) => containerId);
+    t.same(await ids('c1'), ['c1']);
+    t.same(await ids('bond'), ['007'], 'by its name');
+    t.same(await ids('007'), ['007'], 'by its id');
+    t.same(await ids('web'), ['c1', '007'], 'those of a network');
+    t.match(await run('ls', 'bnod', '--data-dir', dir), { code: 1, out: '', err: /did you mean bond/ });
+    t.match(await run('check', 'bnod', '--data-dir', dir), { code: 1, out: '', err: /did you mean bond/ });
+    t.match(await json('check', 'bond'), { ok: true, attachments: [{ containerId: '007' }] });
+    t.equal(((await json('check', 'bond')) as { attachments: object[] }).attachments.length, 1);
+  });
+
+  await t.test('ids that are hashes: short for people, whole for programs', async (t) => {
+    const containerId = 'abcdef01'.repeat(8);
+    const record = recordOf({ containerId, name: containerId, addresses: [{ address: '10.1.0.4/24' }] });
+    store.write((tx) => tx.putAttachment(record));
+    t.match(await json('ls', 'abcdef01a'), [{ containerId }]);
+    for (const verb of ['ls', 'leases', 'check', 'show'])
+      t.notMatch((await run(verb, '--data-dir', dir)).out, /[0-9a-f]{13}/, verb);
+    t.match((await run('ls', '--data-dir', dir)).out, /^abcdef01abcd {2}web /m);
+    store.write((tx) => tx.removeAttachment(record));
+  });
+
+  await t.test('a network is forgotten when nothing is attached to it', async (t) => {
+    store.write((tx) => {
+      tx.putNetwork({
+        version: RECORD_VERSION,
+        name: 'old',
+        plugin: 'bridge-nat',
+        subnets: ['10.9.0.0/24'],
+        automatic: true,
+        createdAt: 0,
+      });
+    });
+    t.match(await run('networks', '--forget', 'web', '--data-dir', dir), {
+      code: 1,
+      err: /web is kept: c1 is attached/,
+    });
+    t.match(await run('networks', '--forget', 'olld', '--data-dir', dir), {
+      code: 1,
+      err: /did you mean old/,
+    });
+    const forgotten = await json('networks', '--forget', 'old');
+    t.ok(validNetworks(forgotten), JSON.stringify(validNetworks.errors));
+    t.match(forgotten, [{ name: 'old', subnets: ['10.9.0.0/24'], automatic: true }]);
+    const names = ((await json('networks')) as { name: string }[]).map(({ name }) => name);
+    t.same(names, ['netmoor', 'web']);
+  });
 
   t.test('a damaged one', async (t) => {
     store.write((tx) => {

@@ -44,11 +44,18 @@ t.test('the name it is started under says what it is', async (t) => {
   t.strictSame(start(bridgeNat, { ...ASK_VERSION, argv0: 'bridge-nat' }), ANSWER, 'found in PATH');
   t.strictSame(start(bridgeNat, { ...ASK_VERSION, argv0: '-' }), ANSWER, 'under a strange argv[0]');
   t.match(start(bridgeNat, { argv0: 'netmoor', args: ['version'] }).out, /^netmoor \d/);
+  symlinkSync(bridgeNat, join(dir, 'by-link'));
+  t.strictSame(start(join(dir, 'by-link'), ASK_VERSION), ANSWER, 'a link of another name');
   linkSync(bridgeNat, join(dir, 'anything'));
+  const stranger = start(join(dir, 'anything'), { args: ['version'] });
+  t.match(stranger, { out: '', status: 2, err: /"anything".*\n.*bridge-nat, netmoor, netmoor-hook/ });
+  const renamed = start(join(dir, 'anything'), { env: { CNI_COMMAND: 'ADD' } });
+  t.match(renamed, { err: '', status: 1 }, 'it does not become the IPAM plugin');
+  t.match(JSON.parse(renamed.out), { code: 4, msg: /"anything"/, details: /bridge-nat, netmoor/ });
   t.match(
-    start(join(dir, 'anything'), { args: ['version'] }).out,
+    start(join(dir, 'anything'), { argv0: 'netmoor', args: ['version'] }).out,
     /^netmoor \d/,
-    'netmoor under any other name',
+    'but for a caller who says what it is to be',
   );
 });
 

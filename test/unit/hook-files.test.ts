@@ -16,7 +16,8 @@ import type { Test } from 'tap';
 import type { Bundle, Mount } from '../../hooks/oci/bundle.ts';
 import { stageContainerFile } from '../../hooks/oci/container-files.ts';
 import { removeResultFiles, stageResultFiles } from '../../hooks/oci/result-files.ts';
-import { combineDns, hostsText, resolvConfText, usableInContainer } from '../../hooks/oci/texts.ts';
+import { hostsText } from '../../hooks/oci/texts.ts';
+import { combineDns, resolvConfText, usableInContainer } from '../../lib/cni/resolv-conf.ts';
 import { RESULT } from './cni-fakes.ts';
 import type { ErrorKind } from '../../lib/base/errors.ts';
 import { naming } from '../naming.ts';
@@ -40,8 +41,11 @@ function ground(t: Test, mounts: readonly Mount[] = []): Ground {
   return { root, rootfs, victim, bundle: { directory, rootfs, hasNetworkNamespace: true, mounts } };
 }
 
-function write(bundle: Bundle, text = 'new\n'): void {
-  const staged = stageContainerFile('resolv.conf', text, bundle, 'c1');
+const NAMED = [{ network: 'front', ifname: 'eth0', result: RESULT }];
+const CONFIG = { networks: [], dns: {}, files: [], resultFile: 'net.json', ipFile: '.ip' };
+
+function write(bundle: Bundle, text = 'new\n', id = 'c1'): void {
+  const staged = stageContainerFile('resolv.conf', text, bundle, id);
   staged.commit();
   staged.discard();
 }
@@ -68,6 +72,21 @@ t.test('an image without /etc', async (t) => {
   rmSync(join(rootfs, 'etc'), { recursive: true });
   write(bundle);
   t.equal(readFileSync(join(rootfs, 'etc/resolv.conf'), 'utf8'), 'new\n');
+});
+
+t.test('whatever the umask, everybody in the container can read it', async (t) => {
+  const { bundle, rootfs } = ground(t);
+  rmSync(join(rootfs, 'etc'), { recursive: true });
+  const umask = process.umask(0o077);
+  try {
+    write(bundle);
+    for (const staged of stageResultFiles(CONFIG, bundle.directory, 'c1', NAMED)) staged.commit();
+  } finally {
+    process.umask(umask);
+  }
+  t.equal(lstatSync(join(rootfs, 'etc')).mode & 0o777, 0o755);
+  t.equal(lstatSync(join(rootfs, 'etc/resolv.conf')).mode & 0o777, 0o644);
+  t.equal(lstatSync(join(bundle.directory, '.ip')).mode & 0o777, 0o644);
 });
 
 t.test('links in the root file system', async (t) => {
@@ -135,11 +154,50 @@ t.test('mounts', async (t) => {
 
   await t.test("a runtime's own file for this container too", async (t) => {
     const { bundle, root } = ground(t);
-    mkdirSync(join(root, 'storage/c1/userdata'), { recursive: true });
-    const source = join(root, 'storage/c1/userdata/resolv.conf');
-    writeFileSync(source, 'old');
-    write({ ...bundle, mounts: [{ destination: '/etc/resolv.conf', source }] });
-    t.equal(readFileSync(source, 'utf8'), 'new\n');
+    const id = 'a1'.repeat(32);
+    for (const place of [`vfs-containers/${id}/userdata`, `io.containerd.grpc.v1.cri/sandboxes/${id}`]) {
+      mkdirSync(join(root, place), { recursive: true });
+      const source = join(root, place, 'resolv.conf');
+      writeFileSync(source, 'old');
+      write({ ...bundle, mounts: [{ destination: '/etc/resolv.conf', source }] }, 'new\n', id);
+      t.equal(readFileSync(source, 'utf8'), 'new\n', place);
+    }
+  });
+
+  await t.test("a directory that only has the container's id for a name is not its own", async (t) => {
+    const { bundle, root } = ground(t);
+    const hash = 'a1'.repeat(32);
+    const places: [string, string][] = [
+      ['etc', 'etc'],
+      ['c1', 'vfs-containers/c1/userdata'],
+      [hash, hash],
+      [hash, `vfs-containers/${hash}`],
+      [hash, `elsewhere/${hash}/userdata`],
+    ];
+    for (const [id, place] of places) {
+      mkdirSync(join(root, place), { recursive: true });
+      const source = join(root, place, 'resolv.conf');
+      writeFileSync(source, 'precious');
+      const mounts = [{ destination: '/etc/resolv.conf', source }];
+      t.throws(
+        () => write({ ...bundle, mounts }, 'new\n', id),
+        { kind: 'bad-config', message: /not written/ },
+        place,
+      );
+      t.equal(readFileSync(source, 'utf8'), 'precious');
+    }
+  });
+
+  await t.test("the host's own files are nobody's, whatever the bundle", async (t) => {
+    const { bundle } = ground(t);
+    const before = readFileSync('/etc/hosts', 'utf8');
+    const mounts = [{ destination: '/etc/hosts', source: '/etc/hosts' }];
+    const stage = (changes: Partial<Bundle>): void =>
+      stageContainerFile('hosts', before, { ...bundle, ...changes }, 'etc').discard();
+    for (const directory of ['/', '/etc'])
+      t.throws(() => stage({ directory, mounts }), { message: /not written/ }, directory);
+    t.throws(() => stage({ rootfs: '/' }), { message: /that of the host/ });
+    t.equal(readFileSync('/etc/hosts', 'utf8'), before);
   });
 
   await t.test("what is not the container's own is refused", async (t) => {
@@ -188,9 +246,6 @@ t.test('mounts', async (t) => {
     );
   });
 });
-
-const NAMED = [{ network: 'front', ifname: 'eth0', result: RESULT }];
-const CONFIG = { networks: [], dns: {}, files: [], resultFile: 'net.json', ipFile: '.ip' };
 
 t.test('results in the bundle', async (t) => {
   const { bundle } = ground(t);

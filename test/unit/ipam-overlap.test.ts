@@ -1,7 +1,8 @@
 /** ipam/overlap.ts, and how `netmoor networks` tells of it. */
 import t from 'tap';
 import { formatOverlap, overlaps } from '../../ipam/overlap.ts';
-import { formatNetworks, networksOf } from '../../cli/verbs/networks.ts';
+import { networkViews } from '../../cli/network-views.ts';
+import { formatNetworks } from '../../cli/verbs/networks.ts';
 import { parsePrefix, prefixesOverlap } from '../../lib/base/ip.ts';
 import { validate as validNetworks } from '../../schemas/compiled/cli-networks.js';
 import { RECORD_VERSION } from '../../ipam/record.ts';
@@ -76,17 +77,24 @@ t.test('netmoor networks tells of it', async (t) => {
     automatic: false,
     createdAt: 0,
   });
-  const apart = networksOf([network('web', '10.1.0.0/16'), network('far', '10.2.0.0/16')], []);
+  const viewsOf = (...networks: NetworkRecord[]): ReturnType<typeof networkViews> =>
+    networkViews({ networks, records: [], cached: [], lists: [] });
+  const apart = viewsOf(network('web', '10.1.0.0/16'), network('far', '10.2.0.0/16'));
   t.notMatch(apart, [{ overlaps: [] }]);
   t.notMatch(formatNetworks(apart), /lies in/);
-  const views = networksOf(
-    [network('web', '10.1.0.0/16'), network('shop', '10.1.2.0/24'), network('far', '10.2.0.0/16')],
-    [],
+  const views = viewsOf(
+    network('web', '10.1.0.0/16'),
+    network('shop', '10.1.2.0/24'),
+    network('far', '10.2.0.0/16'),
   );
   t.ok(validNetworks(JSON.parse(JSON.stringify(views))), JSON.stringify(validNetworks.errors));
   t.strictSame(
-    views.map(({ overlaps: shared }) => shared?.length ?? 0),
-    [1, 1, 0],
+    views.map(({ name, overlaps: shared }) => [name, shared?.length ?? 0]),
+    [
+      ['far', 0],
+      ['shop', 1],
+      ['web', 1],
+    ],
   );
   t.match(
     formatNetworks(views).trimEnd().split('\n').at(-1),

@@ -27,6 +27,8 @@ export interface Attachment {
   readonly capabilities: JsonObject;
   /** Directories to look for plugins in. */
   readonly path: readonly string[];
+  /** The namespace itself, when whoever asks holds it open; otherwise it is opened by its path, once. */
+  readonly opened?: Netns;
   /** "device:inode" of the namespace: should the path lead elsewhere by the time a plugin is to run, none runs. */
   readonly netnsId?: string;
   /** The process whose namespace it is, when `netns` is /proc/PID/ns/net: its number may be used again. */
@@ -155,13 +157,6 @@ export function openContainer(netns: string, world: World): Netns {
     `${quote(netns)} is the network namespace of the host`,
     'give the namespace of a container',
   );
-}
-
-/** The "device:inode" of the namespace at a path. Throws as `openContainer` does. */
-export function identifyNetns(netns: string, world: World): string {
-  const opened = openContainer(netns, world);
-  world.closeNetns(opened);
-  return opened.id;
 }
 
 /** Throws 'bad-netns' when the process whose namespace it is has ended. */

@@ -4,11 +4,20 @@
  *
  * Names come from the containers' configurations: the first container to have one keeps it, the others are under their ids.
  */
-import { closeSync, constants, fchmodSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import {
+  chmodSync,
+  closeSync,
+  constants,
+  fchmodSync,
+  openSync,
+  renameSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
 import { basename, dirname } from 'node:path';
-import { isErrno } from '../../base/errors.ts';
 import { makeDirectory } from '../../system/directory.ts';
 import { withFileLock } from '../../system/lock.ts';
+import { files } from '../files.ts';
 import type { CniResult } from '../result.ts';
 import type { World } from '../world.ts';
 import { allCachedAttachments, byInterface, cachedAttachments } from './cache.ts';
@@ -83,19 +92,15 @@ function merge(present: readonly Line[], added: readonly Line[]): Line[] {
 }
 
 function readMap(file: string): Line[] | undefined {
-  try {
-    return parseMap(readFileSync(file, 'utf8'));
-  } catch (error) {
-    if (isErrno(error, 'ENOENT')) return undefined;
-    throw error;
-  }
+  const content = files.read(file);
+  return content === undefined ? undefined : parseMap(content.toString());
 }
 
 function replaceMap(file: string, lines: readonly Line[]): void {
   const draft = `${file}.new`;
   const fd = openSync(
     draft,
-    constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW,
+    constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW | constants.O_NONBLOCK,
     0o644,
   );
   try {
@@ -122,13 +127,19 @@ function rebuilt(world: World): Line[] {
   return [...containers.values()].flatMap((cached) => claim(linesFor(cached), taken));
 }
 
+/** Everybody may read the map; whoever of ours made the directory before may have had another umask. */
+function openToAll(directory: string): void {
+  makeDirectory(directory);
+  if ((statSync(directory).mode & 0o755) !== 0o755) chmodSync(directory, 0o755);
+}
+
 /**
  * Brings one container's lines up to date after it was attached or detached, and drops those of attachments that are no more.
- * Throws Node's errors when the map cannot be written.
+ * Throws Node's errors when the map cannot be written, NetmoorError 'try-again' while another process keeps it locked.
  */
 export function refreshHostMap(containerId: string, world: World, file = HOST_MAP): void {
-  makeDirectory(dirname(file));
-  withFileLock(`${file}.lock`, () => {
+  openToAll(dirname(file));
+  withFileLock(`${file}.lock`, world, () => {
     const present = readMap(file);
     if (present === undefined) return replaceMap(file, rebuilt(world));
     const own = cachedAttachments(containerId, world).filter((cached) => cached.origin !== undefined);

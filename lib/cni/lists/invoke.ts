@@ -145,7 +145,8 @@ export async function addNetwork(
 ): Promise<CniResult> {
   const attachment = adapt(list, wanted);
   await validateAttachment(list, attachment, world, ours);
-  const netns = openMeant(attachment, world);
+  if (attachment.opened !== undefined) refuseEnded(attachment, world);
+  const netns = attachment.opened ?? openMeant(attachment, world);
   try {
     const { containerId, ifname } = attachment;
     const previous = cachedAttachment({ network: list.name, containerId, ifname }, world);
@@ -157,7 +158,7 @@ export async function addNetwork(
     world.step('list: on file');
     return await addPlugins(list, { attachment, netns, world, ours, note });
   } finally {
-    world.closeNetns(netns);
+    if (attachment.opened === undefined) world.closeNetns(netns);
   }
 }
 

@@ -98,6 +98,18 @@ export function loadNetworkLists(
   return [...lists.values()];
 }
 
+/**
+ * Every network that can be asked for by name: those of the directories, and the built-in one. What is of no use is
+ * reported.
+ */
+export function loadAllNetworkLists(
+  directories: readonly string[],
+  world: Directories,
+  report: Report = () => {},
+): NetworkList[] {
+  return [...known(directories, world, report).values()];
+}
+
 /** The names of several directories, the built-in network's with them; of equal ones the first counts. */
 function known(directories: readonly string[], world: Directories, report: Report): Map<string, NetworkList> {
   const lists = [

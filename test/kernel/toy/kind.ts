@@ -112,6 +112,8 @@ export const kind: Kind<MooringConfig, ToyDetail> = {
   verifyInside: async (netns, record, told) => verifyInterface(netns, record, told),
   probe: async () => {},
   elements: () => [],
+  recover: () => [],
+  segmentsInUse: () => [],
   orphans({ route }, { records }, most) {
     const known = new Set(records.map(({ hostIfname }) => hostIfname));
     const stray = listLinks(route).filter(({ name }) => /^toy[0-9a-f]{8}$/.test(name) && !known.has(name));

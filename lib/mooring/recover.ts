@@ -1,0 +1,76 @@
+/** A store that was lost, in whole or in part, is made again from what the kernel has: what lives has an interface. */
+import { NetmoorError } from '../base/errors.ts';
+import { parsePrefix } from '../base/ip.ts';
+import { findLink } from '../netlink/link.ts';
+import { RECORD_VERSION, formatKey, sameKey } from '../../ipam/record.ts';
+import type { AttachmentKey, AttachmentRecord } from '../../ipam/record.ts';
+import type { StoreReader, StoreTransaction } from '../../ipam/store/store.ts';
+import type { Host } from './host.ts';
+import type { Kind } from './kind.ts';
+
+/** What lives, and is on no record of any store. */
+export function findUnrecorded(kind: Kind, host: Host, segment?: string): AttachmentRecord[] {
+  const there = kind.recover(host, host.world, segment);
+  if (there.length === 0) return [];
+  const isKnown = (reader: StoreReader) => there.map((record) => reader.attachment(record) !== undefined);
+  const answers = [
+    host.store.read(isKnown),
+    ...host.askOthers(
+      isKnown,
+      there.map(() => false),
+    ),
+  ];
+  return there.filter((_, index) => answers.every((answer) => answer[index] !== true));
+}
+
+/** Two cannot hold one address, whatever the kernel shows: who is on record does. */
+function isFree(tx: StoreTransaction, { addresses, ports, ...key }: AttachmentRecord): boolean {
+  const mine = (owner: AttachmentKey | undefined): boolean => owner === undefined || sameKey(owner, key);
+  return (
+    addresses.every(
+      ({ scope, address }) =>
+        scope === undefined || mine(tx.addressOwner(scope, parsePrefix(address).address)),
+    ) && ports.every((port) => mine(tx.portOwner(port)))
+  );
+}
+
+function putBack(kind: Kind, tx: StoreTransaction, record: AttachmentRecord): boolean {
+  if (tx.attachment(record) !== undefined || !isFree(tx, record)) return false;
+  tx.putAttachment(record);
+  const { network, segment, createdAt } = record;
+  const subnets = kind.readDetail(record.detail).subnets;
+  const known = tx.network(network);
+  if (known?.automatic === true) return true;
+  tx.putNetwork({
+    version: RECORD_VERSION,
+    name: network,
+    plugin: kind.name,
+    ...(segment === undefined ? {} : { segment }),
+    subnets: [...new Set([...(known?.subnets ?? []), ...subnets])],
+    automatic: false,
+    createdAt: known?.createdAt ?? createdAt,
+  });
+  return true;
+}
+
+/** Puts what lives, and is on no record, on record in this store; returns it. `segment`: of that bridge or master alone. */
+export function recoverLost(kind: Kind, host: Host, segment?: string): AttachmentRecord[] {
+  const lost = findUnrecorded(kind, host, segment);
+  if (lost.length === 0) return [];
+  return host.store.write((tx) => lost.filter((record) => putBack(kind, tx, record)));
+}
+
+/** For ADD: the first one of a store on a segment looks whether others are there that the store has forgotten. */
+export function recoverBeforeFirst(kind: Kind, host: Host, key: AttachmentKey, segment: string): void {
+  // On a segment that is not there nobody can be.
+  if (host.store.read((tx) => tx.hasOther(key, { segment, plugin: kind.name }))) return;
+  if (!findLink(host.route, segment)) return;
+  for (const record of recoverLost(kind, host, segment).filter((each) => !sameKey(each, key)))
+    host.surroundings.note(`${formatKey(record)} lives, and was on no record: it is again`);
+}
+
+/** Whether an ADD failed because somebody holds its address whom the store has forgotten; he is on record again then. */
+export function recoverAfter(kind: Kind, host: Host, error: unknown, segment: string): boolean {
+  if (!(error instanceof NetmoorError) || error.kind !== 'address-taken') return false;
+  return recoverLost(kind, host, segment).length > 0;
+}
