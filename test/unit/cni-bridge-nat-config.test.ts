@@ -46,7 +46,6 @@ t.test('nothing but the type: netmoor decides', async (t) => {
     containerName: undefined,
     portMappings: [],
     bandwidth: undefined,
-    onForeignBridge: { isGateway: false, isDefaultGateway: false, ipMasq: false },
   });
 });
 
