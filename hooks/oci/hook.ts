@@ -1,6 +1,6 @@
 /** One call of the hook, from its input to its exit code: no process, no stdin, no environment. */
 import { NetmoorError } from '../../lib/base/errors.ts';
-import { toCniError } from '../../lib/cni/errors.ts';
+import { toCniError, typedError } from '../../lib/cni/errors.ts';
 import { HOST_MAP } from '../../lib/cni/lists/host-map.ts';
 import type { Ours } from '../../lib/cni/lists/invoke.ts';
 import type { World } from '../../lib/cni/world.ts';
@@ -24,6 +24,8 @@ export interface HookAnswer {
   readonly exitCode: number;
   /** At most one line. */
   readonly stderr: string;
+  /** What failed, as data; absent when nothing has, or when it was told at poststop and the rest was done. */
+  readonly error?: NetmoorError;
 }
 
 export interface HookSurroundings {
@@ -93,6 +95,7 @@ export async function runHookWith(
   } catch (error) {
     const text = complaint(error);
     (log ?? open(surroundings.world)).write('error', state === undefined ? text : `${state.id}: ${text}`);
-    return { exitCode: mayFail(args, state) ? 1 : 0, stderr: `netmoor-hook: ${text}\n` };
+    const exitCode = mayFail(args, state) ? 1 : 0;
+    return { exitCode, stderr: `netmoor-hook: ${text}\n`, error: typedError(error) };
   }
 }

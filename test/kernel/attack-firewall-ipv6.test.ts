@@ -1,33 +1,12 @@
 /** IPv6 in networks that have none: a neighbour that plays router, and the host's services behind its link-local address. */
 import t from 'tap';
-import { ask, lacking, serve, until, withHost } from './harness.ts';
-import type { Place } from './harness.ts';
+import { ask, lacking, serve, withHost } from './harness.ts';
 import { DUAL_STACK, Network } from './moorings.ts';
+import { advertise, advertisedRoutes, linkLocal } from './rogue-router.ts';
 
 const skip = lacking() ?? false;
 const silence = { deadlineMs: 400 };
 const ONLY4 = { ipam: { subnet: '10.77.0.0/24' } };
-
-/**
- * Sends one router advertisement (RFC 4861 4.2) to all nodes: a router for half an hour, without any option. Perl's raw ICMPv6
- * socket lets the kernel fill in the checksum.
- */
-const ADVERTISE = `use Socket qw(:all);
-  socket(my $s, AF_INET6, SOCK_RAW, 58) or die "socket: $!";
-  setsockopt($s, 41, 18, pack("i", 255)) or die "hops: $!";
-  my $index = shift;
-  setsockopt($s, 41, 17, pack("i", $index)) or die "interface: $!";
-  send($s, pack("CCnCCnNN", 134, 0, 0, 64, 0, 1800, 0, 0), 0, pack_sockaddr_in6(0, inet_pton(AF_INET6, "ff02::1"), $index))
-    or die "send: $!";`;
-
-async function linkLocal(place: Place, ifname: string): Promise<string> {
-  const find = async () =>
-    /fe80::[0-9a-f:]+/.exec(
-      await place.must(['ip', '-6', 'address', 'show', 'dev', ifname, 'scope', 'link', '-tentative']),
-    )?.[0];
-  await until(async () => (await find()) !== undefined, `link-local address of ${ifname}`);
-  return (await find()) ?? '';
-}
 
 for (const [what, config] of [
   ['IPv4 alone', ONLY4],
@@ -38,16 +17,9 @@ for (const [what, config] of [
       const network = new Network(host, config);
       const victim = await network.container('victim');
       const rogue = await network.container('rogue');
-      await rogue.place.shell('echo 1 > /proc/sys/net/ipv6/conf/eth0/forwarding');
       await linkLocal(victim.place, 'eth0');
-      const heard = victim.place.start(['tcpdump', '-lnpi', 'eth0', 'icmp6 and ip6[40] == 134']);
-      await heard.until(() => heard.errors.includes('listening'), 'tcpdump');
-      await linkLocal(rogue.place, 'eth0');
-      const [eth0] = await rogue.place.ip('link', 'show', 'eth0');
-      await rogue.place.must(['perl', '-e', ADVERTISE, String(eth0?.['ifindex'])]);
-      await heard.until(() => heard.output.includes('router advertisement'), 'the advertisement arrives');
-      const routes = await victim.place.must(['ip', '-6', 'route', 'show', 'default', 'proto', 'ra']);
-      t.equal(routes, '', 'the victim believes none of it');
+      await advertise(rogue.place, victim.place, 'eth0');
+      t.equal(await advertisedRoutes(victim.place), '', 'the victim believes none of it');
     });
   });
 }

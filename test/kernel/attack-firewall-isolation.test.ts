@@ -4,6 +4,7 @@ import { ask, lacking, serve, withHost, world } from './harness.ts';
 import type { Host, Place } from './harness.ts';
 import { initPacket } from './harness-sctp.ts';
 import { Network } from './moorings.ts';
+import { naming } from '../naming.ts';
 
 const skip = lacking() ?? false;
 const silence = { deadlineMs: 300 };
@@ -160,7 +161,7 @@ t.test('the policy goes with the container', { skip }, async (t) => {
     const c1 = await closed.container('c1');
     t.equal(await closed.check('c1', c1.result), undefined);
     await host.shell('nft flush set bridge netmoor isolated');
-    t.match(await closed.check('c1', c1.result), /isolated/);
+    t.match(await closed.check('c1', c1.result), naming('isolated'));
     await closed.container('c2');
     t.equal(await closed.check('c1', c1.result), undefined, 'repaired with the next');
     await closed.del('c1');

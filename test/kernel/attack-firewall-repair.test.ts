@@ -3,6 +3,7 @@ import t from 'tap';
 import { ask, lacking, serve, withHost, world } from './harness.ts';
 import type { Host, Place } from './harness.ts';
 import { DUAL_STACK, Network } from './moorings.ts';
+import { naming } from '../naming.ts';
 
 const skip = lacking() ?? false;
 const silence = { deadlineMs: 400 };
@@ -32,7 +33,7 @@ for (const [what, command] of [
       t.same(await served(host, c1.place, 8080), [true, true]);
       await host.shell(command);
       t.same(await served(host, c1.place, 8080, silence), [false, false], 'all is lost');
-      t.match(await network.check('c1', c1.result, port(8080)), /nftables/);
+      t.match(await network.check('c1', c1.result, port(8080)), naming('nftables'));
       const c2 = await network.container('c2');
       t.same(await served(host, c1.place, 8080), [true, true], 'the next one to come repairs it for all');
       t.equal(await network.check('c1', c1.result, port(8080)), undefined);

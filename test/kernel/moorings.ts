@@ -89,10 +89,12 @@ export class Network {
     await this.#must('DEL', container, wish);
   }
 
-  /** CHECK with the result of ADD; its complaint, or undefined when all is well. */
+  /** CHECK with the result of ADD: the differences that it names (code 104), or undefined when there are none. */
   async check(container: string, result: CniJson, wish: Wish = {}): Promise<string | undefined> {
-    const { code, json } = await this.run('CHECK', container, wish, { prevResult: result });
-    return code === 0 ? undefined : (json?.msg ?? 'no message');
+    const { code, json, stdout, stderr } = await this.run('CHECK', container, wish, { prevResult: result });
+    if (code === 0) return undefined;
+    if (json?.code === 104) return json.msg ?? 'no message';
+    throw new Error(`CHECK ${container}: ${stdout}${stderr}`);
   }
 
   /** STATUS and GC, which are of no container. */

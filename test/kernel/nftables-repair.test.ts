@@ -6,6 +6,7 @@ import { NFPROTO_INET } from '../../lib/nftables/message.ts';
 import { addAttachment, listElements } from '../../lib/nftables/table.ts';
 import { lacking, withHost } from './harness.ts';
 import { attachment, network, none, withNetfilter } from './nftables-bed.ts';
+import { naming } from '../naming.ts';
 
 const skip = lacking() ?? false;
 
@@ -94,7 +95,7 @@ t.test('what no store accounts for is carried over, as far as it is still there'
       const stranger = attachment('c8', { rules: network(3), forwards: ['tcp 8081 -> 10.89.3.5 80'] });
       t.throws(() => addAttachment(nf, thief, () => [c1, stranger]), {
         kind: 'port-taken',
-        message: /web3\/c8/,
+        message: naming('8081', 'web3/c8/eth0'),
       });
       addAttachment(nf, newcomer, () => [c1]);
       t.notOk(

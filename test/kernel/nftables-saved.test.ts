@@ -5,6 +5,7 @@ import { lacking, withHost } from './harness.ts';
 import { Network } from './moorings.ts';
 import { addAttachment } from '../../lib/nftables/table.ts';
 import { attachment, network, none, withNetfilter } from './nftables-bed.ts';
+import { naming } from '../naming.ts';
 
 const skip = lacking() ?? false;
 const ADDRESSES = { ipam: { ranges: [[{ subnet: '10.77.0.0/24' }], [{ subnet: 'fd00:77::/64' }]] } };
@@ -50,7 +51,7 @@ for (const bridge of ['a"b', 'nm*']) {
     await withHost(t, async (host) => {
       await host.container('c1');
       const refused = await new Network(host, { ...ADDRESSES, bridge }).run('ADD', 'c1');
-      t.match(refused.json, { code: 7, msg: /^bridge: / });
+      t.match(refused.json, { code: 7, msg: naming('bridge') });
       t.same(await host.nft(), []);
     });
   });

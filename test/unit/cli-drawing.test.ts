@@ -16,6 +16,7 @@ import type { Link } from '../../lib/netlink/link-message.ts';
 import { RECORD_VERSION } from '../../ipam/record.ts';
 import type { NetworkRecord } from '../../ipam/record.ts';
 import { recordOf } from './cli-fakes.ts';
+import { naming } from '../naming.ts';
 
 function lines(text: string): string {
   return text.slice(1);
@@ -225,10 +226,18 @@ t.test('the topology', async (t) => {
     'by the beginning of its id',
   );
   t.throws(() => narrow(networks, attachments, 'fornt'), {
-    message: 'there is no network or container fornt',
-    details: 'did you mean front?',
+    kind: 'unknown-container',
+    message: naming('fornt'),
+    details: naming('front'),
   });
-  t.throws(() => narrow(networks, attachments, 'aaa'), { message: /aaa$/ }, 'too short to be meant');
+  t.throws(
+    () => narrow(networks, attachments, 'aaa'),
+    {
+      kind: 'unknown-container',
+      message: naming('aaa'),
+    },
+    'too short to be meant',
+  );
 });
 
 t.test('ports, ages, sizes', async (t) => {

@@ -15,6 +15,7 @@ import {
   invoke,
   printed,
 } from './cni-fakes.ts';
+import { naming } from '../naming.ts';
 
 t.test('without CNI_COMMAND it introduces itself on stderr', async (t) => {
   for (const command of [undefined, '']) {
@@ -26,7 +27,7 @@ t.test('without CNI_COMMAND it introduces itself on stderr', async (t) => {
     t.match(answer, {
       exitCode: 0,
       stdout: '',
-      stderr: /fake: a plugin for tests\n.*0\.1\.0, 0\.2\.0.*1\.1\.0\n/,
+      stderr: naming('fake: a plugin for tests', ...SUPPORTED_VERSIONS),
     });
   }
 });
@@ -80,30 +81,49 @@ t.test('CHECK, DEL, GC and STATUS print nothing when all is well', async (t) => 
 });
 
 t.test('nothing is called when something is wrong', async (t) => {
-  const cases: [string, Parameters<typeof invoke>[0], number, RegExp][] = [
+  const cases: [string, Parameters<typeof invoke>[0], number, ...string[]][] = [
     [
       'missing variables',
       { environment: { CNI_CONTAINERID: '', CNI_IFNAME: undefined } },
       4,
-      /CNI_CONTAINERID, CNI_IFNAME/,
+      'CNI_CONTAINERID',
+      'CNI_IFNAME',
     ],
-    ['unknown command', { command: 'FROB' }, 4, /FROB/],
-    ['truncated JSON', { config: Buffer.from('{"name":') }, 6, /JSON/],
-    ['10 MB of JSON', { config: Buffer.alloc(10_000_000, 0x5b) }, 6, /larger/],
-    ['no name', { config: { cniVersion: '1.0.0' } }, 7, /name/],
-    ['unsupported version', { config: { ...CONFIG, cniVersion: '9.0.0' } }, 1, /9\.0\.0/],
-    ['CHECK before 0.4.0', { command: 'CHECK', config: { ...CONFIG, cniVersion: '0.3.1' } }, 1, /CHECK/],
-    ['no namespace', { environment: { CNI_NETNS: '/nowhere' } }, 4, /CNI_NETNS.*\/nowhere/],
-    ['no namespace to check', { command: 'CHECK', environment: { CNI_NETNS: '/nowhere' } }, 4, /CNI_NETNS/],
-    ['own namespace', { environment: { CNI_NETNS: OWN_NETNS } }, 4, /CNI_NETNS/],
-    ['own namespace at DEL', { command: 'DEL', environment: { CNI_NETNS: OWN_NETNS } }, 4, /CNI_NETNS/],
+    ['unknown command', { command: 'FROB' }, 4, 'CNI_COMMAND', 'FROB'],
+    ['truncated JSON', { config: Buffer.from('{"name":') }, 6, 'JSON'],
+    ['10 MB of JSON', { config: Buffer.alloc(10_000_000, 0x5b) }, 6, '1048576'],
+    ['no name', { config: { cniVersion: '1.0.0' } }, 7, 'name'],
+    ['unsupported version', { config: { ...CONFIG, cniVersion: '9.0.0' } }, 1, '"9.0.0"'],
+    [
+      'CHECK before 0.4.0',
+      { command: 'CHECK', config: { ...CONFIG, cniVersion: '0.3.1' } },
+      1,
+      'CHECK',
+      '0.3.1',
+    ],
+    ['no namespace', { environment: { CNI_NETNS: '/nowhere' } }, 4, 'CNI_NETNS', '/nowhere'],
+    [
+      'no namespace to check',
+      { command: 'CHECK', environment: { CNI_NETNS: '/nowhere' } },
+      4,
+      'CNI_NETNS',
+      '/nowhere',
+    ],
+    ['own namespace', { environment: { CNI_NETNS: OWN_NETNS } }, 4, 'CNI_NETNS', OWN_NETNS],
+    [
+      'own namespace at DEL',
+      { command: 'DEL', environment: { CNI_NETNS: OWN_NETNS } },
+      4,
+      'CNI_NETNS',
+      OWN_NETNS,
+    ],
   ];
-  for (const [what, call, code, msg] of cases) {
+  for (const [what, call, code, ...things] of cases) {
     const plugin = fakePlugin();
     const world = fakeWorld();
     const answer = await invoke({ ...call, plugin, world });
     t.equal(answer.exitCode, 1, what);
-    t.match(printed(answer), { code, msg, details: String }, what);
+    t.match(printed(answer), { code, msg: naming(...things), details: String }, what);
     t.strictSame(plugin.calls, [], what);
     t.strictSame(
       world.closed,
@@ -190,5 +210,5 @@ t.test('notes go to stderr, also when the command fails', async (t) => {
 t.test('stdin that cannot be read is an I/O failure', async (t) => {
   const readStdin = () => Promise.reject(Object.assign(new Error('EIO: i/o error, read'), { code: 'EIO' }));
   const answer = await dispatch(fakePlugin(), { environment: environmentOf('ADD'), readStdin }, fakeWorld());
-  t.match(printed(answer), { code: 5, msg: /EIO/ });
+  t.match(printed(answer), { code: 5, msg: naming('EIO') });
 });

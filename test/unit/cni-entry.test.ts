@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { realWorld } from '../../lib/cni/real-world.ts';
 import { environmentOf } from './cni-fakes.ts';
+import { naming } from '../naming.ts';
 
 const PLUGIN = join(import.meta.dirname, 'cni-entry-plugin.ts');
 const CONFIG = { cniVersion: '1.0.0', name: 'net1', type: 'fake' };
@@ -64,7 +65,7 @@ t.test('errors: one document on stdout, exit code 1', async (t) => {
 });
 
 t.test('without CNI_COMMAND: words on stderr, exit code 0', async (t) => {
-  t.match(run(undefined, ''), { status: 0, stdout: '', stderr: /fake: a plugin/ });
+  t.match(run(undefined, ''), { status: 0, stdout: '', stderr: naming('fake: a plugin') });
 });
 
 t.test('VERSION answers while stdin is still open', async (t) => {
@@ -154,7 +155,7 @@ t.test('the real world: files, time, identity', async (t) => {
   t.match(world.ownNetnsId(), /^\d+:\d+$/);
   t.equal(world.random(5).length, 5);
   t.equal(world.pid, process.pid);
-  t.throws(() => world.openNetns('/etc/passwd'), { kind: 'bad-netns', message: /not a namespace/ });
+  t.throws(() => world.openNetns('/etc/passwd'), { kind: 'bad-netns', message: naming('/etc/passwd') });
   const own = world.openNetns('/proc/self/ns/net');
   t.equal(own.id, world.ownNetnsId());
   world.closeNetns(own);

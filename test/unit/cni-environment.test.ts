@@ -10,6 +10,7 @@ import {
   networkNameProblem,
 } from '../../lib/cni/names.ts';
 import { environmentOf } from './cni-fakes.ts';
+import { naming } from '../naming.ts';
 
 function refusal(environment: Record<string, string | undefined>): NetmoorError {
   try {
@@ -39,8 +40,8 @@ t.test('every missing variable is named at once', async (t) => {
 t.test('an unknown command is refused with the nearest known one', async (t) => {
   const error = refusal(environmentOf('CHEK'));
   t.equal(error.kind, 'bad-environment');
-  t.match(error.message, /CNI_COMMAND.*CHEK/);
-  t.match(error.details, /CHECK/);
+  t.match(error.message, naming('CNI_COMMAND', 'CHEK'));
+  t.match(error.details, naming('CHECK'));
   t.equal(
     refusal(environmentOf('constructor')).kind,
     'bad-environment',
@@ -101,7 +102,8 @@ t.test('STATUS and GC know of no attachment', async (t) => {
 t.test('malformed CNI_ARGS are named', async (t) => {
   for (const command of ['ADD', 'CHECK']) {
     const error = refusal(environmentOf(command, { CNI_ARGS: 'A=1;broken;=x' }));
-    t.match(error.message, /CNI_ARGS.*"broken".*"=x"/, command);
+    t.equal(error.kind, 'bad-environment', command);
+    t.match(error.message, naming('CNI_ARGS', '"broken"', '"=x"'), command);
   }
 });
 
@@ -109,9 +111,12 @@ t.test('invalid variables are named together, for DEL too', async (t) => {
   const error = refusal(
     environmentOf('ADD', { CNI_CONTAINERID: '../x', CNI_IFNAME: 'a/b', CNI_NETNS: 'netns' }),
   );
-  t.match(error.message, /CNI_CONTAINERID.*CNI_IFNAME.*CNI_NETNS/);
+  t.match(error.message, naming('CNI_CONTAINERID', 'CNI_IFNAME', 'CNI_NETNS'));
   t.equal(error.kind, 'bad-environment');
-  t.match(refusal(environmentOf('DEL', { CNI_CONTAINERID: 'a\nb' })).message, /CNI_CONTAINERID/);
+  t.match(refusal(environmentOf('DEL', { CNI_CONTAINERID: 'a\nb' })), {
+    kind: 'bad-environment',
+    message: naming('CNI_CONTAINERID'),
+  });
 });
 
 t.test('netns override is 1 or true, nothing else', async (t) => {
@@ -157,7 +162,7 @@ t.test('container ids and network names', async (t) => {
     t.type(networkNameProblem(bad), 'string', JSON.stringify(bad));
   }
   t.equal(containerIdProblem('x'.repeat(CONTAINER_ID_LENGTH)), undefined);
-  t.match(containerIdProblem('x'.repeat(CONTAINER_ID_LENGTH + 1)), /154 characters/);
+  t.match(containerIdProblem('x'.repeat(CONTAINER_ID_LENGTH + 1)), naming('154', '153'));
   t.ok(
     CONTAINER_ID_LENGTH + NETWORK_NAME_LENGTH + 15 + 2 <= 255,
     "a runtime's cache file can be named after them",

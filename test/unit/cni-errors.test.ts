@@ -5,6 +5,7 @@ import type { ErrorKind } from '../../lib/base/errors.ts';
 import { CODE_OF_KIND, DelegateError, errorAnswer, toCniError } from '../../lib/cni/errors.ts';
 import { quote } from '../../lib/cni/quote.ts';
 import { schemaProblem } from '../../lib/cni/schema-errors.ts';
+import { naming } from '../naming.ts';
 
 t.test("the specification's codes, and from 100 on our own", async (t) => {
   const codes: [ErrorKind, number][] = [
@@ -71,16 +72,16 @@ t.test('the kernel, files, and what nobody foresaw', async (t) => {
   t.match(toCniError(new SystemError('create bridge', 1)), {
     code: CODE_OF_KIND.privilege,
     msg: 'create bridge: EPERM',
-    details: /root/,
+    details: 'run as root, with CAP_NET_ADMIN and CAP_SYS_ADMIN in the namespaces concerned',
   });
   t.match(toCniError(new SystemError('create bridge', 95, { extack: 'why' })), {
     code: CODE_OF_KIND.kernel,
-    msg: /EOPNOTSUPP \(why\)/,
-    details: /kernel/,
+    msg: 'create bridge: EOPNOTSUPP (why)',
+    details: 'the running kernel lacks this feature, or its module is not loaded',
   });
   t.match(toCniError(Object.assign(new Error('EROFS: x'), { code: 'EROFS' })), {
     code: 5,
-    details: /read-only/,
+    details: 'the file system is read-only; choose a directory that can be written',
   });
   t.match(toCniError(Object.assign(new Error('x'), { code: 'ERR_INVALID_ARG_TYPE' })), {
     code: 999,
@@ -103,7 +104,7 @@ t.test('several failures: the first code, all words', async (t) => {
   t.match(toCniError(new AggregateError(errors)), {
     code: CODE_OF_KIND.kernel,
     msg: 'one; two; three',
-    details: /^try; /,
+    details: 'try; this is a defect of netmoor; please report it',
   });
   t.equal(toCniError(new AggregateError([], 'nothing')).code, 999);
 });
@@ -112,7 +113,7 @@ t.test('quoted input is short and on one line', async (t) => {
   t.equal(quote('a\nb'), '"a\\nb"');
   t.equal(quote(undefined), 'undefined');
   t.ok(quote('x'.repeat(5000)).length < 120);
-  t.match(quote('x'.repeat(5000)), /5002 characters/);
+  t.match(quote('x'.repeat(5000)), naming('5002'));
 });
 
 t.test('schema errors: places, pointers and neighbours', async (t) => {
@@ -140,9 +141,9 @@ t.test('schema errors: places, pointers and neighbours', async (t) => {
   t.match(unknown('rangeStrat'), {
     kind: 'unsupported-field',
     message: 'unknown key ipam.ranges[0][0].rangeStrat: "10.0.0.1"',
-    details: /did you mean "rangeStart"\? known keys here: subnet, rangeStart/,
+    details: 'did you mean "rangeStart"? known keys here: subnet, rangeStart',
   });
-  t.match(unknown('a/b').details, /^known keys/, 'nothing is near');
+  t.equal(unknown('a/b').details, 'known keys here: subnet, rangeStart', 'nothing is near');
   t.match(schemaProblem(schema, error('type', { type: ['string', 'array'] }, '/ranges/0/0/a~1b'), data, ''), {
     kind: 'bad-config',
     message: 'ranges[0][0].a/b must be of type string or array, not 1',
@@ -165,6 +166,8 @@ t.test('schema errors: places, pointers and neighbours', async (t) => {
   const bounds = { a: 2 ** 40, b: 'x\0y' };
   t.match(schemaProblem(schema, error('maximum', { limit: 1 }, '/a'), bounds, ''), { details: 'lower it' });
   t.match(schemaProblem(schema, error('minimum', { limit: 1 }, '/a'), bounds, ''), { details: 'raise it' });
-  t.match(schemaProblem(schema, error('pattern', {}, '/b'), bounds, ''), { details: /NUL/ });
+  t.match(schemaProblem(schema, error('pattern', {}, '/b'), bounds, ''), {
+    details: 'no path has a NUL byte: take it out',
+  });
   t.equal(schemaProblem(schema, null, {}, '').kind, 'internal');
 });

@@ -10,6 +10,7 @@ import { describeMapping, mappingsConflict, readPortMappings } from '../../lib/c
 import type { PortMappingInput } from '../../lib/cni/runtime-config.ts';
 import { containerName, requestedAddresses, requestedMac } from '../../lib/cni/requested.ts';
 import { CONFIG, environmentOf } from './cni-fakes.ts';
+import { naming } from '../naming.ts';
 
 function asked(args: string, members: object = {}): [CniConfig, CniRequest] {
   const request = { ...readParameters(environmentOf('ADD', { CNI_ARGS: args })), stdin: Buffer.alloc(0) };
@@ -42,15 +43,15 @@ t.test('addresses: the capability, then args, then CNI_ARGS', async (t) => {
 t.test('addresses that are none are refused where they stand', async (t) => {
   t.throws(() => addresses('IP=10.0.0.300'), {
     kind: 'bad-environment',
-    message: /CNI_ARGS IP: .*10\.0\.0\.300/,
+    message: naming('CNI_ARGS IP', '"10.0.0.300"'),
   });
   t.throws(() => addresses('', { args: { cni: { ips: ['x'] } } }), {
     kind: 'bad-config',
-    message: /args\.cni\.ips\[0\]/,
+    message: naming('args.cni.ips[0]', '"x"'),
   });
   t.throws(() => addresses('', { runtimeConfig: { ips: ['10.0.0.1', '10.0.0.1/33'] } }), {
     kind: 'bad-config',
-    message: /runtimeConfig\.ips\[1\]/,
+    message: naming('runtimeConfig.ips[1]', '"10.0.0.1/33"'),
   });
 });
 
@@ -65,10 +66,10 @@ t.test('MAC address', async (t) => {
     mac('MAC=02:00:00:00:00:01', { args, runtimeConfig: { mac: '02:00:00:00:00:03' } }),
     '02:00:00:00:00:03',
   );
-  t.throws(() => mac('MAC=01:00:5e:00:00:01'), { kind: 'bad-environment', message: /CNI_ARGS MAC/ });
+  t.throws(() => mac('MAC=01:00:5e:00:00:01'), { kind: 'bad-environment', message: naming('CNI_ARGS MAC') });
   t.throws(() => mac('', { runtimeConfig: { mac: 'x' } }), {
     kind: 'bad-config',
-    message: /runtimeConfig\.mac/,
+    message: naming('runtimeConfig.mac'),
   });
 });
 
@@ -105,21 +106,22 @@ t.test('port mappings', async (t) => {
 });
 
 t.test('port mappings that cannot be', async (t) => {
-  const cases: [PortMappingInput, RegExp][] = [
-    [{ hostPort: 65536, containerPort: 80 }, /\[0\]\.hostPort is 65536/],
-    [{ hostPort: -1, containerPort: 80 }, /hostPort is -1/],
-    [{ hostPort: 80, containerPort: 0 }, /containerPort is 0/],
-    [{ hostPort: 80 }, /containerPort is 0/],
-    [{ hostPort: 80, containerPort: 70000 }, /containerPort is 70000/],
-    [{ hostPort: 65535, containerPort: 1, range: 2 }, /hostPort runs from 65535 to 65536/],
-    [{ hostPort: 1, containerPort: 65535, range: 2 }, /containerPort runs from 65535/],
-    [{ hostPort: 1, containerPort: 1, range: 0 }, /range is 0/],
-    [{ hostPort: 1, containerPort: 1, range: -5 }, /range is -5/],
-    [{ hostPort: 80, containerPort: 80, protocol: 'icmp' }, /protocol is "icmp"/],
-    [{ hostPort: 80, containerPort: 80, hostIP: 'localhost' }, /hostIP: .*localhost/],
+  const cases: [PortMappingInput, ...string[]][] = [
+    [{ hostPort: 65536, containerPort: 80 }, '[0].hostPort', '65536'],
+    [{ hostPort: -1, containerPort: 80 }, '[0].hostPort', '-1'],
+    [{ hostPort: 80, containerPort: 0 }, '[0].containerPort', '0'],
+    [{ hostPort: 80 }, '[0].containerPort', '0'],
+    [{ hostPort: 80, containerPort: 70000 }, '[0].containerPort', '70000'],
+    [{ hostPort: 65535, containerPort: 1, range: 2 }, '[0].hostPort', '65535', '65536'],
+    [{ hostPort: 1, containerPort: 65535, range: 2 }, '[0].containerPort', '65535', '65536'],
+    [{ hostPort: 1, containerPort: 1, range: 0 }, '[0].range', '0'],
+    [{ hostPort: 1, containerPort: 1, range: -5 }, '[0].range', '-5'],
+    [{ hostPort: 80, containerPort: 80, protocol: 'icmp' }, '[0].protocol', '"icmp"'],
+    [{ hostPort: 80, containerPort: 80, hostIP: 'localhost' }, '[0].hostIP', '"localhost"'],
   ];
-  for (const [mapping, message] of cases) {
-    t.throws(() => readPortMappings([mapping]), { kind: 'bad-config', message }, JSON.stringify(mapping));
+  for (const [mapping, ...things] of cases) {
+    const wanted = { kind: 'bad-config', message: naming(...things) };
+    t.throws(() => readPortMappings([mapping]), wanted, JSON.stringify(mapping));
   }
 });
 
@@ -142,7 +144,7 @@ t.test('the same port of the host twice', async (t) => {
     for (const pair of [[a, b] as const, [b, a] as const]) {
       const text = JSON.stringify(pair);
       if (conflict)
-        t.throws(() => readPortMappings(pair), { kind: 'bad-config', message: /same port/ }, text);
+        t.throws(() => readPortMappings(pair), { kind: 'bad-config', message: naming('tcp') }, text);
       else t.equal(readPortMappings(pair).length, 2, text);
     }
   }
@@ -153,7 +155,7 @@ t.test('the same port of the host twice', async (t) => {
   ];
   t.throws(
     () => readPortMappings(far),
-    { message: /tcp 1-1000 and tcp 900/ },
+    { kind: 'bad-config', message: naming('tcp 1-1000', 'tcp 900') },
     'a range reaches past its neighbour',
   );
   const many = Array.from({ length: 20_000 }, (_, index) => ({

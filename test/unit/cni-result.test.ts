@@ -7,6 +7,7 @@ import { EMPTY_RESULT, mergeResults } from '../../lib/cni/result.ts';
 import type { CniResult } from '../../lib/cni/result.ts';
 import { SUPPORTED_VERSIONS } from '../../lib/cni/versions.ts';
 import type { CniVersion } from '../../lib/cni/versions.ts';
+import { naming } from '../naming.ts';
 
 const FULL: CniResult = {
   interfaces: [
@@ -92,7 +93,10 @@ t.test('an empty result: dns is always there before 1.0.0, empty lists never', a
 
 t.test('0.1.0 and 0.2.0 cannot express a result without addresses', async (t) => {
   for (const cniVersion of ['0.1.0', '0.2.0'] as const) {
-    t.throws(() => encodeResult(EMPTY_RESULT, cniVersion), { kind: 'bad-config', message: /address/ });
+    t.throws(() => encodeResult(EMPTY_RESULT, cniVersion), {
+      kind: 'bad-config',
+      message: naming(cniVersion),
+    });
     const ip = { address: '10.0.0.2/8' };
     t.strictSame(encodeResult({ ...EMPTY_RESULT, ips: [ip] }, cniVersion), {
       cniVersion,
@@ -104,11 +108,14 @@ t.test('0.1.0 and 0.2.0 cannot express a result without addresses', async (t) =>
 
 t.test('0.1.0 and 0.2.0 cannot express two addresses of one family', async (t) => {
   for (const cniVersion of ['0.1.0', '0.2.0'] as const) {
-    t.throws(() => encodeResult(FULL, cniVersion), { kind: 'bad-config', message: /IPv4 address, not 2/ });
+    t.throws(() => encodeResult(FULL, cniVersion), {
+      kind: 'bad-config',
+      message: naming(cniVersion, 'IPv4'),
+    });
     const two = [{ address: 'fd00::2/64' }, { address: 'fd01::2/64' }];
     t.throws(() => refuseInexpressible(two, cniVersion), {
       kind: 'bad-config',
-      message: /IPv6 address, not 2/,
+      message: naming(cniVersion, 'IPv6'),
     });
     t.doesNotThrow(() => refuseInexpressible(ONE_EACH.ips, cniVersion));
   }
@@ -167,34 +174,27 @@ t.test(
 );
 
 t.test('broken results are refused with the place of the fault', async (t) => {
-  const cases: [unknown, string, RegExp][] = [
-    [[], 'bad-config', /^r must be of type object/],
-    [{ ips: {} }, 'bad-config', /^r\.ips must be of type array/],
-    [{ ips: [{}] }, 'bad-config', /^r\.ips\[0\]\.address is missing/],
-    [{ ips: [{ address: '10.0.0.1' }] }, 'bad-config', /^r\.ips\[0\]\.address: /],
-    [
-      { ips: [{ address: '10.0.0.1/8', interface: 0 }] },
-      'bad-config',
-      /^r\.ips\[0\]\.interface is 0, but there are 0/,
-    ],
+  const cases: [unknown, string, ...string[]][] = [
+    [[], 'bad-config', 'r', '[]'],
+    [{ ips: {} }, 'bad-config', 'r.ips', '{}'],
+    [{ ips: [{}] }, 'bad-config', 'r.ips[0].address'],
+    [{ ips: [{ address: '10.0.0.1' }] }, 'bad-config', 'r.ips[0].address', '"10.0.0.1"'],
+    [{ ips: [{ address: '10.0.0.1/8', interface: 0 }] }, 'bad-config', 'r.ips[0].interface', '0'],
     [
       { interfaces: [{ name: 'a' }], ips: [{ address: '10.0.0.1/8', interface: -1 }] },
       'bad-config',
-      /interface is -1/,
+      'r.ips[0].interface',
+      '-1',
     ],
-    [{ interfaces: [{ mac: 'x' }] }, 'bad-config', /^r\.interfaces\[0\]\.name is missing/],
-    [{ routes: [{ dst: 'default' }] }, 'bad-config', /^r\.routes\[0\]\.dst: /],
-    [{ routes: [{ dst: '::/0', gw: 'x' }] }, 'bad-config', /^r\.routes\[0\]\.gw: /],
-    [
-      { routes: [{ dst: '::/0', scope: 256 }] },
-      'bad-config',
-      /^r\.routes\[0\]\.scope must be <= 255, not 256/,
-    ],
-    [{ ip4: { ip: '10.0.0.1/8', routes: [{ dst: 'x' }] } }, 'bad-config', /^r\.ip4\.routes\[0\]\.dst: /],
-    [{ cniVersion: '3.0.0' }, 'bad-version', /3\.0\.0/],
+    [{ interfaces: [{ mac: 'x' }] }, 'bad-config', 'r.interfaces[0].name'],
+    [{ routes: [{ dst: 'default' }] }, 'bad-config', 'r.routes[0].dst', '"default"'],
+    [{ routes: [{ dst: '::/0', gw: 'x' }] }, 'bad-config', 'r.routes[0].gw', '"x"'],
+    [{ routes: [{ dst: '::/0', scope: 256 }] }, 'bad-config', 'r.routes[0].scope', '256'],
+    [{ ip4: { ip: '10.0.0.1/8', routes: [{ dst: 'x' }] } }, 'bad-config', 'r.ip4.routes[0].dst', '"x"'],
+    [{ cniVersion: '3.0.0' }, 'bad-version', '"3.0.0"'],
   ];
-  for (const [value, kind, message] of cases) {
-    t.throws(() => decodeResult(value, 'r'), { kind, message }, JSON.stringify(value));
+  for (const [value, kind, ...things] of cases) {
+    t.throws(() => decodeResult(value, 'r'), { kind, message: naming(...things) }, JSON.stringify(value));
     t.throws(() => decodeResult(value, 'r'), NetmoorError);
   }
 });

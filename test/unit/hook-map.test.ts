@@ -134,7 +134,7 @@ t.test('the draft is no way out', async (t) => {
   const victim = `${map}.victim`;
   writeFileSync(victim, 'precious');
   symlinkSync(victim, `${map}.new`);
-  t.throws(() => attach('c2', ['10.0.0.3/24']), { code: 'ELOOP', message: /ELOOP/ });
+  t.throws(() => attach('c2', ['10.0.0.3/24']), { code: 'ELOOP' });
   t.equal(readFileSync(victim, 'utf8'), 'precious');
   t.ok(existsSync(map));
 });

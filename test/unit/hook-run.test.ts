@@ -3,8 +3,10 @@ import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { NetmoorError } from '../../lib/base/errors.ts';
+import type { ErrorKind } from '../../lib/base/errors.ts';
 import { fakePlugin, OWN_ID, RESULT } from './cni-fakes.ts';
 import { OCI_CONFIG, PID, setScene } from './hook-fakes.ts';
+import { naming } from '../naming.ts';
 
 const STOPPED = { status: 'stopped', pid: undefined };
 
@@ -34,8 +36,8 @@ t.test('attach and detach', async (t) => {
   t.notMatch(scene.read('run/hosts'), /c1/);
   t.strictSame(readdirSync(join(scene.root, 'results')), []);
   t.match(scene.log, [
-    /info: c1 attached to front eth0 10.1.0.2, back eth1 10.1.0.2/,
-    /info: c1 detached from back \(eth1\), front \(eth0\)/,
+    naming('info', 'c1', 'front', 'eth0', 'back', 'eth1', '10.1.0.2'),
+    naming('info', 'c1', 'front', 'eth0', 'back', 'eth1'),
   ]);
 });
 
@@ -57,7 +59,7 @@ t.test('called twice it attaches once; what is missing it adds', async (t) => {
   await scene.call(['--networks', 'front']);
   await scene.call(['createRuntime', '--networks', 'front'], { status: 'created' });
   t.strictSame(calls(scene), ['ADD front']);
-  t.match(scene.log[1], /is attached already/);
+  t.match(scene.log[1], naming('info', 'c1'));
   await scene.call(['--networks', 'front,back']);
   t.strictSame(calls(scene), ['ADD front', 'ADD back']);
 });
@@ -75,41 +77,45 @@ t.test('another container of the same id takes the place of one that was never d
 
 t.test('refused with nothing touched', async (t) => {
   const hostNetwork = { ...OCI_CONFIG, linux: { namespaces: [{ type: 'mount' }] } };
-  const cases: [string, (scene: ReturnType<typeof setScene>) => void, RegExp][] = [
+  const cases: [string, (scene: ReturnType<typeof setScene>) => void, ErrorKind, ...string[]][] = [
     [
       'no network namespace',
       (scene) => scene.write('bundle/config.json', JSON.stringify(hostNetwork)),
-      /no network namespace of its own/,
+      'own-netns',
     ],
     [
       "the host's network namespace",
       (scene) => void Object.assign(scene.process, { netnsId: OWN_ID }),
-      /network namespace of the host/,
+      'own-netns',
     ],
     [
       'a process that is gone',
       (scene) => void Object.assign(scene.process, { started: undefined }),
-      /process 4242 of the container has ended/,
+      'bad-netns',
+      String(PID),
     ],
     [
       'a broken config.json',
       (scene) => scene.write('bundle/config.json', '{"linux":'),
-      /config.json is not JSON/,
+      'bad-json',
+      'config.json',
     ],
     [
       'a config.json of other shape',
       (scene) => scene.write('bundle/config.json', '{"linux":{"namespaces":[1]}}'),
-      /linux.namespaces\[0\]/,
+      'bad-config',
+      'linux.namespaces[0]',
     ],
   ];
-  for (const [name, change, reason] of cases) {
+  for (const [name, change, kind, ...things] of cases) {
     const scene = setScene(t, ['front']);
     change(scene);
-    const { exitCode, stderr } = await scene.call(['--networks', 'front']);
+    const { exitCode, stderr, error } = await scene.call(['--networks', 'front']);
     t.equal(exitCode, 1, name);
-    t.match(stderr, reason, name);
+    t.equal(error?.kind, kind, name);
+    t.match(stderr, naming(...things), name);
     t.match(stderr, /^netmoor-hook: [^\n]+\n$/, 'one line');
-    t.match(scene.log, [reason]);
+    t.match(scene.log, [naming('error', 'c1', ...things)]);
     t.strictSame(calls(scene), []);
     t.notOk(existsSync(join(scene.root, 'results')));
     t.notOk(existsSync(join(scene.root, 'run')));
@@ -121,7 +127,7 @@ t.test('a number that another process has by now is refused', async (t) => {
   let looks = 0;
   const world = { ...scene.world, processIdentity: (pid: number) => ({ pid, started: `${looks++}` }) };
   const { findSandbox } = await import('../../hooks/oci/sandbox.ts');
-  t.throws(() => findSandbox(PID, world), { message: /has ended/ });
+  t.throws(() => findSandbox(PID, world), { kind: 'bad-netns', message: naming(String(PID)) });
   t.strictSame(calls(scene), []);
 });
 
@@ -131,9 +137,9 @@ t.test('a container that ends meanwhile', async (t) => {
     return RESULT;
   });
   const scene = setScene(t, ['front'], plugin);
-  const { exitCode, stderr } = await scene.call(['--networks', 'front', '--result-file', 'net.json']);
+  const { exitCode, error } = await scene.call(['--networks', 'front', '--result-file', 'net.json']);
   t.equal(exitCode, 1);
-  t.match(stderr, /has ended/);
+  t.match(error, { kind: 'bad-netns', message: naming(String(PID)) });
   t.strictSame(calls(scene), ['ADD front', 'DEL front']);
   t.notMatch(scene.read('run/hosts'), /c1/);
   t.strictSame(readdirSync(scene.bundle).sort(), ['config.json', 'rootfs']);
@@ -142,11 +148,11 @@ t.test('a container that ends meanwhile', async (t) => {
 t.test('a bundle without config.json', async (t) => {
   const scene = setScene(t, ['front']);
   t.equal((await scene.call(['--networks', 'front'], { bundle: scene.root })).exitCode, 0);
-  const { stderr } = await scene.call(['--networks', 'front', '--files', 'hosts'], {
+  const { error } = await scene.call(['--networks', 'front', '--files', 'hosts'], {
     bundle: scene.root,
     id: 'c2',
   });
-  t.match(stderr, /has no config.json/);
+  t.match(error, { kind: 'bad-config', message: naming(scene.root, 'config.json') });
   t.strictSame(calls(scene), ['ADD front', 'ADD front', 'DEL front']);
 });
 
@@ -156,9 +162,10 @@ t.test('a failure takes everything back', async (t) => {
     return RESULT;
   });
   const scene = setScene(t, ['front', 'back'], failing);
-  const { exitCode, stderr } = await scene.call(['--networks', 'front,back']);
+  const { exitCode, stderr, error } = await scene.call(['--networks', 'front,back']);
   t.equal(exitCode, 1);
-  t.match(stderr, /port 80 is taken; choose another/);
+  t.equal(error?.kind, 'port-taken');
+  t.match(stderr, naming('port 80 is taken', 'choose another'), "the plugin's words are handed on");
   t.strictSame(calls(scene), ['ADD front', 'ADD back', 'DEL back', 'DEL front']);
   t.strictSame(readdirSync(join(scene.root, 'results')), []);
 });
@@ -166,7 +173,7 @@ t.test('a failure takes everything back', async (t) => {
 t.test('so does a file that cannot be written', async (t) => {
   const scene = setScene(t, ['front']);
   writeFileSync(join(scene.bundle, 'taken'), 'something else');
-  const { exitCode, stderr } = await scene.call([
+  const { exitCode, error } = await scene.call([
     '--networks',
     'front',
     '--result-file',
@@ -175,7 +182,7 @@ t.test('so does a file that cannot be written', async (t) => {
     '.ip',
   ]);
   t.equal(exitCode, 1);
-  t.match(stderr, /was not written by this hook/);
+  t.match(error, { kind: 'io', message: naming('"taken"') });
   t.strictSame(calls(scene), ['ADD front', 'DEL front']);
   t.strictSame(readdirSync(scene.bundle).sort(), ['config.json', 'rootfs', 'taken']);
   t.notMatch(scene.read('run/hosts'), /c1/);
@@ -192,8 +199,8 @@ t.test('a failure at poststop is told, and is no failure', async (t) => {
   await scene.call(['--networks', 'front']);
   const { exitCode, stderr } = await scene.call([], STOPPED);
   t.equal(exitCode, 0);
-  t.match(stderr, /front \(eth0\): .*device busy/);
-  t.match(scene.log.at(-1), /error: c1: front \(eth0\).*device busy.*netmoor gc/);
+  t.match(stderr, naming('front', 'eth0', 'device busy'));
+  t.match(scene.log.at(-1), naming('error', 'c1', 'front', 'eth0', 'device busy', 'netmoor gc'));
   t.equal(readdirSync(join(scene.root, 'results')).length, 1, 'it stays on file for another attempt');
 });
 
@@ -222,15 +229,15 @@ t.test('variables come from the file that a flag names, also relative to the bun
   const args = ['--env-file', 'vps.env', '--network', '$VPS_NET', '--ip', '$VPS_IP'];
   t.equal((await scene.call(args)).exitCode, 0);
   t.strictSame(scene.plugin.contexts[0]?.config.runtimeConfig.ips, ['172.18.0.11']);
-  const { stderr } = await scene.call(['--env-file', 'none.env', '--network', '$VPS_NET'], { id: 'c2' });
-  t.match(stderr, /there is no .*none\.env/);
+  const { error } = await scene.call(['--env-file', 'none.env', '--network', '$VPS_NET'], { id: 'c2' });
+  t.match(error, { kind: 'bad-config', message: naming('--env-file', join(scene.bundle, 'none.env')) });
 });
 
 t.test('nothing to do after the start', async (t) => {
   const scene = setScene(t, ['front']);
   const { exitCode, stderr } = await scene.call([], { status: 'running' });
   t.equal(exitCode, 0, 'runtimes kill a container whose poststart hook fails');
-  t.match(stderr, /nothing to do/);
+  t.match(stderr, naming('running', 'createRuntime', 'poststop'));
   t.strictSame(calls(scene), []);
 });
 

@@ -1,6 +1,8 @@
 /** States as runc, crun and podman write them, what they mean, and what is refused. */
 import t from 'tap';
 import { chooseAction, readState } from '../../hooks/oci/state.ts';
+import type { ErrorKind } from '../../lib/base/errors.ts';
+import { naming } from '../naming.ts';
 
 const read = (state: unknown): ReturnType<typeof readState> =>
   readState(Buffer.from(typeof state === 'string' ? state : JSON.stringify(state)));
@@ -44,45 +46,54 @@ t.test('an argument names the stage', async (t) => {
   for (const stage of ['detach', 'poststop']) t.equal(chooseAction(stage, state), 'detach');
   t.equal(chooseAction('poststart', state), 'nothing');
   for (const stage of ['createContainer', 'startContainer'])
-    t.throws(() => chooseAction(stage, state), { message: /inside the container/ });
+    t.throws(() => chooseAction(stage, state), { kind: 'bad-config', message: naming(stage) });
   t.throws(() => chooseAction('postStop', state), {
-    message: /unknown stage/,
-    details: /did you mean poststop/,
+    kind: 'bad-config',
+    message: naming('"postStop"'),
+    details: naming('poststop'),
   });
-  t.throws(() => chooseAction('__proto__', state), { message: /unknown stage/ });
+  t.throws(() => chooseAction('__proto__', state), { kind: 'bad-config', message: naming('"__proto__"') });
 });
 
 t.test('a state without a process is none to attach', async (t) => {
   t.throws(() => chooseAction(undefined, { status: 'created', pid: undefined }), {
-    message: /names no process/,
-    details: /not under createContainer/,
+    kind: 'bad-config',
+    message: naming('"created"'),
+    details: naming('createRuntime', 'poststop'),
   });
 });
 
 t.test('refused states', async (t) => {
   const usual = { ociVersion: '1.0', id: 'c1', status: 'created', pid: 1, bundle: '/b' };
-  const cases: [string, unknown, RegExp][] = [
-    ['nothing', '', /no container state/],
-    ['no JSON', '{', /not JSON/],
-    ['a list', '[]', /must be a JSON object/],
-    ['no id', { ...usual, id: undefined }, /state.id is missing/],
-    ['an id that leads elsewhere', { ...usual, id: '../../etc' }, /container id/],
-    ['an id with a line break', { ...usual, id: 'a\nb' }, /container id/],
-    ['an id that is too long', { ...usual, id: 'a'.repeat(200) }, /more than the 153/],
-    ['an unknown status', { ...usual, status: 'paused' }, /state.status must be one of/],
-    ['a pid that is no number', { ...usual, pid: '1' }, /state.pid must be of type integer/],
-    ['a negative pid', { ...usual, pid: -1 }, /state.pid/],
-    ['a pid with a fraction', { ...usual, pid: 1.5 }, /state.pid/],
-    ['a huge pid', { ...usual, pid: 2 ** 40 }, /state.pid/],
-    ['a relative bundle', { ...usual, bundle: 'b' }, /state.bundle/],
-    ['a bundle with a zero byte', { ...usual, bundle: '/b\0/etc' }, /state.bundle/],
-    ['annotations that are no texts', { ...usual, annotations: { a: 1 } }, /state.annotations/],
+  const cases: [string, unknown, ErrorKind, ...string[]][] = [
+    ['nothing', '', 'bad-json'],
+    ['no JSON', '{', 'bad-json'],
+    ['a list', '[]', 'bad-json', '[]'],
+    ['no id', { ...usual, id: undefined }, 'bad-config', 'state.id'],
+    ['an id that leads elsewhere', { ...usual, id: '../../etc' }, 'bad-config', '"../../etc"'],
+    ['an id with a line break', { ...usual, id: 'a\nb' }, 'bad-config', '"a\\nb"'],
+    ['an id that is too long', { ...usual, id: 'a'.repeat(200) }, 'bad-config', '200', '153'],
+    ['an unknown status', { ...usual, status: 'paused' }, 'bad-config', 'state.status', '"paused"'],
+    ['a pid that is no number', { ...usual, pid: '1' }, 'bad-config', 'state.pid', '"1"'],
+    ['a negative pid', { ...usual, pid: -1 }, 'bad-config', 'state.pid', '-1'],
+    ['a pid with a fraction', { ...usual, pid: 1.5 }, 'bad-config', 'state.pid', '1.5'],
+    ['a huge pid', { ...usual, pid: 2 ** 40 }, 'bad-config', 'state.pid', String(2 ** 40)],
+    ['a relative bundle', { ...usual, bundle: 'b' }, 'bad-config', 'state.bundle', '"b"'],
+    ['a bundle with a zero byte', { ...usual, bundle: '/b\0/etc' }, 'bad-config', 'state.bundle', '/etc'],
+    [
+      'annotations that are no texts',
+      { ...usual, annotations: { a: 1 } },
+      'bad-config',
+      'state.annotations.a',
+    ],
     [
       'a prototype',
       '{"ociVersion":"1.0","id":"c1","status":"created","bundle":"/b","annotations":{"__proto__":"x"}}',
-      /__proto__/,
+      'bad-json',
+      '"__proto__"',
     ],
-    ['too much of it', { ...usual, annotations: { a: 'x'.repeat(1024 * 1024) } }, /larger than/],
+    ['too much of it', { ...usual, annotations: { a: 'x'.repeat(1024 * 1024) } }, 'bad-json', '1048576'],
   ];
-  for (const [name, state, message] of cases) t.throws(() => read(state), { message }, name);
+  for (const [name, state, kind, ...things] of cases)
+    t.throws(() => read(state), { kind, message: naming(...things) }, name);
 });

@@ -18,6 +18,7 @@ import type { World } from '../../lib/cni/world.ts';
 import { withFileLock } from '../../lib/system/lock.ts';
 import { openNetns } from '../../lib/system/netns.ts';
 import { fakeWorld } from './cni-fakes.ts';
+import { naming } from '../naming.ts';
 
 function directory(t: Test): string {
   const path = mkdtempSync(join(tmpdir(), 'netmoor-waits-'));
@@ -43,11 +44,11 @@ function unsteady(world: World): World & { readonly passed: () => number } {
 t.test('a FIFO is no namespace and no resolv.conf', async (t) => {
   const fifo = join(directory(t), 'fifo');
   execFileSync('mkfifo', [fifo]);
-  t.throws(() => openNetns(fifo), { kind: 'bad-netns', message: /not a namespace/ });
-  t.throws(() => realWorld().readText(fifo), { kind: 'io', message: /no regular file/ });
-  t.throws(() => files.read(fifo), { kind: 'io', message: /no regular file/ });
+  t.throws(() => openNetns(fifo), { kind: 'bad-netns', message: naming(fifo) });
+  t.throws(() => realWorld().readText(fifo), { kind: 'io', message: naming(fifo) });
+  t.throws(() => files.read(fifo), { kind: 'io', message: naming(fifo) });
   const lock = (): void => withFileLock(fifo, { monotonic: () => 0, pause: () => {} }, () => {});
-  t.throws(lock, { kind: 'io', message: /no regular file/ });
+  t.throws(lock, { kind: 'io', message: naming(fifo) });
 });
 
 t.test('a lock that nobody gives back', async (t) => {
@@ -56,7 +57,7 @@ t.test('a lock that nobody gives back', async (t) => {
   withFileLock(path, world, () => {
     t.throws(() => withFileLock(path, world, () => t.fail('it was locked')), {
       kind: 'try-again',
-      message: /./,
+      message: naming(path),
     });
   });
   t.ok(world.passed() >= 5_000 && world.passed() < 6_000, 'the deadline is that of the monotonic clock');
@@ -107,7 +108,10 @@ t.test('a plugin that is being installed', async (t) => {
   );
   t.equal(runDelegate('x', 'ADD', delegation(soon)).toString(), '{}');
   const never = unsteady(fakeWorld({ programs: ['/opt/cni/bin/x'], execute: busy }));
-  t.throws(() => runDelegate('x', 'ADD', delegation(never)), { kind: 'delegate', message: /ETXTBSY/ });
+  t.throws(() => runDelegate('x', 'ADD', delegation(never)), {
+    kind: 'delegate',
+    message: naming('x', 'ETXTBSY'),
+  });
   t.ok(never.passed() >= 5_000 && never.passed() < 6_000);
 });
 
@@ -126,7 +130,10 @@ t.test('a lease store that another process keeps', async (t) => {
     monotonic: () => looks++ * 3_000,
   };
   for (const { store } of openStores(world, dir))
-    t.throws(() => store.write(() => {}), { kind: 'try-again', message: /held by another/ });
+    t.throws(() => store.write(() => {}), {
+      kind: 'try-again',
+      message: naming(storeFile(dir)),
+    });
   t.ok(looks > 3);
   other.close();
 });

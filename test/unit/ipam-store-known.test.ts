@@ -19,8 +19,8 @@ t.test('each directory once', async (t) => {
 t.test('where nothing can be noted', async (t) => {
   const file = join(parent, 'file');
   writeFileSync(file, '');
-  t.throws(() => noteStore('/opt/a', join(file, 'stores')), { code: 'ENOTDIR', message: /ENOTDIR/ });
-  t.throws(() => notedStores(file), { code: 'ENOTDIR', message: /ENOTDIR/ });
+  t.throws(() => noteStore('/opt/a', join(file, 'stores')), { code: 'ENOTDIR' });
+  t.throws(() => notedStores(file), { code: 'ENOTDIR' });
   if (process.geteuid?.() === 0) return;
   chmodSync(parent, 0o500);
   t.doesNotThrow(() => noteStore('/opt/a', join(parent, 'other')), 'an unprivileged caller goes on without');

@@ -9,6 +9,7 @@ import { checkStore } from '../../ipam/store/check.ts';
 import { openStore } from '../../ipam/store/open.ts';
 import type { LeaseStore } from '../../ipam/store/store.ts';
 import { BOOT, attachment, keyOf, port } from './ipam-record.ts';
+import { naming } from '../naming.ts';
 
 function open(dir: string, bootId = BOOT): LeaseStore {
   return openStore({ dir, bootId, hostId: '', now: Date.now });
@@ -140,7 +141,7 @@ t.test('addresses are held once in a scope, and given back', async (t) => {
   const two = attachment('two', { addresses: [home('10.1.0.3/24'), home('fd00::2/64')] });
   const error = failure(() => store.write((tx) => tx.putAttachment(two)));
   t.equal(error?.kind, 'address-taken');
-  t.match(error?.message, 'fd00::2 is held by home/one/eth0');
+  t.match(error?.message, naming('fd00::2', 'home/one/eth0'));
   store.read((reader) => {
     t.equal(reader.attachment(keyOf(two)), undefined, 'nothing of the refused one stays');
     t.notOk(reader.isTaken('home', parseAddress('10.1.0.3')));
@@ -211,7 +212,7 @@ t.test('published ports collide by protocol, family, address and range', async (
     const two = attachment('two', { ports: [port('tcp 40000'), port(wanted)] });
     const error = failure(() => store.write((tx) => tx.putAttachment(two)));
     t.equal(error?.kind, collides ? 'port-taken' : undefined, `${held} held, ${wanted} wanted`);
-    if (collides) t.match(error?.message, 'published by home/one/eth0');
+    if (collides) t.match(error?.message, naming('home/one/eth0'));
     if (port(wanted).count === 1) {
       const owner = store.read((reader) => reader.portOwner(port(wanted)));
       t.same(owner?.containerId, collides ? 'one' : 'two', `owner of ${wanted}`);

@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, readdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import t from 'tap';
 import { files } from '../../lib/cni/files.ts';
+import { naming } from '../naming.ts';
 
 t.test('list', async (t) => {
   const dir = t.testdir({ b: '', a: '', sub: { c: '' } });
@@ -16,11 +17,11 @@ t.test('read', async (t) => {
   const dir = t.testdir({ some: 'text', sub: {} });
   t.equal(String(files.read(`${dir}/some`)), 'text');
   t.equal(files.read(`${dir}/none`), undefined);
-  t.throws(() => files.read(`${dir}/sub`), { message: /no regular file/ });
+  t.throws(() => files.read(`${dir}/sub`), { kind: 'io', message: naming(`${dir}/sub`) });
   execFileSync('mkfifo', [`${dir}/fifo`]);
-  t.throws(() => files.read(`${dir}/fifo`), { message: /no regular file/ }, 'not waited for');
+  t.throws(() => files.read(`${dir}/fifo`), { kind: 'io', message: naming(`${dir}/fifo`) }, 'not waited for');
   writeFileSync(`${dir}/large`, Buffer.alloc(4 * 1024 * 1024 + 1));
-  t.throws(() => files.read(`${dir}/large`), { message: /larger than/ });
+  t.throws(() => files.read(`${dir}/large`), { kind: 'io', message: naming(`${dir}/large`) });
 });
 
 t.test('write replaces, for root alone, and leaves nothing beside it', async (t) => {

@@ -16,6 +16,8 @@ import {
   listOf,
   memoryWorld,
 } from './lists-fakes.ts';
+import type { ErrorKind } from '../../lib/base/errors.ts';
+import { naming } from '../naming.ts';
 
 const CHAIN = listOf(
   { type: 'one', capabilities: { ips: true } },
@@ -180,7 +182,7 @@ t.test('a failed plugin whose DEL fails too does not keep the others from being 
     { message: 'two ADD: broken' },
   );
   t.strictSame(callsOf(world), ['ADD one', 'ADD two', 'DEL two', 'DEL one']);
-  t.match(notes, [/two DEL: still broken/]);
+  t.match(notes, [naming('two DEL', 'still broken')]);
   t.equal(world.content.size, 0);
 });
 
@@ -192,7 +194,7 @@ t.test('what cannot be undone stays on file, and the error says so', async (t) =
   );
   await t.rejects(addNetwork(CHAIN, attachmentOf(), world, foreign), {
     message: 'two ADD: broken',
-    details: /one DEL: disk.*netmoor detach --id c1/,
+    details: naming('one DEL: disk', '"netmoor detach --id c1"'),
   });
   t.match(cachedAttachments('c1', world), [{ origin: { unfinished: true } }]);
   const later = { ...memoryWorld({}, answering(), PROGRAMS), files: world.files, content: world.content };
@@ -202,11 +204,17 @@ t.test('what cannot be undone stays on file, and the error says so', async (t) =
 });
 
 t.test('an answer that is no result is a failed ADD', async (t) => {
-  for (const stdout of ['', 'done\n', '[]', '{"interfaces":"eth0"}', '{"cniVersion":"7.0.0"}']) {
+  for (const [stdout, kind] of [
+    ['', 'bad-json'],
+    ['done\n', 'bad-json'],
+    ['[]', 'bad-json'],
+    ['{"interfaces":"eth0"}', 'bad-config'],
+    ['{"cniVersion":"7.0.0"}', 'bad-version'],
+  ] as const) {
     const world = memoryWorld({}, answering({ 'one ADD': { stdout: Buffer.from(stdout) } }), PROGRAMS);
     await t.rejects(
       addNetwork(listOf({ type: 'one' }), attachmentOf(), world, foreign),
-      { message: /result/ },
+      { kind, message: naming('one') },
       stdout,
     );
     t.strictSame(callsOf(world), ['ADD one', 'DEL one']);
@@ -302,7 +310,7 @@ t.test('what another process is attaching this very moment is left to it', async
     execute: memoryWorld({}, answering(), PROGRAMS).execute,
   };
   await t.rejects(addNetwork(pair, attachmentOf(), mine, foreign), {
-    message: /being attached this very moment, by process 4712/,
+    message: naming('net1/c1/eth0', 'process 4712'),
     kind: 'try-again',
   });
   delete processes[4712];
@@ -311,31 +319,38 @@ t.test('what another process is attaching this very moment is left to it', async
 });
 
 t.test('all is checked before any plugin runs', async (t) => {
-  const cases: [Partial<Attachment>, RegExp][] = [
-    [{ containerId: '../c1' }, /container id/],
-    [{ containerId: 'x'.repeat(154) }, /more than the 153/],
-    [{ ifname: 'eth0/..' }, /interface/],
-    [{ ifname: 'sixteen-letters-x' }, /15 bytes/],
-    [{ netns: 'run/netns/x' }, /absolute/],
-    [{ netns: '/run/netns/none' }, /cannot be opened/],
-    [{ netns: OWN_NETNS }, /namespace of the host/],
-    [{ netnsId: '4:1' }, /another namespace/],
-    [{ process: { pid: 12, started: '1' } }, /process 12 has ended/],
-    [{ path: [] }, /path of plugins/],
-    [{ path: ['bin'] }, /path of plugins/],
-    [{ path: ['/usr/lib/cni'] }, /plugin "one" was not found/],
-    [{ args: new Map([['A', 'x;CNI_NETNS=/']]) }, /argument A/],
-    [{ args: new Map([['A;B', 'x']]) }, /no name/],
-    [{ capabilities: { ips: ['10.1.0.999'] } }, /10\.1\.0\.999/],
-    [{ capabilities: { mac: '01:00:00:00:00:00', ips: ['10.1.0.1'] } }, /multicast/],
-    [{ capabilities: { portMappings: [{ hostPort: 80, containerPort: 99999 }] } }, /99999/],
-    [{ capabilities: { portMappings: [PORTS[0] ?? {}, PORTS[0] ?? {}] } }, /same port/],
-    [{ capabilities: { portMappings: 'all' } }, /portMappings/],
+  const cases: [Partial<Attachment>, ErrorKind, ...string[]][] = [
+    [{ containerId: '../c1' }, 'bad-config', '"../c1"'],
+    [{ containerId: 'x'.repeat(154) }, 'bad-config', '154', '153'],
+    [{ ifname: 'eth0/..' }, 'bad-config', '"eth0/.."'],
+    [{ ifname: 'sixteen-letters-x' }, 'bad-config', '"sixteen-letters-x"', '15'],
+    [{ netns: 'run/netns/x' }, 'bad-config', '"run/netns/x"'],
+    [{ netns: '/run/netns/none' }, 'bad-netns', '"/run/netns/none"'],
+    [{ netns: OWN_NETNS }, 'own-netns', `"${OWN_NETNS}"`],
+    [{ netnsId: '4:1' }, 'bad-netns', '"/run/netns/container"'],
+    [{ process: { pid: 12, started: '1' } }, 'bad-netns', '12'],
+    [{ path: [] }, 'bad-config'],
+    [{ path: ['bin'] }, 'bad-config', '"bin"'],
+    [{ path: ['/usr/lib/cni'] }, 'delegate', '"one"'],
+    [{ args: new Map([['A', 'x;CNI_NETNS=/']]) }, 'bad-config', 'A', '"x;CNI_NETNS=/"'],
+    [{ args: new Map([['A;B', 'x']]) }, 'bad-config', '"A;B"'],
+    [{ capabilities: { ips: ['10.1.0.999'] } }, 'bad-config', '"10.1.0.999"'],
+    [{ capabilities: { mac: '01:00:00:00:00:00', ips: ['10.1.0.1'] } }, 'bad-config', '01:00:00:00:00:00'],
+    [
+      { capabilities: { portMappings: [{ hostPort: 80, containerPort: 99999 }] } },
+      'bad-config',
+      'containerPort',
+      '99999',
+    ],
+    [{ capabilities: { portMappings: [PORTS[0] ?? {}, PORTS[0] ?? {}] } }, 'bad-config', 'tcp 8080'],
+    [{ capabilities: { portMappings: 'all' } }, 'bad-config', 'runtimeConfig.portMappings', '"all"'],
   ];
-  for (const [changes, message] of cases) {
+  for (const [changes, kind, ...things] of cases) {
     const world = memoryWorld({}, answering(), PROGRAMS);
-    await t.rejects(addNetwork(CHAIN, attachmentOf(changes), world, foreign), { message }, String(message));
-    t.strictSame(callsOf(world), [], `no plugin ran: ${message}`);
+    const what = Object.keys(changes).join();
+    const wanted = { kind, message: naming(...things) };
+    await t.rejects(addNetwork(CHAIN, attachmentOf(changes), world, foreign), wanted, what);
+    t.strictSame(callsOf(world), [], `no plugin ran: ${what}`);
     t.equal(world.content.size, 0);
   }
 });
@@ -357,8 +372,9 @@ t.test('what no plugin declares to take', async (t) => {
   for (const capabilities of [{ portMappings: PORTS }, { ips: ['10.1.0.5', 'fd00::5'] }]) {
     const refusing = memoryWorld({}, answering(), PROGRAMS);
     await t.rejects(addNetwork(plain, attachmentOf({ capabilities }), refusing, foreign), {
-      message: /no plugin of it declares/,
-      details: /"capabilities"/,
+      kind: 'bad-config',
+      message: naming('net1', Object.keys(capabilities).join()),
+      details: naming('"capabilities"'),
     });
     t.strictSame(callsOf(refusing), []);
   }
@@ -371,7 +387,8 @@ t.test('two attachments that share a file name', async (t) => {
   world.executed.length = 0;
   const second = { ...first, name: 'a' };
   await t.rejects(addNetwork(second, attachmentOf({ containerId: 'b-c' }), world, foreign), {
-    message: /a\/b-c\/eth0 would be kept in .* which is that of a-b\/c\/eth0/,
+    kind: 'bad-config',
+    message: naming('a/b-c/eth0', 'a-b-c-eth0', 'a-b/c/eth0'),
   });
   await delNetwork(second, attachmentOf({ containerId: 'b-c' }), world, foreign);
   t.equal(cachedAttachments('c', world).length, 1, "the other one's file is left alone");
@@ -380,7 +397,7 @@ t.test('two attachments that share a file name', async (t) => {
 t.test('CHECK in order with the result of ADD', async (t) => {
   const world = memoryWorld({}, answering({ 'three CHECK': failing(104, 'address gone') }), PROGRAMS);
   await t.rejects(checkNetwork(CHAIN, attachmentOf(), world, foreign), {
-    message: /not attached/,
+    message: naming('c1', 'net1', 'eth0'),
     kind: 'unknown-container',
   });
   await addNetwork(CHAIN, attachmentOf({ capabilities: { ips: ['10.1.0.5'] } }), world, foreign);
@@ -398,7 +415,7 @@ t.test('CHECK in order with the result of ADD', async (t) => {
   await checkNetwork({ ...CHAIN, disableCheck: true }, attachmentOf(), world, foreign);
   t.strictSame(callsOf(world), []);
   await t.rejects(checkNetwork({ ...CHAIN, cniVersion: '0.3.1' }, attachmentOf(), world, foreign), {
-    message: /knows no CHECK/,
+    message: naming('net1', '0.3.1', 'CHECK'),
     kind: 'bad-version',
   });
 });
@@ -428,7 +445,7 @@ t.test('our own plugins run in this process', async (t) => {
   });
   await t.rejects(
     addNetwork(listOf({ type: 'mine' }), attachmentOf(), world, async () => failed),
-    { message: /mine ADD: out of luck/, kind: 'internal' },
+    { message: naming('mine ADD', 'out of luck'), kind: 'internal' },
   );
   t.strictSame(failed.calls, ['ADD net1', 'DEL net1']);
 });
@@ -449,7 +466,7 @@ t.test('several networks: all or none', async (t) => {
   const missing = memoryWorld({}, answering(), PROGRAMS.slice(0, 2));
   await t.rejects(
     addNetworks(plans, missing, foreign, () => {}),
-    { message: /"three" was not found/ },
+    { kind: 'delegate', message: naming('"three"') },
   );
   t.strictSame(callsOf(missing), [], 'the last network is checked before the first one is attached');
 });

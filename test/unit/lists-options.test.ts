@@ -1,6 +1,7 @@
 /** Options of a network after commas as well as semicolons, and interface names past those that are taken. */
 import t from 'tap';
 import { assignInterfaceNames, readNetwork, readNetworks } from '../../lib/cni/lists/options.ts';
+import { naming } from '../naming.ts';
 
 t.test('a KEY=VALUE after a comma belongs to the network before it', async (t) => {
   const expected = [
@@ -18,9 +19,15 @@ t.test('a KEY=VALUE after a comma belongs to the network before it', async (t) =
     ips: ['10.1.0.5'],
     ports: [{ hostPort: 80 }, { hostPort: 81, hostIP: '::1' }],
   });
-  t.throws(() => readNetworks('ip=10.1.0.5,front', 'x'), { message: /no valid name/ });
-  t.throws(() => readNetworks('front,pot=80:80', 'x'), { message: /unknown option "pot"/ });
-  t.throws(() => readNetwork('front,back', 'x'), { message: /"front,back" is no valid name/ });
+  t.throws(() => readNetworks('ip=10.1.0.5,front', 'x'), {
+    kind: 'bad-config',
+    message: naming('"ip=10.1.0.5"'),
+  });
+  t.throws(() => readNetworks('front,pot=80:80', 'x'), {
+    kind: 'bad-config',
+    message: naming('front', '"pot"'),
+  });
+  t.throws(() => readNetwork('front,back', 'x'), { kind: 'bad-config', message: naming('"front,back"') });
 });
 
 t.test('interface names past those that are taken', async (t) => {
