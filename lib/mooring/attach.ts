@@ -6,6 +6,7 @@ import type { CniResult } from '../cni/result.ts';
 import type { AttachmentKey, AttachmentRecord } from '../../ipam/record.ts';
 import { delegateRecord } from './delegated.ts';
 import { detach, forgetRecord, isCurrent, teardownError } from './detach.ts';
+import { beginStore } from './host.ts';
 import type { Host } from './host.ts';
 import { completeDelegated, recordIntent } from './intent.ts';
 import type { Intent } from './intent.ts';
@@ -139,6 +140,7 @@ export async function attach<C extends MooringConfig, D extends MooringDetail>(
   const { key, netns, cniVersion, delegation, dns } = asked;
   const sandbox = openSandbox(netns);
   try {
+    beginStore(host);
     const previous = clearPrevious(kind, host, key);
     refuseTaken(sandbox, key.ifname);
     const config = kind.complete(host, asked.config, key.network);

@@ -28,12 +28,21 @@ export function knownDirectories(world: World): string[] {
   return [usual, ...noted];
 }
 
-/** All stores but the one of `dir`. */
-export function otherStores(dir: string, world: World): NamedStore[] {
+/** All stores but the one of `dir`; those that have been `opened` before are taken from there. */
+export function otherStores(dir: string, world: World, opened: Map<string, NamedStore>): NamedStore[] {
   const own = resolve(dir);
-  return knownDirectories(world)
-    .filter((other) => other !== own && existsSync(storeFile(other)))
-    .map((other) => openStoreIn(other, world));
+  const others = knownDirectories(world).filter((other) => other !== own && existsSync(storeFile(other)));
+  return others.map((other) => {
+    const named = opened.get(other) ?? openStoreIn(other, world);
+    opened.set(other, named);
+    return named;
+  });
+}
+
+/** Whether the host has a store that is not among these. */
+export function hasMore(stores: readonly NamedStore[], world: World): boolean {
+  const dirs = new Set(stores.map(({ dir }) => resolve(dir)));
+  return knownDirectories(world).some((dir) => !dirs.has(dir) && existsSync(storeFile(dir)));
 }
 
 /** Asks every other store of the host; `unknown` stands for what one that cannot be read would have said. */
@@ -58,10 +67,10 @@ interface Locked {
 }
 
 /**
- * A write transaction in the first store, with all others locked meanwhile: in the order of their directories, so that no two
+ * A write transaction in the first store, with all of these others locked meanwhile: in the order of their directories, so that no two
  * processes wait for each other. `unlocked` is told of one that cannot be locked.
  */
-export function writeAlone<T>(
+export function writeWith<T>(
   own: NamedStore,
   others: readonly NamedStore[],
   work: (tx: StoreTransaction, ask: Ask) => T,
