@@ -2,7 +2,7 @@
 import { checkStore } from '../../ipam/store/check.ts';
 import { containerLabel } from '../attachment-view.ts';
 import { hostOf, withSockets } from '../../lib/mooring/host.ts';
-import { openStores } from '../stores.ts';
+import { openStores, readable, unreadableStore } from '../stores.ts';
 import { quietly } from '../surroundings.ts';
 import type { Verb } from '../verb.ts';
 import { verifyAll } from '../verification.ts';
@@ -12,7 +12,7 @@ import type { Verdict } from '../verification.ts';
 export interface CheckView {
   readonly ok: boolean;
   readonly attachments: readonly Verdict[];
-  /** What the store contradicts itself in. */
+  /** What the store contradicts itself in, or why it cannot be read. */
   readonly store: readonly string[];
 }
 
@@ -26,7 +26,7 @@ export function formatCheck({ attachments, store, ok }: CheckView): string {
   const stored =
     store.length === 0
       ? ['lease store: ok']
-      : ['lease store: contradicts itself', ...store.map((text) => `  ${text}`)];
+      : ['lease store: not in order', ...store.map((text) => `  ${text}`)];
   const advice = ok
     ? []
     : ['"netmoor gc" clears away what is stale; containers with other differences are to be attached again'];
@@ -39,7 +39,11 @@ export const verb: Verb = {
     'on the host and inside the container; and the lease store with itself. Exit code 1 when something differs.',
   options: [],
   async run({ world, dataDir, kinds }) {
-    const stores = openStores(world, dataDir);
+    const unread: string[] = [];
+    const stores = readable(openStores(world, dataDir), (dir, error) => {
+      if (dataDir !== undefined) throw error;
+      unread.push(unreadableStore(dir, error));
+    });
     const attachments = await withSockets(async (sockets) => {
       const verdicts: Verdict[] = [];
       for (const named of stores)
@@ -57,7 +61,7 @@ export const verb: Verb = {
         );
       return verdicts;
     });
-    const store = stores.flatMap(({ store: each }) => each.read(checkStore));
+    const store = [...unread, ...stores.flatMap(({ store: each }) => each.read(checkStore))];
     const ok = store.length === 0 && attachments.every(({ differences }) => differences.length === 0);
     const view: CheckView = { ok, attachments, store };
     return { json: view, text: () => formatCheck(view), failed: !ok };

@@ -2,7 +2,7 @@
 import { containerLabel, formatAge, formatPorts } from '../attachment-view.ts';
 import type { AttachmentView } from '../attachment-view.ts';
 import { listAttachments } from '../liveness.ts';
-import { openStores } from '../stores.ts';
+import { named, openStores } from '../stores.ts';
 import { formatTable } from '../table.ts';
 import type { Verb } from '../verb.ts';
 
@@ -25,8 +25,9 @@ export const verb: Verb = {
   about:
     'Lists the attachments of containers to networks. Those that cannot be in use any more are marked stale, with the reason.',
   options: [],
-  async run({ world, dataDir, kinds }) {
-    const attachments = await listAttachments(world, openStores(world, dataDir), kinds);
+  async run({ world, dataDir, kinds, note }) {
+    const stores = openStores(world, dataDir);
+    const attachments = await listAttachments(world, stores, kinds, named({ dataDir, note }));
     return { json: attachments, text: () => formatAttachments(attachments, world.now()) };
   },
 };

@@ -2,7 +2,7 @@
 import { formatOverlap, overlaps } from '../../ipam/overlap.ts';
 import type { Overlap } from '../../ipam/overlap.ts';
 import type { AttachmentRecord, NetworkRecord } from '../../ipam/record.ts';
-import { openStores, readAttachments, readNetworks } from '../stores.ts';
+import { named, openStores, readAttachments, readNetworks } from '../stores.ts';
 import { formatTable } from '../table.ts';
 import type { Verb } from '../verb.ts';
 
@@ -63,9 +63,10 @@ export const verb: Verb = {
   about:
     'Lists the networks containers are attached to, and those whose subnets netmoor picked itself and remembers.',
   options: [],
-  run({ world, dataDir }) {
+  run({ world, dataDir, note }) {
     const stores = openStores(world, dataDir);
-    const networks = networksOf(readNetworks(stores), readAttachments(stores));
+    const unreadable = named({ dataDir, note });
+    const networks = networksOf(readNetworks(stores, unreadable), readAttachments(stores, unreadable));
     return { json: networks, text: () => formatNetworks(networks) };
   },
 };

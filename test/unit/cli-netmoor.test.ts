@@ -172,6 +172,6 @@ web      netmoor  -        10.1.0.0/24  config     2
     const found = await run('check', '--data-dir', dir);
     t.equal(found.code, 1);
     t.match(found.out, /^c9 eth0 on web: not as promised\n {2}nobody holds the lease of 10\.1\.0\.9\/24$/m);
-    t.match(found.out, /^lease store: contradicts itself$/m);
+    t.match(found.out, /^lease store: not in order$/m);
   });
 });
