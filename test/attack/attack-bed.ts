@@ -21,7 +21,11 @@ export const HARBOUR = {
 };
 
 /** A call for one container; `config` is laid over that of the harbour. */
-export function callFor(containerId: string, config: object = {}, netns = `/run/netns/${containerId}`): CniCall {
+export function callFor(
+  containerId: string,
+  config: object = {},
+  netns = `/run/netns/${containerId}`,
+): CniCall {
   const whole = { ...HARBOUR, ...config };
   return { config: whole, containerId, ifname: 'eth0', path: REFERENCE_PLUGINS, ...(netns ? { netns } : {}) };
 }
@@ -119,4 +123,13 @@ export async function reaches(host: Host, container: string, result: CniJson): P
   const gateways = (result.ips ?? []).flatMap(({ gateway }) => (gateway === undefined ? [] : [gateway]));
   const pings = gateways.map((gateway) => `ip netns exec ${container} ping -c 1 -W 5 ${gateway} >&2`);
   return gateways.length > 0 && (await host.run(['sh', '-c', pings.join(' && ')])).code === 0;
+}
+
+/** Ends a container; the kernel takes its namespace apart in the background, and its veths with it. */
+export async function removeContainer(host: Host, name: string): Promise<void> {
+  const veths = async (): Promise<number> => (await host.ip('link', 'show', 'type', 'veth')).length;
+  const inside = (await host.at(`/run/netns/${name}`).ip('link', 'show', 'type', 'veth')).length;
+  const before = await veths();
+  await host.removeContainer(name);
+  await until(async () => (await veths()) <= before - inside, `the interfaces of ${name} are gone`);
 }

@@ -7,7 +7,7 @@ import { dirname } from 'node:path';
 import t from 'tap';
 import type { Test } from 'tap';
 import { lacking, withHost } from '../kernel/harness.ts';
-import type { CniCall, Host, Snapshot } from '../kernel/harness.ts';
+import type { CniCall, CniJson, Host, Snapshot } from '../kernel/harness.ts';
 import {
   VICTIM,
   callFor,
@@ -15,6 +15,7 @@ import {
   dump,
   must,
   reaches,
+  removeContainer,
   run,
   runInHaste,
   stepsOf,
@@ -57,13 +58,15 @@ async function lives(t: Test, host: Host, call: CniCall): Promise<void> {
   const result = await must(host, 'ADD', call);
   const other = await must(host, 'ADD', callFor('c2'));
   await isWhole(t, host, call, result);
-  const held = (await contents(host)).attachments.flatMap(({ addresses }) => addresses.map(({ address }) => address));
+  const held = (await contents(host)).attachments.flatMap(({ addresses }) =>
+    addresses.map(({ address }) => address),
+  );
   t.equal(new Set(held).size, held.length, 'no address is held twice');
   t.not(result.ips?.[0]?.address, other.ips?.[0]?.address);
   await must(host, 'DEL', callFor('c2'));
 }
 
-async function isWhole(t: Test, host: Host, call: CniCall, prevResult: object): Promise<void> {
+async function isWhole(t: Test, host: Host, call: CniCall, prevResult: CniJson): Promise<void> {
   const config = { ...(call.config as object), prevResult };
   t.match(await run(host, 'CHECK', { ...call, config }), { code: 0, stdout: '' }, 'it is as promised');
   t.ok(await reaches(host, call.containerId ?? '', prevResult), 'it reaches its gateway');
@@ -135,9 +138,9 @@ for (const beside of [false, true]) {
       for (const [index, step] of [...whole.steps, ...(beside ? [] : whole.steps)].entries()) {
         const killed = index >= whole.steps.length;
         await must(host, 'ADD', CALL);
-        await host.removeContainer('c1');
-        await host.container('c1');
+        await removeContainer(host, 'c1');
         await stoppedNetmoor(host, ['gc', '--json'], step, async (gc) => {
+          await host.container('c1');
           if (step !== FORGOTTEN) await refusesOthers(t, host, step);
           const early = step === FORGOTTEN ? await must(host, 'ADD', CALL) : undefined;
           if (killed) await gc.kill();

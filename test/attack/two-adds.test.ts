@@ -105,7 +105,9 @@ async function isAlone(t: Test, host: Host, addresses: readonly string[]): Promi
   const veths = (await host.ip('link', 'show', 'type', 'veth')).filter(({ ifname }) => ifname !== 'uplink');
   t.equal(veths.length, 1, 'one veth');
   const inside = await host.at('/run/netns/c1').ip('-4', 'address', 'show', 'dev', 'eth0');
-  const seen = inside.flatMap(({ addr_info = [] }) => addr_info.map((each) => `${each.local}/${each.prefixlen}`));
+  const seen = inside.flatMap(({ addr_info = [] }) =>
+    addr_info.map((each) => `${each.local}/${each.prefixlen}`),
+  );
   t.same(seen, addresses.slice(0, 1), 'the container has its address');
 }
 
@@ -135,7 +137,11 @@ t.test('pairs of ADDs that nothing holds up', { skip, timeout: TIMEOUT_MS, buffe
       t.ok(successes.length > 0, 'one succeeds at least: the second may come when the first has done');
       for (const { json } of others) t.match(json, { code: 11 }, 'one is told to come again');
       refused += others.length;
-      await isAlone(t, host, (successes[0]?.json?.ips ?? []).map(({ address }) => address));
+      await isAlone(
+        t,
+        host,
+        (successes[0]?.json?.ips ?? []).map(({ address }) => address),
+      );
       t.ok(await reaches(host, 'c1', successes[0]?.json ?? {}), 'it works');
       await must(host, 'DEL', CALL);
     }
@@ -151,7 +157,11 @@ t.test('an ADD of what has just been attached takes its place', { skip, timeout:
       const late = await first.resume();
       t.equal(late.code, 0);
       t.same(late.json?.ips, second.ips, 'both say the same addresses');
-      await isAlone(t, host, (second.ips ?? []).map(({ address }) => address));
+      await isAlone(
+        t,
+        host,
+        (second.ips ?? []).map(({ address }) => address),
+      );
       t.ok(await reaches(host, 'c1', second), 'it works');
     });
   });
