@@ -104,8 +104,9 @@ function forgetNetwork(
 ): void {
   tx.removeNetwork(name);
   const kind = kinds.get(plugin);
-  if (kind === undefined) return tx.removeScope(scopeOf(name));
-  if (segment === undefined || tx.networks().some((other) => other.segment === segment)) return;
+  if (kind === undefined) tx.removeScope(scopeOf(name));
+  if (kind === undefined || segment === undefined || tx.networks().some((other) => other.segment === segment))
+    return;
   if (tx.attachments({ segment }).length === 0) tx.removeScope(kind.scopeOf(segment));
 }
 
