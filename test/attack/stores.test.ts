@@ -149,6 +149,26 @@ t.test('a store that is new while netmoor gc looks at the others', { skip, buffe
   });
 });
 
+t.test('one store under two names', { skip, buffered: true }, async (t) => {
+  await withHost(t, async (host) => {
+    await host.shell(`mkdir ${FAR}; ln -s ${FAR} /opt/alias`);
+    await host.container('c1');
+    await host.container('c2');
+    const other = onQuay('far', 30, { dataDir: '/opt/alias' });
+    await must(host, 'ADD', callFor('c1', OTHER));
+    await must(host, 'DEL', callFor('c1', OTHER));
+    const before = await dump(host);
+    await must(host, 'ADD', callFor('c1', OTHER));
+    const result = await must(host, 'ADD', callFor('c2', other));
+    t.match(await run(host, 'DEL', callFor('c1', OTHER)), { code: 0, stderr: '' });
+    await works(t, host, 'c2', result);
+    t.match((await asked(host, 'ls')).view, [{ containerId: 'c2' }], 'is listed once');
+    t.match(await asked(host, 'gc'), { yes: true, view: { garbage: [] } });
+    t.match(await run(host, 'DEL', callFor('c2', other)), { code: 0, stderr: '' });
+    t.same(await dump(host), before, 'the host is as it was');
+  });
+});
+
 t.test('a store that cannot be read', { skip, buffered: true }, async (t) => {
   await withHost(t, async (host) => {
     await host.container('c1');

@@ -35,7 +35,10 @@ const runtimeConfig = {
   bandwidth: { ingressRate: 8e6, ingressBurst: 8e5, egressRate: 8e6, egressBurst: 8e5 },
 };
 const CALL = callFor('c1', { runtimeConfig });
+const CLEARED = 'attach: way cleared';
 const RECORDED = 'attach: recorded';
+/** Before and after these nobody has it in hand. */
+const INNER = (step: string): boolean => step !== CLEARED && step !== RECORDED;
 const FLAVOURS = {
   'addresses of the store': callFor('c1', { runtimeConfig }),
   'addresses of host-local': callFor('c1', {
@@ -54,7 +57,7 @@ for (const [name, call] of Object.entries(FLAVOURS)) {
       t.ok(steps.length >= 8, `ADD has steps: ${steps.join(', ')}`);
       await must(host, 'DEL', call);
       const before = await dump(host);
-      for (const step of steps.filter((each) => each !== RECORDED)) {
+      for (const step of steps.filter(INNER)) {
         await stopped(host, 'ADD', call, step, async (first) => {
           const half = await dump(host);
           const held = await contents(host);
@@ -164,5 +167,21 @@ t.test('an ADD of what has just been attached takes its place', { skip, timeout:
       );
       t.ok(await reaches(host, 'c1', second), 'it works');
     });
+  });
+});
+
+t.test('an ADD that another has overtaken', { skip, timeout: TIMEOUT_MS }, async (t) => {
+  await withHost(t, async (host) => {
+    await host.container('c1');
+    for (const [name, call] of Object.entries(FLAVOURS)) {
+      await stopped(host, 'ADD', call, CLEARED, async (late) => {
+        const first = await must(host, 'ADD', call);
+        const whole = await dump(host);
+        t.match(await late.resume(), { code: 1, json: { code: 11 } }, `${name}: it is told to come again`);
+        t.same(await dump(host), whole, 'and has changed nothing');
+        t.ok(await reaches(host, 'c1', first), 'the other works');
+      });
+      await must(host, 'DEL', call);
+    }
   });
 });
