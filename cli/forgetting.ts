@@ -19,7 +19,7 @@ function refuseUsed(name: string, containerId: string, ifname: string): never {
 function refuseUnknown(name: string, stores: readonly NamedStore[]): never {
   const meant = nearest(
     name,
-    readNetworks(stores).map((network) => network.name),
+    readNetworks(stores, () => {}).map((network) => network.name),
   );
   throw new NetmoorError(
     'unknown-container',

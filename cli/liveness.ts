@@ -9,13 +9,15 @@ import type { KindList } from '../plugins/kinds.ts';
 import { viewOf } from './attachment-view.ts';
 import type { AttachmentView } from './attachment-view.ts';
 import { readAttachments } from './stores.ts';
+import type { Unreadable } from './stores.ts';
 
 export async function listAttachments(
   world: World,
   stores: readonly NamedStore[],
   list: KindList,
+  unreadable: Unreadable,
 ): Promise<AttachmentView[]> {
-  const records = readAttachments(stores);
+  const records = readAttachments(stores, unreadable);
   if (records.length === 0) return [];
   const kinds = await kindsNamed(
     list,

@@ -7,8 +7,8 @@ import type { AttachmentRecord, NetworkRecord } from '../ipam/record.ts';
 import { knownDirectories, openStoreIn } from '../lib/mooring/stores.ts';
 import type { NamedStore } from '../lib/mooring/stores.ts';
 import { storeFile } from '../ipam/store/open.ts';
-import type { StoreReader } from '../ipam/store/store.ts';
 import { ROOTLESS, noteRootless } from './rootless.ts';
+import type { VerbContext } from './verb.ts';
 
 /** A store that this user cannot look into would seem to be an empty one. */
 function refuseHidden(dir: string): void {
@@ -75,14 +75,52 @@ function open(world: World, dirs: readonly string[]): NamedStore[] {
   });
 }
 
-function readAll<T>(stores: readonly NamedStore[], question: (tx: StoreReader) => readonly T[]): T[] {
-  return stores.flatMap(({ store }) => store.read(question));
+/** Is told of a store that cannot be read, and left out; or throws the error. */
+export type Unreadable = (dir: string, error: NetmoorError) => void;
+
+/** Where all stores are meant, one that cannot be read is no reason to show nothing: it is named, once. */
+export function named({ dataDir, note }: Pick<VerbContext, 'dataDir' | 'note'>): Unreadable {
+  const told = new Set<string>();
+  return (dir, error) => {
+    if (dataDir !== undefined) throw error;
+    if (!told.has(dir)) note(`left out: ${unreadableStore(dir, error)}`);
+    told.add(dir);
+  };
 }
 
-export function readAttachments(stores: readonly NamedStore[]): AttachmentRecord[] {
-  return readAll(stores, (tx) => tx.attachments());
+export function unreadableStore(dir: string, { message, details }: NetmoorError): string {
+  return `the lease store in ${dir} cannot be read: ${message} (${details})`;
 }
 
-export function readNetworks(stores: readonly NamedStore[]): NetworkRecord[] {
-  return readAll(stores, (tx) => tx.networks());
+/** What `work` makes of each store, those that cannot be read left out. */
+export function fromEach<T>(
+  stores: readonly NamedStore[],
+  unreadable: Unreadable,
+  work: (named: NamedStore) => readonly T[],
+): T[] {
+  return stores.flatMap((each) => {
+    try {
+      return work(each);
+    } catch (error) {
+      if (!(error instanceof NetmoorError) || error.kind !== 'store') throw error;
+      unreadable(each.dir, error);
+      return [];
+    }
+  });
+}
+
+export function readAttachments(stores: readonly NamedStore[], unreadable: Unreadable): AttachmentRecord[] {
+  return fromEach(stores, unreadable, ({ store }) => store.read((tx) => tx.attachments()));
+}
+
+export function readNetworks(stores: readonly NamedStore[], unreadable: Unreadable): NetworkRecord[] {
+  return fromEach(stores, unreadable, ({ store }) => store.read((tx) => tx.networks()));
+}
+
+/** Those that can be read from end to end. */
+export function readable(stores: readonly NamedStore[], unreadable: Unreadable): NamedStore[] {
+  return fromEach(stores, unreadable, (each) => {
+    each.store.read((tx) => [tx.attachments(), tx.networks()]);
+    return [each];
+  });
 }

@@ -25,6 +25,12 @@ export interface FileResult extends Counts {
 /** A file that hangs is ended, by tap first, which says what it waited for. Tests have deadlines of their own, far below this. */
 const TIME_LIMIT_MS = 8 * 60 * 1000;
 const TAP_TIME_LIMIT_S = 7 * 60;
+/** With `--long` (run.ts) there is this many times as much. */
+const LONG = 10;
+
+function limit(time: number): number {
+  return process.env['ATTACK_LONG'] === undefined ? time : LONG * time;
+}
 
 /** The diagnostics of a failed assertion (TAP version 14, "YAML Diagnostics"), as tap writes them. */
 function describe(diag: unknown): string {
@@ -67,7 +73,7 @@ class Tally {
 /** What of our own environment would change how a test runs, or what it measures. */
 function testEnvironment(): NodeJS.ProcessEnv {
   const { NODE_OPTIONS: _options, NODE_EXTRA_CA_CERTS: _certificates, ...rest } = process.env;
-  return { ...rest, TAP: '1', TAP_TIMEOUT: String(TAP_TIME_LIMIT_S) };
+  return { ...rest, TAP: '1', TAP_TIMEOUT: String(limit(TAP_TIME_LIMIT_S)) };
 }
 
 /** The process groups of the files that run now. */
@@ -80,7 +86,7 @@ export function endAll(): void {
 
 /** How the process ended, in words; undefined for success. */
 function badEnd(code: number | null, signal: NodeJS.Signals | null, timedOut: boolean): string | undefined {
-  if (timedOut) return `ended after ${TIME_LIMIT_MS / 1000} s`;
+  if (timedOut) return `ended after ${limit(TIME_LIMIT_MS) / 1000} s`;
   if (signal !== null) return `died of ${signal}`;
   return code === 0 ? undefined : `exit status ${code}`;
 }
@@ -106,7 +112,7 @@ function start(
   const timer = setTimeout(() => {
     timedOut = true;
     process.kill(-group, 'SIGKILL');
-  }, TIME_LIMIT_MS);
+  }, limit(TIME_LIMIT_MS));
   const ended = once(child, 'close').then(([code, signal]) => {
     clearTimeout(timer);
     running.delete(group);

@@ -1,7 +1,9 @@
 /**
- * Runs test tiers, `npm test`:   node test/run.ts [tier | file]...
+ * Runs test tiers, `npm test`:   node test/run.ts [--long] [tier | file]...
  *
  * Tiers also tell how much of the sources they covered (see coverage.ts).
+ *
+ * With --long the storm of the tier attack has 10,000 operations instead of a few hundred.
  *
  * A tier is a folder of *.test.ts files; `check` is the tier that looks at the sources. All tiers without arguments. The last
  * line has the counts; the exit status is 1 when a test failed or a tier ran nothing.
@@ -19,13 +21,13 @@ const TESTS = import.meta.dirname;
 const ROOT = resolve(TESTS, '..');
 
 /** In the order in which they are most worth knowing. */
-const TIERS = ['unit', 'golden', 'kernel', 'dhcp', 'runtime', 'crash', 'fuzz'];
+const TIERS = ['unit', 'golden', 'kernel', 'dhcp', 'runtime', 'crash', 'attack', 'fuzz'];
 
 /** Container runtimes share the machine's cgroups, and crash tests its patience: one file at a time. */
 const ONE_AT_A_TIME = new Set(['runtime']);
 
 /** These run the sources in their own processes. */
-const COUNTED = new Set(['unit', 'golden', 'kernel', 'dhcp', 'crash', 'fuzz']);
+const COUNTED = new Set(['unit', 'golden', 'kernel', 'dhcp', 'crash', 'attack', 'fuzz']);
 
 interface Selection {
   readonly tier: string;
@@ -114,7 +116,9 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   });
 }
 
-const selections = process.argv.length > 2 ? process.argv.slice(2).map(tierOf) : everything();
+const words = process.argv.slice(2).filter((word) => word !== '--long');
+if (process.argv.includes('--long')) process.env['ATTACK_LONG'] = '1';
+const selections = words.length > 0 ? words.map(tierOf) : everything();
 const results: Counts[] = [];
 const counted = selections.some(({ tier }) => COUNTED.has(tier));
 if (counted) startCounting();

@@ -12,11 +12,13 @@ import { causeOfDeath } from '../../lib/mooring/death.ts';
 import { hostOf } from '../../lib/mooring/host.ts';
 import type { Sockets } from '../../lib/mooring/host.ts';
 import type { Books, Kind, Sweeping } from '../../lib/mooring/kind.ts';
+import { hasMore } from '../../lib/mooring/stores.ts';
 import type { NamedStore } from '../../lib/mooring/stores.ts';
 import { findLink } from '../../lib/netlink/link.ts';
 import { formatKey, sameKey } from '../../ipam/record.ts';
 import type { AttachmentRecord, NetworkRecord } from '../../ipam/record.ts';
 import type { StoreReader, StoreTransaction } from '../../ipam/store/store.ts';
+import { scopeOf } from '../../plugins/netmoor-ipam/context.ts';
 import { quietly } from '../surroundings.ts';
 import type { Failure, Garbage } from './garbage.ts';
 import { BATCH, findOrphans, removeOrphans } from './orphans.ts';
@@ -97,6 +99,20 @@ function unusedNetworks({ world, sockets }: Work, tx: StoreReader): NetworkRecor
   });
 }
 
+/** With what the store remembers of its addresses, as far as nobody else's are among them. */
+function forgetNetwork(
+  { kinds }: Work,
+  tx: StoreTransaction,
+  { name, plugin, segment }: NetworkRecord,
+): void {
+  tx.removeNetwork(name);
+  const kind = kinds.get(plugin);
+  if (kind === undefined) tx.removeScope(scopeOf(name));
+  if (kind === undefined || segment === undefined || tx.networks().some((other) => other.segment === segment))
+    return;
+  if (tx.attachments({ segment }).length === 0) tx.removeScope(kind.scopeOf(segment));
+}
+
 function networkGarbage({ name }: NetworkRecord): Garbage {
   return { kind: 'network', what: `the record of network ${name}`, reason: 'nobody is attached to it' };
 }
@@ -145,9 +161,11 @@ function sweepOnce(work: Work, stores: readonly NamedStore[], found: Found): boo
         store.write(fn),
   );
   return withAll(begin, (all) => {
+    // What has begun in a store that came to be meanwhile is not accounted for by these.
+    if (hasMore(stores, work.world)) return false;
     for (const tx of all) {
       for (const network of unusedNetworks(work, tx)) {
-        tx.removeNetwork(network.name);
+        forgetNetwork(work, tx, network);
         found.garbage.push(networkGarbage(network));
       }
     }
@@ -159,21 +177,32 @@ function sweepOnce(work: Work, stores: readonly NamedStore[], found: Found): boo
   });
 }
 
-/** What `collect` would remove from these stores and, by the records of all stores, from the kernel. */
-export function look(work: Work, stores: readonly NamedStore[], all: readonly NamedStore[]): Found {
-  const dead = stores.flatMap((named) => findDead(work, named));
-  return { garbage: [...dead.map(({ garbage }) => garbage), ...lookForOrphans(work, all)], failures: [] };
+/**
+ * What `collect` would remove from these stores and, by the records of all stores, from the kernel; without all of them nobody
+ * can say what is accounted for there.
+ */
+export function look(
+  work: Work,
+  stores: readonly NamedStore[],
+  all: readonly NamedStore[] | undefined,
+): Found {
+  const dead = stores.flatMap((named) => findDead(work, named)).map(({ garbage }) => garbage);
+  return { garbage: [...dead, ...(all === undefined ? [] : lookForOrphans(work, all))], failures: [] };
 }
 
 /** Removes it. A host with nothing to sweep is left without a store if it has none. */
-export function collect(work: Work, stores: readonly NamedStore[], all: readonly NamedStore[]): Found {
+export function collect(
+  work: Work,
+  stores: readonly NamedStore[],
+  all: readonly NamedStore[] | undefined,
+): Found {
   const found: Found = { garbage: [], failures: [] };
   for (const named of stores) {
     const { garbage, failures } = collectDead(work, named);
     found.garbage.push(...garbage);
     found.failures.push(...failures);
   }
-  if (lookForOrphans(work, all).length === 0) return found;
+  if (all === undefined || lookForOrphans(work, all).length === 0) return found;
   while (sweepOnce(work, all, found));
   return found;
 }

@@ -5,7 +5,7 @@ import type { AttachmentRecord } from '../../ipam/record.ts';
 import { containerLabel } from '../attachment-view.ts';
 import { chooseBy } from '../choice.ts';
 import { hostOf, withSockets } from '../../lib/mooring/host.ts';
-import { openStores, readAttachments } from '../stores.ts';
+import { named, openStores, readAttachments, readable, unreadableStore } from '../stores.ts';
 import { quietly } from '../surroundings.ts';
 import type { Verb } from '../verb.ts';
 import { verifyAll } from '../verification.ts';
@@ -15,7 +15,7 @@ import type { Verdict } from '../verification.ts';
 export interface CheckView {
   readonly ok: boolean;
   readonly attachments: readonly Verdict[];
-  /** What the store contradicts itself in. */
+  /** What the store contradicts itself in, or why it cannot be read. */
   readonly store: readonly string[];
 }
 
@@ -29,7 +29,7 @@ export function formatCheck({ attachments, store, ok }: CheckView): string {
   const stored =
     store.length === 0
       ? ['lease store: ok']
-      : ['lease store: contradicts itself', ...store.map((text) => `  ${text}`)];
+      : ['lease store: not in order', ...store.map((text) => `  ${text}`)];
   const advice = ok
     ? []
     : ['"netmoor gc" clears away what is stale; containers with other differences are to be attached again'];
@@ -44,8 +44,14 @@ export const verb: Verb = {
   operand: '[CONTAINER|NETWORK]',
   options: [],
   async run({ world, dataDir, operands, kinds, note }) {
-    const stores = openStores(world, dataDir, note);
-    const chosen = new Set(chooseBy(readAttachments(stores), operands[0]).map(formatKey));
+    const unread: string[] = [];
+    const stores = readable(openStores(world, dataDir, note), (dir, error) => {
+      if (dataDir !== undefined) throw error;
+      unread.push(unreadableStore(dir, error));
+    });
+    const chosen = new Set(
+      chooseBy(readAttachments(stores, named({ dataDir, note })), operands[0]).map(formatKey),
+    );
     const isChosen = (record: AttachmentRecord): boolean => chosen.has(formatKey(record));
     const surroundings = quietly(() => {});
     const attachments = await withSockets(async (sockets) => {
@@ -58,7 +64,7 @@ export const verb: Verb = {
       }
       return verdicts;
     });
-    const store = stores.flatMap(({ store: each }) => each.read(checkStore));
+    const store = [...unread, ...stores.flatMap(({ store: each }) => each.read(checkStore))];
     const ok = store.length === 0 && attachments.every(({ differences }) => differences.length === 0);
     const view: CheckView = { ok, attachments, store };
     return { json: view, text: () => formatCheck(view), failed: !ok };

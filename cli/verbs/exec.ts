@@ -11,7 +11,7 @@ import { namedNetnsId, namedNetnsPath } from '../../lib/system/named-netns.ts';
 import { viewFromNetns } from '../../lib/system/netns-view.ts';
 import { inNetns } from '../../lib/system/netns.ts';
 import { netnsNameIn } from '../netns-name.ts';
-import { openStores, readAttachments } from '../stores.ts';
+import { named, openStores, readAttachments } from '../stores.ts';
 import { UsageError } from '../verb.ts';
 import type { Verb, VerbContext } from '../verb.ts';
 
@@ -33,11 +33,11 @@ function isNetns(path: string, id: string, world: World): boolean {
 }
 
 /** Everything attached whose namespace can be reached, whoever attached it. */
-function candidates({ world, dataDir }: VerbContext): Candidate[] {
+function candidates({ world, dataDir, note }: VerbContext): Candidate[] {
   const onFile = allCachedAttachments(world)
     .filter((cached) => isWhereItWas(cached, world))
     .map(({ containerId, args, netns }) => ({ id: containerId, name: args.get(NAME_ARGUMENT) ?? '', netns }));
-  const records = readAttachments(openStores(world, dataDir)).flatMap(
+  const records = readAttachments(openStores(world, dataDir), named({ dataDir, note })).flatMap(
     ({ containerId, name = '', netns, bootId }): Candidate[] => {
       const there = netns !== undefined && bootId === world.bootId && isNetns(netns.path, netns.inode, world);
       return there ? [{ id: containerId, name, netns: netns.path }] : [];

@@ -1,14 +1,15 @@
 /** netmoor gc: clears away what containers that are gone have left behind. */
+import type { NetmoorError } from '../../lib/base/errors.ts';
 import { shortenIds } from '../attachment-view.ts';
 import { collectResults } from '../gc/results.ts';
 import { collect, look } from '../gc/collect.ts';
 import { rebuild } from '../gc/rebuild.ts';
 import type { Found } from '../gc/collect.ts';
-import type { Collection } from '../gc/garbage.ts';
+import type { Collection, Failure } from '../gc/garbage.ts';
 import { withSockets } from '../../lib/mooring/host.ts';
 import type { Sweeping } from '../../lib/mooring/kind.ts';
 import { kindsNamed, pluginsOf } from '../../plugins/kinds.ts';
-import { openAll, openStores } from '../stores.ts';
+import { openAll, openStores, readable, unreadableStore } from '../stores.ts';
 import type { Verb } from '../verb.ts';
 
 export function formatCollection({ dryRun, garbage, failures, recovered, unrecorded }: Collection): string {
@@ -25,6 +26,11 @@ export function formatCollection({ dryRun, garbage, failures, recovered, unrecor
   ];
   if (lines.length === 0) lines.push('nothing to collect');
   return lines.map((line) => `${shortenIds(line)}\n`).join('');
+}
+
+/** Without one of the stores only the dead of the others go: what is in the kernel may be of that one. */
+function unaccounted(dir: string, error: NetmoorError): Failure {
+  return { what: 'what no attachment accounts for', problem: unreadableStore(dir, error) };
 }
 
 /** What is found in two ways is told once. */
@@ -52,11 +58,19 @@ export const verb: Verb = {
   async run({ world, dataDir, switches, kinds: list }) {
     const dryRun = switches.has('dry-run');
     const notes: string[] = [];
-    const stores = openStores(world, dataDir);
-    const all = [
-      ...stores,
-      ...openAll(world).filter(({ dir }) => stores.every((named) => named.dir !== dir)),
+    const asked = openStores(world, dataDir);
+    const known = [
+      ...asked,
+      ...openAll(world).filter(({ dir }) => asked.every((named) => named.dir !== dir)),
     ];
+    const unread: Found = { garbage: [], failures: [] };
+    const read = readable(known, (dir, error) => {
+      if (asked.every((named) => named.dir !== dir) || dataDir === undefined)
+        unread.failures.push(unaccounted(dir, error));
+      else throw error;
+    });
+    const stores = asked.filter((named) => read.includes(named));
+    const all = unread.failures.length === 0 ? read : undefined;
     const note = (line: string): void => void notes.push(line);
     const nothing: Found = { garbage: [], failures: [] };
     const onFile =
@@ -67,10 +81,10 @@ export const verb: Verb = {
     for (const [name, kind] of kinds) sweepings.set(name, await kind.sweeping());
     const found = await withSockets(async (sockets) => {
       const work = { world, sockets, kinds, sweepings, note, living } as const;
-      const lost = await rebuild(work, all, { wanted: switches.has('rebuild'), dryRun });
+      const lost = await rebuild(work, stores, { wanted: switches.has('rebuild'), dryRun });
       return { ...lost, ...(dryRun ? look(work, stores, all) : collect(work, stores, all)) };
     });
-    const collection: Collection = { dryRun, ...found, ...union(onFile, found) };
+    const collection: Collection = { dryRun, ...found, ...union(union(onFile, found), unread) };
     return {
       json: collection,
       text: () => formatCollection(collection),

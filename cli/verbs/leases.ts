@@ -1,7 +1,7 @@
 /** netmoor leases: who holds which address, and how full the networks are. */
 import type { AttachmentRecord } from '../../ipam/record.ts';
 import { containerLabel } from '../attachment-view.ts';
-import { openStores, readAttachments, readNetworks } from '../stores.ts';
+import { named, openStores, readAttachments, readNetworks } from '../stores.ts';
 import { formatTable } from '../table.ts';
 import { formatTotal, usageOf } from '../usage.ts';
 import type { SubnetUsage } from '../usage.ts';
@@ -58,9 +58,10 @@ export const verb: Verb = {
   options: [],
   run({ world, dataDir, note }) {
     const stores = openStores(world, dataDir, note);
-    const records = readAttachments(stores);
+    const unreadable = named({ dataDir, note });
+    const records = readAttachments(stores, unreadable);
     const leases = leasesOf(records);
-    const usage = usageOf(readNetworks(stores), records);
+    const usage = usageOf(readNetworks(stores, unreadable), records);
     return { json: { leases, usage }, text: () => formatLeases(leases, usage) };
   },
 };

@@ -3,7 +3,7 @@ import { containerLabel, formatAge, formatPorts } from '../attachment-view.ts';
 import type { AttachmentView } from '../attachment-view.ts';
 import { chooseBy } from '../choice.ts';
 import { listAttachments } from '../liveness.ts';
-import { openStores } from '../stores.ts';
+import { named, openStores } from '../stores.ts';
 import { formatTable } from '../table.ts';
 import type { Verb } from '../verb.ts';
 
@@ -30,7 +30,8 @@ export const verb: Verb = {
   options: [],
   async run({ world, dataDir, operands, kinds, note }) {
     const stores = openStores(world, dataDir, note);
-    const attachments = chooseBy(await listAttachments(world, stores, kinds), operands[0]);
+    const listed = await listAttachments(world, stores, kinds, named({ dataDir, note }));
+    const attachments = chooseBy(listed, operands[0]);
     return { json: attachments, text: () => formatAttachments(attachments, world.now()) };
   },
 };

@@ -9,7 +9,7 @@ import { CONFIG_DIRECTORIES } from '../../lib/cni/lists/places.ts';
 import { forgetNetwork } from '../forgetting.ts';
 import { networkViews } from '../network-views.ts';
 import type { NetworkView } from '../network-views.ts';
-import { openStores, readAttachments, readNetworks } from '../stores.ts';
+import { named, openStores, readAttachments, readNetworks } from '../stores.ts';
 import { formatTable } from '../table.ts';
 import type { Report, Verb, VerbContext } from '../verb.ts';
 
@@ -46,13 +46,14 @@ function forget(name: string, { world, dataDir }: VerbContext): Report {
 }
 
 function list({ world, dataDir, values, note }: VerbContext): Report {
+  const unreadable = named({ dataDir, note });
   const stores = openStores(world, dataDir, note);
   const lists = loadAllNetworkLists(values.get('conf-dir') ?? CONFIG_DIRECTORIES, world, ({ message }) =>
     note(message),
   );
   const networks = networkViews({
-    networks: readNetworks(stores),
-    records: readAttachments(stores),
+    networks: readNetworks(stores, unreadable),
+    records: readAttachments(stores, unreadable),
     cached: allCachedAttachments(world),
     lists,
   });

@@ -7,7 +7,7 @@ import { findUplink } from '../../lib/netlink/uplink.ts';
 import { draw } from '../drawing/tree.ts';
 import { nodesOf } from '../drawing/nodes.ts';
 import { listAttachments } from '../liveness.ts';
-import { openStores, readNetworks } from '../stores.ts';
+import { named, openStores, readNetworks } from '../stores.ts';
 import { buildTopology, narrow } from '../drawing/topology.ts';
 import type { HostFacts } from '../drawing/topology.ts';
 import type { Verb } from '../verb.ts';
@@ -35,8 +35,9 @@ export const verb: Verb = {
   options: [{ name: 'ascii', about: 'draw with plain ASCII characters' }],
   async run({ world, dataDir, operands, switches, kinds, note, columns = DEFAULT_COLUMNS }) {
     const stores = openStores(world, dataDir, note);
-    const attached = await listAttachments(world, stores, kinds);
-    const everything = { networks: readNetworks(stores), attachments: attached };
+    const unreadable = named({ dataDir, note });
+    const attached = await listAttachments(world, stores, kinds, unreadable);
+    const everything = { networks: readNetworks(stores, unreadable), attachments: attached };
     const [word] = operands;
     const { networks, attachments } =
       word === undefined ? everything : narrow(everything.networks, everything.attachments, word);

@@ -48,8 +48,11 @@ function refuseOwnNetns({ netns, netnsOverride }: CniRequest, opened: Netns, wor
   );
 }
 
-/** The container's namespace; undefined for DEL when it is gone. */
-function openSandbox(request: CniRequest, world: World): Netns | undefined {
+/**
+ * The container's namespace; undefined for DEL when it is gone. It is gone as well, 'reused', when the path leads to our own by
+ * now: it was that of a process (/proc/PID/ns/net), whose number the kernel has given to another.
+ */
+function openSandbox(request: CniRequest, world: World): Netns | 'reused' | undefined {
   if (request.netns === '') return undefined;
   let opened: Netns;
   try {
@@ -64,9 +67,16 @@ function openSandbox(request: CniRequest, world: World): Netns | undefined {
     refuseOwnNetns(request, opened, world);
   } catch (error) {
     world.closeNetns(opened);
+    if (request.command === 'DEL') return 'reused';
     throw error;
   }
   return opened;
+}
+
+/** Without a namespace, for a delegate too: it would refuse one that is the host's. */
+function withoutNetns({ request, ...context }: Context): AttachedContext {
+  const environment = { ...request.environment, CNI_NETNS: '' };
+  return { ...context, request: { ...request, netns: '', environment }, netns: undefined };
 }
 
 /** A result that the configuration's version cannot express is a failed ADD: nothing may stay behind. */
@@ -91,7 +101,9 @@ async function call(plugin: Plugin, context: Context): Promise<object | undefine
   const { request, world } = context;
   if (request.command === 'GC') return void (await plugin.gc?.(context));
   if (request.command === 'STATUS') return void (await plugin.status?.(context));
-  const netns = plugin.role === 'ipam' ? undefined : openSandbox(request, world);
+  if (plugin.role === 'ipam') return onAttachment(plugin, { ...context, netns: undefined });
+  const netns = openSandbox(request, world);
+  if (netns === 'reused') return onAttachment(plugin, withoutNetns(context));
   try {
     return await onAttachment(plugin, { ...context, netns });
   } finally {

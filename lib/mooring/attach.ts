@@ -6,8 +6,9 @@ import type { CniResult } from '../cni/result.ts';
 import type { AttachmentKey, AttachmentRecord } from '../../ipam/record.ts';
 import { delegateRecord } from './delegated.ts';
 import { detach, forgetRecord, isCurrent, teardownError } from './detach.ts';
+import { beginStore } from './host.ts';
 import type { Host } from './host.ts';
-import { completeDelegated, recordIntent } from './intent.ts';
+import { completeDelegated, recordIntent, refuseRival } from './intent.ts';
 import type { Intent } from './intent.ts';
 import type { Connection, Kind, MooringConfig, MooringDetail, Request } from './kind.ts';
 import { lastOf } from './records.ts';
@@ -23,6 +24,16 @@ function clearPrevious(kind: Kind, host: Host, key: AttachmentKey): AttachmentRe
   const error = teardownError(key, detach(kind, host, previous, 'ADD'));
   if (error) throw error;
   return previous;
+}
+
+/** Whoever was faster by a moment is named, rather than the interface that he has just made. */
+function refuseOccupied({ store }: Host, sandbox: Sandbox, key: AttachmentKey): void {
+  try {
+    refuseTaken(sandbox, key.ifname);
+  } catch (error) {
+    store.read((tx) => refuseRival(tx, key));
+    throw error;
+  }
 }
 
 /** Makes the record final. A port it stood by for may have become free since: nobody could hand it over before. */
@@ -169,8 +180,10 @@ export async function attach<C extends MooringConfig, D extends MooringDetail>(
   const { key, netns, cniVersion } = asked;
   const sandbox = openSandbox(netns);
   try {
+    beginStore(host);
     const previous = clearPrevious(kind, host, key);
-    refuseTaken(sandbox, key.ifname);
+    host.step('attach: way cleared');
+    refuseOccupied(host, sandbox, key);
     const config = kind.complete(host, asked.config, key.network);
     const segment = kind.segmentOf(config, key.network);
     const request: Request<C> = { key, config, netns, segment, cniVersion };

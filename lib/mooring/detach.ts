@@ -12,11 +12,10 @@ import type { AttachmentKey, AttachmentRecord } from '../../ipam/record.ts';
 import type { StoreReader, StoreTransaction } from '../../ipam/store/store.ts';
 import { isInHand } from './death.ts';
 import { releaseDelegated } from './delegated.ts';
+import { writeAlone } from './host.ts';
 import type { Host } from './host.ts';
 import type { Kind, Last, MooringConfig, MooringDetail } from './kind.ts';
 import { lastOf, understand } from './records.ts';
-import { writeAlone } from './stores.ts';
-import type { Ask } from './stores.ts';
 import { whyElsewhere } from './vantage.ts';
 
 /** How long another worker is waited for, who mostly needs some 50 ms; in steps, since nothing tells when he is done. */
@@ -135,20 +134,14 @@ function leaveAndForget<D extends MooringDetail>(
   record: AttachmentRecord<D>,
   whole: boolean,
 ): void {
-  const { dir, store, others, surroundings } = host;
   const stays = kind.staysBehind(record);
-  const work = (tx: StoreTransaction, ask: Ask): void => {
+  writeAlone(host, (tx, ask) => {
     if (!isCurrent(tx, record)) return;
     const last = lastOf(tx, ask, kind, record);
     kind.leaveShared(host, record, last, whole);
     host.step('detach: shared things seen to');
     forgetRecord(kind, host, tx, record, last, stays);
-  };
-  if (others.length === 0) store.write((tx) => work(tx, () => []));
-  else
-    writeAlone({ dir, store }, others, work, (error, other) =>
-      surroundings.note(`the lease store in ${other} was not asked: ${error.message}`),
-    );
+  });
 }
 
 function detachKnown<D extends MooringDetail>(
@@ -215,8 +208,9 @@ export function detach<D extends MooringDetail>(
 /** DEL of something no store knows: what its key tells is removed, unless an ADD begins this very moment. */
 export function detachUnknown(kind: Kind, host: Host, key: AttachmentKey): void {
   if (!kind.isLeft(host, key)) return;
-  host.store.write((tx) => {
-    if (tx.attachment(key) === undefined) kind.removeByKey(host, key);
+  writeAlone(host, (tx, ask) => {
+    const has = (reader: StoreReader): boolean => reader.attachment(key) !== undefined;
+    if (![has(tx), ...ask(has, false)].includes(true)) kind.removeByKey(host, key);
   });
 }
 

@@ -1,11 +1,13 @@
 /** The host that attachments are made on and taken from: sockets held open in its namespace, its store, and who works on it. */
+import { existsSync } from 'node:fs';
 import type { Environment } from '../cni/environment.ts';
 import type { World } from '../cni/world.ts';
 import { NetlinkSocket } from '../netlink/socket.ts';
 import type { Worker } from '../system/worker.ts';
 import { noteStore } from '../../ipam/store/known.ts';
-import type { LeaseStore } from '../../ipam/store/store.ts';
-import { asking, openStoreIn, otherStores } from './stores.ts';
+import { storeFile } from '../../ipam/store/open.ts';
+import type { LeaseStore, StoreTransaction } from '../../ipam/store/store.ts';
+import { asking, openStoreIn, otherStores, writeWith } from './stores.ts';
 import type { Ask, NamedStore } from './stores.ts';
 
 export interface Sockets {
@@ -25,7 +27,7 @@ export interface Host extends Sockets {
   readonly world: World;
   readonly dir: string;
   readonly store: LeaseStore;
-  /** The other stores of this host, opened when first asked for. */
+  /** The other stores of this host as of now, each opened when first asked for. */
   readonly others: readonly NamedStore[];
   readonly askOthers: Ask;
   /** Who works here: this process, or one of its requests; named in the records that it works on. */
@@ -56,11 +58,7 @@ export function hostOf(
   world: World,
   surroundings: Surroundings,
 ): Host {
-  let others: readonly NamedStore[] | undefined;
-  const opened = (): readonly NamedStore[] => {
-    others ??= otherStores(dir, world);
-    return others;
-  };
+  const opened = new Map<string, NamedStore>();
   return {
     route: sockets.route,
     netfilter: sockets.netfilter,
@@ -68,13 +66,35 @@ export function hostOf(
     dir,
     store,
     get others() {
-      return opened();
+      return otherStores(dir, world, opened);
     },
-    askOthers: (question, unknown) => asking(opened())(question, unknown),
+    askOthers: (question, unknown) => asking(otherStores(dir, world, opened))(question, unknown),
     worker: world.worker,
     step: world.step,
     surroundings,
   };
+}
+
+/**
+ * A write transaction with every other store of the host locked: nobody begins meanwhile who would share something in the kernel.
+ * A store that came to be while the others were waited for is locked, too, so that it is done from the start then.
+ */
+export function writeAlone<T>(host: Host, work: (tx: StoreTransaction, ask: Ask) => T): T {
+  for (;;) {
+    const { dir, store, others, surroundings } = host;
+    const done = writeWith(
+      { dir, store },
+      others,
+      (tx, ask) => (host.others.length > others.length ? undefined : { answer: work(tx, ask) }),
+      (error, other) => surroundings.note(`the lease store in ${other} was not asked: ${error.message}`),
+    );
+    if (done !== undefined) return done.answer;
+  }
+}
+
+/** Brings a store into being before its first attachment: whoever takes down the last of another one has seen it, or is waited for. */
+export function beginStore(host: Host): void {
+  if (!existsSync(storeFile(host.dir))) writeAlone(host, () => {});
 }
 
 /** The one place that chooses a store: the one that the configuration names, else the host's usual one. */

@@ -8,8 +8,8 @@ import { refuseInexpressible } from '../cni/encode-result.ts';
 import type { PortMapping } from '../cni/port-mappings.ts';
 import type { Dns } from '../cni/result.ts';
 import { RECORD_VERSION, formatKey } from '../../ipam/record.ts';
-import type { AttachmentRecord, DelegateRecord, PortRecord } from '../../ipam/record.ts';
-import type { StoreTransaction } from '../../ipam/store/store.ts';
+import type { AttachmentKey, AttachmentRecord, DelegateRecord, PortRecord } from '../../ipam/record.ts';
+import type { StoreReader, StoreTransaction } from '../../ipam/store/store.ts';
 import { leaseFromDelegate } from './delegated.ts';
 import type { Host } from './host.ts';
 import type { Kind, Leased, MooringConfig, MooringDetail, Request } from './kind.ts';
@@ -59,7 +59,7 @@ function baseRecord<C extends MooringConfig, D extends MooringDetail>(
 }
 
 /** Somebody else was faster: his attachment is not ours to overwrite. */
-function refuseRival(tx: StoreTransaction, { key }: Request<MooringConfig>): void {
+export function refuseRival(tx: StoreReader, key: AttachmentKey): void {
   const rival = tx.attachment(key);
   if (rival === undefined) return;
   const who = rival.worker === undefined ? 'another process' : `process ${rival.worker.pid}`;
@@ -105,7 +105,7 @@ export async function recordIntent<C extends MooringConfig, D extends MooringDet
   const base = baseRecord(kind, host, request, delegate);
   const { ipam } = request.config;
   const put = (tx: StoreTransaction, { addresses, routes, dns }: Leased): Intent<D> => {
-    refuseRival(tx, request);
+    refuseRival(tx, request.key);
     refuseInexpressible(addresses, request.cniVersion);
     const plan = ipam.kind === 'netmoor' ? kind.plan(request.config, { addresses, routes, dns }) : base;
     return { record: rememberAttachment(kind, tx, { ...base, ...plan }), dns };

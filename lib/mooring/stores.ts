@@ -2,7 +2,7 @@
  * The lease stores of a host: its usual one, and those that configurations name (`dataDir`), which are noted when they are used.
  * What attachments share in the kernel is shared across all of them.
  */
-import { existsSync } from 'node:fs';
+import { existsSync, realpathSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { NetmoorError } from '../base/errors.ts';
 import type { World } from '../cni/world.ts';
@@ -20,19 +20,46 @@ export function openStoreIn(dir: string, world: World): NamedStore {
   return { dir, store: openStore({ dir, bootId, hostId, now: monotonic }) };
 }
 
+/** One store may be known by several names: who took it for two would wait for himself. */
+function identityOf(dir: string): string {
+  try {
+    return realpathSync(dir);
+  } catch {
+    return resolve(dir);
+  }
+}
+
+function withoutThose(dirs: readonly string[], known: readonly string[]): string[] {
+  const seen = new Set(known.map(identityOf));
+  return dirs.filter((dir) => {
+    const identity = identityOf(dir);
+    const isNew = !seen.has(identity);
+    seen.add(identity);
+    return isNew;
+  });
+}
+
 /** Directories of all stores that there are, as far as is known; the host's usual one whether it exists or not. */
 export function knownDirectories(world: World): string[] {
   const usual = resolve(world.storeDirectory);
-  const noted = notedStores().filter((dir) => dir !== usual && existsSync(storeFile(dir)));
-  return [usual, ...noted];
+  const noted = notedStores().filter((dir) => existsSync(storeFile(dir)));
+  return [usual, ...withoutThose(noted, [usual])];
 }
 
-/** All stores but the one of `dir`. */
-export function otherStores(dir: string, world: World): NamedStore[] {
-  const own = resolve(dir);
-  return knownDirectories(world)
-    .filter((other) => other !== own && existsSync(storeFile(other)))
-    .map((other) => openStoreIn(other, world));
+/** All stores but the one of `dir`; those that have been `opened` before are taken from there. */
+export function otherStores(dir: string, world: World, opened: Map<string, NamedStore>): NamedStore[] {
+  const others = withoutThose(knownDirectories(world), [dir]).filter((other) => existsSync(storeFile(other)));
+  return others.map((other) => {
+    const named = opened.get(other) ?? openStoreIn(other, world);
+    opened.set(other, named);
+    return named;
+  });
+}
+
+/** Whether the host has a store that is not among these. */
+export function hasMore(stores: readonly NamedStore[], world: World): boolean {
+  const dirs = stores.map(({ dir }) => dir);
+  return withoutThose(knownDirectories(world), dirs).some((dir) => existsSync(storeFile(dir)));
 }
 
 /** Asks every other store of the host; `unknown` stands for what one that cannot be read would have said. */
@@ -57,10 +84,10 @@ interface Locked {
 }
 
 /**
- * A write transaction in the first store, with all others locked meanwhile: in the order of their directories, so that no two
+ * A write transaction in the first store, with all of these others locked meanwhile: in the order of their directories, so that no two
  * processes wait for each other. `unlocked` is told of one that cannot be locked.
  */
-export function writeAlone<T>(
+export function writeWith<T>(
   own: NamedStore,
   others: readonly NamedStore[],
   work: (tx: StoreTransaction, ask: Ask) => T,

@@ -4,6 +4,7 @@ import { parsePrefix } from '../../lib/base/ip.ts';
 import type { Family, Prefix } from '../../lib/base/ip.ts';
 import type { UndoStack } from '../../lib/base/undo.ts';
 import type { CniInterface } from '../../lib/cni/result.ts';
+import { writeAlone } from '../../lib/mooring/host.ts';
 import type { Host } from '../../lib/mooring/host.ts';
 import type { Connection, Request } from '../../lib/mooring/kind.ts';
 import { formatLabel, parseKey } from '../../lib/mooring/label.ts';
@@ -99,8 +100,8 @@ function writeRules({ host }: Work, record: BridgeNatRecord, undo: UndoStack): v
   const rules = rulesOf(record);
   const everyOther = () => host.store.read((tx) => rulesOfOthers(tx, host, record));
   undo.push('remove its rules', () => {
-    host.store.write((tx) => {
-      const { ofNetwork, onSegment, ofAll } = lastOf(tx, host.askOthers, { name: KIND }, record);
+    writeAlone(host, (tx, ask) => {
+      const { ofNetwork, onSegment, ofAll } = lastOf(tx, ask, { name: KIND }, record);
       removeAttachment(host.netfilter, rules, { ofNetwork, onBridge: onSegment, ofAll });
     });
   });
@@ -181,8 +182,8 @@ export async function connect(
 ): Promise<Connection<BridgeNatDetail>> {
   const work: Work = { host, request, sandbox };
   undo.push(`leave bridge ${request.segment}`, () => {
-    host.store.write((tx) => {
-      if (lastOf(tx, host.askOthers, { name: KIND }, record).onSegment) leaveBridge(host, record);
+    writeAlone(host, (tx, ask) => {
+      if (lastOf(tx, ask, { name: KIND }, record).onSegment) leaveBridge(host, record);
     });
   });
   const bridge = readyBridge(work, record);

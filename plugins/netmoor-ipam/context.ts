@@ -20,13 +20,17 @@ export function storeOf({ config, world }: Context): LeaseStore {
 }
 
 /** Addresses are unique in the network, whatever interfaces the main plugin makes of it. */
+export function scopeOf(network: string): string {
+  return `network ${network}`;
+}
+
 export function sourceOf(
   { config }: Context,
   ipam: IpamConfig,
   subnets: readonly string[] | undefined,
 ): PoolSource {
   return {
-    scope: `network ${config.name}`,
+    scope: scopeOf(config.name),
     config: ipam,
     extraRanges: config.runtimeConfig.ipRanges,
     subnets,

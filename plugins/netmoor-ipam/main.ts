@@ -12,13 +12,15 @@ import type { AttachmentKey, AttachmentRecord } from '../../ipam/record.ts';
 import type { StoreReader, StoreTransaction } from '../../ipam/store/store.ts';
 import { add } from './add.ts';
 import { keyOf } from '../../lib/mooring/request.ts';
-import { PLUGIN, readConfig, sourceOf, storeOf } from './context.ts';
+import { PLUGIN, readConfig, scopeOf, sourceOf, storeOf } from './context.ts';
 
 function forget(tx: StoreTransaction, key: AttachmentKey): void {
   tx.removeAttachment(key);
   const network = tx.network(key.network);
   const stays = network?.plugin !== PLUGIN || network.automatic;
-  if (!stays && !tx.hasOther(key, { network: key.network })) tx.removeNetwork(key.network);
+  if (stays || tx.hasOther(key, { network: key.network })) return;
+  tx.removeNetwork(key.network);
+  tx.removeScope(scopeOf(key.network));
 }
 
 /** What another plugin has on record under this key is not ours to give back. */

@@ -5,7 +5,7 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { plainEnvironment } from './harness-process.ts';
-import type { Outcome } from './harness-process.ts';
+import type { Background, Outcome } from './harness-process.ts';
 import type { Place } from './harness-place.ts';
 
 export type CniCommand = 'ADD' | 'DEL' | 'CHECK' | 'STATUS' | 'GC' | 'VERSION';
@@ -99,6 +99,25 @@ export async function runPlugin(
     ...(call.deadlineMs === undefined ? {} : { deadlineMs: call.deadlineMs }),
   });
   return { ...outcome, json: parsed(outcome.stdout) };
+}
+
+/** Starts a plugin as `runPlugin` does, without waiting for its end: see `answerOf`. */
+export function startPlugin(
+  place: Place,
+  argv: readonly string[],
+  command: CniCommand,
+  call: CniCall = {},
+): Background {
+  const process = place.start(argv, environment(command, call));
+  process.child.stdin?.end(bytes(call.config));
+  return process;
+}
+
+/** What a plugin that was started has answered by its end. */
+export async function answerOf(process: Background): Promise<CniAnswer> {
+  await process.end();
+  const { output: stdout, errors: stderr } = process;
+  return { code: process.child.exitCode ?? -1, stdout, stderr, json: parsed(stdout) };
 }
 
 function parsed(text: string): CniJson | undefined {

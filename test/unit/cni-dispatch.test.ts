@@ -111,8 +111,8 @@ t.test('nothing is called when something is wrong', async (t) => {
     ],
     ['own namespace', { environment: { CNI_NETNS: OWN_NETNS } }, 4, 'CNI_NETNS', OWN_NETNS],
     [
-      'own namespace at DEL',
-      { command: 'DEL', environment: { CNI_NETNS: OWN_NETNS } },
+      'own namespace at CHECK',
+      { command: 'CHECK', environment: { CNI_NETNS: OWN_NETNS } },
       4,
       'CNI_NETNS',
       OWN_NETNS,
@@ -153,6 +153,16 @@ t.test('DEL of a namespace that is gone', async (t) => {
     t.strictSame(answer, { exitCode: 0, stdout: '', stderr: '' });
     t.equal(plugin.contexts[0]?.netns, undefined);
   }
+});
+
+t.test('DEL of a namespace whose path is that of the own by now', async (t) => {
+  const [plugin, world] = [fakePlugin(), fakeWorld()];
+  const answer = await invoke({ command: 'DEL', plugin, world, environment: { CNI_NETNS: OWN_NETNS } });
+  t.strictSame(answer, { exitCode: 0, stdout: '', stderr: '' });
+  const [{ netns, request } = {}] = plugin.contexts;
+  t.equal(netns, undefined);
+  t.match(request, { netns: '', environment: { CNI_NETNS: '' } }, 'delegates do not see it either');
+  t.strictSame(world.closed, world.opened, 'nothing stays open');
 });
 
 t.test('an IPAM plugin never has the namespace opened', async (t) => {

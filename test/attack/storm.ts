@@ -1,0 +1,190 @@
+/** Many workers at once on a few containers and networks, some of whose processes are killed, or stopped for a while. */
+import { setTimeout as pause } from 'node:timers/promises';
+import { answerOf, startPlugin } from '../kernel/harness-cni.ts';
+import type { CniAnswer, CniCall, CniCommand } from '../kernel/harness-cni.ts';
+import type { Background } from '../kernel/harness-process.ts';
+import type { Host } from '../kernel/harness.ts';
+import { BRIDGE_NAT } from '../kernel/moorings.ts';
+import { NETMOOR } from '../kernel/netmoor-command.ts';
+import { randomFrom } from '../unit/ipam-ledger.ts';
+import { end, kill, resume, stop } from './signals.ts';
+import { ABSENT, Model, UNKNOWN } from './storm-model.ts';
+import type { Fact } from './storm-model.ts';
+import { CONTAINERS, NETWORKS, callOf, keyOf, keysIn } from './storm-networks.ts';
+
+const WORKERS = 50;
+/** Of operations. */
+const KILLED = 0.12;
+const STOPPED = 0.12;
+const KILLED_WITHIN_MS = 250;
+const STOPPED_FOR_MS = 400;
+/** Far more than the patience of one (10 s) with 50 others on two cores. */
+const STUCK_MS = 90_000;
+const BETWEEN_ROUNDS_MS = 200;
+
+type Random = () => number;
+type Doing = 'ADD' | 'DEL' | 'CHECK' | 'GC' | 'renew';
+
+/** In tenths. */
+const DEEDS: readonly Doing[] = ['ADD', 'ADD', 'ADD', 'ADD', 'DEL', 'DEL', 'CHECK', 'CHECK', 'GC', 'renew'];
+
+export class Storm {
+  readonly model = new Model();
+  /** What must not be, in words. */
+  readonly violations: string[] = [];
+  /** "ADD 0": how often. */
+  readonly figures = new Map<string, number>();
+  readonly #host: Host;
+  readonly #seed: number;
+  readonly #lives = new Map<string, number>();
+  #left: number;
+
+  constructor(host: Host, seed: number, operations: number) {
+    this.#host = host;
+    this.#seed = seed;
+    this.#left = operations;
+  }
+
+  /** The name of the namespace that the container has now. */
+  netnsOf(container: string): string {
+    return `${container}-${this.#lives.get(container) ?? 0}`;
+  }
+
+  async run(): Promise<void> {
+    for (const container of CONTAINERS) await this.#host.container(this.netnsOf(container));
+    const workers = Array.from({ length: WORKERS }, (_, index) => this.#worker(index));
+    const over = { yet: false };
+    const beside = ['gc', 'check'].map((verb, index) => this.#again(verb, index, over));
+    await Promise.all(workers);
+    over.yet = true;
+    await Promise.all(beside);
+  }
+
+  #count(what: string): void {
+    this.figures.set(what, (this.figures.get(what) ?? 0) + 1);
+  }
+
+  async #worker(index: number): Promise<void> {
+    const random = randomFrom(this.#seed * 1000 + index);
+    const container = CONTAINERS[index % CONTAINERS.length] ?? '';
+    while (this.#left-- > 0) {
+      const network = Math.floor(random() * NETWORKS.length);
+      const deed = DEEDS[Math.floor(random() * DEEDS.length)] ?? 'ADD';
+      if (deed === 'ADD') await this.#add(container, network, random);
+      else if (deed === 'CHECK') await this.#check(container, network, random);
+      else if (deed === 'renew') await this.#renew(container);
+      else await this.#remove(deed, container, network, random);
+    }
+  }
+
+  /** Lets a process meet its fate, and waits for its end. Undefined: it was killed. */
+  async #befall(process: Background, random: Random): Promise<'killed' | undefined> {
+    const stuck = setTimeout(() => {
+      this.violations.push(`stuck: ${process.output}${process.errors}`);
+      void end(process);
+    }, STUCK_MS);
+    try {
+      const fate = random();
+      if (fate > KILLED + STOPPED) return void (await process.end());
+      await Promise.race([pause(random() * KILLED_WITHIN_MS), process.end()]);
+      if (fate < KILLED) {
+        const killed = kill(process);
+        await process.end();
+        return killed ? 'killed' : undefined;
+      }
+      if (stop(process)) {
+        this.#count('stopped');
+        await pause(random() * STOPPED_FOR_MS);
+        await resume(process);
+      }
+      return void (await process.end());
+    } finally {
+      clearTimeout(stuck);
+    }
+  }
+
+  async #call(command: CniCommand, call: CniCall, random: Random): Promise<CniAnswer | undefined> {
+    const process = startPlugin(this.#host, [BRIDGE_NAT], command, call);
+    const killed = await this.#befall(process, random);
+    if (killed !== undefined) {
+      this.#count(`${command} killed`);
+      return undefined;
+    }
+    const answer = await answerOf(process);
+    this.#count(`${command} ${answer.code === 0 ? 'done' : `code ${answer.json?.code ?? 'none'}`}`);
+    return answer;
+  }
+
+  /** Nothing is refused but for somebody else at work, and for a namespace that is gone. */
+  #expect(command: CniCommand, { code, json, stdout, stderr }: CniAnswer, ...codes: number[]): void {
+    if (code === 0 || codes.includes(json?.code ?? 0)) return;
+    this.violations.push(`${command}: exit ${code} ${stdout}${stderr}`);
+  }
+
+  async #add(container: string, network: number, random: Random): Promise<void> {
+    const turn = this.model.begin(keyOf(container, network));
+    const netns = `/run/netns/${this.netnsOf(container)}`;
+    const answer = await this.#call('ADD', callOf(container, network, netns), random);
+    if (answer !== undefined) this.#expect('ADD', answer, 11, ...(turn.alone ? [] : [4]));
+    const failed: Fact = answer !== undefined && turn.before.is === 'absent' ? ABSENT : UNKNOWN;
+    const ips = (answer?.json?.ips ?? []).map(({ address }) => address);
+    this.model.end(turn, answer?.code === 0 ? { is: 'attached', result: answer.json ?? {}, ips } : failed);
+  }
+
+  async #remove(deed: 'DEL' | 'GC', container: string, network: number, random: Random): Promise<void> {
+    const key = keyOf(container, network);
+    const turn = this.model.begin(key);
+    const valid = keysIn(network)
+      .filter(({ containerId }) => containerId !== container)
+      .map(({ containerId, ifname }) => ({ containerID: containerId, ifname }));
+    const { config, path = '' } = callOf(container, network, '', { 'cni.dev/valid-attachments': valid });
+    const call = deed === 'GC' ? { config, path } : callOf(container, network, '');
+    const answer = await this.#call(deed, call, random);
+    if (answer !== undefined) this.#expect(deed, answer, 11);
+    // GC leaves what somebody is at work on.
+    this.model.end(turn, answer?.code === 0 && turn.alone ? ABSENT : UNKNOWN);
+  }
+
+  async #check(container: string, network: number, random: Random): Promise<void> {
+    const key = keyOf(container, network);
+    const fact = this.model.fact(key);
+    if (fact.is !== 'attached') return;
+    const turn = this.model.begin(key);
+    const netns = `/run/netns/${this.netnsOf(container)}`;
+    const call = callOf(container, network, netns, { prevResult: fact.result });
+    const answer = await this.#call('CHECK', call, random);
+    if (answer !== undefined && turn.alone) this.#expect('CHECK', answer, 11);
+    this.model.leave(turn);
+  }
+
+  /** The container ends, and one of the same id begins. */
+  async #renew(container: string): Promise<void> {
+    const turns = NETWORKS.map((_, index) => this.model.begin(keyOf(container, index)));
+    const before = this.netnsOf(container);
+    this.#lives.set(container, (this.#lives.get(container) ?? 0) + 1);
+    await this.#host.container(this.netnsOf(container));
+    await this.#host.removeContainer(before);
+    this.#count('container renewed');
+    for (const turn of turns) this.model.end(turn, ABSENT);
+  }
+
+  /** A verb of netmoor for as long as the storm lasts. It may say no, never that it could not look. */
+  async #again(verb: string, index: number, over: { readonly yet: boolean }): Promise<void> {
+    const random = randomFrom(this.#seed * 1000 + WORKERS + index);
+    while (!over.yet) {
+      const process = this.#host.start([NETMOOR, verb, '--json']);
+      const killed = await this.#befall(process, random);
+      this.#count(`netmoor ${verb}${killed === undefined ? '' : ' killed'}`);
+      if (killed === undefined) this.#judge(verb, process);
+      await pause(BETWEEN_ROUNDS_MS);
+    }
+  }
+
+  #judge(verb: string, { output, errors }: Background): void {
+    if (output === '') this.violations.push(`netmoor ${verb}: ${errors}`);
+    else if (verb === 'check') {
+      const { store } = JSON.parse(output) as { store: string[] };
+      this.violations.push(...store.map((text) => `the store contradicts itself: ${text}`));
+    }
+  }
+}
