@@ -1,8 +1,8 @@
 /** IPv6 in networks that have none: a neighbour that plays router, and the host's services behind its link-local address. */
 import t from 'tap';
-import { ask, lacking, serve, until, withHost } from './harness.ts';
-import type { Place } from './harness.ts';
-import { DUAL_STACK, Network } from './moorings.ts';
+import { ask, lacking, serve, until, withHost } from '../kernel/harness.ts';
+import type { Place } from '../kernel/harness.ts';
+import { DUAL_STACK, Network } from '../kernel/moorings.ts';
 
 const skip = lacking() ?? false;
 const silence = { deadlineMs: 400 };
