@@ -155,9 +155,13 @@ t.test('DEL, and the address afterwards', async (t) => {
     [],
     'nothing stays',
   );
+  // With its last lease a network is forgotten, and what was released in it.
+  await call('ADD', {}, { CNI_CONTAINERID: 'c0' });
+  t.match(addresses(await call('ADD')), ['10.1.0.3/29', 'fd00:1::3/64']);
+  await call('DEL');
   t.match(
     addresses(await call('ADD')),
-    ['10.1.0.3/29', 'fd00:1::3/64'],
+    ['10.1.0.4/29', 'fd00:1::4/64'],
     'a released address is left alone at first',
   );
   t.same(

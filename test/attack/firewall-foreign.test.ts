@@ -1,8 +1,8 @@
 /** A bridge with a LAN behind it, as a person makes it: the LAN's router stays the router. */
 import t from 'tap';
-import { lacking, withHost } from './harness.ts';
-import type { Host, Place } from './harness.ts';
-import { Network } from './moorings.ts';
+import { lacking, withHost } from '../kernel/harness.ts';
+import type { Host, Place } from '../kernel/harness.ts';
+import { Network } from '../kernel/moorings.ts';
 import { naming } from '../naming.ts';
 
 const skip = lacking() ?? false;

@@ -1,9 +1,9 @@
 /** The ingress policy "isolated" against direct neighbours: what stays on the bridge, with br_netfilter's help and without. */
 import t from 'tap';
-import { ask, lacking, serve, withHost, world } from './harness.ts';
-import type { Host, Place } from './harness.ts';
-import { initPacket } from './harness-sctp.ts';
-import { Network } from './moorings.ts';
+import { ask, lacking, serve, withHost, world } from '../kernel/harness.ts';
+import type { Host, Place } from '../kernel/harness.ts';
+import { initPacket } from '../kernel/harness-sctp.ts';
+import { Network } from '../kernel/moorings.ts';
 import { naming } from '../naming.ts';
 
 const skip = lacking() ?? false;

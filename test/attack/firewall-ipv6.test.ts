@@ -1,8 +1,8 @@
 /** IPv6 in networks that have none: a neighbour that plays router, and the host's services behind its link-local address. */
 import t from 'tap';
-import { ask, lacking, serve, withHost } from './harness.ts';
-import { DUAL_STACK, Network } from './moorings.ts';
-import { advertise, advertisedRoutes, linkLocal } from './rogue-router.ts';
+import { ask, lacking, serve, withHost } from '../kernel/harness.ts';
+import { DUAL_STACK, Network } from '../kernel/moorings.ts';
+import { advertise, advertisedRoutes, linkLocal } from '../kernel/rogue-router.ts';
 
 const skip = lacking() ?? false;
 const silence = { deadlineMs: 400 };

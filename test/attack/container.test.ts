@@ -3,11 +3,11 @@
  * single parts do not show. Some say that nothing holds; whoever mends that changes the page with the test.
  */
 import t from 'tap';
-import { OWN_PLUGINS } from './harness-cni.ts';
-import { ask, lacking, serve, withHost, world } from './harness.ts';
-import type { Host, Place } from './harness.ts';
-import { DUAL_STACK, Network } from './moorings.ts';
-import { advertise, advertisedRoutes, linkLocal } from './rogue-router.ts';
+import { OWN_PLUGINS } from '../kernel/harness-cni.ts';
+import { ask, lacking, serve, withHost, world } from '../kernel/harness.ts';
+import type { Host, Place } from '../kernel/harness.ts';
+import { DUAL_STACK, Network } from '../kernel/moorings.ts';
+import { advertise, advertisedRoutes, linkLocal } from '../kernel/rogue-router.ts';
 
 const skip = lacking() ?? false;
 /** How long silence has to last to count. */

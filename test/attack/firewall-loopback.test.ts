@@ -1,8 +1,8 @@
 /** Attacks on the host's loopback by way of what publishing on 127.0.0.1 needs (CVE-2020-8558 and its relatives). */
 import t from 'tap';
-import { ask, lacking, serve, withHost, world } from './harness.ts';
-import type { Host, Place } from './harness.ts';
-import { DUAL_STACK, Network } from './moorings.ts';
+import { ask, lacking, serve, withHost, world } from '../kernel/harness.ts';
+import type { Host, Place } from '../kernel/harness.ts';
+import { DUAL_STACK, Network } from '../kernel/moorings.ts';
 
 const skip = lacking() ?? false;
 /** How long silence has to last to count. */

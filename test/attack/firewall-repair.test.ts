@@ -1,8 +1,8 @@
 /** Somebody has taken netmoor's nftables tables apart: the next ADD gives everybody back what he had, whatever store he is in. */
 import t from 'tap';
-import { ask, lacking, serve, withHost, world } from './harness.ts';
-import type { Host, Place } from './harness.ts';
-import { DUAL_STACK, Network } from './moorings.ts';
+import { ask, lacking, serve, withHost, world } from '../kernel/harness.ts';
+import type { Host, Place } from '../kernel/harness.ts';
+import { DUAL_STACK, Network } from '../kernel/moorings.ts';
 import { naming } from '../naming.ts';
 
 const skip = lacking() ?? false;
