@@ -214,6 +214,12 @@ export function detachUnknown(kind: Kind, host: Host, key: AttachmentKey): void 
   });
 }
 
+/** A store that somebody else held for too long is worth another try, as it is everywhere. */
+function kindOf(error: unknown): 'privilege' | 'kernel' | 'try-again' {
+  if (error instanceof NetmoorError && error.kind === 'try-again') return 'try-again';
+  return isErrno(error, 'EPERM', 'EACCES') ? 'privilege' : 'kernel';
+}
+
 /** One error for what could not be taken down; undefined when all could. */
 export function teardownError(
   key: AttachmentKey,
@@ -222,9 +228,8 @@ export function teardownError(
   const first = failures[0];
   if (first === undefined) return undefined;
   const list = failures.map(({ what, error }) => `${what}: ${errorText(error)}`).join('; ');
-  const kind = isErrno(first.error, 'EPERM', 'EACCES') ? 'privilege' : 'kernel';
   return new NetmoorError(
-    kind,
+    kindOf(first.error),
     `could not fully detach ${formatKey(key)}: ${list}`,
     'it stays on record; "netmoor gc" tries again',
     { cause: first.error },

@@ -76,6 +76,9 @@ function setKernelKeys(ifname: string, wanted: SandboxWanted): void {
   if (wanted.dad) conf('1', 'ipv6', ifname, 'enhanced_dad');
 }
 
+/** As many others may be configuring interfaces of one container at the same moment. */
+const ATTEMPTS = 10;
+
 function describe(route: Route): string {
   return `${formatPrefix(networkOf(route.destination))}${route.gateway ? ` via ${formatAddress(route.gateway)}` : ''}`;
 }
@@ -96,6 +99,13 @@ function rankedBehind(route: Route, present: readonly Route[]): Route {
   return { ...route, priority: Math.max(...same.map((other) => other.priority ?? 1024)) + 1024 };
 }
 
+/** Whoever takes the same rank at this moment is not to be joined: the kernel refuses the second. */
+function rankedAddition(route: Route, link: Link, present: readonly Route[]): NetlinkRequest {
+  const isRanked = route.priority === undefined && route.destination.address.family === 6;
+  const ranked = { ...rankedBehind(route, present), interface: link.index };
+  return routeAddition(ranked, `add the route ${describe(route)}`, isRanked);
+}
+
 function requestsFor(
   link: Link,
   loopback: Link | undefined,
@@ -105,12 +115,7 @@ function requestsFor(
   const addresses = wanted.addresses.map((prefix) =>
     addressAddition(link.index, prefix, { dad: wanted.dad }, `give ${formatPrefix(prefix)} to ${link.name}`),
   );
-  const routes = wanted.routes.map((route) =>
-    routeAddition(
-      { ...rankedBehind(route, present), interface: link.index },
-      `add the route ${describe(route)}`,
-    ),
-  );
+  const routes = wanted.routes.map((route) => rankedAddition(route, link, present));
   const raiseLoopback =
     loopback && (loopback.flags & IFF_UP) === 0 ? [linkChange(loopback.index, { up: true }, 'raise lo')] : [];
   return [
@@ -142,15 +147,39 @@ export function raiseInterface(sandbox: Sandbox, ifname: string): void {
   socket.request(linkChange(link.index, { up: true }, `raise ${ifname}`));
 }
 
+function routes6(socket: NetlinkSocket, { routes }: SandboxWanted): Route[] {
+  return routes.some((route) => route.destination.address.family === 6) ? listRoutes(socket, 6) : [];
+}
+
+/** IPv6 routes whose rank somebody took who configured another interface of the container at the same moment. */
+function addOvertaken(socket: NetlinkSocket, link: Link, wanted: SandboxWanted): void {
+  for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
+    const present = routes6(socket, wanted);
+    const own = present.filter((route) => route.interface === link.index);
+    const missing = wanted.routes.filter(
+      ({ destination, priority }) =>
+        destination.address.family === 6 &&
+        priority === undefined &&
+        !own.some((route) => leadsTo(route, destination)),
+    );
+    if (missing.length === 0) return;
+    const { failures } = socket.exchange(missing.map((route) => rankedAddition(route, link, present)));
+    const failure = failures.find(({ error }) => !isErrno(error, 'EEXIST'));
+    if (failure) throw failure.error;
+  }
+}
+
+function leadsTo(route: Route, { address, length }: Prefix): boolean {
+  return route.destination.length === length && route.destination.address.value === address.value;
+}
+
 /** Configures the interface that has just been born in the sandbox, and raises it. */
 export function configureInterface(sandbox: Sandbox, wanted: SandboxWanted, undo: UndoStack): Link {
   const { route: socket, netns } = sandbox;
   const link = requireInterface(sandbox, wanted.ifname);
   const loopback = findLink(socket, 'lo');
   inNetns(netns, () => setKernelKeys(wanted.ifname, wanted));
-  const present = wanted.routes.some((route) => route.destination.address.family === 6)
-    ? listRoutes(socket, 6)
-    : [];
+  const present = routes6(socket, wanted);
   if (loopback && (loopback.flags & IFF_UP) === 0) {
     undo.push('lower lo', () => void socket.request(linkChange(loopback.index, { up: false }, 'lower lo')));
   }
@@ -158,6 +187,7 @@ export function configureInterface(sandbox: Sandbox, wanted: SandboxWanted, undo
   // The very route may be there: the connected one of the interface's own prefix, listed once more in the config.
   const failure = failures.find(({ error }) => !isErrno(error, 'EEXIST'));
   if (failure) throw failure.error;
+  if (failures.length > 0) addOvertaken(socket, link, wanted);
   return link;
 }
 

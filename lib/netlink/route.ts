@@ -11,6 +11,7 @@ import {
   AF_INET6,
   NLM_F_APPEND,
   NLM_F_CREATE,
+  NLM_F_EXCL,
   RTM_GETROUTE,
   RTM_NEWROUTE,
   RTN_UNICAST,
@@ -38,9 +39,10 @@ export interface Route {
 
 /**
  * Adds a route behind those to the same destination: in IPv4 the first one stays in use, in IPv6 equal metrics make a
- * multipath route (fib6_add_rt2node). EEXIST when this very route is there.
+ * multipath route (fib6_add_rt2node). EEXIST when this very route is there; with `exclusive`, which is for IPv6, when any of the
+ * same destination and metric is.
  */
-export function routeAddition(route: Route, op: string): NetlinkRequest {
+export function routeAddition(route: Route, op: string, exclusive = false): NetlinkRequest {
   const { destination, gateway, interface: index, priority, mtu, advmss, table = RT_TABLE_MAIN } = route;
   const { family } = destination.address;
   const metrics = { ...(mtu !== undefined && { mtu }), ...(advmss !== undefined && { advmss }) };
@@ -60,7 +62,8 @@ export function routeAddition(route: Route, op: string): NetlinkRequest {
       ...(table > 255 && { table }),
     },
   });
-  return { type: RTM_NEWROUTE, flags: NLM_F_CREATE | NLM_F_APPEND, op, data };
+  const flags = NLM_F_CREATE | (exclusive ? NLM_F_EXCL : NLM_F_APPEND);
+  return { type: RTM_NEWROUTE, flags, op, data };
 }
 
 /** Reads RTM_NEWROUTE and RTM_DELROUTE of IPv4 and IPv6; throws DecodeError. */

@@ -46,12 +46,15 @@ export async function resume(what: Background): Promise<void> {
     );
   // A stop may be on its way to nsenter while the command is resumed.
   const runs = (): boolean => stopped().filter((pid) => signal(pid, 'SIGCONT')).length === 0;
-  await until(runs, 'a stopped process runs again');
+  await until(runs, 'a stopped process runs again', 30_000);
 }
 
-/** False when there is nothing to stop: it has not begun, or has ended. */
-export function stop(what: Background): boolean {
-  return signal(commandOf(what), 'SIGSTOP');
+/** False when there is nothing to stop: it has not begun, or has ended. Resolves when both it and nsenter stand. */
+export async function stop(what: Background): Promise<boolean> {
+  if (!signal(commandOf(what), 'SIGSTOP')) return false;
+  const stand = (): boolean => isStopped(what) && stateOf(what.child.pid ?? 0) === 'T';
+  await until(() => what.ended || stand(), 'a process stands', 30_000);
+  return !what.ended;
 }
 
 /** Kills the command wherever it stands, stopped or not. False when there is nothing to kill. */
