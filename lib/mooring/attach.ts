@@ -169,17 +169,19 @@ export async function attach<C extends MooringConfig, D extends MooringDetail>(
   const { key, netns, cniVersion } = asked;
   const sandbox = openSandbox(netns);
   try {
-    const previous = clearPrevious(kind, host, key);
+    const before = clearPrevious(kind, host, key);
     refuseTaken(sandbox, key.ifname);
     const config = kind.complete(host, asked.config, key.network);
     const segment = kind.segmentOf(config, key.network);
     const request: Request<C> = { key, config, netns, segment, cniVersion };
     recoverBeforeFirst(kind, host, key, segment);
+    // An earlier life of the key itself may have been among what the store had lost.
+    const previous = before ?? clearPrevious(kind, host, key);
     try {
       return await moor(kind, host, asked, request, sandbox, previous);
     } catch (error) {
       if (!recoverAfter(kind, host, error, segment)) throw error;
-      return await moor(kind, host, asked, request, sandbox, previous);
+      return await moor(kind, host, asked, request, sandbox, clearPrevious(kind, host, key) ?? previous);
     }
   } finally {
     sandbox.route.close();

@@ -20,7 +20,15 @@ export function findUnrecorded(kind: Kind, host: Host, segment?: string): Attach
       there.map(() => false),
     ),
   ];
-  return there.filter((_, index) => answers.every((answer) => answer[index] !== true));
+  // Who was detached between these two looks had an interface at the first, and no record at the second.
+  return there.filter(
+    (record, index) => answers.every((answer) => answer[index] !== true) && isThere(host, record),
+  );
+}
+
+/** Whether its interface is still the one that was found. */
+function isThere({ route }: Host, { hostIfindex, hostIfname }: AttachmentRecord): boolean {
+  return hostIfindex === undefined || findLink(route, hostIfindex)?.name === hostIfname;
 }
 
 /** Two cannot hold one address, whatever the kernel shows: who is on record does. */
@@ -57,7 +65,9 @@ function putBack(kind: Kind, tx: StoreTransaction, record: AttachmentRecord): bo
 export function recoverLost(kind: Kind, host: Host, segment?: string): AttachmentRecord[] {
   const lost = findUnrecorded(kind, host, segment);
   if (lost.length === 0) return [];
-  return host.store.write((tx) => lost.filter((record) => putBack(kind, tx, record)));
+  return host.store.write((tx) =>
+    lost.filter((record) => isThere(host, record) && putBack(kind, tx, record)),
+  );
 }
 
 /** For ADD: the first one of a store on a segment looks whether others are there that the store has forgotten. */
