@@ -12,6 +12,7 @@ import { causeOfDeath } from '../../lib/mooring/death.ts';
 import { hostOf } from '../../lib/mooring/host.ts';
 import type { Sockets } from '../../lib/mooring/host.ts';
 import type { Books, Kind } from '../../lib/mooring/kind.ts';
+import { inOrder } from '../../lib/mooring/stores.ts';
 import type { NamedStore } from '../../lib/mooring/stores.ts';
 import { findLink } from '../../lib/netlink/link.ts';
 import { formatKey, sameKey } from '../../ipam/record.ts';
@@ -138,7 +139,7 @@ function lookForOrphans(work: Work, stores: readonly NamedStore[]): Garbage[] {
 
 /** One round; says whether there may be more. */
 function sweepOnce(work: Work, stores: readonly NamedStore[], found: Found): boolean {
-  const begin = stores.map(
+  const begin = inOrder(stores).map(
     ({ store }) =>
       (fn: (tx: StoreTransaction) => boolean) =>
         store.write(fn),

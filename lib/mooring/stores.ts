@@ -2,7 +2,7 @@
  * The lease stores of a host: its usual one, and those that configurations name (`dataDir`), which are noted when they are used.
  * What attachments share in the kernel is shared across all of them.
  */
-import { existsSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { NetmoorError } from '../base/errors.ts';
 import type { World } from '../cni/world.ts';
@@ -21,19 +21,44 @@ export function openStoreIn(dir: string, world: World): NamedStore {
   return { dir, store: openStore({ dir, bootId, hostId: hostIdOf(world), now: monotonic }) };
 }
 
+/** Which file a store is, however many paths lead to it; undefined when there is none. */
+function identityOf(dir: string): string | undefined {
+  try {
+    const { dev, ino } = statSync(storeFile(dir), { bigint: true });
+    return `${dev} ${ino}`;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Those in which there is a store, each store once: who locked one by two paths would wait for himself. */
+function distinct(dirs: readonly string[], but: string | undefined): string[] {
+  const seen = new Set([but]);
+  return dirs.filter((dir) => {
+    const identity = identityOf(dir);
+    if (identity === undefined || seen.has(identity)) return false;
+    seen.add(identity);
+    return true;
+  });
+}
+
 /** Directories of all stores that there are, as far as is known; the host's usual one whether it exists or not. */
 export function knownDirectories(world: World): string[] {
   const usual = resolve(world.storeDirectory);
-  const noted = notedStores().filter((dir) => dir !== usual && existsSync(storeFile(dir)));
-  return [usual, ...noted];
+  const noted = notedStores().filter((dir) => dir !== usual);
+  return [usual, ...distinct(noted, identityOf(usual))];
 }
 
 /** All stores but the one of `dir`. */
 export function otherStores(dir: string, world: World): NamedStore[] {
   const own = resolve(dir);
-  return knownDirectories(world)
-    .filter((other) => other !== own && existsSync(storeFile(other)))
-    .map((other) => openStoreIn(other, world));
+  const known = knownDirectories(world).filter((other) => other !== own);
+  return distinct(known, identityOf(own)).map((other) => openStoreIn(other, world));
+}
+
+/** The order in which all who lock several stores take them, so that no two processes wait for each other. */
+export function inOrder(stores: readonly NamedStore[]): NamedStore[] {
+  return stores.toSorted((a, b) => (resolve(a.dir) < resolve(b.dir) ? -1 : 1));
 }
 
 /** Asks every other store of the host; `unknown` stands for what one that cannot be read would have said. */
@@ -58,8 +83,7 @@ interface Locked {
 }
 
 /**
- * A write transaction in the first store, with all others locked meanwhile: in the order of their directories, so that no two
- * processes wait for each other. `unlocked` is told of one that cannot be locked.
+ * A write transaction in the first store, with all others locked meanwhile. `unlocked` is told of one that cannot be locked.
  */
 export function writeAlone<T>(
   own: NamedStore,
@@ -90,6 +114,5 @@ export function writeAlone<T>(
       return lock(rest, { ...held, unread: held.unread + 1 });
     }
   };
-  const order = [own, ...others].toSorted((a, b) => (a.dir < b.dir ? -1 : 1));
-  return lock(order, { own: undefined, others: [], unread: 0 });
+  return lock(inOrder([own, ...others]), { own: undefined, others: [], unread: 0 });
 }
