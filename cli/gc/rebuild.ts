@@ -9,7 +9,7 @@ import type { Collection } from './garbage.ts';
 
 /** In the first of the stores, the host's own or that of --data-dir. */
 export function rebuild(
-  { world, sockets, kinds, note }: Work,
+  { world, sockets, kinds, note, living }: Work,
   [store]: readonly NamedStore[],
   { wanted, dryRun }: { readonly wanted: boolean; readonly dryRun: boolean },
 ): Pick<Collection, 'recovered' | 'unrecorded'> {
@@ -17,7 +17,9 @@ export function rebuild(
   const host = hostOf(sockets, store, world, quietly(note));
   const all = [...kinds.values()];
   const lost = all.flatMap((kind) => findUnrecorded(kind, host)).map(formatKey);
-  if (!wanted) return { recovered: [], unrecorded: lost };
+  // What is swept is told by its interface.
+  const left = (what: string[]): string[] => (living === 'sweep' ? [] : what);
+  if (!wanted) return { recovered: [], unrecorded: left(lost) };
   const recovered = dryRun ? lost : all.flatMap((kind) => recoverLost(kind, host)).map(formatKey);
-  return { recovered, unrecorded: lost.filter((what) => !recovered.includes(what)) };
+  return { recovered, unrecorded: left(lost.filter((what) => !recovered.includes(what))) };
 }
