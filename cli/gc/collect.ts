@@ -12,7 +12,7 @@ import { causeOfDeath } from '../../lib/mooring/death.ts';
 import { hostOf } from '../../lib/mooring/host.ts';
 import type { Sockets } from '../../lib/mooring/host.ts';
 import type { Books, Kind, Sweeping } from '../../lib/mooring/kind.ts';
-import { hasMore } from '../../lib/mooring/stores.ts';
+import { hasMore, inOrder } from '../../lib/mooring/stores.ts';
 import type { NamedStore } from '../../lib/mooring/stores.ts';
 import { findLink } from '../../lib/netlink/link.ts';
 import { formatKey, sameKey } from '../../ipam/record.ts';
@@ -155,7 +155,7 @@ function lookForOrphans(work: Work, stores: readonly NamedStore[]): Garbage[] {
 
 /** One round; says whether there may be more. */
 function sweepOnce(work: Work, stores: readonly NamedStore[], found: Found): boolean {
-  const begin = stores.map(
+  const begin = inOrder(stores).map(
     ({ store }) =>
       (fn: (tx: StoreTransaction) => boolean) =>
         store.write(fn),

@@ -9,7 +9,7 @@ import type { Collection } from './garbage.ts';
 
 /** In the first of the stores, the host's own or that of --data-dir. */
 export async function rebuild(
-  { world, sockets, kinds, note }: Work,
+  { world, sockets, kinds, note, living }: Work,
   [store]: readonly NamedStore[],
   { wanted, dryRun }: { readonly wanted: boolean; readonly dryRun: boolean },
 ): Promise<Pick<Collection, 'recovered' | 'unrecorded'>> {
@@ -22,5 +22,7 @@ export async function rebuild(
     if (wanted && !dryRun) recovered.push(...(await recoverLost(kind, host)).map(formatKey));
   }
   if (wanted && dryRun) recovered.push(...lost);
-  return { recovered, unrecorded: lost.filter((what) => !recovered.includes(what)) };
+  // What is swept is told by its interface.
+  const left = living === 'sweep' ? [] : lost.filter((what) => !recovered.includes(what));
+  return { recovered, unrecorded: left };
 }

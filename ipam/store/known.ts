@@ -18,16 +18,22 @@ export function noteStore(dir: string, notes = NOTES): void {
     makeDirectory(notes);
     symlinkSync(path, join(notes, sha256(path).toString('hex', 0, 8)));
   } catch (error) {
-    if (!isErrno(error, 'EEXIST', 'EACCES', 'EPERM', 'EROFS')) throw error;
+    if (!isErrno(error, 'EEXIST', 'ENOTDIR', 'EACCES', 'EPERM', 'EROFS')) throw error;
   }
 }
 
-/** The directories noted so far. */
+/** The directories noted so far. What else lies there, or in its stead, is no note of ours: no DEL shall fail for it. */
 export function notedStores(notes = NOTES): string[] {
+  return orNothing(() => readdirSync(notes)).flatMap((name) =>
+    orNothing(() => [readlinkSync(join(notes, name))]),
+  );
+}
+
+function orNothing(list: () => string[]): string[] {
   try {
-    return readdirSync(notes).map((name) => readlinkSync(join(notes, name)));
+    return list();
   } catch (error) {
-    if (isErrno(error, 'ENOENT')) return [];
+    if (isErrno(error, 'ENOENT', 'ENOTDIR', 'EINVAL')) return [];
     throw error;
   }
 }

@@ -181,18 +181,20 @@ export async function attach<C extends MooringConfig, D extends MooringDetail>(
   const sandbox = openSandbox(netns);
   try {
     beginStore(host);
-    const previous = clearPrevious(kind, host, key);
+    const before = clearPrevious(kind, host, key);
     host.step('attach: way cleared');
     refuseOccupied(host, sandbox, key);
     const config = kind.complete(host, asked.config, key.network);
     const segment = kind.segmentOf(config, key.network);
     const request: Request<C> = { key, config, netns, segment, cniVersion };
-    await recoverBeforeFirst(kind, host, key, segment);
+    const recovered = await recoverBeforeFirst(kind, host, key, segment);
+    // An earlier life of the key itself may have been among what the store had lost.
+    const previous = recovered ? (clearPrevious(kind, host, key) ?? before) : before;
     try {
       return await moor(kind, host, asked, request, sandbox, previous);
     } catch (error) {
       if (!(await recoverAfter(kind, host, error, segment))) throw error;
-      return await moor(kind, host, asked, request, sandbox, previous);
+      return await moor(kind, host, asked, request, sandbox, clearPrevious(kind, host, key) ?? previous);
     }
   } finally {
     sandbox.route.close();

@@ -21,7 +21,15 @@ export async function findUnrecorded(kind: Kind, host: Host, segment?: string): 
       there.map(() => false),
     ),
   ];
-  return there.filter((_, index) => answers.every((answer) => answer[index] !== true));
+  // Who was detached between these two looks had an interface at the first, and no record at the second.
+  return there.filter(
+    (record, index) => answers.every((answer) => answer[index] !== true) && isThere(host, record),
+  );
+}
+
+/** Whether its interface is still the one that was found. */
+function isThere({ route }: Host, { hostIfindex, hostIfname }: AttachmentRecord): boolean {
+  return hostIfindex === undefined || findLink(route, hostIfindex)?.name === hostIfname;
 }
 
 /** Two cannot hold one address, whatever the kernel shows: who is on record does. */
@@ -58,21 +66,25 @@ function putBack(kind: Kind, tx: StoreTransaction, record: AttachmentRecord): bo
 export async function recoverLost(kind: Kind, host: Host, segment?: string): Promise<AttachmentRecord[]> {
   const lost = await findUnrecorded(kind, host, segment);
   if (lost.length === 0) return [];
-  return host.store.write((tx) => lost.filter((record) => putBack(kind, tx, record)));
+  return host.store.write((tx) =>
+    lost.filter((record) => isThere(host, record) && putBack(kind, tx, record)),
+  );
 }
 
-/** For ADD: the first one of a store on a segment looks whether others are there that the store has forgotten. */
+/** Whether anybody was put back. For ADD: the first one of a store on a segment looks whether others are there that the store has forgotten. */
 export async function recoverBeforeFirst(
   kind: Kind,
   host: Host,
   key: AttachmentKey,
   segment: string,
-): Promise<void> {
+): Promise<boolean> {
   // On a segment that is not there nobody can be.
-  if (host.store.read((tx) => tx.hasOther(key, { segment, plugin: kind.name }))) return;
-  if (!findLink(host.route, segment)) return;
-  for (const record of (await recoverLost(kind, host, segment)).filter((each) => !sameKey(each, key)))
+  if (host.store.read((tx) => tx.hasOther(key, { segment, plugin: kind.name }))) return false;
+  if (!findLink(host.route, segment)) return false;
+  const recovered = await recoverLost(kind, host, segment);
+  for (const record of recovered.filter((each) => !sameKey(each, key)))
     host.surroundings.note(`${formatKey(record)} lives, and was on no record: it is again`);
+  return recovered.length > 0;
 }
 
 /** Whether an ADD failed because somebody holds its address whom the store has forgotten; he is on record again then. */

@@ -62,6 +62,11 @@ export function hasMore(stores: readonly NamedStore[], world: World): boolean {
   return withoutThose(knownDirectories(world), dirs).some((dir) => existsSync(storeFile(dir)));
 }
 
+/** The order in which all who lock several stores take them, so that no two processes wait for each other. */
+export function inOrder(stores: readonly NamedStore[]): NamedStore[] {
+  return stores.toSorted((a, b) => (resolve(a.dir) < resolve(b.dir) ? -1 : 1));
+}
+
 /** Asks every other store of the host; `unknown` stands for what one that cannot be read would have said. */
 export type Ask = <T>(question: (reader: StoreReader) => T, unknown: T) => T[];
 
@@ -116,6 +121,5 @@ export function writeWith<T>(
       return lock(rest, { ...held, unread: held.unread + 1 });
     }
   };
-  const order = [own, ...others].toSorted((a, b) => (a.dir < b.dir ? -1 : 1));
-  return lock(order, { own: undefined, others: [], unread: 0 });
+  return lock(inOrder([own, ...others]), { own: undefined, others: [], unread: 0 });
 }

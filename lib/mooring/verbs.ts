@@ -46,35 +46,44 @@ function releaseUnknown(context: Context): void {
   }
 }
 
-/** The record, wherever it is: DEL need not know the `dataDir` of the ADD. */
-function findRecord(host: Host, key: AttachmentKey): { host: Host; record: AttachmentRecord } | undefined {
+interface Found {
+  readonly host: Host;
+  readonly record: AttachmentRecord;
+}
+
+/** The record, wherever it is: DEL need not know the `dataDir` of the ADD, which may have changed since another ADD. */
+function findRecords(host: Host, key: AttachmentKey): Found[] {
   const record = host.store.read((tx) => tx.attachment(key));
-  if (record !== undefined) return { host, record };
-  for (const other of host.others) {
+  return [...(record === undefined ? [] : [{ host, record }]), ...findElsewhere(host, key)];
+}
+
+/** The records of the key in the host's other stores. */
+function findElsewhere(host: Host, key: AttachmentKey): Found[] {
+  return host.others.flatMap((other) => {
     try {
-      const there = other.store.read((tx) => tx.attachment(key));
-      if (there !== undefined)
-        return { host: hostOf(host, other, host.world, host.surroundings), record: there };
+      const record = other.store.read((tx) => tx.attachment(key));
+      return record === undefined
+        ? []
+        : [{ host: hostOf(host, other, host.world, host.surroundings), record }];
     } catch (error) {
       if (!(error instanceof NetmoorError)) throw error;
       host.surroundings.note(`the lease store in ${other.dir} was not asked: ${error.message}`);
+      return [];
     }
-  }
-  return undefined;
+  });
 }
 
 /** From the record alone; what no store knows is asked of the delegate, and swept by its name. */
 async function del(kind: Kind, context: AttachedContext): Promise<void> {
   await onHost(context, (host) => {
     const key = keyOf(context);
-    const found = findRecord(host, key);
+    const all = findRecords(host, key);
     // What another plugin of a chain has on record under this key is that one's to take down.
-    if (found !== undefined && found.record.plugin !== kind.name) return;
-    if (found !== undefined) {
+    for (const found of all.filter(({ record }) => record.plugin === kind.name)) {
       const error = teardownError(key, detach(kind, found.host, found.record));
       if (error) throw error;
-      return;
     }
+    if (all.length > 0) return;
     releaseUnknown(context);
     detachUnknown(kind, host, key);
   });
@@ -96,7 +105,7 @@ async function check(kind: Kind, context: AttachedContext): Promise<void> {
   const { verifyLeases } = await import('./verify.ts');
   await onHost(context, async (host) => {
     const key = keyOf(context);
-    const found = findRecord(host, key);
+    const [found] = findRecords(host, key);
     if (found?.record.plugin !== kind.name) {
       throw new NetmoorError(
         'unknown-container',

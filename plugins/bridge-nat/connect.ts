@@ -29,6 +29,7 @@ import { KIND, rulesOf } from './detail.ts';
 import type { BridgeNatDetail, BridgeNatRecord } from './detail.ts';
 import { flushFlows, leaveBridge } from './disconnect.ts';
 import { enableForwarding } from './forwarding.ts';
+import { isIpv6Used } from './ipv6-use.ts';
 import { bridgeMacFor, containerMacFor, hostIfnameFor, hostMacFor, ifbNameFor } from './names.ts';
 import { rulesOfOthers } from './standby.ts';
 
@@ -57,7 +58,7 @@ function readyBridge({ host, request }: Work, record: BridgeNatRecord): Link {
       wanted: prefixesOf(record).some(has6),
       unlessUsed: (work) =>
         host.store.write((tx) => {
-          if (!tx.attachments({ segment: name }).flatMap(prefixesOf).some(has6)) work();
+          if (!isIpv6Used(host, tx, name)) work();
         }),
     },
   });

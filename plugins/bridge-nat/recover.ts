@@ -25,10 +25,13 @@ import { DETAIL_VERSION, KIND } from './detail.ts';
 import type { BridgeNatRecord } from './detail.ts';
 import { hostIfnameFor, isHostIfname } from './names.ts';
 
-/** Whose a veth is: by its label, or, for those of versions that wrote none, by an owner of elements whose name fits its. */
+/**
+ * Whose a veth is: by its label, or, for those of versions that wrote none, by an owner of elements whose name fits its. A
+ * label that does not fit the name is not of our making: believed, it would have one container's interface go with another.
+ */
 function labelOf(link: Link, owners: ReadonlyMap<string, string>): Label | undefined {
   const own = parseLabel(link.alias);
-  if (own !== undefined) return own;
+  if (own !== undefined && hostIfnameFor(own.key) === link.name) return own;
   const key = parseKey(owners.get(link.name) ?? '');
   return key && { key, addresses: [] };
 }

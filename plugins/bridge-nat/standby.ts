@@ -4,6 +4,7 @@
  */
 import type { Host } from '../../lib/mooring/host.ts';
 import { knownRecords } from '../../lib/mooring/records.ts';
+import { whyElsewhere } from '../../lib/mooring/vantage.ts';
 import { addAttachment } from '../../lib/nftables/table.ts';
 import type { AttachmentRules } from '../../lib/nftables/table.ts';
 import { sameKey } from '../../ipam/record.ts';
@@ -55,6 +56,8 @@ export function extendRules(host: Host, tx: StoreReader, record: BridgeNatRecord
 export function takeOver(tx: StoreTransaction, host: Host, gone: AttachmentKey): void {
   for (const sibling of ownRecords(tx.attachments({ containerId: gone.containerId, plugin: KIND }))) {
     if (sibling.state !== 'attached' || sibling.detail.standby === undefined) continue;
+    // Its rules are not in this namespace, or on this machine: there is nothing to write them to.
+    if (whyElsewhere(sibling, host.world) !== undefined) continue;
     const next = withStandby(tx, sibling, true);
     if (next.ports.length === sibling.ports.length) continue;
     tx.putAttachment(next);

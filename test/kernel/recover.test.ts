@@ -167,7 +167,7 @@ t.test('what is noted of other stores may be deleted', { skip }, async (t) => {
   await withHost(t, async (host) => {
     const far = new Network(host, {
       name: 'far',
-      ipam: { ranges: [[{ subnet: '10.79.0.0/24' }]], dataDir: '/srv/leases' },
+      ipam: { ranges: [[{ subnet: '10.79.0.0/24' }]], dataDir: '/opt/leases' },
     });
     const { place } = await far.container('c1');
     await host.shell('rm -r /run/netmoor/stores');
@@ -188,5 +188,47 @@ t.test('an automatic network keeps its subnets', { skip }, async (t) => {
     const c2 = await network.container('c2');
     t.equal(c2.ip4.split('.').slice(0, 3).join('.'), c1.ip4.split('.').slice(0, 3).join('.'));
     await reaches(t, c1.place, c2.ip4, 'they reach each other');
+  });
+});
+
+t.test('ADD again of who lives, and was lost', { skip }, async (t) => {
+  await withHost(t, async (host) => {
+    const network = new Network(host, DUAL_STACK);
+    await network.container('c1', { ports: PORTS });
+    await host.container('next');
+    await host.shell(`rm ${STORE}*`);
+    t.match(await network.run('ADD', 'c1', { ports: PORTS }, {}, '/run/netns/next'), { code: 0 });
+    t.same((await asked(host, 'gc')).view, {
+      dryRun: false,
+      garbage: [],
+      failures: [],
+      recovered: [],
+      unrecorded: [],
+    });
+    await network.del('c1');
+    t.notOk((await host.ip('link', 'show')).some(({ ifname = '' }) => /^nm/.test(ifname)));
+  });
+});
+
+t.test('a label that names another container is not believed', { skip }, async (t) => {
+  await withHost(t, async (host) => {
+    const network = new Network(host, DUAL_STACK);
+    const { attach } = await primed(host, network);
+    await attach('c1');
+    const c2 = await attach('c2');
+    const links = await host.ip('link', 'show');
+    const [one, two] = ['c1', 'c2'].map((name) =>
+      links.find((link) => String(link['ifalias']).startsWith(`netmoor harbour/${name}/`)),
+    );
+    const label = (link: typeof one, text: string) =>
+      host.must(['ip', 'link', 'set', String(link?.ifname), 'alias', text]);
+    await label(one, String(two?.['ifalias']));
+    await label(two, String(one?.['ifalias']));
+    await host.shell(`rm ${STORE}*`);
+    await asked(host, 'gc', '--rebuild');
+    await network.del('c1');
+    await reaches(t, c2.place, '10.77.0.1', 'its interface does not go with that of another');
+    await network.del('c2');
+    t.notOk((await host.ip('link', 'show')).some(({ ifname = '' }) => /^nm/.test(ifname)));
   });
 });

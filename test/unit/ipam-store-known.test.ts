@@ -1,5 +1,5 @@
 /** Remembering stores in other directories. */
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
@@ -16,11 +16,19 @@ t.test('each directory once', async (t) => {
   t.same(notedStores(notes).sort(), ['/opt/a', '/opt/b', `/${'long/'.repeat(200).slice(0, -1)}`].sort());
 });
 
+t.test('what is no note is read over', async (t) => {
+  const notes = join(parent, 'strewn');
+  noteStore('/opt/a', notes);
+  writeFileSync(join(notes, 'README'), 'put here by a person');
+  mkdirSync(join(notes, 'folder'));
+  t.same(notedStores(notes), ['/opt/a']);
+});
+
 t.test('where nothing can be noted', async (t) => {
   const file = join(parent, 'file');
   writeFileSync(file, '');
-  t.throws(() => noteStore('/opt/a', join(file, 'stores')), { code: 'ENOTDIR' });
-  t.throws(() => notedStores(file), { code: 'ENOTDIR' });
+  t.doesNotThrow(() => noteStore('/opt/a', join(file, 'stores')), 'a file in the way');
+  t.same(notedStores(file), []);
   if (process.geteuid?.() === 0) return;
   chmodSync(parent, 0o500);
   t.doesNotThrow(() => noteStore('/opt/a', join(parent, 'other')), 'an unprivileged caller goes on without');

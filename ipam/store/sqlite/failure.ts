@@ -46,8 +46,8 @@ export function unusableDirectory(directory: string, error: unknown): NetmoorErr
 
 export function corrupt(file: string, what: string, cause?: unknown): NetmoorError {
   const advice =
-    `stop netmoor's engine if it runs, move ${file}, ${file}-wal and ${file}-shm aside, then run \`netmoor gc\`: ` +
-    'a new store is made, and what no living container owns is removed';
+    `move ${file}, ${file}-wal and ${file}-shm aside, then run \`netmoor gc --rebuild\`: a new store is made, ` +
+    'containers that live are put on record in it, and what none of them owns is removed';
   return new NetmoorError('store', `lease store ${file} is damaged: ${what}`, advice, { cause });
 }
 
