@@ -168,7 +168,9 @@ function detachKnown<D extends MooringDetail>(
   attempt('give its addresses back', () => releaseDelegated(host, record));
   host.step('detach: addresses given back');
   // The last one's rules and interfaces go together with tables and segment, under the lock; any other's keep nobody waiting.
-  const whole = host.store.read((tx) => lastOf(tx, host.askOthers, kind, record)).onSegment;
+  // After a failure there is no such transaction yet: an address that may be somebody else's by now is not left in use for it.
+  const whole =
+    failures.length === 0 && host.store.read((tx) => lastOf(tx, host.askOthers, kind, record)).onSegment;
   for (const { what, step, remove } of whole ? [] : kind.own(host, record)) {
     attempt(what, remove);
     host.step(step);
@@ -228,7 +230,8 @@ export function teardownError(
   const first = failures[0];
   if (first === undefined) return undefined;
   const list = failures.map(({ what, error }) => `${what}: ${errorText(error)}`).join('; ');
-  const kind = isErrno(first.error, 'EPERM', 'EACCES') ? 'privilege' : 'kernel';
+  const refused = first.error instanceof NetmoorError && first.error.kind === 'delegate';
+  const kind = refused ? 'delegate' : isErrno(first.error, 'EPERM', 'EACCES') ? 'privilege' : 'kernel';
   return new NetmoorError(
     kind,
     `could not fully detach ${formatKey(key)}: ${list}`,
