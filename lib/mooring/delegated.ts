@@ -1,5 +1,6 @@
 /** Addresses from another IPAM plugin, and giving them back when only the record is left to say whose they are. */
 import { NetmoorError } from '../base/errors.ts';
+import type { UndoStack } from '../base/undo.ts';
 import { delegateAdd, delegateDel } from '../cni/delegate.ts';
 import type { Delegation } from '../cni/delegate.ts';
 import type { AttachmentRecord, DelegateRecord } from '../../ipam/record.ts';
@@ -20,8 +21,10 @@ export function delegateRecord(ipam: IpamChoice, { request }: Delegation): Deleg
   };
 }
 
-export function leaseFromDelegate(type: string, delegation: Delegation): Leased {
+/** What it gave goes back with everything else, even if it is of no use. */
+export function leaseFromDelegate(type: string, delegation: Delegation, undo: UndoStack): Leased {
   const { ips, routes, dns } = delegateAdd(type, delegation);
+  undo.push(`give addresses back to ${type}`, () => delegateDel(type, delegation));
   if (ips.length === 0) {
     throw new NetmoorError(
       'delegate',

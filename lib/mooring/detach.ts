@@ -161,7 +161,9 @@ function detachKnown<D extends MooringDetail>(
   attempt('give its addresses back', () => releaseDelegated(host, record));
   host.step('detach: addresses given back');
   // The last one's rules and interfaces go together with tables and segment, under the lock; any other's keep nobody waiting.
-  const whole = host.store.read((tx) => lastOf(tx, host.askOthers, kind, record)).onSegment;
+  // After a failure there is no such transaction yet: an address that may be somebody else's by now is not left in use for it.
+  const whole =
+    failures.length === 0 && host.store.read((tx) => lastOf(tx, host.askOthers, kind, record)).onSegment;
   for (const { what, step, remove } of whole ? [] : kind.own(host, record)) {
     attempt(what, remove);
     host.step(step);
@@ -215,8 +217,8 @@ export function detachUnknown(kind: Kind, host: Host, key: AttachmentKey): void 
 }
 
 /** A store that somebody else held for too long is worth another try, as it is everywhere. */
-function kindOf(error: unknown): 'privilege' | 'kernel' | 'try-again' {
-  if (error instanceof NetmoorError && error.kind === 'try-again') return 'try-again';
+function kindOf(error: unknown): 'privilege' | 'kernel' | 'try-again' | 'delegate' {
+  if (error instanceof NetmoorError && (error.kind === 'try-again' || error.kind === 'delegate')) return error.kind;
   return isErrno(error, 'EPERM', 'EACCES') ? 'privilege' : 'kernel';
 }
 

@@ -2,7 +2,6 @@
 import { NetmoorError } from '../base/errors.ts';
 import { formatAddress } from '../base/ip.ts';
 import type { UndoStack } from '../base/undo.ts';
-import { delegateDel } from '../cni/delegate.ts';
 import type { Delegation } from '../cni/delegate.ts';
 import { refuseInexpressible } from '../cni/encode-result.ts';
 import type { PortMapping } from '../cni/port-mappings.ts';
@@ -125,8 +124,7 @@ export function completeDelegated<C extends MooringConfig, D extends MooringDeta
 ): Intent<D> {
   const { delegate } = intent.record;
   if (delegate === undefined) return intent;
-  const leased = leaseFromDelegate(delegate.type, delegation);
-  undo.push(`give addresses back to ${delegate.type}`, () => delegateDel(delegate.type, delegation));
+  const leased = leaseFromDelegate(delegate.type, delegation, undo);
   const { addresses, detail } = kind.plan(request.config, leased);
   refuseInexpressible(addresses, request.cniVersion);
   const ports = request.config.portMappings.map(portRecord);

@@ -1,4 +1,5 @@
 /** Interface addresses. */
+import { isErrno } from '../base/errors.ts';
 import { bitsOf, lastAddress } from '../base/ip.ts';
 import type { Prefix } from '../base/ip.ts';
 import { addressMessage, encodeAddress } from './address-codec.ts';
@@ -93,13 +94,21 @@ export function decodeAddress({ data }: Pick<NetlinkMessage, 'data'>): Interface
   };
 }
 
-/** The addresses of one interface, or of all (index 0), in both families. */
+/** The addresses of one interface, or of all (index 0), in both families; of one that is gone, none. */
 export function listAddresses(socket: NetlinkSocket, index: number): InterfaceAddress[] {
   return (
-    socket
-      .dump({ type: RTM_GETADDR, data: encodeAddress({ index }), op: 'list addresses' })
+    dumpAddresses(socket, index)
       // Other families than the Internet's have addresses as well (Phonet).
       .filter(({ data }) => data[0] === AF_INET || data[0] === AF_INET6)
       .map(decodeAddress)
   );
+}
+
+function dumpAddresses(socket: NetlinkSocket, index: number): NetlinkMessage[] {
+  try {
+    return socket.dump({ type: RTM_GETADDR, data: encodeAddress({ index }), op: 'list addresses' });
+  } catch (error) {
+    if (isErrno(error, 'ENODEV')) return [];
+    throw error;
+  }
 }
