@@ -1,6 +1,6 @@
 /** `npm run check`: what can be said about the sources without running them. Also the first tier of `npm test`. */
 import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { compileSchemas } from '../schemas/compile.ts';
 
@@ -43,9 +43,24 @@ async function compile(): Promise<Finding> {
   }
 }
 
+/** The formatter leaves comments alone: they end where code does. */
+const LONGEST_LINE = 120;
+
+function longComments(): Finding {
+  const { stdout } = spawnSync('git', ['ls-files', '*.ts', '*.js'], { cwd: ROOT, encoding: 'utf8' });
+  const found = stdout.split('\n').flatMap((file) => {
+    if (file === '' || !existsSync(join(ROOT, file))) return [];
+    const lines = readFileSync(join(ROOT, file), 'utf8').split('\n');
+    return lines.flatMap((line, index) =>
+      [...line].length > LONGEST_LINE && /^\s*(\/\/|\/?\*)/.test(line) ? [`${file}:${index + 1}`] : [],
+    );
+  });
+  return { check: 'comments within 120 columns', ok: found.length === 0, output: found.join('\n') };
+}
+
 /** Runs every check, also after one that failed. */
 export async function checkSources(): Promise<Finding[]> {
-  const findings = [await compile()];
+  const findings = [await compile(), longComments()];
   for (const [check, command] of Object.entries(CHECKS)) findings.push({ check, ...runTool(command) });
   return findings;
 }

@@ -1,9 +1,11 @@
 /**
- * Who may import what: downward only, cli and hooks -> plugins/<x> -> lib/mooring -> lib/cni, ipam -> lib/netlink, lib/nftables -> lib/system ->
- * lib/base. Checked by `npm run check` (dependency-cruiser).
+ * Who may import what: downward only, cli and hooks -> plugins/<x> -> lib/mooring -> lib/cni, ipam -> lib/netlink,
+ * lib/nftables -> lib/system -> lib/base. Checked by `npm run check` (dependency-cruiser).
  */
 
-/** The storeys from the bottom up; what stands in one line does not import its neighbours, unless `alongside` says so. */
+/**
+ * The storeys from the bottom up; what stands in one line does not import its neighbours, unless `alongside` says so.
+ */
 const STOREYS = [
   ['^lib/base/'],
   ['^lib/system/'],

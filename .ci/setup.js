@@ -1,6 +1,6 @@
 /**
- * Brings a fresh clone, and a fresh machine, to where the rest can run. Runs on whatever Node.js the machine has, before
- * anything is installed.
+ * Brings a fresh clone, and a fresh machine, to where the rest can run. Runs on whatever Node.js the machine has,
+ * before anything is installed.
  *
  *   node .ci/setup.js [root] [debian] [modules] [build]
  *

@@ -1,6 +1,6 @@
 /**
- * The programs in the one executable, by the name it is started under. Each names its modules without loading them. This list
- * is also what `npm run build` leaves in dist/bin; of main plugins, plugins/kinds.ts has the list.
+ * The programs in the one executable, by the name it is started under. Each names its modules without loading them.
+ * This list is also what `npm run build` leaves in dist/bin; of main plugins, plugins/kinds.ts has the list.
  */
 import { runPlugin } from '../lib/cni/entry.ts';
 import { KINDS } from '../plugins/kinds.ts';

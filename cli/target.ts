@@ -1,7 +1,7 @@
 /**
- * Which container `attach` and `detach` mean: a network namespace by path, by its name under /run/netns, or by a process in it.
- * Its container id, unless given, is that name, or is made of the namespace's inode: the same for the same namespace, however it
- * was named on the command line.
+ * Which container `attach` and `detach` mean: a network namespace by path, by its name under /run/netns, or by a
+ * process in it. Its container id, unless given, is that name, or is made of the namespace's inode: the same for the
+ * same namespace, however it was named on the command line.
  */
 import { NetmoorError } from '../lib/base/errors.ts';
 import { openContainer } from '../lib/cni/lists/attachment.ts';

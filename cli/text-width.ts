@@ -1,6 +1,6 @@
 /**
- * How many cells of a terminal a text takes: names of interfaces and containers are bytes to the kernel, and may be of any
- * script. After Unicode Standard Annex #11 (East Asian Width) and the Emoji_Presentation property.
+ * How many cells of a terminal a text takes: names of interfaces and containers are bytes to the kernel, and may be of
+ * any script. After Unicode Standard Annex #11 (East Asian Width) and the Emoji_Presentation property.
  */
 
 /** Wide and fullwidth blocks, as "first-last" code points in hexadecimal. */

@@ -14,7 +14,10 @@ export interface SubnetUsage {
   readonly total: string;
 }
 
-/** All addresses but the gateway's, the network's own and in IPv4 the broadcast address; /31 and /127 have neither of those. */
+/**
+ * All addresses but the gateway's, the network's own and in IPv4 the broadcast address; /31 and /127 have neither of
+ * those.
+ */
 export function capacity(prefix: Prefix): bigint {
   const size = BigInt(String(cidrOf(prefix).size));
   const unusable = size <= 2n ? 0n : prefix.address.family === 4 ? 2n : 1n;

@@ -79,8 +79,8 @@ async function look(
 }
 
 /**
- * Differences count only if the record is the same before and after: containers come and go meanwhile. Undefined when it is
- * gone by then.
+ * Differences count only if the record is the same before and after: containers come and go meanwhile. Undefined when
+ * it is gone by then.
  */
 async function settled(
   world: World,

@@ -36,8 +36,8 @@ function exhausted(ledger: AddressView, scope: string, pool: Pool, set: RangeSet
 
 /**
  * Chooses one address for each set of the pool, in the sets' order; the caller claims them in the same transaction.
- * Throws NetmoorError: 'address-invalid' (a requested address fits no range), 'address-taken' (a requested or reserved one
- * is held, naming the holder), 'pool-exhausted'.
+ * Throws NetmoorError: 'address-invalid' (a requested address fits no range), 'address-taken' (a requested or reserved
+ * one is held, naming the holder), 'pool-exhausted'.
  */
 export function allocate(ledger: AddressLedger, scope: string, pool: Pool, wanted: Wanted): Allocated[] {
   const requested = placeRequested(pool, wanted);

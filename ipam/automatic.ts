@@ -15,12 +15,15 @@ export interface AutomaticRequest {
   readonly routed: () => readonly Prefix[];
 }
 
-/** The network's subnets, put on record if they were not. Throws NetmoorError('pool-exhausted') when everything is in use. */
+/**
+ * The network's subnets, put on record if they were not. Throws NetmoorError('pool-exhausted') when everything is in
+ * use.
+ */
 export type SubnetChoice = (tx: StoreTransaction) => readonly string[];
 
 /**
- * Prepares the choice, which is made inside the transaction that leases: two networks that are used for the first time at
- * the same moment would pick the same subnets otherwise.
+ * Prepares the choice, which is made inside the transaction that leases: two networks that are used for the first time
+ * at the same moment would pick the same subnets otherwise.
  */
 export async function subnetChoice(store: LeaseStore, request: AutomaticRequest): Promise<SubnetChoice> {
   const { network, machineId, ipv6, routed } = request;

@@ -1,6 +1,6 @@
 /**
- * Leasing addresses to one attachment inside a store transaction: what every plugin that serves addresses from the store does
- * between reading its config and writing its record. Pure over the transaction.
+ * Leasing addresses to one attachment inside a store transaction: what every plugin that serves addresses from the
+ * store does between reading its config and writing its record. Pure over the transaction.
  */
 import { NetmoorError } from '../lib/base/errors.ts';
 import { formatAddress, formatPrefix, parsePrefix } from '../lib/base/ip.ts';

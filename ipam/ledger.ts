@@ -2,7 +2,9 @@
 import type { Address } from '../lib/base/ip.ts';
 import type { AttachmentKey } from './record.ts';
 
-/** What is taken, as far as choosing needs it. A scope is a name space of addresses: an address is held once in each. */
+/**
+ * What is taken, as far as choosing needs it. A scope is a name space of addresses: an address is held once in each.
+ */
 export interface AddressView {
   /** First address in [from, to] that nobody holds, nor released lately; O(log n) in the number of leases. */
   nextFree(scope: string, from: Address, to: Address): Address | undefined;

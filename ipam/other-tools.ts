@@ -1,6 +1,6 @@
 /**
- * IPv4 networks other tools take by default, whether or not they run on this host today: a subnet picked from among them
- * would collide on the day they do. Each with where the default is written.
+ * IPv4 networks other tools take by default, whether or not they run on this host today: a subnet picked from among
+ * them would collide on the day they do. Each with where the default is written.
  */
 export const OTHER_TOOLS: readonly { readonly prefix: string; readonly source: string }[] = [
   {

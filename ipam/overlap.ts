@@ -1,6 +1,6 @@
 /**
- * Which subnets share addresses, in words for people. Off the hot path and imported where somebody is answered: ip-cidr costs
- * milliseconds to load.
+ * Which subnets share addresses, in words for people. Off the hot path and imported where somebody is answered: ip-cidr
+ * costs milliseconds to load.
  */
 import IPCIDR from 'ip-cidr';
 import { formatAddress } from '../lib/base/ip.ts';

@@ -1,7 +1,8 @@
 /**
- * From the `ipam` object of a config to a pool of addresses: the keys of the reference host-local plugin with its meaning
- * (containernetworking/plugins plugins/ipam/host-local/README.md), and two of ours: `exclude` and `reservations`.
- * The outer list of `ranges` says how many addresses a container gets, one from each set; a set's ranges are its pool.
+ * From the `ipam` object of a config to a pool of addresses: the keys of the reference host-local plugin with its
+ * meaning (containernetworking/plugins plugins/ipam/host-local/README.md), and two of ours: `exclude` and
+ * `reservations`. The outer list of `ranges` says how many addresses a container gets, one from each set; a set's
+ * ranges are its pool.
  */
 import type { Address, Prefix } from '../lib/base/ip.ts';
 import {

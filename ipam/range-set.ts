@@ -20,7 +20,9 @@ export function rangeHolding(set: RangeSet, address: Address): Range | undefined
   return set.find((range) => spanContains({ first: range.start, last: range.end }, address));
 }
 
-/** The range a reserved address belongs to: one that holds it, else one whose subnet does (outside rangeStart-rangeEnd). */
+/**
+ * The range a reserved address belongs to: one that holds it, else one whose subnet does (outside rangeStart-rangeEnd).
+ */
 export function rangeForReserved(set: RangeSet, address: Address): Range | undefined {
   return rangeHolding(set, address) ?? set.find((range) => prefixContains(range.subnet, address));
 }

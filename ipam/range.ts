@@ -1,8 +1,8 @@
 /**
- * One range of a pool, with the rules and defaults of the reference host-local plugin
- * (containernetworking/plugins plugins/ipam/host-local/README.md): gateway = network + 1, rangeStart = network + 1, rangeEnd =
- * last address (IPv4: the one before broadcast). /31 (RFC 3021) and /127 (RFC 6164), which the reference refuses, hold two
- * usable addresses: the gateway and one container.
+ * One range of a pool, with the rules and defaults of the reference host-local plugin (containernetworking/plugins
+ * plugins/ipam/host-local/README.md): gateway = network + 1, rangeStart = network + 1, rangeEnd = last address (IPv4:
+ * the one before broadcast). /31 (RFC 3021) and /127 (RFC 6164), which the reference refuses, hold two usable
+ * addresses: the gateway and one container.
  */
 import type { Address, Prefix } from '../lib/base/ip.ts';
 import {

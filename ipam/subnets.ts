@@ -1,8 +1,8 @@
 /**
- * Subnets for a network that names none: an IPv4 /24 of private space (RFC 1918) that nothing on this host and no tool's
- * default uses, and an IPv6 /64 of the machine's own unique local prefix (RFC 4193 3.1: fd, 40 bits of global id, 16 bits
- * of subnet id). Both begin their search at a place the names decide, so that a network made again tends to get what it had.
- * Off the hot path and imported when needed: ip-cidr and node:crypto cost milliseconds to load.
+ * Subnets for a network that names none: an IPv4 /24 of private space (RFC 1918) that nothing on this host and no
+ * tool's default uses, and an IPv6 /64 of the machine's own unique local prefix (RFC 4193 3.1: fd, 40 bits of global
+ * id, 16 bits of subnet id). Both begin their search at a place the names decide, so that a network made again tends to
+ * get what it had. Off the hot path and imported when needed: ip-cidr and node:crypto cost milliseconds to load.
  */
 import { createHmac } from 'node:crypto';
 import IPCIDR from 'ip-cidr';
@@ -33,8 +33,8 @@ interface Block {
 const PRIVATE = ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16'] as const;
 const V4_SIZE = 256n;
 const V6_SIZE = 1n << 64n;
-// A route this short says "everything" (a default route, or its two halves as VPN clients set them, or all of fc00::/7), not
-// that its addresses are somebody's.
+// A route this short says "everything" (a default route, or its two halves as VPN clients set them, or all of
+// fc00::/7), not that its addresses are somebody's.
 const SHORTEST = { 4: 4, 6: 8 } as const;
 
 function block(prefix: string): Block {
@@ -49,7 +49,9 @@ function blocksTaken(taken: readonly Prefix[], family: 4 | 6): Block[] {
     .map((prefix) => block(formatPrefix(networkOf(prefix))));
 }
 
-/** The nearest free block of `size` addresses from `start` upwards in `space`, going round once; all aligned to `size`. */
+/**
+ * The nearest free block of `size` addresses from `start` upwards in `space`, going round once; all aligned to `size`.
+ */
 function firstFree(space: Block, size: bigint, start: bigint, taken: readonly Block[]): bigint | undefined {
   const search = (from: bigint, to: bigint): bigint | undefined => {
     let at = from;
@@ -71,7 +73,8 @@ function pickV4({ network, taken }: SubnetRequest): Prefix {
   const used = blocksTaken(taken, 4);
   const avoided = [...used, ...OTHER_TOOLS.map(({ prefix }) => block(prefix))];
   const hash = BigInt(digest('subnet', network).readUInt32BE(0));
-  // Where all the rest is in use (a VPN that routes 10.0.0.0/8), a tool's default nobody uses here is better than nothing.
+  // Where all the rest is in use (a VPN that routes 10.0.0.0/8), a tool's default nobody uses here is better than
+  // nothing.
   for (const obstacles of [avoided, used]) {
     for (const area of PRIVATE) {
       const space = block(area);

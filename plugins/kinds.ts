@@ -1,6 +1,6 @@
 /**
- * The main plugins: the one list that the command, the hook and the build read. A further one is its folder and a line here.
- * Each is loaded when it is first needed.
+ * The main plugins: the one list that the command, the hook and the build read. A further one is its folder and a line
+ * here. Each is loaded when it is first needed.
  */
 import type { Plugin } from '../lib/cni/plugin.ts';
 import type { Kind } from '../lib/mooring/kind.ts';

@@ -1,6 +1,7 @@
 /**
- * Compiles every schemas/*.schema.json to schemas/compiled/<name>.js, a plain validator that imports nothing (ajv's standalone
- * code), and <name>.d.ts, the TypeScript type of what it accepts. Run by `npm run build`; nothing compiles schemas at run time.
+ * Compiles every schemas/*.schema.json to schemas/compiled/<name>.js, a plain validator that imports nothing (ajv's
+ * standalone code), and <name>.d.ts, the TypeScript type of what it accepts. Run by `npm run build`; nothing compiles
+ * schemas at run time.
  */
 import { mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -13,7 +14,9 @@ const SCHEMAS = import.meta.dirname;
 const COMPILED = join(SCHEMAS, 'compiled');
 const SUFFIX = '.schema.json';
 
-/** The one helper that ajv's code would take from ajv: the length of a string in code points (JSON Schema, `maxLength`). */
+/**
+ * The one helper that ajv's code would take from ajv: the length of a string in code points (JSON Schema, `maxLength`).
+ */
 const UCS2_LENGTH = /require\("ajv\/dist\/runtime\/ucs2length"\)\.default/g;
 const CODE_POINTS = '(text) => { let n = 0; for (const _ of text) n++; return n; }';
 

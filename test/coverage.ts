@@ -26,8 +26,8 @@ interface Share {
 type Summary = Readonly<Record<string, { readonly lines: Share; readonly branches: Share }>>;
 
 /**
- * How to start a test so that it is counted. Node.js passes the variable on to every child, whatever environment that is
- * given; it has read it by the time the module takes it away.
+ * How to start a test so that it is counted. Node.js passes the variable on to every child, whatever environment that
+ * is given; it has read it by the time the module takes it away.
  */
 export const COUNTED = {
   args: ['--import', 'data:text/javascript,delete process.env.NODE_V8_COVERAGE'],

@@ -22,7 +22,10 @@ export interface FileResult extends Counts {
   readonly output: string;
 }
 
-/** A file that hangs is ended, by tap first, which says what it waited for. Tests have deadlines of their own, far below this. */
+/**
+ * A file that hangs is ended, by tap first, which says what it waited for. Tests have deadlines of their own, far below
+ * this.
+ */
 const TIME_LIMIT_MS = 8 * 60 * 1000;
 const TAP_TIME_LIMIT_S = 7 * 60;
 /** With `--long` (run.ts) there is this many times as much. */

@@ -5,8 +5,8 @@
  *
  * With --long the storm of the tier attack has 10,000 operations instead of a few hundred.
  *
- * A tier is a folder of *.test.ts files; `check` is the tier that looks at the sources. All tiers without arguments. The last
- * line has the counts; the exit status is 1 when a test failed or a tier ran nothing.
+ * A tier is a folder of *.test.ts files; `check` is the tier that looks at the sources. All tiers without arguments.
+ * The last line has the counts; the exit status is 1 when a test failed or a tier ran nothing.
  */
 import { existsSync, globSync } from 'node:fs';
 import { availableParallelism } from 'node:os';

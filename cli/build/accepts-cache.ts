@@ -1,4 +1,6 @@
-/** Exits 0 when V8, under this process's options, accepts the code cache of the second stage that the argument names. */
+/**
+ * Exits 0 when V8, under this process's options, accepts the code cache of the second stage that the argument names.
+ */
 import { readFileSync } from 'node:fs';
 import { evaluate } from './evaluate.ts';
 import { STAGES } from './paths.ts';

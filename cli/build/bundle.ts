@@ -1,7 +1,7 @@
 /**
- * Bundles the program in two stages. The first, start.cjs, is cli/main.ts with what it imports statically: it answers VERSION by
- * itself. Every module that it imports dynamically goes into the second, which comes with a code cache; in the
- * first stage such an import becomes a look-up in it.
+ * Bundles the program in two stages. The first, start.cjs, is cli/main.ts with what it imports statically: it answers
+ * VERSION by itself. Every module that it imports dynamically goes into the second, which comes with a code cache; in
+ * the first stage such an import becomes a look-up in it.
  */
 import { join, relative, resolve } from 'node:path';
 import { build } from 'esbuild';

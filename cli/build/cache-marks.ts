@@ -1,11 +1,14 @@
 /**
- * The mark that a code cache carries of the V8 options it was made under: under any others V8 refuses it and compiles anew. Options
- * that change nothing in what a function compiles to are refused like the rest, so such marks are rewritten here;
- * same-caches.ts proves that they may be.
+ * The mark that a code cache carries of the V8 options it was made under: under any others V8 refuses it and compiles
+ * anew. Options that change nothing in what a function compiles to are refused like the rest, so such marks are
+ * rewritten here; same-caches.ts proves that they may be.
  */
 import { spawnSync } from 'node:child_process';
 
-/** V8's src/snapshot/code-serializer.h, SerializedCodeData: magic number, version hash, source hash, flag hash, 32 bits each. */
+/**
+ * V8's src/snapshot/code-serializer.h, SerializedCodeData: magic number, version hash, source hash, flag hash, 32 bits
+ * each.
+ */
 const HEADER_BYTES = 16;
 export const FLAG_HASH_OFFSET = 12;
 
@@ -20,8 +23,8 @@ function headerUnder(node: string, flags: readonly string[]): Buffer {
 }
 
 /**
- * Gives all code caches in `file` that were made under the V8 options `made` the mark of `used`; how many they were. `node` is a
- * Node.js of the version that made them.
+ * Gives all code caches in `file` that were made under the V8 options `made` the mark of `used`; how many they were.
+ * `node` is a Node.js of the version that made them.
  */
 export function restampCaches(
   file: Buffer,

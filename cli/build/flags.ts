@@ -1,11 +1,12 @@
 /**
- * Options that the executable runs under, whatever its caller's NODE_OPTIONS say. V8 accepts a code cache only under the very
- * V8 options it was made with, so the build uses the same ones. None may change what a function compiles to: the build puts
- * their mark on code caches of Node.js that were made without them (see cache-marks.ts).
+ * Options that the executable runs under, whatever its caller's NODE_OPTIONS say. V8 accepts a code cache only under
+ * the very V8 options it was made with, so the build uses the same ones. None may change what a function compiles to:
+ * the build puts their mark on code caches of Node.js that were made without them (see cache-marks.ts).
  */
 export const NODE_FLAGS: readonly string[] = [
-  // Computing new hash secrets and hashing every string of the start-up snapshot again takes a fifth of a start. They protect
-  // against chosen object keys; here the keys come from the runtime that starts us as root, and their number is bounded.
+  // Computing new hash secrets and hashing every string of the start-up snapshot again takes a fifth of a start. They
+  // protect against chosen object keys; here the keys come from the runtime that starts us as root, and their number is
+  // bounded.
   '--no-rehash-snapshot',
   // No thread that waits for SIGUSR1 to open a debugger's port.
   '--disable-sigusr1',

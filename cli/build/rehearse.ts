@@ -1,6 +1,7 @@
 /**
- * Makes the code cache of the second stage: runs what runtimes ask for most and writes down every function that was compiled for
- * it, so that a start compiles nothing. A process of its own, inside namespaces that vanish with it (see code-cache.ts).
+ * Makes the code cache of the second stage: runs what runtimes ask for most and writes down every function that was
+ * compiled for it, so that a start compiles nothing. A process of its own, inside namespaces that vanish with it (see
+ * code-cache.ts).
  */
 import { createHash } from 'node:crypto';
 import { spawn } from 'node:child_process';

@@ -1,11 +1,17 @@
-/** Part of the first stage: evaluates the second one from the executable's assets, with its code cache (Node.js `vm.Script`). */
+/**
+ * Part of the first stage: evaluates the second one from the executable's assets, with its code cache (Node.js
+ * `vm.Script`).
+ */
 import { getRawAsset } from 'node:sea';
 import { KINDS } from '../../plugins/kinds.ts';
 import { evaluate } from './evaluate.ts';
 
 type Stage = Readonly<Record<string, () => unknown>>;
 
-/** The first module that is asked for tells which program this is: a main plugin has a second stage of its own (see paths.ts). */
+/**
+ * The first module that is asked for tells which program this is: a main plugin has a second stage of its own (see
+ * paths.ts).
+ */
 function stageOf(module: string): string {
   const plugin = /^plugins\/([^/]+)\/main\.ts$/.exec(module)?.[1] ?? '';
   return KINDS.has(plugin) ? plugin : 'programs';
@@ -17,7 +23,9 @@ function load(name: string): Stage {
   return evaluate(source.toString('latin1'), cachedData).exports as Stage;
 }
 
-/** Looks modules up in the second stage by their path in the source tree; each is evaluated when it is first asked for. */
+/**
+ * Looks modules up in the second stage by their path in the source tree; each is evaluated when it is first asked for.
+ */
 export function openSecondStage(): (module: string) => unknown {
   let stage: Stage | undefined;
   return (module) => {

@@ -1,8 +1,8 @@
 /**
- * Takes libatomic out of a Node.js executable (ELF, System V ABI gABI chapters 4 and 5, GNU symbol versioning). Node.js 26 wants
- * that library for one function that V8 calls, on 8 bytes, and a host without compilers does not have it: nothing that runs
- * there otherwise needs it. The function is written into the unused end of the last page of code, and the relocation that asked
- * the library for it asks for this one.
+ * Takes libatomic out of a Node.js executable (ELF, System V ABI gABI chapters 4 and 5, GNU symbol versioning). Node.js
+ * 26 wants that library for one function that V8 calls, on 8 bytes, and a host without compilers does not have it:
+ * nothing that runs there otherwise needs it. The function is written into the unused end of the last page of code, and
+ * the relocation that asked the library for it asks for this one.
  */
 
 const PT_LOAD = 1;
@@ -28,8 +28,8 @@ const LIBRARY = 'libatomic.so.1';
 const FUNCTION = '__atomic_compare_exchange';
 
 /**
- * x86-64. First what an IRELATIVE relocation calls to learn an address, then, 16 bytes on, the function: bool (size_t size, void
- * *memory, void *expected, void *desired, int, int) on 8 bytes; any other size traps.
+ * x86-64. First what an IRELATIVE relocation calls to learn an address, then, 16 bytes on, the function: bool (size_t
+ * size, void *memory, void *expected, void *desired, int, int) on 8 bytes; any other size traps.
  */
 const CODE = Buffer.from(
   [

@@ -105,7 +105,9 @@ export function isMeant(
   );
 }
 
-/** Only the network of that name, or the containers of that name or id with their networks. Throws NetmoorError('io'). */
+/**
+ * Only the network of that name, or the containers of that name or id with their networks. Throws NetmoorError('io').
+ */
 export function narrow(
   networks: readonly NetworkRecord[],
   attachments: readonly AttachmentView[],

@@ -43,7 +43,9 @@ const NARROWEST = 40;
 /** Where lines below a title begin, counted from the title. */
 const REMARK_INDENT = '   ';
 
-/** The title and its facts, the first beside it; further lines begin under the first fact, when that leaves them room. */
+/**
+ * The title and its facts, the first beside it; further lines begin under the first fact, when that leaves them room.
+ */
 function wrapFacts(title: string, facts: readonly string[], width: number): string[] {
   const pieces = facts.map((fact, index) => (index === facts.length - 1 ? fact : `${fact},`));
   const [first, ...rest] = pieces;

@@ -1,9 +1,10 @@
 /**
  * Collecting what is left behind: attachments that are dead, then whatever in the kernel no record accounts for.
  *
- * It may run while containers come and go. A record whose worker lives is left alone; and the orphans are looked for, and
- * removed, inside a write transaction of every store there is, because an ADD puts its intent on record before it touches the
- * kernel, and a DEL takes its record away together with what it shares: seen from inside, nothing is half there.
+ * It may run while containers come and go. A record whose worker lives is left alone; and the orphans are looked for,
+ * and removed, inside a write transaction of every store there is, because an ADD puts its intent on record before it
+ * touches the kernel, and a DEL takes its record away together with what it shares: seen from inside, nothing is half
+ * there.
  */
 import { errorText } from '../../lib/base/errors.ts';
 import type { World } from '../../lib/cni/world.ts';
@@ -178,8 +179,8 @@ function sweepOnce(work: Work, stores: readonly NamedStore[], found: Found): boo
 }
 
 /**
- * What `collect` would remove from these stores and, by the records of all stores, from the kernel; without all of them nobody
- * can say what is accounted for there.
+ * What `collect` would remove from these stores and, by the records of all stores, from the kernel; without all of them
+ * nobody can say what is accounted for there.
  */
 export function look(
   work: Work,

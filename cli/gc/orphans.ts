@@ -12,7 +12,9 @@ export interface Orphan extends Garbage {
   readonly remove: () => void;
 }
 
-/** How many interfaces are found at once: deleting one takes the kernel some 10 ms, in which ADDs wait for the store. */
+/**
+ * How many interfaces are found at once: deleting one takes the kernel some 10 ms, in which ADDs wait for the store.
+ */
 export const BATCH = 64;
 
 const UNACCOUNTED = 'no attachment accounts for it';

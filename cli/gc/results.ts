@@ -1,6 +1,7 @@
 /**
- * Collecting attachments that a hook or `netmoor attach` made for a container that has ended, by the results on file: plugins of
- * others have done their part for it, too, which no record of ours tells. What another runtime has on file is its own.
+ * Collecting attachments that a hook or `netmoor attach` made for a container that has ended, by the results on file:
+ * plugins of others have done their part for it, too, which no record of ours tells. What another runtime has on file
+ * is its own.
  */
 import { errorText } from '../../lib/base/errors.ts';
 import { allCachedAttachments, isBeingAttached, isWhereItWas } from '../../lib/cni/lists/cache.ts';
@@ -23,9 +24,9 @@ function lostInterface({ result }: CachedAttachment, interfaces: ReadonlySet<str
 }
 
 /**
- * Why it is certain that the container is gone, or was never attached to the end; undefined when it is not. A path that leads
- * elsewhere proves nothing by itself, the namespace may live on without it. A process that has ended does, and a host that was
- * restarted; and so does the host's end of a veth, which the kernel destroys together with the namespace.
+ * Why it is certain that the container is gone, or was never attached to the end; undefined when it is not. A path that
+ * leads elsewhere proves nothing by itself, the namespace may live on without it. A process that has ended does, and a
+ * host that was restarted; and so does the host's end of a veth, which the kernel destroys together with the namespace.
  */
 function reasonToCollect(
   cached: CachedAttachment,

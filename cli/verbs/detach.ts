@@ -46,7 +46,9 @@ function lookAt(path: string, world: World): Place {
   }
 }
 
-/** What was attached at a path, and is not there any more or is there still; but not what a later user of the path has. */
+/**
+ * What was attached at a path, and is not there any more or is there still; but not what a later user of the path has.
+ */
 function attachedAt(place: Place, world: World): CachedAttachment[] {
   return allCachedAttachments(world).filter(
     (cached) =>

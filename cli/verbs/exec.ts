@@ -51,7 +51,10 @@ function isAbbreviation(word: string, id: string): boolean {
   return word.length >= 4 && /^[0-9a-f]{64}$/.test(id) && id.startsWith(word);
 }
 
-/** By id, by name, by the name of a namespace, by the beginning of a hash that is an id: the first of these that leads anywhere. */
+/**
+ * By id, by name, by the name of a namespace, by the beginning of a hash that is an id: the first of these that leads
+ * anywhere.
+ */
 function find(word: string, context: VerbContext): string {
   const all = candidates(context);
   const named =

@@ -1,6 +1,6 @@
 /**
- * createRuntime and prestart: the container's networks, all of them or none. Everything that can be known to be wrong is known
- * before the first plugin runs.
+ * createRuntime and prestart: the container's networks, all of them or none. Everything that can be known to be wrong
+ * is known before the first plugin runs.
  */
 import { NetmoorError, errorText } from '../../lib/base/errors.ts';
 import { toCniError } from '../../lib/cni/errors.ts';

@@ -1,6 +1,6 @@
 /**
- * What a bundle's config.json tells about the container (OCI runtime-spec 1.1.0, config.md, config-linux.md "Namespaces"). It
- * may be missing: containerd's shims and virtual machine runtimes keep it elsewhere.
+ * What a bundle's config.json tells about the container (OCI runtime-spec 1.1.0, config.md, config-linux.md
+ * "Namespaces"). It may be missing: containerd's shims and virtual machine runtimes keep it elsewhere.
  */
 import { posix } from 'node:path';
 import { NetmoorError } from '../../lib/base/errors.ts';
@@ -39,7 +39,10 @@ function readMount(mount: NonNullable<OciConfig['mounts']>[number], directory: s
     : { destination };
 }
 
-/** The bundle at that directory; undefined when there is no config.json. Throws NetmoorError 'bad-json', 'bad-config', 'io'. */
+/**
+ * The bundle at that directory; undefined when there is no config.json. Throws NetmoorError 'bad-json', 'bad-config',
+ * 'io'.
+ */
 export function readBundle(directory: string, { files }: Pick<World, 'files'>): Bundle | undefined {
   const file = posix.join(directory, 'config.json');
   const content = files.read(file);

@@ -1,8 +1,10 @@
 /**
- * What is wanted for a container, as one readonly value: its annotations and the hook's flags brought together and checked.
+ * What is wanted for a container, as one readonly value: its annotations and the hook's flags brought together and
+ * checked.
  *
- * Annotations may come from someone else than who installed the hook (CRI-O and podman hand them on from their users), so they
- * choose among options only, never which programs and files of the host are used; where both are given the annotation counts.
+ * Annotations may come from someone else than who installed the hook (CRI-O and podman hand them on from their users),
+ * so they choose among options only, never which programs and files of the host are used; where both are given the
+ * annotation counts.
  */
 import { isAbsolute } from 'node:path';
 import { NetmoorError, errorText } from '../../lib/base/errors.ts';
@@ -174,8 +176,8 @@ function completeFirst(networks: readonly WantedNetwork[], texts: OciOptions): W
 }
 
 /**
- * Brings everything together. With neither annotation nor flag it is the default network. `variables` are those of the flags'
- * environment files. Throws NetmoorError 'bad-config' or 'unsupported-field' naming the option.
+ * Brings everything together. With neither annotation nor flag it is the default network. `variables` are those of the
+ * flags' environment files. Throws NetmoorError 'bad-config' or 'unsupported-field' naming the option.
  */
 export function readHookConfig(
   annotations: OptionTexts,

@@ -1,6 +1,7 @@
 /**
- * Where resolv.conf, hosts and hostname of a container are: in its root file system, or in a file that its configuration mounts
- * over them. At createRuntime the mounts are there for the container only; what a path means is read from the configuration.
+ * Where resolv.conf, hosts and hostname of a container are: in its root file system, or in a file that its
+ * configuration mounts over them. At createRuntime the mounts are there for the container only; what a path means is
+ * read from the configuration.
  */
 import { relative } from 'node:path';
 import { NetmoorError } from '../../lib/base/errors.ts';
@@ -31,7 +32,10 @@ function ownDirectory(source: string, { directory }: Bundle, containerId: string
   return runtimeDirectory(source, containerId);
 }
 
-/** Stages one file. Throws NetmoorError 'io', or 'bad-config' when it would be somebody else's, or hidden from the container. */
+/**
+ * Stages one file. Throws NetmoorError 'io', or 'bad-config' when it would be somebody else's, or hidden from the
+ * container.
+ */
 export function stageContainerFile(
   file: ContainerFile,
   text: string,

@@ -1,6 +1,6 @@
 /**
- * poststop: everything the container has is taken down, from the cached results and the lease store alone. The container, its
- * namespace and its bundle may be gone. Whatever fails does not keep the rest from being done.
+ * poststop: everything the container has is taken down, from the cached results and the lease store alone. The
+ * container, its namespace and its bundle may be gone. Whatever fails does not keep the rest from being done.
  */
 import { errorText } from '../../lib/base/errors.ts';
 import { refreshHostMap } from '../../lib/cni/lists/host-map.ts';

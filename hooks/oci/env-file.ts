@@ -1,6 +1,7 @@
 /**
- * Variables for flags, from files in the syntax of systemd's EnvironmentFile= (systemd.exec(5)), so that a unit template and the
- * hook of its bundle read the same file. The process environment is never looked at: what a hook inherits is the runtime's.
+ * Variables for flags, from files in the syntax of systemd's EnvironmentFile= (systemd.exec(5)), so that a unit
+ * template and the hook of its bundle read the same file. The process environment is never looked at: what a hook
+ * inherits is the runtime's.
  */
 import { NetmoorError } from '../../lib/base/errors.ts';
 import { quote } from '../../lib/cni/quote.ts';
@@ -16,7 +17,10 @@ function unquoted(raw: string): string | undefined {
   return mark === "'" ? inside : inside.replaceAll(/\\(["\\$`])/g, '$1');
 }
 
-/** Reads NAME=VALUE lines; lines that begin with "#" or ";" and empty ones do not count. Throws NetmoorError('bad-config'). */
+/**
+ * Reads NAME=VALUE lines; lines that begin with "#" or ";" and empty ones do not count. Throws
+ * NetmoorError('bad-config').
+ */
 export function parseEnvFile(text: string, file: string): Map<string, string> {
   const variables = new Map<string, string>();
   for (const [index, line] of text
@@ -39,7 +43,10 @@ export function parseEnvFile(text: string, file: string): Map<string, string> {
   return variables;
 }
 
-/** Replaces $NAME and ${NAME} by the variables, $$ by a dollar sign. Throws NetmoorError('bad-config') for what is not there. */
+/**
+ * Replaces $NAME and ${NAME} by the variables, $$ by a dollar sign. Throws NetmoorError('bad-config') for what is not
+ * there.
+ */
 export function expandVariables(
   text: string,
   variables: ReadonlyMap<string, string> | undefined,

@@ -1,6 +1,6 @@
 /**
- * The hook's arguments, as config.json or hooks.d lists them: a stage, settings that only who installs the hook may choose, and
- * options that annotations can choose as well.
+ * The hook's arguments, as config.json or hooks.d lists them: a stage, settings that only who installs the hook may
+ * choose, and options that annotations can choose as well.
  */
 import minimist from 'minimist';
 import { NetmoorError } from '../../lib/base/errors.ts';

@@ -1,6 +1,6 @@
 /**
- * A log of its own, for crun sends what a hook writes to /dev/null: syslog's socket, which journald and every syslogd serve
- * (RFC 3164, section 4.1), or a file where there is none.
+ * A log of its own, for crun sends what a hook writes to /dev/null: syslog's socket, which journald and every syslogd
+ * serve (RFC 3164, section 4.1), or a file where there is none.
  */
 import { closeSync, constants, fstatSync, lstatSync, openSync, renameSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';

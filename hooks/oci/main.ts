@@ -1,7 +1,7 @@
 /**
- * netmoor-hook: the edge of its process. It reads its arguments and stdin and nothing else: runtimes start hooks with whatever
- * environment they happen to have, or with none. Stdin comes first, whatever follows: crun before 1.17 fails when a hook ends
- * without having read it.
+ * netmoor-hook: the edge of its process. It reads its arguments and stdin and nothing else: runtimes start hooks with
+ * whatever environment they happen to have, or with none. Stdin comes first, whatever follows: crun before 1.17 fails
+ * when a hook ends without having read it.
  */
 import { writeSync } from 'node:fs';
 import { isatty } from 'node:tty';

@@ -1,4 +1,7 @@
-/** What is to be attached: the container's namespace, its networks with all they are asked for, found and checked beforehand. */
+/**
+ * What is to be attached: the container's namespace, its networks with all they are asked for, found and checked
+ * beforehand.
+ */
 import { NetmoorError } from '../../lib/base/errors.ts';
 import type { JsonObject } from '../../lib/cni/json.ts';
 import { NAME_ARGUMENT } from '../../lib/cni/lists/host-map.ts';
@@ -88,7 +91,10 @@ function networksFor(
   return { config, networks };
 }
 
-/** Looks at everything and touches nothing; the sandbox is left open. Throws NetmoorError for what must not be attached, and for what is wrong with the options. */
+/**
+ * Looks at everything and touches nothing; the sandbox is left open. Throws NetmoorError for what must not be attached,
+ * and for what is wrong with the options.
+ */
 export function makePlan(task: Task): Plan {
   const { state, world } = task;
   if (state.pid === undefined) {

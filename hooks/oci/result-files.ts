@@ -1,6 +1,6 @@
 /**
- * The results for whoever started the container: `result-file` (JSON), `ip-file` (the first address alone). They replace only
- * what this hook wrote before, whatever name was chosen for them, and go with the container.
+ * The results for whoever started the container: `result-file` (JSON), `ip-file` (the first address alone). They
+ * replace only what this hook wrote before, whatever name was chosen for them, and go with the container.
  */
 import { closeSync, fstatSync, readFileSync, rmSync } from 'node:fs';
 import { basename, dirname, isAbsolute } from 'node:path';

@@ -1,6 +1,6 @@
 /**
- * The network namespace of a container that is being created: found through its first process, and held against every sign that
- * it is not the container's own. Nothing has been touched when this refuses.
+ * The network namespace of a container that is being created: found through its first process, and held against every
+ * sign that it is not the container's own. Nothing has been touched when this refuses.
  */
 import { NetmoorError } from '../../lib/base/errors.ts';
 import type { World } from '../../lib/cni/world.ts';
@@ -60,8 +60,8 @@ export function requireAlive({ process }: Sandbox, world: World): void {
 }
 
 /**
- * How plugins are to reach the sandbox: through the container's process, which the namespace ends with; or, when the container
- * has joined a namespace that outlives it, by the path of that one, so that detaching finds the way, too.
+ * How plugins are to reach the sandbox: through the container's process, which the namespace ends with; or, when the
+ * container has joined a namespace that outlives it, by the path of that one, so that detaching finds the way, too.
  */
 export function addressOf(
   { netns, netnsId, opened, process }: Sandbox,

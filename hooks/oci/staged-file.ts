@@ -1,6 +1,6 @@
 /**
- * Files written for a container in two steps: everything that can fail, first; then the one step that puts the new content in
- * place. So a file that cannot be written is known before any is changed.
+ * Files written for a container in two steps: everything that can fail, first; then the one step that puts the new
+ * content in place. So a file that cannot be written is known before any is changed.
  */
 import {
   chmodSync,

@@ -1,7 +1,9 @@
 /**
- * The state a runtime writes to a hook's stdin (OCI runtime-spec 1.1.0, runtime.md "State"), and what is to be done about it.
+ * The state a runtime writes to a hook's stdin (OCI runtime-spec 1.1.0, runtime.md "State"), and what is to be done
+ * about it.
  *
- * At prestart and createRuntime runc says "creating", crun "created"; at poststop runc and podman leave `pid` out, crun writes 0.
+ * At prestart and createRuntime runc says "creating", crun "created"; at poststop runc and podman leave `pid` out, crun
+ * writes 0.
  */
 import { NetmoorError } from '../../lib/base/errors.ts';
 import { nearest } from '../../lib/base/suggest.ts';

@@ -1,6 +1,6 @@
 /**
- * The store's invariants, one function for CHECK, GC, doctor and the tests: records are valid, and what is claimed is exactly
- * what the records say. Differences come in words, [] when there are none.
+ * The store's invariants, one function for CHECK, GC, doctor and the tests: records are valid, and what is claimed is
+ * exactly what the records say. Differences come in words, [] when there are none.
  */
 import { AddressError, formatAddress, parsePrefix } from '../../lib/base/ip.ts';
 import type { AttachmentKey, AttachmentRecord } from '../record.ts';

@@ -1,7 +1,7 @@
 /**
- * The stores of this host beside its usual one: a config may name another directory (`dataDir`). Whoever clears away what no
- * record accounts for has to ask them all, so each is noted when used. The notes are links under /run: they are gone after a
- * reboot, and so is everything in the kernel that they speak for.
+ * The stores of this host beside its usual one: a config may name another directory (`dataDir`). Whoever clears away
+ * what no record accounts for has to ask them all, so each is noted when used. The notes are links under /run: they are
+ * gone after a reboot, and so is everything in the kernel that they speak for.
  */
 import { readdirSync, readlinkSync, symlinkSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -22,7 +22,9 @@ export function noteStore(dir: string, notes = NOTES): void {
   }
 }
 
-/** The directories noted so far. What else lies there, or in its stead, is no note of ours: no DEL shall fail for it. */
+/**
+ * The directories noted so far. What else lies there, or in its stead, is no note of ours: no DEL shall fail for it.
+ */
 export function notedStores(notes = NOTES): string[] {
   return orNothing(() => readdirSync(notes)).flatMap((name) =>
     orNothing(() => [readlinkSync(join(notes, name))]),

@@ -19,8 +19,8 @@ export function storeFile(dir: string): string {
 }
 
 /**
- * Touches nothing yet: the file is opened by the first read or write, and created, with its directory, by the first write.
- * Errors come from there.
+ * Touches nothing yet: the file is opened by the first read or write, and created, with its directory, by the first
+ * write. Errors come from there.
  */
 export function openStore({ dir, ...options }: StoreOptions): LeaseStore {
   return new SqliteStore({ file: storeFile(dir), ...options });

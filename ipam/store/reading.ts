@@ -1,7 +1,7 @@
 /**
- * Reading records of any version. Unknown members are read over and kept, older versions brought to today's shape, and a
- * record that makes no sense, or is of a future version whose shape is another, becomes one that says so: by its key it can
- * be released like any other, and it stands in nobody's way.
+ * Reading records of any version. Unknown members are read over and kept, older versions brought to today's shape, and
+ * a record that makes no sense, or is of a future version whose shape is another, becomes one that says so: by its key
+ * it can be released like any other, and it stands in nobody's way.
  */
 import { AddressError, parseAddress, parsePrefix } from '../../lib/base/ip.ts';
 import { ATTACHMENT, NETWORK, misfit } from './shape.ts';

@@ -1,6 +1,7 @@
 /**
- * The shape that a stored document must have to be used: as much of its schema as the code relies on, checked at a fraction of
- * what the compiled schema costs a process that reads one record. The tests hold the two together; `check.ts` asks the schema.
+ * The shape that a stored document must have to be used: as much of its schema as the code relies on, checked at a
+ * fraction of what the compiled schema costs a process that reads one record. The tests hold the two together;
+ * `check.ts` asks the schema.
  */
 
 type Leaf = 'string' | 'number' | 'boolean' | 'object';

@@ -3,13 +3,15 @@
  * Drivers implement it (sqlite/ is the embedded one); nothing outside their folders knows how they keep it.
  *
  * The contract, which a second driver has to keep:
- * - Lock. There is one write transaction at a time, over all processes that use the store; others wait for it, up to a limit
- *   ('try-again'). Who holds it and dies has changed nothing, and no longer holds it.
+ * - Lock. There is one write transaction at a time, over all processes that use the store; others wait for it, up to a
+ *   limit ('try-again'). Who holds it and dies has changed nothing, and no longer holds it.
  * - Snapshot. What a transaction reads is one state of the store, with its own changes.
- * - Commit. When write() returns, the change survives a crash and a power cut; when its function throws, nothing has changed.
- * - Effects inside. What attachments share in the kernel (a bridge, the nftables tables, the host's firewall) is made where
- *   everybody may make it, and taken away only inside a write transaction that has seen nobody else use it: an attachment that
- *   begins meanwhile waits at its intent. Effects are not rolled back with the transaction: they must bear repetition.
+ * - Commit. When write() returns, the change survives a crash and a power cut; when its function throws, nothing has
+ *   changed.
+ * - Effects inside. What attachments share in the kernel (a bridge, the nftables tables, the host's firewall) is made
+ *   where everybody may make it, and taken away only inside a write transaction that has seen nobody else use it: an
+ *   attachment that begins meanwhile waits at its intent. Effects are not rolled back with the transaction: they must
+ *   bear repetition.
  */
 import type { Address } from '../../lib/base/ip.ts';
 import type { AddressLedger, AddressView } from '../ledger.ts';
@@ -37,7 +39,9 @@ export interface StoreContents {
   readonly ports: readonly { readonly claim: PortClaim; readonly owner?: AttachmentKey }[];
 }
 
-/** Ports first..first+count-1 of a host address; no `host` means every address of the family, family 0 both families. */
+/**
+ * Ports first..first+count-1 of a host address; no `host` means every address of the family, family 0 both families.
+ */
 export interface PortClaim {
   readonly protocol: PortRecord['protocol'];
   readonly family: 0 | 4 | 6;
@@ -58,7 +62,9 @@ export interface StoreReader extends AddressView {
   network(name: string): NetworkRecord | undefined;
   /** By name. */
   networks(): NetworkRecord[];
-  /** Whose published port this one would collide with: a wildcard host address collides with every one of its family. */
+  /**
+   * Whose published port this one would collide with: a wildcard host address collides with every one of its family.
+   */
   portOwner(port: Pick<PortRecord, 'protocol' | 'hostIp' | 'hostPort'>): AttachmentKey | undefined;
   contents(): StoreContents;
   /** How the driver's own bookkeeping contradicts what is held, in words; [] when it does not. For check.ts. */
@@ -67,8 +73,9 @@ export interface StoreReader extends AddressView {
 
 export interface StoreTransaction extends StoreReader, AddressLedger {
   /**
-   * Inserts or replaces by key, the unreadable excepted, which stay as they are; claims the addresses that have a scope and the ports, releases those no longer listed.
-   * Throws NetmoorError 'address-taken' or 'port-taken' naming the owner when another attachment holds one.
+   * Inserts or replaces by key, the unreadable excepted, which stay as they are; claims the addresses that have a scope
+   * and the ports, releases those no longer listed. Throws NetmoorError 'address-taken' or 'port-taken' naming the
+   * owner when another attachment holds one.
    */
   putAttachment(record: AttachmentRecord): void;
   /** Releases everything the attachment held, whatever its record says; absent is fine. */

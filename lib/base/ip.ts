@@ -1,7 +1,7 @@
 /**
- * IPv4 and IPv6 addresses and prefixes as numbers.
- * Text forms: dotted decimal without leading zeros (RFC 6943 3.1.1 strict form), RFC 4291 2.2 for reading and RFC 5952 for
- * writing IPv6. Zones are refused: an address that leaves this process means the same in every namespace.
+ * IPv4 and IPv6 addresses and prefixes as numbers. Text forms: dotted decimal without leading zeros (RFC 6943 3.1.1
+ * strict form), RFC 4291 2.2 for reading and RFC 5952 for writing IPv6. Zones are refused: an address that leaves this
+ * process means the same in every namespace.
  */
 
 export type Family = 4 | 6;

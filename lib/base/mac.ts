@@ -1,7 +1,9 @@
 /** Ethernet addresses (IEEE 802). */
 import { sha256 } from './sha256.ts';
 
-/** Reads "02:00:5e:10:00:01" (either case) into 6 bytes; throws RangeError for anything that is not a unicast address. */
+/**
+ * Reads "02:00:5e:10:00:01" (either case) into 6 bytes; throws RangeError for anything that is not a unicast address.
+ */
 export function parseMac(text: string): Buffer {
   if (!/^[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5}$/.test(text)) {
     throw new RangeError(

@@ -1,6 +1,6 @@
 /**
- * SHA-256 (FIPS 180-4) of short texts, for names that must always come out the same. Node's own, in node:crypto, costs 5 ms to load,
- * which is more than an attachment spends in the kernel; tests compare the two.
+ * SHA-256 (FIPS 180-4) of short texts, for names that must always come out the same. Node's own, in node:crypto, costs
+ * 5 ms to load, which is more than an attachment spends in the kernel; tests compare the two.
  */
 
 /** The first 32 bits of the fractional parts of the square roots of the first 8 primes (section 5.3.3). */

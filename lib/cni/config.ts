@@ -1,6 +1,6 @@
 /**
- * The configuration on stdin (CNI specification 1.1.0, section 3 "Deriving request configuration"): what the protocol defines
- * of it, as a readonly value. The plugin's own keys are left in `raw` for the plugin's schema.
+ * The configuration on stdin (CNI specification 1.1.0, section 3 "Deriving request configuration"): what the protocol
+ * defines of it, as a readonly value. The plugin's own keys are left in `raw` for the plugin's schema.
  */
 import { NetmoorError } from '../base/errors.ts';
 import { validate } from '../../schemas/compiled/net-config.js';
@@ -39,8 +39,8 @@ export interface CniConfig {
   readonly runtimeConfig: RuntimeConfig;
   readonly prevResult?: CniResult;
   /**
-   * GC: what is not in here is stale. Empty when the key is absent, because that is what a runtime sends that knows of no
-   * attachment (libcni with nil arguments, which is what cnitool passes).
+   * GC: what is not in here is stale. Empty when the key is absent, because that is what a runtime sends that knows of
+   * no attachment (libcni with nil arguments, which is what cnitool passes).
    */
   readonly validAttachments: readonly ValidAttachment[];
   /** The whole document without null members. */
@@ -148,8 +148,9 @@ function interpret(raw: JsonObject, name: string, cniVersion: CniVersion): CniCo
 }
 
 /**
- * Reads what `parseConfig` returned, of a version that `configVersion` returned. Throws NetmoorError: 'bad-version' when the
- * version does not know the command, 'bad-config' and 'unsupported-field' naming the key. For DEL only the name must be right.
+ * Reads what `parseConfig` returned, of a version that `configVersion` returned. Throws NetmoorError: 'bad-version'
+ * when the version does not know the command, 'bad-config' and 'unsupported-field' naming the key. For DEL only the
+ * name must be right.
  */
 export function readConfig(raw: JsonObject, cniVersion: CniVersion, command: Command): CniConfig {
   const name = readName(raw);

@@ -1,4 +1,6 @@
-/** Results as other plugins and runtimes write them, of any version from 0.1.0 to 1.1.0 (CNI specification, section 5). */
+/**
+ * Results as other plugins and runtimes write them, of any version from 0.1.0 to 1.1.0 (CNI specification, section 5).
+ */
 import { NetmoorError, errorText } from '../base/errors.ts';
 import { formatAddress, formatPrefix, parseAddress, parsePrefix } from '../base/ip.ts';
 import { validate } from '../../schemas/compiled/result.js';
@@ -86,8 +88,8 @@ function checkVersion(what: string, version: string | undefined): void {
 }
 
 /**
- * Reads a result of any supported version by its shape; `what` names it in messages ("prevResult"). Members with the value
- * null must have been dropped (lib/cni/json.ts). Throws NetmoorError 'bad-config' or 'bad-version'.
+ * Reads a result of any supported version by its shape; `what` names it in messages ("prevResult"). Members with the
+ * value null must have been dropped (lib/cni/json.ts). Throws NetmoorError 'bad-config' or 'bad-version'.
  */
 export function decodeResult(value: unknown, what: string): CniResult {
   if (!validate(value)) throw schemaProblem(resultSchema, validate.errors, value, what);

@@ -1,6 +1,6 @@
 /**
- * Delegation to another plugin, such as a third-party IPAM (CNI specification 1.1.0, section 4): the same environment and the
- * same configuration, byte for byte. Synchronous, so that it can stand in an undo.
+ * Delegation to another plugin, such as a third-party IPAM (CNI specification 1.1.0, section 4): the same environment
+ * and the same configuration, byte for byte. Synchronous, so that it can stand in an undo.
  */
 import { NetmoorError, errorText, isErrno } from '../base/errors.ts';
 import { decodeResult } from './decode-result.ts';
@@ -16,7 +16,10 @@ import type { Outcome, World } from './world.ts';
 /** Longer than the reference's dhcp plugin tries (208 s), so that only a plugin that hangs is killed. */
 const TIME_LIMIT = 240_000;
 
-/** While a plugin is being installed its file is open for writing and cannot be executed (ETXTBSY); nobody says when it can. */
+/**
+ * While a plugin is being installed its file is open for writing and cannot be executed (ETXTBSY); nobody says when it
+ * can.
+ */
 const BUSY_LIMIT = 5_000;
 const BUSY_PAUSE = 50;
 
@@ -134,7 +137,9 @@ function takeBack(type: string, context: Delegation): void {
   }
 }
 
-/** ADD of the delegate; when it fails, or answers what is no result, DEL of it. Throws NetmoorError or DelegateError. */
+/**
+ * ADD of the delegate; when it fails, or answers what is no result, DEL of it. Throws NetmoorError or DelegateError.
+ */
 export function delegateAdd(type: string, context: Delegation): CniResult {
   findPlugin(type, context.request.path, context.world);
   try {
@@ -146,7 +151,10 @@ export function delegateAdd(type: string, context: Delegation): CniResult {
   }
 }
 
-/** A plugin that does not speak the configuration's version has never attached anything by it: there is nothing to release. */
+/**
+ * A plugin that does not speak the configuration's version has never attached anything by it: there is nothing to
+ * release.
+ */
 export function delegateDel(type: string, context: Delegation): void {
   try {
     runDelegate(type, 'DEL', context);
@@ -168,7 +176,10 @@ function knowsVersion(type: string, version: string, context: Context): boolean 
   return Array.isArray(supportedVersions) && supportedVersions.includes(version);
 }
 
-/** An older plugin takes GC for a mistake; it has nothing to do for it, since it refuses the configuration's version anyway. */
+/**
+ * An older plugin takes GC for a mistake; it has nothing to do for it, since it refuses the configuration's version
+ * anyway.
+ */
 export function delegateGc(type: string, context: Context): void {
   const { cniVersion } = context.config;
   if (knowsVersion(type, cniVersion, context)) runDelegate(type, 'GC', context);

@@ -1,6 +1,6 @@
 /**
- * From a request to an answer: all protocol behaviour, with no process, file or kernel in it (what the reference library calls
- * skel). Everything is checked before the plugin is called.
+ * From a request to an answer: all protocol behaviour, with no process, file or kernel in it (what the reference
+ * library calls skel). Everything is checked before the plugin is called.
  */
 import { NetmoorError } from '../base/errors.ts';
 import type { Netns } from '../system/netns.ts';
@@ -49,8 +49,8 @@ function refuseOwnNetns({ netns, netnsOverride }: CniRequest, opened: Netns, wor
 }
 
 /**
- * The container's namespace; undefined for DEL when it is gone. It is gone as well, 'reused', when the path leads to our own by
- * now: it was that of a process (/proc/PID/ns/net), whose number the kernel has given to another.
+ * The container's namespace; undefined for DEL when it is gone. It is gone as well, 'reused', when the path leads to
+ * our own by now: it was that of a process (/proc/PID/ns/net), whose number the kernel has given to another.
  */
 function openSandbox(request: CniRequest, world: World): Netns | 'reused' | undefined {
   if (request.netns === '') return undefined;

@@ -14,8 +14,9 @@ function isAddress(text: string): boolean {
 }
 
 /**
- * Reads resolv.conf as the reference host-local plugin does: `search` and `options` add up, the last `domain` counts. Name
- * servers that are no plain address (a link-local one with its zone) mean nothing in another namespace and are left out.
+ * Reads resolv.conf as the reference host-local plugin does: `search` and `options` add up, the last `domain` counts.
+ * Name servers that are no plain address (a link-local one with its zone) mean nothing in another namespace and are
+ * left out.
  */
 export function parseResolvConf(text: string): Dns {
   const nameservers: string[] = [];
@@ -35,8 +36,8 @@ export function parseResolvConf(text: string): Dns {
 }
 
 /**
- * Whose settings count, whole: those of the runtime (capability `dns`), else of the network's configuration, else of the IPAM,
- * the first that say anything, as the reference's bridge prefers its own over its IPAM's.
+ * Whose settings count, whole: those of the runtime (capability `dns`), else of the network's configuration, else of
+ * the IPAM, the first that say anything, as the reference's bridge prefers its own over its IPAM's.
  */
 export function chooseDns(sources: { readonly runtime: Dns; readonly config: Dns; readonly ipam: Dns }): Dns {
   const candidates = [sources.runtime, sources.config, sources.ipam].map(compactDns);

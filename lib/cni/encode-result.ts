@@ -17,8 +17,8 @@ function encodeOldIp(result: CniResult, v4: boolean): object | undefined {
 }
 
 /**
- * Refuses what a result of this version cannot say: before 0.3.0 it has one address of each family at most. Asked before anything
- * is configured. Throws NetmoorError('bad-config').
+ * Refuses what a result of this version cannot say: before 0.3.0 it has one address of each family at most. Asked
+ * before anything is configured. Throws NetmoorError('bad-config').
  */
 export function refuseInexpressible(
   addresses: readonly { readonly address: string }[],
@@ -60,8 +60,8 @@ function encodeInterface(item: CniInterface, modern: boolean): object {
 }
 
 /**
- * Only 1.1.0 names the attributes of routes, but the reference's types write them in every version, and what asks an IPAM plugin
- * for routes reads them: a metric dropped here would be dropped without a word.
+ * Only 1.1.0 names the attributes of routes, but the reference's types write them in every version, and what asks an
+ * IPAM plugin for routes reads them: a metric dropped here would be dropped without a word.
  */
 function encodeRoute(route: CniRoute): object {
   const { dst, gw, mtu, advmss, priority, table, scope } = route;
@@ -79,9 +79,9 @@ function encodeIp(ip: CniIp, withVersion: boolean): object {
 }
 
 /**
- * The result as a JSON value in exactly the shape of `cniVersion`: `ips[].version` before 1.0.0 only, `mtu`, `socketPath`,
- * `pciID` of interfaces from 1.1.0 on. Before 1.0.0 `dns` is always there, as the
- * reference writes it. Throws NetmoorError('bad-config') when the version cannot express the result.
+ * The result as a JSON value in exactly the shape of `cniVersion`: `ips[].version` before 1.0.0 only, `mtu`,
+ * `socketPath`, `pciID` of interfaces from 1.1.0 on. Before 1.0.0 `dns` is always there, as the reference writes it.
+ * Throws NetmoorError('bad-config') when the version cannot express the result.
  */
 export function encodeResult(result: CniResult, cniVersion: CniVersion): object {
   if (!isAtLeast(cniVersion, '0.3.0')) return encodeOld(result, cniVersion);

@@ -1,6 +1,6 @@
 /**
- * The edge of a plugin's process: the one place that reads its environment and stdin, writes its stdout and ends it. VERSION
- * is answered before anything else is loaded.
+ * The edge of a plugin's process: the one place that reads its environment and stdin, writes its stdout and ends it.
+ * VERSION is answered before anything else is loaded.
  */
 import { readSync, writeSync } from 'node:fs';
 import { CURRENT_VERSION, versionAnswer } from './versions.ts';

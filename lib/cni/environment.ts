@@ -1,7 +1,7 @@
 /**
- * A request's parameters from the process environment (CNI specification 1.1.0, section 2 "Parameters"). Which are required
- * follows the specification and, where runtimes rely on it, the reference library's skel: CNI_PATH for all but DEL, which must
- * succeed with as little as possible.
+ * A request's parameters from the process environment (CNI specification 1.1.0, section 2 "Parameters"). Which are
+ * required follows the specification and, where runtimes rely on it, the reference library's skel: CNI_PATH for all but
+ * DEL, which must succeed with as little as possible.
  */
 import { NetmoorError } from '../base/errors.ts';
 import { nearest } from '../base/suggest.ts';
@@ -86,8 +86,8 @@ function requireValid(command: Command, environment: Environment): void {
 }
 
 /**
- * Reads "K=V;K=V". Unknown keys are kept for whoever knows them, whether or not IgnoreUnknown is given: `ctr` and rkt pass keys
- * without it. A value may contain "=". Pairs without a key or without "=" are an error, but not for DEL.
+ * Reads "K=V;K=V". Unknown keys are kept for whoever knows them, whether or not IgnoreUnknown is given: `ctr` and rkt
+ * pass keys without it. A value may contain "=". Pairs without a key or without "=" are an error, but not for DEL.
  */
 function readArgs(command: Command, text: string): Map<string, string> {
   const args = new Map<string, string>();

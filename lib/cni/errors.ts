@@ -1,6 +1,6 @@
 /**
- * The one place where an error becomes a CNI error (specification, section 5 "Error"): 1-99 as the specification gives them,
- * from 100 on netmoor's own, which README.md lists.
+ * The one place where an error becomes a CNI error (specification, section 5 "Error"): 1-99 as the specification gives
+ * them, from 100 on netmoor's own, which README.md lists.
  */
 import { NetmoorError, SystemError, errorText } from '../base/errors.ts';
 import type { ErrorKind } from '../base/errors.ts';

@@ -64,7 +64,10 @@ function read(file: string): Buffer | undefined {
   }
 }
 
-/** Beside the file, under a name that is always the same: what a killed process leaves, the next one overwrites or removes. */
+/**
+ * Beside the file, under a name that is always the same: what a killed process leaves, the next one overwrites or
+ * removes.
+ */
 function draftOf(file: string): string {
   return `${dirname(file)}/.${basename(file)}`;
 }

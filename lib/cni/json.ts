@@ -1,7 +1,7 @@
 /**
- * JSON from outside: bounded in size and depth before anything is built on it. As for the reference plugins (Go), a member
- * whose value is null is an absent one, and of members with the same name the last counts. "__proto__" is refused: copied by
- * assignment it would change what an object inherits.
+ * JSON from outside: bounded in size and depth before anything is built on it. As for the reference plugins (Go), a
+ * member whose value is null is an absent one, and of members with the same name the last counts. "__proto__" is
+ * refused: copied by assignment it would change what an object inherits.
  */
 import { isUtf8 } from 'node:buffer';
 import { NetmoorError, errorText } from '../base/errors.ts';

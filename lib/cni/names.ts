@@ -1,8 +1,8 @@
 /**
  * Names a runtime gives us, checked before they reach a path, a rule or a socket. Characters: CNI specification 1.1.0,
- * sections 1 and 2. Lengths, which it leaves open: runtimes cache results in a file "<network>-<container>-<ifname>", whose
- * name has at most 255 bytes. The longest container ids are containerd's, two of its identifiers (76 characters at most)
- * joined by "-"; a network's name gets as much as one identifier. With an interface name that makes 246.
+ * sections 1 and 2. Lengths, which it leaves open: runtimes cache results in a file "<network>-<container>-<ifname>",
+ * whose name has at most 255 bytes. The longest container ids are containerd's, two of its identifiers (76 characters
+ * at most) joined by "-"; a network's name gets as much as one identifier. With an interface name that makes 246.
  */
 import { quote } from './quote.ts';
 
@@ -41,8 +41,9 @@ function isForbidden(character: string): boolean {
 }
 
 /**
- * What is wrong with the name of an interface, in words; undefined when nothing is. Beyond the specification's rules: "%" is a
- * template to the kernel (dev_alloc_name), and "all" and "default" stand for all interfaces under /proc/sys/net.
+ * What is wrong with the name of an interface, in words; undefined when nothing is. Beyond the specification's rules:
+ * "%" is a template to the kernel (dev_alloc_name), and "all" and "default" stand for all interfaces under
+ * /proc/sys/net.
  */
 export function interfaceNameProblem(name: string): string | undefined {
   if (name === '') return 'the name is empty';

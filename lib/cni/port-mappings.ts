@@ -82,7 +82,9 @@ export function describeMapping({ protocol, hostIp, hostPort, count }: PortMappi
   return `${protocol} ${hostIp.family === 6 ? `[${address}]` : address}:${ports}`;
 }
 
-/** Ordered by port, neighbours are the only candidates but for ranges that reach far: those are kept while they last. */
+/**
+ * Ordered by port, neighbours are the only candidates but for ranges that reach far: those are kept while they last.
+ */
 function refuseConflicts(mappings: readonly PortMapping[]): void {
   const open: PortMapping[] = [];
   for (const mapping of mappings.toSorted((a, b) => a.hostPort - b.hostPort)) {

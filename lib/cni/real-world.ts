@@ -1,6 +1,6 @@
 /**
- * The world as it is. Nothing is read before it is asked for, and Node's modules for programs and randomness, which take
- * milliseconds to load, are not loaded before they are used.
+ * The world as it is. Nothing is read before it is asked for, and Node's modules for programs and randomness, which
+ * take milliseconds to load, are not loaded before they are used.
  */
 import {
   accessSync,

@@ -1,6 +1,7 @@
 /**
- * What the caller asks for one attachment, gathered from its three possible places (CNI CONVENTIONS.md): the capabilities
- * (`runtimeConfig`), `args.cni`, and the deprecated CNI_ARGS, which does not count for what `args.cni` gives.
+ * What the caller asks for one attachment, gathered from its three possible places (CNI CONVENTIONS.md): the
+ * capabilities (`runtimeConfig`), `args.cni`, and the deprecated CNI_ARGS, which does not count for what `args.cni`
+ * gives.
  */
 import { NetmoorError, errorText } from '../base/errors.ts';
 import { parseAddress, parsePrefix, sameAddress } from '../base/ip.ts';
@@ -33,8 +34,8 @@ function distinct(addresses: readonly Address[]): Address[] {
 }
 
 /**
- * Addresses asked for. For each family the capability wins over the arguments; both may be there, because nerdctl passes IPv4
- * in CNI_ARGS and IPv6 through the capability. Throws NetmoorError 'bad-config' or 'bad-environment'.
+ * Addresses asked for. For each family the capability wins over the arguments; both may be there, because nerdctl
+ * passes IPv4 in CNI_ARGS and IPv6 through the capability. Throws NetmoorError 'bad-config' or 'bad-environment'.
  */
 export function requestedAddresses(config: CniConfig, request: CniRequest): Address[] {
   const capability = config.runtimeConfig.ips.map((text, index) =>
@@ -50,7 +51,9 @@ export function requestedAddresses(config: CniConfig, request: CniRequest): Addr
   return distinct([...capability, ...others]);
 }
 
-/** The MAC address asked for, lower-case; undefined when none is. Throws NetmoorError 'bad-config' or 'bad-environment'. */
+/**
+ * The MAC address asked for, lower-case; undefined when none is. Throws NetmoorError 'bad-config' or 'bad-environment'.
+ */
 export function requestedMac(config: CniConfig, request: CniRequest): string | undefined {
   const sources = [
     ['runtimeConfig.mac', config.runtimeConfig.mac],
@@ -66,8 +69,8 @@ export function requestedMac(config: CniConfig, request: CniRequest): string | u
 const NAME_LENGTH = 253;
 
 /**
- * The name people know the container by: `args.cni.name`, or K8S_POD_NAME, which podman, containerd and CRI-O send. Only shown
- * and compared with reservations, so one that is not fit to be shown is left out.
+ * The name people know the container by: `args.cni.name`, or K8S_POD_NAME, which podman, containerd and CRI-O send.
+ * Only shown and compared with reservations, so one that is not fit to be shown is left out.
  */
 export function containerName(config: CniConfig, request: CniRequest): string | undefined {
   const name = config.args.name ?? request.args.get('K8S_POD_NAME') ?? '';

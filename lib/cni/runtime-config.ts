@@ -1,6 +1,6 @@
 /**
- * `runtimeConfig`: what the runtime hands over through capabilities (CNI CONVENTIONS.md). Its keys are read in any case: go-cni
- * (containerd, nerdctl) marshals structs without JSON names and sends HostPort, Servers, IngressRate.
+ * `runtimeConfig`: what the runtime hands over through capabilities (CNI CONVENTIONS.md). Its keys are read in any
+ * case: go-cni (containerd, nerdctl) marshals structs without JSON names and sends HostPort, Servers, IngressRate.
  */
 import { validate } from '../../schemas/compiled/runtime-config.js';
 import type { RuntimeConfigInput } from '../../schemas/compiled/runtime-config.js';

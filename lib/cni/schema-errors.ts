@@ -1,6 +1,7 @@
 /**
- * What a compiled schema refused, in words for the person who wrote the input: the place, the value, and the nearest key or
- * value that exists. Unknown keys are CNI code 2, whose message must hold key and value (specification, section 5 "Error").
+ * What a compiled schema refused, in words for the person who wrote the input: the place, the value, and the nearest
+ * key or value that exists. Unknown keys are CNI code 2, whose message must hold key and value (specification, section
+ * 5 "Error").
  */
 import { NetmoorError } from '../base/errors.ts';
 import { nearest } from '../base/suggest.ts';
@@ -72,8 +73,8 @@ function adviceOn(keyword: string, value: unknown): string {
 }
 
 /**
- * The first of `errors` as a NetmoorError: 'unsupported-field' for unknown keys, 'bad-config' for all else. `prefix` is the
- * place of `data` in the whole document, '' for all of it.
+ * The first of `errors` as a NetmoorError: 'unsupported-field' for unknown keys, 'bad-config' for all else. `prefix` is
+ * the place of `data` in the whole document, '' for all of it.
  */
 export function schemaProblem(
   schema: unknown,

@@ -1,6 +1,6 @@
 /**
- * The versions of the CNI specification spoken here, and the whole answer to VERSION. Imports nothing: podman asks every
- * plugin of every network for it in every command.
+ * The versions of the CNI specification spoken here, and the whole answer to VERSION. Imports nothing: podman asks
+ * every plugin of every network for it in every command.
  */
 
 export const SUPPORTED_VERSIONS = ['0.1.0', '0.2.0', '0.3.0', '0.3.1', '0.4.0', '1.0.0', '1.1.0'] as const;

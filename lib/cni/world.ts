@@ -1,6 +1,6 @@
 /**
- * Everything a request may see or touch that is not in the request: clock, randomness, namespaces, files, other programs.
- * Tests put their own in its place; `real-world.ts` is the one that works.
+ * Everything a request may see or touch that is not in the request: clock, randomness, namespaces, files, other
+ * programs. Tests put their own in its place; `real-world.ts` is the one that works.
  */
 import type { Environment } from './environment.ts';
 import type { Netns } from '../system/netns.ts';
@@ -45,8 +45,9 @@ export interface World {
   /** /etc/machine-id, or the boot id on a host without one: what makes automatic choices differ between hosts. */
   readonly machineId: string;
   /**
-   * Stands for the machine in what is kept, without giving its id away (machine-id(5) wants that kept); '' for one that has none:
-   * the boot id, taken instead, changes with every boot, so that nothing of an earlier one would ever be its own.
+   * Stands for the machine in what is kept, without giving its id away (machine-id(5) wants that kept); '' for one that
+   * has none: the boot id, taken instead, changes with every boot, so that nothing of an earlier one would ever be its
+   * own.
    */
   readonly hostId: string;
   /** Where the lease store is, unless the config says otherwise. */
@@ -66,7 +67,10 @@ export interface World {
   readonly openNetns: (path: string) => Netns;
   readonly closeNetns: (netns: Netns) => void;
   readonly isExecutable: (file: string) => boolean;
-  /** Runs a program without arguments to its end. Throws an error with an errno name as `code` when it cannot be started. */
+  /**
+   * Runs a program without arguments to its end. Throws an error with an errno name as `code` when it cannot be
+   * started.
+   */
   readonly execute: (file: string, execution: Execution) => Outcome;
   /**
    * Text of a regular file, at most its first 64 KiB, such as resolv.conf. Throws Node's errors, and NetmoorError('io')

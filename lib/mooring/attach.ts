@@ -1,4 +1,7 @@
-/** Plugging a container in: intent on disk, then the kernel, then the record made final. Whatever fails takes everything back. */
+/**
+ * Plugging a container in: intent on disk, then the kernel, then the record made final. Whatever fails takes everything
+ * back.
+ */
 import { NetmoorError, errorText } from '../base/errors.ts';
 import { UndoStack } from '../base/undo.ts';
 import { chooseDns } from '../cni/dns.ts';
@@ -17,7 +20,10 @@ import type { Asked } from './request.ts';
 import { openSandbox, refuseTaken } from './sandbox.ts';
 import type { Sandbox } from './sandbox.ts';
 
-/** An attachment under this key that was never detached (a crash, a reboot, an impatient runtime) makes way for the new one. */
+/**
+ * An attachment under this key that was never detached (a crash, a reboot, an impatient runtime) makes way for the new
+ * one.
+ */
 function clearPrevious(kind: Kind, host: Host, key: AttachmentKey): AttachmentRecord | undefined {
   const previous = host.store.read((tx) => tx.attachment(key));
   if (previous === undefined) return undefined;

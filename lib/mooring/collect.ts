@@ -27,8 +27,8 @@ export function reclaimDead(kind: Kind, host: Host, filter: AttachmentFilter): n
 }
 
 /**
- * Detaches all of a network that `keep` does not vouch for, going on after failures, which are returned in words. What somebody is
- * at work on, and what is out of reach, is left.
+ * Detaches all of a network that `keep` does not vouch for, going on after failures, which are returned in words. What
+ * somebody is at work on, and what is out of reach, is left.
  */
 export function collect(
   kind: Kind,

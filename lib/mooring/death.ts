@@ -1,7 +1,7 @@
 /**
- * The one rule for what is dead. An attachment is dead when it cannot be in use any more for certain: its host was restarted, who
- * was at work on it died over it, or the kernel took its interface away together with the container's namespace. A path
- * that leads nowhere proves nothing, nor does a look from another namespace or machine.
+ * The one rule for what is dead. An attachment is dead when it cannot be in use any more for certain: its host was
+ * restarted, who was at work on it died over it, or the kernel took its interface away together with the container's
+ * namespace. A path that leads nowhere proves nothing, nor does a look from another namespace or machine.
  */
 import { NetmoorError } from '../base/errors.ts';
 import type { World } from '../cni/world.ts';
@@ -16,8 +16,8 @@ export function isInHand({ worker, bootId }: AttachmentRecord, world: World): bo
 }
 
 /**
- * Why an attachment cannot be in use any more, in words; undefined while it may be. `kind` is that of the record, undefined
- * for one that this version does not know.
+ * Why an attachment cannot be in use any more, in words; undefined while it may be. `kind` is that of the record,
+ * undefined for one that this version does not know.
  */
 export function causeOfDeath(
   judge: Judge,
@@ -33,7 +33,9 @@ export function causeOfDeath(
   return kind?.deathOf(judge, record);
 }
 
-/** Whether the namespace on record can still be reached where it was: then the container may live without its interface. */
+/**
+ * Whether the namespace on record can still be reached where it was: then the container may live without its interface.
+ */
 export function isReachable({ netns }: AttachmentRecord, world: World): boolean {
   if (netns === undefined) return false;
   try {
@@ -47,8 +49,8 @@ export function isReachable({ netns }: AttachmentRecord, world: World): boolean 
 }
 
 /**
- * For kinds with an interface on the host that ends with the container's namespace: that interface is looked for by name, then
- * by index, since a person may have renamed it; without it the namespace itself is asked for.
+ * For kinds with an interface on the host that ends with the container's namespace: that interface is looked for by
+ * name, then by index, since a person may have renamed it; without it the namespace itself is asked for.
  */
 export function lostInterface({ route, world }: Judge, record: AttachmentRecord): string | undefined {
   const { hostIfname, hostIfindex } = record;

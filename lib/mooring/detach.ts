@@ -1,8 +1,8 @@
 /**
  * Taking an attachment down from its record alone: no namespace, no config and no previous result are needed.
  *
- * Who takes one down has it in hand: the record names him, and as long as he is at work nobody else touches it, nor what it
- * stands for. So what is found under its names is its own, and nothing that was made after it goes with it.
+ * Who takes one down has it in hand: the record names him, and as long as he is at work nobody else touches it, nor
+ * what it stands for. So what is found under its names is its own, and nothing that was made after it goes with it.
  */
 import { NetmoorError, errorText, isErrno } from '../base/errors.ts';
 import type { UndoFailure } from '../base/undo.ts';
@@ -18,7 +18,9 @@ import type { Kind, Last, MooringConfig, MooringDetail } from './kind.ts';
 import { lastOf, understand } from './records.ts';
 import { whyElsewhere } from './vantage.ts';
 
-/** How long another worker is waited for, who mostly needs some 50 ms; in steps, since nothing tells when he is done. */
+/**
+ * How long another worker is waited for, who mostly needs some 50 ms; in steps, since nothing tells when he is done.
+ */
 const PATIENCE_MS = 10_000;
 const PAUSE_MS = 5;
 
@@ -40,8 +42,8 @@ function refuseBusy(record: AttachmentRecord): never {
 }
 
 /**
- * Takes the record in hand, waiting for whoever has it. Undefined when there is nothing to do any more: it is gone, or another
- * life of the key has begun. An ADD does not wait for another ADD. Throws NetmoorError('try-again').
+ * Takes the record in hand, waiting for whoever has it. Undefined when there is nothing to do any more: it is gone, or
+ * another life of the key has begun. An ADD does not wait for another ADD. Throws NetmoorError('try-again').
  */
 function takeInHand(
   { store, worker, world }: Host,
@@ -99,7 +101,10 @@ function detachUnreadable(kind: Kind, host: Host, record: AttachmentRecord): Und
   }
 }
 
-/** Of another boot nothing is left but what another IPAM plugin has leased; the store drops the record at its first write. */
+/**
+ * Of another boot nothing is left but what another IPAM plugin has leased; the store drops the record at its first
+ * write.
+ */
 function detachOtherBoot(host: Host, record: AttachmentRecord): UndoFailure[] {
   try {
     host.store.write((tx) => {
@@ -160,8 +165,9 @@ function detachKnown<D extends MooringDetail>(
   host.step('detach: marked');
   attempt('give its addresses back', () => releaseDelegated(host, record));
   host.step('detach: addresses given back');
-  // The last one's rules and interfaces go together with tables and segment, under the lock; any other's keep nobody waiting.
-  // After a failure there is no such transaction yet: an address that may be somebody else's by now is not left in use for it.
+  // The last one's rules and interfaces go together with tables and segment, under the lock; any other's keep nobody
+  // waiting. After a failure there is no such transaction yet: an address that may be somebody else's by now is not
+  // left in use for it.
   const whole =
     failures.length === 0 && host.store.read((tx) => lastOf(tx, host.askOthers, kind, record)).onSegment;
   for (const { what, step, remove } of whole ? [] : kind.own(host, record)) {
@@ -181,8 +187,9 @@ function detachKnown<D extends MooringDetail>(
 }
 
 /**
- * Takes one attachment of the kind down, going on after failures. When there were any the record stays, marked "detaching", and
- * the next DEL or GC tries again. `verb`: on whose behalf. Throws NetmoorError('try-again') while another is at work on it.
+ * Takes one attachment of the kind down, going on after failures. When there were any the record stays, marked
+ * "detaching", and the next DEL or GC tries again. `verb`: on whose behalf. Throws NetmoorError('try-again') while
+ * another is at work on it.
  */
 export function detach<D extends MooringDetail>(
   kind: Kind<MooringConfig, D>,
@@ -218,7 +225,8 @@ export function detachUnknown(kind: Kind, host: Host, key: AttachmentKey): void 
 
 /** A store that somebody else held for too long is worth another try, as it is everywhere. */
 function kindOf(error: unknown): 'privilege' | 'kernel' | 'try-again' | 'delegate' {
-  if (error instanceof NetmoorError && (error.kind === 'try-again' || error.kind === 'delegate')) return error.kind;
+  if (error instanceof NetmoorError && (error.kind === 'try-again' || error.kind === 'delegate'))
+    return error.kind;
   return isErrno(error, 'EPERM', 'EACCES') ? 'privilege' : 'kernel';
 }
 

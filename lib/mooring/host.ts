@@ -1,4 +1,7 @@
-/** The host that attachments are made on and taken from: sockets held open in its namespace, its store, and who works on it. */
+/**
+ * The host that attachments are made on and taken from: sockets held open in its namespace, its store, and who works on
+ * it.
+ */
 import { existsSync } from 'node:fs';
 import type { Environment } from '../cni/environment.ts';
 import type { World } from '../cni/world.ts';
@@ -76,8 +79,9 @@ export function hostOf(
 }
 
 /**
- * A write transaction with every other store of the host locked: nobody begins meanwhile who would share something in the kernel.
- * A store that came to be while the others were waited for is locked, too, so that it is done from the start then.
+ * A write transaction with every other store of the host locked: nobody begins meanwhile who would share something in
+ * the kernel. A store that came to be while the others were waited for is locked, too, so that it is done from the
+ * start then.
  */
 export function writeAlone<T>(host: Host, work: (tx: StoreTransaction, ask: Ask) => T): T {
   for (;;) {
@@ -92,7 +96,10 @@ export function writeAlone<T>(host: Host, work: (tx: StoreTransaction, ask: Ask)
   }
 }
 
-/** Brings a store into being before its first attachment: whoever takes down the last of another one has seen it, or is waited for. */
+/**
+ * Brings a store into being before its first attachment: whoever takes down the last of another one has seen it, or is
+ * waited for.
+ */
 export function beginStore(host: Host): void {
   if (!existsSync(storeFile(host.dir))) writeAlone(host, () => {});
 }

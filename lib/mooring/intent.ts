@@ -93,7 +93,9 @@ function rememberAttachment<D extends MooringDetail>(
   return record;
 }
 
-/** The intent, with its addresses when they are the store's, in one transaction, on disk before anything else happens. */
+/**
+ * The intent, with its addresses when they are the store's, in one transaction, on disk before anything else happens.
+ */
 export async function recordIntent<C extends MooringConfig, D extends MooringDetail>(
   kind: Kind<C, D>,
   host: Host,

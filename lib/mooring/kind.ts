@@ -1,7 +1,7 @@
 /**
- * What a main plugin has to say for itself. The life of an attachment, intent, lease, roll-back, record, DEL from the record,
- * death, GC, is the same for all (the other files of this folder); a kind knows its own configuration, what it keeps on
- * record, and what it does in the kernel. plugins/kinds.ts lists them.
+ * What a main plugin has to say for itself. The life of an attachment, intent, lease, roll-back, record, DEL from the
+ * record, death, GC, is the same for all (the other files of this folder); a kind knows its own configuration, what it
+ * keeps on record, and what it does in the kernel. plugins/kinds.ts lists them.
  */
 import type { Address } from '../base/ip.ts';
 import type { UndoStack } from '../base/undo.ts';
@@ -135,21 +135,22 @@ export interface Sweeping {
   /** The nftables elements that the attachment accounts for; undefined: all that bear its name. */
   elements(record: AttachmentRecord): readonly SetElement[] | undefined;
   /**
-   * Records of what the kernel shows to live, made from that alone: of a segment, or of all. They may be on record or not.
+   * Records of what the kernel shows to live, made from that alone: of a segment, or of all. They may be on record or
+   * not.
    */
   recover(host: Sockets, world: World, segment?: string): readonly AttachmentRecord[];
   /** The segments that the kernel shows living attachments on, whether or not it tells whose they are. */
   segmentsInUse(host: Sockets): readonly string[];
   /**
-   * In the order they are to be removed, of interfaces no more than `most`. An interface that exists proves that its container
-   * lives: it, and what it is plugged into, is an orphan only when `books.living` says "sweep".
+   * In the order they are to be removed, of interfaces no more than `most`. An interface that exists proves that its
+   * container lives: it, and what it is plugged into, is an orphan only when `books.living` says "sweep".
    */
   orphans(host: Sockets, books: Books, most: number): readonly Orphan[];
 }
 
 /**
- * Methods throughout: kinds of different configurations and details are put into one list. Those that are asynchronous may load
- * what no other verb needs.
+ * Methods throughout: kinds of different configurations and details are put into one list. Those that are asynchronous
+ * may load what no other verb needs.
  */
 export interface Kind<C extends MooringConfig = MooringConfig, D extends MooringDetail = MooringDetail> {
   /** Of the plugin; records bear it. */
@@ -190,8 +191,8 @@ export interface Kind<C extends MooringConfig = MooringConfig, D extends Mooring
   own(host: Host, record: AttachmentRecord<D>): readonly Removal[];
   /**
    * What goes with the last of a network, a segment, a host. Called inside the transaction that forgets the record: an
-   * attachment that begins meanwhile waits for it, and then makes what it needs anew. `whole`: the attachment's own is there
-   * still, and goes along.
+   * attachment that begins meanwhile waits for it, and then makes what it needs anew. `whole`: the attachment's own is
+   * there still, and goes along.
    */
   leaveShared(host: Host, record: AttachmentRecord<D>, last: Last, whole: boolean): void;
   /** Whether the segment and the record of the network stay after the last attachment. */

@@ -1,6 +1,6 @@
 /**
- * What an attachment's interface on the host says of itself, in its alias (IFLA_IFALIAS, at most 255 bytes): whose it is, and
- * with which addresses. It is a second ledger, in the kernel: a store that is lost can be made again from it.
+ * What an attachment's interface on the host says of itself, in its alias (IFLA_IFALIAS, at most 255 bytes): whose it
+ * is, and with which addresses. It is a second ledger, in the kernel: a store that is lost can be made again from it.
  */
 import { AddressError, parsePrefix } from '../base/ip.ts';
 import { containerIdProblem, interfaceNameProblem, networkNameProblem } from '../cni/names.ts';
@@ -17,7 +17,10 @@ export interface Label {
   readonly addresses: readonly string[];
 }
 
-/** "netmoor web/c1/eth0 10.1.0.2/16 fd00::2/64"; without addresses that do not fit, undefined when not even the key does. */
+/**
+ * "netmoor web/c1/eth0 10.1.0.2/16 fd00::2/64"; without addresses that do not fit, undefined when not even the key
+ * does.
+ */
 export function formatLabel(
   key: AttachmentKey,
   addresses: AttachmentRecord['addresses'],

@@ -1,4 +1,6 @@
-/** Addresses from netmoor's own store: of the config's ranges, or of subnets that netmoor picks for the network itself. */
+/**
+ * Addresses from netmoor's own store: of the config's ranges, or of subnets that netmoor picks for the network itself.
+ */
 import { NetmoorError } from '../base/errors.ts';
 import { parseResolvConf } from '../cni/dns.ts';
 import { listDestinations } from '../netlink/route.ts';
@@ -43,8 +45,8 @@ async function automaticSubnets(
 const WORTH_RECLAIMING = ['pool-exhausted', 'address-taken', 'port-taken'];
 
 /**
- * Leases addresses and completes the record in one transaction. When what is wanted is held by the dead, they are cleared
- * away and it is tried once more.
+ * Leases addresses and completes the record in one transaction. When what is wanted is held by the dead, they are
+ * cleared away and it is tried once more.
  */
 export async function leaseFromStore<T>(
   kind: Kind,

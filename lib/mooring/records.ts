@@ -32,8 +32,8 @@ export function knownRecords<D extends MooringDetail>(
 }
 
 /**
- * Whether an attachment is the last of its kind in its network, on its segment, at all; in every store of the host, since what
- * is shared in the kernel is shared by all. A store that cannot be read may hold anything.
+ * Whether an attachment is the last of its kind in its network, on its segment, at all; in every store of the host,
+ * since what is shared in the kernel is shared by all. A store that cannot be read may hold anything.
  */
 export function lastOf(
   tx: StoreReader,

@@ -62,7 +62,9 @@ function putBack(kind: Kind, tx: StoreTransaction, record: AttachmentRecord): bo
   return true;
 }
 
-/** Puts what lives, and is on no record, on record in this store; returns it. `segment`: of that bridge or master alone. */
+/**
+ * Puts what lives, and is on no record, on record in this store; returns it. `segment`: of that bridge or master alone.
+ */
 export async function recoverLost(kind: Kind, host: Host, segment?: string): Promise<AttachmentRecord[]> {
   const lost = await findUnrecorded(kind, host, segment);
   if (lost.length === 0) return [];
@@ -71,7 +73,10 @@ export async function recoverLost(kind: Kind, host: Host, segment?: string): Pro
   );
 }
 
-/** Whether anybody was put back. For ADD: the first one of a store on a segment looks whether others are there that the store has forgotten. */
+/**
+ * Whether anybody was put back. For ADD: the first one of a store on a segment looks whether others are there that the
+ * store has forgotten.
+ */
 export async function recoverBeforeFirst(
   kind: Kind,
   host: Host,
@@ -87,7 +92,9 @@ export async function recoverBeforeFirst(
   return recovered.length > 0;
 }
 
-/** Whether an ADD failed because somebody holds its address whom the store has forgotten; he is on record again then. */
+/**
+ * Whether an ADD failed because somebody holds its address whom the store has forgotten; he is on record again then.
+ */
 export async function recoverAfter(
   kind: Kind,
   host: Host,

@@ -1,4 +1,7 @@
-/** From a CNI call to what this room works with: the attachment's key, its configuration, its namespace, its surroundings. */
+/**
+ * From a CNI call to what this room works with: the attachment's key, its configuration, its namespace, its
+ * surroundings.
+ */
 import type { Delegation } from '../cni/delegate.ts';
 import type { AttachedContext, Context } from '../cni/plugin.ts';
 import { requireNetns } from '../cni/plugin.ts';

@@ -55,8 +55,8 @@ function setKernelKeys(ifname: string, wanted: SandboxWanted): void {
   const conf = (value: string, family: 'ipv4' | 'ipv6', name: string, key: string): boolean =>
     ensureSysctlIfPresent(value, 'net', family, 'conf', name, key);
   conf('1', 'ipv4', ifname, 'arp_notify');
-  // The addresses and the gateway are given: a neighbour that plays router is not to be believed, in a network without IPv6
-  // least of all, where nobody would look for a default route of it.
+  // The addresses and the gateway are given: a neighbour that plays router is not to be believed, in a network without
+  // IPv6 least of all, where nobody would look for a default route of it.
   conf('0', 'ipv6', ifname, 'accept_ra');
   if (!families(wanted.addresses).has(6)) return;
   const present = conf('0', 'ipv6', ifname, 'disable_ipv6');
@@ -136,7 +136,9 @@ function requireInterface({ route }: Sandbox, ifname: string): Link {
   );
 }
 
-/** Raises the interface as it is: an IPAM plugin that asks the network for addresses needs a link, and no address on it. */
+/**
+ * Raises the interface as it is: an IPAM plugin that asks the network for addresses needs a link, and no address on it.
+ */
 export function raiseInterface(sandbox: Sandbox, ifname: string): void {
   const { route: socket, netns } = sandbox;
   const link = requireInterface(sandbox, ifname);
@@ -191,10 +193,15 @@ export function configureInterface(sandbox: Sandbox, wanted: SandboxWanted, undo
   return link;
 }
 
-/** Duplicate address detection takes a second (RFC 4862, RetransTimer) and a random delay of up to another before it. */
+/**
+ * Duplicate address detection takes a second (RFC 4862, RetransTimer) and a random delay of up to another before it.
+ */
 const DAD_DEADLINE_MS = 10_000;
 
-/** Waits for duplicate address detection, where the config asks for it. Throws when somebody else has one of the addresses. */
+/**
+ * Waits for duplicate address detection, where the config asks for it. Throws when somebody else has one of the
+ * addresses.
+ */
 export function awaitDetection({ netns }: Sandbox, link: Link, now: () => number): void {
   const notifications = inNetns(netns, openAddressWatch);
   try {
@@ -216,9 +223,9 @@ export function awaitDetection({ netns }: Sandbox, link: Link, now: () => number
 }
 
 /**
- * Tells the network where the addresses live now. With arp_notify and ndisc_notify set the kernel sends the gratuitous ARP
- * and the unsolicited neighbour advertisement whenever the MAC address is set, also to what it is; sending them by a
- * packet socket would cost 20 ms, which closing one waits for RCU (packet_release).
+ * Tells the network where the addresses live now. With arp_notify and ndisc_notify set the kernel sends the gratuitous
+ * ARP and the unsolicited neighbour advertisement whenever the MAC address is set, also to what it is; sending them by
+ * a packet socket would cost 20 ms, which closing one waits for RCU (packet_release).
  */
 export function announce(sandbox: Sandbox, link: Link, mac: string): void {
   sandbox.route.request(linkChange(link.index, { mac }, `announce the addresses of ${link.name}`));

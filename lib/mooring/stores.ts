@@ -1,6 +1,6 @@
 /**
- * The lease stores of a host: its usual one, and those that configurations name (`dataDir`), which are noted when they are used.
- * What attachments share in the kernel is shared across all of them.
+ * The lease stores of a host: its usual one, and those that configurations name (`dataDir`), which are noted when they
+ * are used. What attachments share in the kernel is shared across all of them.
  */
 import { existsSync, realpathSync } from 'node:fs';
 import { resolve } from 'node:path';
@@ -89,8 +89,8 @@ interface Locked {
 }
 
 /**
- * A write transaction in the first store, with all of these others locked meanwhile: in the order of their directories, so that no two
- * processes wait for each other. `unlocked` is told of one that cannot be locked.
+ * A write transaction in the first store, with all of these others locked meanwhile: in the order of their directories,
+ * so that no two processes wait for each other. `unlocked` is told of one that cannot be locked.
  */
 export function writeWith<T>(
   own: NamedStore,

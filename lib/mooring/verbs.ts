@@ -1,4 +1,7 @@
-/** A kind as a CNI plugin: what each command means, once for all. A process mostly serves one call: each loads what it needs. */
+/**
+ * A kind as a CNI plugin: what each command means, once for all. A process mostly serves one call: each loads what it
+ * needs.
+ */
 import { NetmoorError, errorText } from '../base/errors.ts';
 import { delegateCheck, delegateDel, delegateGc, delegateStatus } from '../cni/delegate.ts';
 import { DelegateError } from '../cni/errors.ts';
@@ -34,7 +37,10 @@ async function add(kind: Kind, context: AttachedContext): Promise<CniResult> {
   return prevResult === undefined ? result : mergeResults(prevResult, result);
 }
 
-/** Without a record a delegate may still hold something. One that is not installed holds nothing: DEL has to end some time. */
+/**
+ * Without a record a delegate may still hold something. One that is not installed holds nothing: DEL has to end some
+ * time.
+ */
 function releaseUnknown(context: Context): void {
   const type = delegatedType(context);
   if (type === undefined) return;

@@ -1,4 +1,7 @@
-/** Comparing what was promised with what is, as far as it is the same for every kind. Each difference in words; none: all is well. */
+/**
+ * Comparing what was promised with what is, as far as it is the same for every kind. Each difference in words; none:
+ * all is well.
+ */
 import { formatAddress, formatPrefix, networkOf, parsePrefix, sameAddress } from '../base/ip.ts';
 import type { Prefix } from '../base/ip.ts';
 import { listAddresses } from '../netlink/address.ts';
@@ -26,7 +29,10 @@ export function verifyMtu(link: Link, wanted: number, complaints: Complaints): v
   if (link.mtu !== wanted) complaints.push(`interface ${link.name} has MTU ${link.mtu}, not ${wanted}`);
 }
 
-/** A smaller MTU than ours is a later plugin's business (tuning changes it and does not say so); a larger one loses packets. */
+/**
+ * A smaller MTU than ours is a later plugin's business (tuning changes it and does not say so); a larger one loses
+ * packets.
+ */
 function verifyContainerLink(link: Link, record: AttachmentRecord, told: Told, complaints: Complaints): void {
   verifyUp(link, complaints);
   const mtu = told.mtu ?? record.mtu;

@@ -1,4 +1,7 @@
-/** Netlink attributes (linux/netlink.h struct nlattr): going through them within their bounds. What they mean says codec.ts. */
+/**
+ * Netlink attributes (linux/netlink.h struct nlattr): going through them within their bounds. What they mean says
+ * codec.ts.
+ */
 import { parseAttributes } from './structs.ts';
 import { NLA_F_NESTED, NLA_F_NET_BYTEORDER } from './uapi.ts';
 

@@ -1,10 +1,10 @@
 /**
- * Two-way descriptions of netlink attributes (linux/netlink.h struct nlattr): numbers in network order (BE, as netfilter has
- * them) or the machine's, nests with the flag NLA_F_NESTED or, as in most of rtnetlink, without.
+ * Two-way descriptions of netlink attributes (linux/netlink.h struct nlattr): numbers in network order (BE, as
+ * netfilter has them) or the machine's, nests with the flag NLA_F_NESTED or, as in most of rtnetlink, without.
  *
  * A message is described once, as a struct() of fields; reading and writing both follow from that, so they cannot drift
- * apart. Attributes are written in the order of the description, for nf_tables libnftnl's, so that our bytes can be held
- * against those of nft. Attributes a description does not know are kept, and written back behind the known ones.
+ * apart. Attributes are written in the order of the description, for nf_tables libnftnl's, so that our bytes can be
+ * held against those of nft. Attributes a description does not know are kept, and written back behind the known ones.
  */
 import { DecodeError, eachAttribute } from './attributes.ts';
 import { NLA_F_NESTED } from './uapi.ts';

@@ -1,7 +1,7 @@
 /**
- * Forgetting UDP flows (linux/netfilter/nfnetlink_conntrack.h). Connection tracking decides about translation once for each
- * flow, and a UDP flow lasts as long as somebody keeps sending: without this, a client's packets would go on to where they
- * went before the port was published, or to a container that is gone.
+ * Forgetting UDP flows (linux/netfilter/nfnetlink_conntrack.h). Connection tracking decides about translation once for
+ * each flow, and a UDP flow lasts as long as somebody keeps sending: without this, a client's packets would go on to
+ * where they went before the port was published, or to a container that is gone.
  */
 import { formatAddress, sameAddress } from '../base/ip.ts';
 import type { Address, Family } from '../base/ip.ts';
@@ -60,7 +60,9 @@ const flowAttributes = struct({
 });
 type FlowAttributes = Decoded<typeof flowAttributes>;
 
-/** net/netfilter/nf_conntrack_netlink.c CTA_FILTER_F_CTA_PROTO_NUM and _DST_PORT: what of the tuple a dump must match. */
+/**
+ * net/netfilter/nf_conntrack_netlink.c CTA_FILTER_F_CTA_PROTO_NUM and _DST_PORT: what of the tuple a dump must match.
+ */
 const FILTER_PROTO_NUM = 1 << 3;
 const FILTER_PROTO_DST_PORT = 1 << 5;
 
@@ -127,8 +129,8 @@ function addressTexts(): Set<string> {
 }
 
 /**
- * What was sent to that port elsewhere is not the mapping's: a published port 53 must not cost others their questions to
- * name servers.
+ * What was sent to that port elsewhere is not the mapping's: a published port 53 must not cost others their questions
+ * to name servers.
  */
 function concerns(mapping: UdpMapping, flow: Flow, isOwn: (address: Address) => boolean): boolean {
   const { hostIp, hostPort, count, container } = mapping;
@@ -139,8 +141,8 @@ function concerns(mapping: UdpMapping, flow: Flow, isOwn: (address: Address) => 
 }
 
 /**
- * Makes the kernel forget the UDP flows to published ports, so that their next packet is looked at anew; how many it forgot.
- * One dump for each family, whatever the number of ports. Throws SystemError.
+ * Makes the kernel forget the UDP flows to published ports, so that their next packet is looked at anew; how many it
+ * forgot. One dump for each family, whatever the number of ports. Throws SystemError.
  */
 export function flushUdp(nf: NetlinkSocket, mappings: readonly UdpMapping[]): number {
   const isOwn = ownAddresses();

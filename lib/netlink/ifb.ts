@@ -1,6 +1,6 @@
 /**
- * Intermediate functional blocks (drivers/net/ifb.c): what is redirected to one passes its queueing discipline and then goes on
- * as if it came from where it was taken. Thus the traffic that enters by an interface can wait in a queue.
+ * Intermediate functional blocks (drivers/net/ifb.c): what is redirected to one passes its queueing discipline and then
+ * goes on as if it came from where it was taken. Thus the traffic that enters by an interface can wait in a queue.
  */
 import { encodeLink } from './link-codec.ts';
 import { createAndFind } from './link-creation.ts';

@@ -1,6 +1,6 @@
 /**
- * Making bridges and veth pairs. The kernel takes no alias with a new link (rtnl_newlink_create): that is a request of its own,
- * in the same datagram.
+ * Making bridges and veth pairs. The kernel takes no alias with a new link (rtnl_newlink_create): that is a request of
+ * its own, in the same datagram.
  */
 import { parseMac } from '../base/mac.ts';
 import { DecodeError } from './attributes.ts';
@@ -11,7 +11,10 @@ import type { Link } from './link-message.ts';
 import type { NetlinkRequest, NetlinkSocket } from './socket.ts';
 import { NLM_F_CREATE, NLM_F_EXCL, RTM_NEWLINK } from './uapi.ts';
 
-/** Creates what the first request describes, finishes it and returns it, in one exchange. The name must be free (EEXIST). */
+/**
+ * Creates what the first request describes, finishes it and returns it, in one exchange. The name must be free
+ * (EEXIST).
+ */
 export function createAndFind(
   socket: NetlinkSocket,
   requests: readonly NetlinkRequest[],
@@ -22,7 +25,9 @@ export function createAndFind(
   return decodeLink(message);
 }
 
-/** Creates a bridge, down, with a MAC address that stays whatever ports come and go, and an alias that says whose it is. */
+/**
+ * Creates a bridge, down, with a MAC address that stays whatever ports come and go, and an alias that says whose it is.
+ */
 export function createBridge(
   socket: NetlinkSocket,
   bridge: { name: string; mac: string; alias: string; mtu?: number },
@@ -52,8 +57,8 @@ export interface VethPair {
 }
 
 /**
- * Creates a veth with its peer in another namespace. Neither end is up: a veth whose peer is being born elsewhere cannot
- * be created up (ENOTCONN from veth_open), so both are raised afterwards.
+ * Creates a veth with its peer in another namespace. Neither end is up: a veth whose peer is being born elsewhere
+ * cannot be created up (ENOTCONN from veth_open), so both are raised afterwards.
  */
 export function createVeth(socket: NetlinkSocket, pair: VethPair): Link {
   const mtu = pair.mtu !== undefined && { mtu: pair.mtu };

@@ -23,8 +23,8 @@ export function removeLink(socket: NetlinkSocket, which: string | number): boole
 const REMOVAL_GROUPS = 0x4e000000;
 
 /**
- * Deletes links; those that are gone already are passed over. The kernel takes the members of a link group apart together, with one
- * wait for its grace periods (RCU, some 20 ms) instead of one for each.
+ * Deletes links; those that are gone already are passed over. The kernel takes the members of a link group apart
+ * together, with one wait for its grace periods (RCU, some 20 ms) instead of one for each.
  */
 export function removeLinks(socket: NetlinkSocket, links: readonly Link[]): void {
   const indexes = links.map(({ index }) => index);

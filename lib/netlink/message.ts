@@ -51,8 +51,8 @@ function extackAt(at: number, { flags, data }: NetlinkMessage): string | undefin
 }
 
 /**
- * An NLMSG_ERROR, with the extended-ack attributes behind the echoed message (or behind its header, when that was capped);
- * throws DecodeError.
+ * An NLMSG_ERROR, with the extended-ack attributes behind the echoed message (or behind its header, when that was
+ * capped); throws DecodeError.
  */
 export function decodeAnswer(message: NetlinkMessage): NetlinkAnswer {
   const { seq, flags, data } = message;

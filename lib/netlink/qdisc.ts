@@ -75,7 +75,9 @@ export function tbfReplacement(index: number, tbf: Tbf, op: string): NetlinkRequ
   return { type: RTM_NEWQDISC, flags: NLM_F_CREATE | NLM_F_REPLACE, data, op };
 }
 
-/** `tc qdisc add dev INDEX handle ffff: ingress`: it queues nothing, but lets filters see what enters by the interface. */
+/**
+ * `tc qdisc add dev INDEX handle ffff: ingress`: it queues nothing, but lets filters see what enters by the interface.
+ */
 export function ingressAddition(index: number, op: string): NetlinkRequest {
   const attributes = { kind: 'ingress' };
   const data = encodeTc({ index, handle: INGRESS_HANDLE, parent: TC_H_INGRESS, attributes });
@@ -84,8 +86,8 @@ export function ingressAddition(index: number, op: string): NetlinkRequest {
 
 /** The discipline of what leaves an interface; undefined when the interface is gone. */
 export function rootQdisc(socket: NetlinkSocket, index: number): Qdisc | undefined {
-  // A dump would list those of every interface of the host (tc_dump_qdisc). A single one is told to those who listen for
-  // changes, and to the asker only when it asks for an echo (qdisc_get_notify in net/sched/sch_api.c).
+  // A dump would list those of every interface of the host (tc_dump_qdisc). A single one is told to those who listen
+  // for changes, and to the asker only when it asks for an echo (qdisc_get_notify in net/sched/sch_api.c).
   const request = {
     type: RTM_GETQDISC,
     flags: NLM_F_ECHO,

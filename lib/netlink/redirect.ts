@@ -1,7 +1,7 @@
 /**
- * Sending all that enters by one interface through another: a u32 classifier that matches everything, with the action mirred
- * (tc-u32(8), tc-mirred(8), linux/pkt_cls.h, linux/tc_act/tc_mirred.h). u32 because it is the oldest of the classifiers, and
- * what the reference plugin needs; matchall is not built into every kernel.
+ * Sending all that enters by one interface through another: a u32 classifier that matches everything, with the action
+ * mirred (tc-u32(8), tc-mirred(8), linux/pkt_cls.h, linux/tc_act/tc_mirred.h). u32 because it is the oldest of the
+ * classifiers, and what the reference plugin needs; matchall is not built into every kernel.
  */
 import { isErrno } from '../base/errors.ts';
 import { bytes, encode, nest, plainNest, struct, text } from './codec.ts';
@@ -52,8 +52,8 @@ function mirred(target: number): Buffer {
 }
 
 /**
- * `tc filter add dev INDEX parent ffff: protocol all prio 1 u32 match u32 0 0 action mirred egress redirect dev TARGET`. The
- * interface must have the ingress discipline.
+ * `tc filter add dev INDEX parent ffff: protocol all prio 1 u32 match u32 0 0 action mirred egress redirect dev
+ * TARGET`. The interface must have the ingress discipline.
  */
 export function redirectAddition(index: number, target: number, op: string): NetlinkRequest {
   const first = { kind: 'mirred', options: { parameters: mirred(target) } };

@@ -39,8 +39,8 @@ export interface Route {
 
 /**
  * Adds a route behind those to the same destination: in IPv4 the first one stays in use, in IPv6 equal metrics make a
- * multipath route (fib6_add_rt2node). EEXIST when this very route is there; with `exclusive`, which is for IPv6, when any of the
- * same destination and metric is.
+ * multipath route (fib6_add_rt2node). EEXIST when this very route is there; with `exclusive`, which is for IPv6, when
+ * any of the same destination and metric is.
  */
 export function routeAddition(route: Route, op: string, exclusive = false): NetlinkRequest {
   const { destination, gateway, interface: index, priority, mtu, advmss, table = RT_TABLE_MAIN } = route;

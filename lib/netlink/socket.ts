@@ -1,9 +1,9 @@
 /**
  * A synchronous netlink socket (netlink(7), linux/netlink.h).
  *
- * rtnetlink and nfnetlink do their work inside sendmsg(2) and have queued every answer when it returns, so there is nothing
- * to wait for: send, then read until each request is answered. Messages are pipelined: many in one datagram, each with its
- * own acknowledgement. Extended acknowledgements are on, so that an error carries the kernel's own words.
+ * rtnetlink and nfnetlink do their work inside sendmsg(2) and have queued every answer when it returns, so there is
+ * nothing to wait for: send, then read until each request is answered. Messages are pipelined: many in one datagram,
+ * each with its own acknowledgement. Extended acknowledgements are on, so that an error carries the kernel's own words.
  */
 import { constants } from 'node:os';
 import { NetmoorError, SystemError, isErrno } from '../base/errors.ts';
@@ -107,8 +107,9 @@ export class NetlinkSocket {
   }
 
   /**
-   * Waits until the kernel has told something, also something that was not kept: while an answer was read, or because it was
-   * more than there was room for (ENOBUFS). What it tells of is to be asked again. False when `milliseconds` passed first.
+   * Waits until the kernel has told something, also something that was not kept: while an answer was read, or because
+   * it was more than there was room for (ENOBUFS). What it tells of is to be asked again. False when `milliseconds`
+   * passed first.
    */
   awaitChange(milliseconds: number, op: string): boolean {
     const told = this.#told || this.#hear(milliseconds, op);
@@ -127,7 +128,9 @@ export class NetlinkSocket {
     }
   }
 
-  /** One request, acknowledged; the messages it was answered with (those of NLM_F_ECHO or a GET). Throws SystemError. */
+  /**
+   * One request, acknowledged; the messages it was answered with (those of NLM_F_ECHO or a GET). Throws SystemError.
+   */
   request(request: NetlinkRequest): NetlinkMessage[] {
     return this.requestAll([request])[0] ?? [];
   }
@@ -221,8 +224,8 @@ export class NetlinkSocket {
   }
 
   /**
-   * The next datagram of answers; none, and the error, when the kernel had no room for some (ENOBUFS). With `lost`, such an
-   * error of before, it throws that when nothing is left.
+   * The next datagram of answers; none, and the error, when the kernel had no room for some (ENOBUFS). With `lost`,
+   * such an error of before, it throws that when nothing is left.
    */
   #answers(op: string, lost: unknown): { messages: NetlinkMessage[]; overrun?: unknown } {
     try {

@@ -1,6 +1,6 @@
 /**
- * The token bucket filter (tc-tbf(8), linux/pkt_sched.h TCA_TBF_*, net/sched/sch_tbf.c): what is put into the bucket, and what
- * the kernel tells of it afterwards.
+ * The token bucket filter (tc-tbf(8), linux/pkt_sched.h TCA_TBF_*, net/sched/sch_tbf.c): what is put into the bucket,
+ * and what the kernel tells of it afterwards.
  */
 import { DecodeError } from './attributes.ts';
 import { bytes, encode, struct, u32, u64 } from './codec.ts';
@@ -13,7 +13,10 @@ const RATE = 8;
 const LIMIT = 24;
 const BUFFER = 28;
 const U32_MAX = 0xffffffff;
-/** The kernel's unit of scheduling time: a tick is 2^PSCHED_SHIFT ns (include/net/pkt_sched.h; /proc/net/psched tells it). */
+/**
+ * The kernel's unit of scheduling time: a tick is 2^PSCHED_SHIFT ns (include/net/pkt_sched.h; /proc/net/psched tells
+ * it).
+ */
 export const NS_PER_TICK = 64n;
 const NS_PER_S = 1_000_000_000n;
 
@@ -73,7 +76,9 @@ export function decodeTbf(options: Buffer): TbfState {
   };
 }
 
-/** Whether the bucket is as large as wanted, as far as can be told: the kernel computes with some 31 bits of precision. */
+/**
+ * Whether the bucket is as large as wanted, as far as can be told: the kernel computes with some 31 bits of precision.
+ */
 export function isSameBurst(wanted: Tbf, { ticks }: TbfState): boolean {
   const exact = ticksOf(wanted);
   const off = BigInt.asIntN(32, BigInt(ticks) - exact);

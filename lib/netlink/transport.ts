@@ -35,8 +35,9 @@ export interface NetlinkTransport {
   /** One datagram of whole messages; throws SystemError. */
   send(bytes: Uint8Array, op: string): void;
   /**
-   * The next datagram into `buffer`, waited for at most `milliseconds`: its whole length, over the buffer's when it was cut, or
-   * undefined when none came. Throws SystemError; ENOBUFS once when the kernel had more to say than there was room for.
+   * The next datagram into `buffer`, waited for at most `milliseconds`: its whole length, over the buffer's when it was
+   * cut, or undefined when none came. Throws SystemError; ENOBUFS once when the kernel had more to say than there was
+   * room for.
    */
   receive(buffer: Buffer, milliseconds: number, op: string): number | undefined;
   close(): void;

@@ -1,6 +1,6 @@
 /**
- * The kernel's numbers, by header, in the kernel's spelling. test/unit/netlink-constants.test.ts holds every one of them to the
- * kernel's headers and to the `netlink` package.
+ * The kernel's numbers, by header, in the kernel's spelling. test/unit/netlink-constants.test.ts holds every one of
+ * them to the kernel's headers and to the `netlink` package.
  */
 
 // linux/netlink.h

@@ -1,4 +1,7 @@
-/** Waiting for what the kernel does in its own time, by its notifications (rtnetlink multicast groups) and never by sleeping. */
+/**
+ * Waiting for what the kernel does in its own time, by its notifications (rtnetlink multicast groups) and never by
+ * sleeping.
+ */
 import { listAddresses } from './address.ts';
 import type { InterfaceAddress } from './address.ts';
 import { findLink } from './link.ts';
@@ -11,8 +14,8 @@ function openLinkWatch(): NetlinkSocket {
 }
 
 /**
- * Waits until a link of the calling thread's namespace is operationally up; false when `milliseconds` passed first. A bridge port
- * forwards from that moment: before it, what a container sends is lost. `socket` is one of that namespace.
+ * Waits until a link of the calling thread's namespace is operationally up; false when `milliseconds` passed first. A
+ * bridge port forwards from that moment: before it, what a container sends is lost. `socket` is one of that namespace.
  */
 export function untilLinkUp(
   socket: NetlinkSocket,
@@ -41,8 +44,8 @@ export function untilLinkUp(
 
 /**
  * Waits until duplicate address detection of every address of a link has ended, from `notifications`, a socket of
- * openAddressWatch() in the link's namespace. Returns the addresses that somebody else has, and those still undecided after
- * `milliseconds`.
+ * openAddressWatch() in the link's namespace. Returns the addresses that somebody else has, and those still undecided
+ * after `milliseconds`.
  */
 export function untilDetected(
   notifications: NetlinkSocket,

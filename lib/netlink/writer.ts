@@ -3,7 +3,10 @@
 const NLA_HDRLEN = 4;
 const NLA_MAX_LENGTH = 0xffff;
 
-/** Bytes under construction; grows as needed. Attributes and messages are opened, filled and closed, so nests need no copies. */
+/**
+ * Bytes under construction; grows as needed. Attributes and messages are opened, filled and closed, so nests need no
+ * copies.
+ */
 export class Writer {
   #bytes: Buffer = Buffer.allocUnsafe(1024);
   #length = 0;

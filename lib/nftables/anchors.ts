@@ -1,7 +1,7 @@
 /**
- * An element in each set that stands for nobody and matches no packet. The kernel does not say how many elements a set has
- * (NFTA_SET_COUNT is of Linux 6.16), and counting them would cost more with every container: where the anchor is gone,
- * somebody has flushed the set.
+ * An element in each set that stands for nobody and matches no packet. The kernel does not say how many elements a set
+ * has (NFTA_SET_COUNT is of Linux 6.16), and counting them would cost more with every container: where the anchor is
+ * gone, somebody has flushed the set.
  */
 import type { SetElement } from './elements.ts';
 import { TYPES, concatenate, setPlan } from './layout.ts';

@@ -1,6 +1,6 @@
 /**
- * Transactions (linux/netfilter/nfnetlink.h NFNL_MSG_BATCH_BEGIN): all messages between begin and end take effect at once, or
- * none does. The kernel goes through the whole batch even when a message fails, so every failure is reported.
+ * Transactions (linux/netfilter/nfnetlink.h NFNL_MSG_BATCH_BEGIN): all messages between begin and end take effect at
+ * once, or none does. The kernel goes through the whole batch even when a message fails, so every failure is reported.
  */
 import { constants } from 'node:os';
 import { SystemError } from '../base/errors.ts';
@@ -16,7 +16,9 @@ const NFNL_BATCH_GENID = 1;
 const NLMSG_ERROR = 2;
 const ANSWER_DEADLINE_MS = 5000;
 
-/** include/linux/errno.h: the ruleset is no longer of the generation the batch was made for. Node has no name for it. */
+/**
+ * include/linux/errno.h: the ruleset is no longer of the generation the batch was made for. Node has no name for it.
+ */
 const ERESTART = 85;
 
 /** One refused message; `index` is -1 when the batch as a whole was refused. */
@@ -49,8 +51,9 @@ function putFrame(out: Writer, type: number, seq: number, generation?: number): 
 }
 
 /**
- * The batch as bytes; message `i` carries the sequence number `firstSeq + 1 + i`, and the last one asks to be acknowledged.
- * With a `generation`, the kernel refuses the batch (ERESTART) once the ruleset is no longer in that state.
+ * The batch as bytes; message `i` carries the sequence number `firstSeq + 1 + i`, and the last one asks to be
+ * acknowledged. With a `generation`, the kernel refuses the batch (ERESTART) once the ruleset is no longer in that
+ * state.
  */
 export function encodeBatch(
   messages: readonly BatchMessage[],
@@ -99,7 +102,9 @@ export function tryCommit(
   return failures;
 }
 
-/** The first failure with one of these errno names, or, by 'ERESTART', of a batch that came too late for its generation. */
+/**
+ * The first failure with one of these errno names, or, by 'ERESTART', of a batch that came too late for its generation.
+ */
 export function failedWith(failures: readonly BatchFailure[], ...codes: string[]): SystemError | undefined {
   const late = codes.includes('ERESTART');
   return failures.find(({ error }) => codes.includes(error.code) || (late && error.errno === ERESTART))

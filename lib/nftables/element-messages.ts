@@ -1,4 +1,7 @@
-/** Messages that add, remove or ask for many elements: one for each set, and more where a set's list outgrows an attribute. */
+/**
+ * Messages that add, remove or ask for many elements: one for each set, and more where a set's list outgrows an
+ * attribute.
+ */
 import type { SetElement } from './elements.ts';
 import { TABLE, setPlan } from './layout.ts';
 import type { SetName } from './layout.ts';

@@ -1,4 +1,7 @@
-/** The expressions a rule consists of (linux/netfilter/nf_tables.h, nft_expr_attributes): a name, and attributes by that name. */
+/**
+ * The expressions a rule consists of (linux/netfilter/nf_tables.h, nft_expr_attributes): a name, and attributes by that
+ * name.
+ */
 import { bitwise } from './expressions/bitwise.ts';
 import { cmp } from './expressions/cmp.ts';
 import { compat } from './expressions/compat.ts';

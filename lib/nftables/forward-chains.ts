@@ -1,7 +1,7 @@
 /**
- * The host's own forward chains that refuse what they do not know: policy drop (Docker, ufw, `iptables -P FORWARD DROP`), or
- * a last rule that drops or rejects everything (firewalld and many hand-written rulesets), perhaps in a chain that rule
- * jumps to. Chains of iptables-legacy are not nf_tables chains and cannot be seen here.
+ * The host's own forward chains that refuse what they do not know: policy drop (Docker, ufw, `iptables -P FORWARD
+ * DROP`), or a last rule that drops or rejects everything (firewalld and many hand-written rulesets), perhaps in a
+ * chain that rule jumps to. Chains of iptables-legacy are not nf_tables chains and cannot be seen here.
  */
 import type { NetlinkSocket } from '../netlink/socket.ts';
 import { NFT_GOTO, NFT_JUMP, NF_DROP } from './data.ts';

@@ -1,7 +1,7 @@
 /**
- * A way through the host's own firewall. What a chain of another table drops stays dropped, whatever ours accepts; so where
- * the host's forward chains refuse by default, netmoor puts three rules of its own at their top, tagged "netmoor BRIDGE":
- * out of the bridge everything, into it answers and what was redirected to a published port.
+ * A way through the host's own firewall. What a chain of another table drops stays dropped, whatever ours accepts; so
+ * where the host's forward chains refuse by default, netmoor puts three rules of its own at their top, tagged "netmoor
+ * BRIDGE": out of the bridge everything, into it answers and what was redirected to a published port.
  */
 import { NLM_F_CREATE } from '../netlink/socket.ts';
 import type { NetlinkSocket } from '../netlink/socket.ts';
@@ -126,7 +126,10 @@ export function withdrawForwarding(nf: NetlinkSocket, bridge: string): void {
   );
 }
 
-/** The bridge whose name a rule is tagged with and looks at; rules that a person has commented alike look at something else. */
+/**
+ * The bridge whose name a rule is tagged with and looks at; rules that a person has commented alike look at something
+ * else.
+ */
 function taggedBridge(rule: Rule): string | undefined {
   const expressions = rule.expressions ?? [];
   const texts = [commentIn(rule.userdata), ...expressions.map(commentText)];

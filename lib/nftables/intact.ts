@@ -1,9 +1,10 @@
 /**
- * Whether a table of netmoor's still is what the skeleton made it. The table's comment alone proves nothing: `nft flush table` leaves
- * it, and takes NAT, published ports and the guard from everyone. This is asked by every ADD, and has to be cheap, so the rules are
- * dumped but not decoded: there are as many as there should be, and each ends with its comment. Who replaces a rule and takes the
- * trouble to repeat its comment is believed. (nft reads a saved ruleset back into other bytes for the same rules.) A set that a rule
- * refers to cannot be deleted (EBUSY); that it was flushed its anchor tells.
+ * Whether a table of netmoor's still is what the skeleton made it. The table's comment alone proves nothing: `nft flush
+ * table` leaves it, and takes NAT, published ports and the guard from everyone. This is asked by every ADD, and has to
+ * be cheap, so the rules are dumped but not decoded: there are as many as there should be, and each ends with its
+ * comment. Who replaces a rule and takes the trouble to repeat its comment is believed. (nft reads a saved ruleset back
+ * into other bytes for the same rules.) A set that a rule refers to cannot be deleted (EBUSY); that it was flushed its
+ * anchor tells.
  */
 import { TABLE, setPlan, setsOf } from './layout.ts';
 import type { SetName } from './layout.ts';

@@ -1,13 +1,15 @@
 /**
- * Neighbours on one bridge, kept from containers whose ingress policy is "isolated". Frames between two ports of a bridge come by
- * the inet table only where br_netfilter shows them to it; these rules hold without, and with it agree with what it does.
+ * Neighbours on one bridge, kept from containers whose ingress policy is "isolated". Frames between two ports of a
+ * bridge come by the inet table only where br_netfilter shows them to it; these rules hold without, and with it agree
+ * with what it does.
  *
- * The bridge family has connection tracking only in kernels built with nf_conntrack_bridge (a rule with "ct" is refused with
- * EPROTO elsewhere), so what is due to a container is told without: TCP and SCTP by what only the first packet of a connection
- * has, ICMP by type, UDP by who was asked in the last three minutes. All other IP is refused. What is not IP, ARP for one, passes.
+ * The bridge family has connection tracking only in kernels built with nf_conntrack_bridge (a rule with "ct" is refused
+ * with EPROTO elsewhere), so what is due to a container is told without: TCP and SCTP by what only the first packet of
+ * a connection has, ICMP by type, UDP by who was asked in the last three minutes. All other IP is refused. What is not
+ * IP, ARP for one, passes.
  *
- * The kernel's own port isolation (IFLA_BRPORT_ISOLATED) does not do: it knows no replies, and lets in whoever is not isolated
- * himself. And where br_netfilter redirects a neighbour's frame to a published port, it would drop it.
+ * The kernel's own port isolation (IFLA_BRPORT_ISOLATED) does not do: it knows no replies, and lets in whoever is not
+ * isolated himself. And where br_netfilter redirects a neighbour's frame to a published port, it would drop it.
  */
 import type { Family } from '../base/ip.ts';
 import { rule } from './chain-plan.ts';
@@ -85,7 +87,10 @@ const remember = (family: Family): RulePlan =>
 const answered = (family: Family): RulePlan =>
   rule('answers', ip(family), carries(UDP), flow(family, 'answer'), inSet(`asked${family}`), RETURN);
 
-/** Without its first part a datagram is never put together again; the part that tells what it is must be whole to be let in. */
+/**
+ * Without its first part a datagram is never put together again; the part that tells what it is must be whole to be let
+ * in.
+ */
 const REST = 'the rest of what was let in';
 const rest4 = rule(
   REST,

@@ -1,6 +1,6 @@
 /**
- * The chains of netmoor's tables and their rules. Each rule carries a comment, for whoever reads `nft list ruleset`, and for
- * the check that nobody has flushed them.
+ * The chains of netmoor's tables and their rules. Each rule carries a comment, for whoever reads `nft list ruleset`,
+ * and for the check that nobody has flushed them.
  */
 import type { Family } from '../base/ip.ts';
 import { rule } from './chain-plan.ts';
@@ -56,8 +56,8 @@ const loopback = (which: 'source' | 'destination') =>
 
 /**
  * Publishing on 127.0.0.1 needs route_localnet on the bridge, and with it a container could address the host's loopback
- * services (CVE-2020-8558). Before connection tracking no packet from a bridge rightly has such an address: answers to what
- * we translate carry real ones.
+ * services (CVE-2020-8558). Before connection tracking no packet from a bridge rightly has such an address: answers to
+ * what we translate carry real ones.
  */
 const guard: ChainPlan = {
   name: 'guard',
@@ -93,10 +93,11 @@ const LOOPBACK6 = Buffer.alloc(16);
 LOOPBACK6[15] = 1;
 
 /**
- * IPv6 has no route_localnet. A connection from ::1 can be redirected, but the answer, translated back, comes in through the
- * bridge for ::1 and is dropped: it hangs, where an unanswered ::1 makes clients turn to 127.0.0.1 at once. (A route "local
- * ::1 dev BRIDGE table local" would let answers in, but not where br_netfilter shows bridged frames to ip6tables: there they
- * are translated before ip6_rcv_core() looks for ::1 on interfaces other than lo. Seen with Linux 6.18.)
+ * IPv6 has no route_localnet. A connection from ::1 can be redirected, but the answer, translated back, comes in
+ * through the bridge for ::1 and is dropped: it hangs, where an unanswered ::1 makes clients turn to 127.0.0.1 at once.
+ * (A route "local ::1 dev BRIDGE table local" would let answers in, but not where br_netfilter shows bridged frames to
+ * ip6tables: there they are translated before ip6_rcv_core() looks for ::1 on interfaces other than lo. Seen with Linux
+ * 6.18.)
  */
 const notLoopback6 = rule(
   'an answer to ::1 would not be let in',
@@ -112,8 +113,9 @@ const publish: ChainPlan = {
 };
 
 /**
- * A packet for 127/8 that another machine sends is one the kernel drops, but only where it routes, behind us: redirected here,
- * it would have reached what is published for this host alone. What this host itself sends there passes the output hook.
+ * A packet for 127/8 that another machine sends is one the kernel drops, but only where it routes, behind us:
+ * redirected here, it would have reached what is published for this host alone. What this host itself sends there
+ * passes the output hook.
  */
 const loopbackFromOutside = rule(
   'what is published on a loopback address is for this host alone',
@@ -121,7 +123,10 @@ const loopbackFromOutside = rule(
   RETURN,
 );
 
-/** CVE-2025-67499: without the question to the routing table, traffic forwarded to any host's port of that number was ours. */
+/**
+ * CVE-2025-67499: without the question to the routing table, traffic forwarded to any host's port of that number was
+ * ours.
+ */
 function redirecting(name: string, hook: number, ...before: readonly RulePlan[]): ChainPlan {
   const rules = [
     ...before,

@@ -1,9 +1,10 @@
 /**
- * The sets of netmoor's ruleset, whose elements containers and networks are. What stays the same with ten thousand of them is
- * in layout-rules.ts. test/golden/layout.nft says all of it in nft's language, and the tests hold the two together.
+ * The sets of netmoor's ruleset, whose elements containers and networks are. What stays the same with ten thousand of
+ * them is in layout-rules.ts. test/golden/layout.nft says all of it in nft's language, and the tests hold the two
+ * together.
  *
- * The layout has a version, kept as the tables' comment. A process that finds another version replaces the tables in one
- * transaction. Change LAYOUT_VERSION with any change of a set, a chain or a rule.
+ * The layout has a version, kept as the tables' comment. A process that finds another version replaces the tables in
+ * one transaction. Change LAYOUT_VERSION with any change of a set, a chain or a rule.
  */
 import { NFPROTO_BRIDGE, NFPROTO_INET } from './message.ts';
 
@@ -71,7 +72,10 @@ export const ASKED_SETS = {
   asked6: { family: NFPROTO_BRIDGE, key: ['ipv6_addr', 'ipv6_addr', 'inet_service', 'inet_service'] },
 } as const;
 
-/** How long an answer may take: what connection tracking allows an answered UDP flow (nf_conntrack_udp_timeout_stream, 180 s in older kernels). */
+/**
+ * How long an answer may take: what connection tracking allows an answered UDP flow (nf_conntrack_udp_timeout_stream,
+ * 180 s in older kernels).
+ */
 export const ASKED_MS = 180_000;
 
 export type SetName = keyof typeof SETS;

@@ -1,15 +1,15 @@
 /**
- * route_localnet of a bridge: packets to and from 127.0.0.0/8 may cross it, which publishing on 127.0.0.1 needs. It is safe only
- * while the guard of layout-rules.ts knows the bridge (CVE-2020-8558), so it is switched on after the guard stands and off
- * before the guard goes, whether or not the bridge outlives it.
+ * route_localnet of a bridge: packets to and from 127.0.0.0/8 may cross it, which publishing on 127.0.0.1 needs. It is
+ * safe only while the guard of layout-rules.ts knows the bridge (CVE-2020-8558), so it is switched on after the guard
+ * stands and off before the guard goes, whether or not the bridge outlives it.
  */
 import { isErrno } from '../base/errors.ts';
 import { ensureSysctl, readSysctl } from '../system/sysctl.ts';
 import type { SetElement } from './elements.ts';
 
 /**
- * For the kernel any number but 0 means on (include/linux/inetdevice.h IN_DEV_ROUTE_LOCALNET; proc_dointvec). This one, the
- * number that netmoor's addresses bear as well, tells what we have switched on from what a person has.
+ * For the kernel any number but 0 means on (include/linux/inetdevice.h IN_DEV_ROUTE_LOCALNET; proc_dointvec). This one,
+ * the number that netmoor's addresses bear as well, tells what we have switched on from what a person has.
  */
 const ON_BY_US = '109';
 

@@ -1,6 +1,6 @@
 /**
- * The phrases that netmoor's rules are made of, each as the expressions nft compiles it to. Registers: 1 and 2 hold 16 bytes
- * each; 8 to 15 are the four words of 1, then those of 2.
+ * The phrases that netmoor's rules are made of, each as the expressions nft compiles it to. Registers: 1 and 2 hold 16
+ * bytes each; 8 to 15 are the four words of 1, then those of 2.
  */
 import type { Family } from '../base/ip.ts';
 import type { Expression } from './expression.ts';

@@ -1,6 +1,7 @@
 /**
- * nf_tables messages (linux/netfilter/nfnetlink.h struct nfgenmsg, linux/netfilter/nf_tables.h nf_tables_msg_types): the type
- * says what is done to which kind of object, the header in which family of tables, the attributes which object.
+ * nf_tables messages (linux/netfilter/nfnetlink.h struct nfgenmsg, linux/netfilter/nf_tables.h nf_tables_msg_types):
+ * the type says what is done to which kind of object, the header in which family of tables, the attributes which
+ * object.
  */
 import { DecodeError } from '../netlink/attributes.ts';
 import { Writer } from '../netlink/writer.ts';

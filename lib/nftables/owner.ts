@@ -1,6 +1,6 @@
 /**
- * Whose an element is, in its comment: "network/containerId/ifname" for an attachment's, "bridge NAME" for what everything
- * on a bridge shares. `nft list` shows it, and nothing is ever removed that says another name.
+ * Whose an element is, in its comment: "network/containerId/ifname" for an attachment's, "bridge NAME" for what
+ * everything on a bridge shares. `nft list` shows it, and nothing is ever removed that says another name.
  */
 import { sha256 } from '../base/sha256.ts';
 import { COMMENT_MAX_LENGTH } from './userdata.ts';
@@ -13,9 +13,9 @@ export interface Owner {
 }
 
 /**
- * The comment of an attachment's elements; for very long names a digest stands in for them. nft writes a comment between
- * quotation marks and knows no way to write one within; that of an interface's name, the only name that may have any, is written
- * "%22", which no interface's name may have.
+ * The comment of an attachment's elements; for very long names a digest stands in for them. nft writes a comment
+ * between quotation marks and knows no way to write one within; that of an interface's name, the only name that may
+ * have any, is written "%22", which no interface's name may have.
  */
 export function ownerComment({ network, containerId, ifname }: Owner): string {
   const comment = `${network}/${containerId}/${ifname.replaceAll('"', '%22')}`;

@@ -1,4 +1,7 @@
-/** Which elements netmoor's sets hold: the ones asked for by key, at a cost that does not grow with the sets, or all of a set. */
+/**
+ * Which elements netmoor's sets hold: the ones asked for by key, at a cost that does not grow with the sets, or all of
+ * a set.
+ */
 import { isErrno } from '../base/errors.ts';
 import type { NetlinkSocket } from '../netlink/socket.ts';
 import { ANCHOR_COMMENT } from './anchors.ts';
@@ -70,8 +73,8 @@ export function covers(wide: SetElement, narrow: SetElement): boolean {
 }
 
 /**
- * Each key once, the first of its kind. Of intervals the widest: the kernel refuses those that overlap, and prefixes either
- * contain one another or are apart.
+ * Each key once, the first of its kind. Of intervals the widest: the kernel refuses those that overlap, and prefixes
+ * either contain one another or are apart.
  */
 export function distinct(elements: readonly SetElement[]): SetElement[] {
   const byId = new Map<string, SetElement>();
@@ -87,8 +90,8 @@ export function distinct(elements: readonly SetElement[]): SetElement[] {
 }
 
 /**
- * Of the elements wanted, those present, by elementId(), with the data and the comment they have in the kernel. Only for
- * sets without intervals.
+ * Of the elements wanted, those present, by elementId(), with the data and the comment they have in the kernel. Only
+ * for sets without intervals.
  */
 export function presentElements(nf: NetlinkSocket, wanted: readonly SetElement[]): Map<string, SetElement> {
   const present = new Map<string, SetElement>();

@@ -1,4 +1,7 @@
-/** Asking for tables, chains, rules, sets and elements: one, or all. Failures are SystemErrors; ENOENT means that there is none. */
+/**
+ * Asking for tables, chains, rules, sets and elements: one, or all. Failures are SystemErrors; ENOENT means that there
+ * is none.
+ */
 import type { NetlinkRequest, NetlinkSocket } from '../netlink/socket.ts';
 import { NFPROTO_UNSPEC, decodeMessage, encodeMessage, messageType } from './message.ts';
 import type { Body, MessageName, NftMessage } from './message.ts';

@@ -1,6 +1,6 @@
 /**
- * Building the tables: where there is none, where it is of another layout, and where somebody has damaged it. Whatever stood
- * for somebody in the old table stands in the new one, in the same transaction.
+ * Building the tables: where there is none, where it is of another layout, and where somebody has damaged it. Whatever
+ * stood for somebody in the old table stands in the new one, in the same transaction.
  */
 import { NLM_F_CREATE } from '../netlink/socket.ts';
 import type { NetlinkSocket } from '../netlink/socket.ts';
@@ -25,8 +25,8 @@ export function familiesOf(elements: readonly SetElement[]): number[] {
 const OP = 'create the nftables table';
 
 /**
- * The families whose table is missing though needed, of another layout, switched off, or not what it was made as. One that is
- * there is somebody's, whether or not it is needed here.
+ * The families whose table is missing though needed, of another layout, switched off, or not what it was made as. One
+ * that is there is somebody's, whether or not it is needed here.
  */
 export function unfitTables(nf: NetlinkSocket, needed: readonly number[]): number[] {
   const states = tableStates(nf, FAMILIES);
@@ -67,8 +67,9 @@ function refuseTakenPorts(wanted: readonly SetElement[], others: readonly SetEle
 }
 
 /**
- * Builds the tables that are not as they should be, with what is wanted, what `everyOther` says that others need, and what there
- * was. A table that is replaced must not have changed since it was read: what another process has added meanwhile would be lost.
+ * Builds the tables that are not as they should be, with what is wanted, what `everyOther` says that others need, and
+ * what there was. A table that is replaced must not have changed since it was read: what another process has added
+ * meanwhile would be lost.
  */
 export function rebuild(
   nf: NetlinkSocket,

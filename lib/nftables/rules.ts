@@ -1,12 +1,15 @@
-/** What netmoor's tables are asked to do for an attachment and for its network; values only, computed before anything acts. */
+/**
+ * What netmoor's tables are asked to do for an attachment and for its network; values only, computed before anything
+ * acts.
+ */
 import type { Address, Prefix } from '../base/ip.ts';
 import type { Owner } from './owner.ts';
 
 export type Protocol = 'tcp' | 'udp' | 'sctp';
 
 /**
- * `count` consecutive ports from `hostPort` on go to `container`, from `containerPort` on. Without `hostIp` on every address
- * of the host in the container's family.
+ * `count` consecutive ports from `hostPort` on go to `container`, from `containerPort` on. Without `hostIp` on every
+ * address of the host in the container's family.
  */
 export interface PortForward {
   readonly protocol: Protocol;
@@ -17,7 +20,10 @@ export interface PortForward {
   readonly containerPort: number;
 }
 
-/** Who may open connections into the bridge from elsewhere: anyone; the bridge's own members; nobody. Published ports always. */
+/**
+ * Who may open connections into the bridge from elsewhere: anyone; the bridge's own members; nobody. Published ports
+ * always.
+ */
 export type IngressPolicy = 'open' | 'same-bridge' | 'isolated';
 
 export interface NetworkRules {

@@ -1,6 +1,7 @@
 /**
- * The messages that build a table of netmoor's with everything but the elements that stand for somebody. They are always the same: the build encodes them
- * once and puts the bytes in this module's place (cli/build/bundle.ts), since encoding them takes longer than the kernel does.
+ * The messages that build a table of netmoor's with everything but the elements that stand for somebody. They are
+ * always the same: the build encodes them once and puts the bytes in this module's place (cli/build/bundle.ts), since
+ * encoding them takes longer than the kernel does.
  */
 import { NLM_F_APPEND, NLM_F_CREATE, NLM_F_EXCL } from '../netlink/socket.ts';
 import { anchorOf } from './anchors.ts';
@@ -37,7 +38,10 @@ function numberOf(types: readonly TypeName[]): number {
   return types.reduce((sum, type) => (sum << 6) | TYPES[type].number, 0);
 }
 
-/** NFTNL_UDATA_SET_KEYBYTEORDER and _DATABYTEORDER, by which nft knows how to read keys: 1 host, 2 network, 0 a concatenation. */
+/**
+ * NFTNL_UDATA_SET_KEYBYTEORDER and _DATABYTEORDER, by which nft knows how to read keys: 1 host, 2 network, 0 a
+ * concatenation.
+ */
 function byteorder(type: number, types: readonly TypeName[]): { type: number; value: Uint8Array } {
   const [only] = types;
   const order = types.length > 1 || !only ? 0 : TYPES[only].host ? 1 : 2;
@@ -132,7 +136,9 @@ export function skeleton(family: number): EncodedMessage[] {
   return encoded(skeletonMessages(family));
 }
 
-/** How many bytes at the end of a message about a rule are compared: the comment, which ours and the kernel's end with. */
+/**
+ * How many bytes at the end of a message about a rule are compared: the comment, which ours and the kernel's end with.
+ */
 export const RULE_END = 16;
 
 /** The ends of the messages of all rules, hexadecimal, in the order of the rules. */

@@ -1,10 +1,12 @@
 /**
- * netmoor's nftables tables: what an attachment needs is there after addAttachment(), and gone after removeAttachment().
+ * netmoor's nftables tables: what an attachment needs is there after addAttachment(), and gone after
+ * removeAttachment().
  *
- * Adding is optimistic: one transaction with the attachment's elements alone. Only where a table is missing, or not as it was
- * made (intact.ts), is it built, in one transaction with everything that should be in it (rebuild.ts). Processes may race: the
- * table is created exclusively, and who comes second starts over. What was read before a transaction that depends on it is protected by the
- * ruleset's generation number: the kernel refuses the transaction when anything changed in between.
+ * Adding is optimistic: one transaction with the attachment's elements alone. Only where a table is missing, or not as
+ * it was made (intact.ts), is it built, in one transaction with everything that should be in it (rebuild.ts). Processes
+ * may race: the table is created exclusively, and who comes second starts over. What was read before a transaction that
+ * depends on it is protected by the ruleset's generation number: the kernel refuses the transaction when anything
+ * changed in between.
  */
 import { NetmoorError } from '../base/errors.ts';
 import type { SystemError } from '../base/errors.ts';
@@ -63,8 +65,9 @@ interface Conflicts {
 }
 
 /**
- * The attachment's own elements are kept, or replaced when they lead elsewhere. Another's published port stays his. Another's
- * address does not: the lease store gave it to us, so he left the element behind; unless he lives, and the store has forgotten.
+ * The attachment's own elements are kept, or replaced when they lead elsewhere. Another's published port stays his.
+ * Another's address does not: the lease store gave it to us, so he left the element behind; unless he lives, and the
+ * store has forgotten.
  */
 function ownConflicts(
   nf: NetlinkSocket,
@@ -144,10 +147,9 @@ function attemptAdd(
 }
 
 /**
- * Adds everything the attachment needs, in one transaction; repeating it changes nothing. `everyOther` is called only when
- * the tables have to be built, and says what other attachments need.
- * Throws NetmoorError('port-taken') naming the holder of a published port, 'address-taken' for an address whose holder `lives`, and
- * SystemError.
+ * Adds everything the attachment needs, in one transaction; repeating it changes nothing. `everyOther` is called only
+ * when the tables have to be built, and says what other attachments need. Throws NetmoorError('port-taken') naming the
+ * holder of a published port, 'address-taken' for an address whose holder `lives`, and SystemError.
  */
 export function addAttachment(
   nf: NetlinkSocket,
@@ -165,7 +167,10 @@ export function addAttachment(
 const REMOVAL = 'remove nftables elements';
 const BRIDGE_SETS = SET_NAMES.filter((set) => SETS[set].of === 'bridge');
 
-/** What bears the attachment's name, or its bridge's, in tables of our layout; another layout's sets are not ours to read. */
+/**
+ * What bears the attachment's name, or its bridge's, in tables of our layout; another layout's sets are not ours to
+ * read.
+ */
 function removable(nf: NetlinkSocket, a: AttachmentRules, withBridge: boolean): SetElement[] {
   const states = tableStates(nf, FAMILIES);
   const readable = (set: SetName) => states.get(setPlan(set).family)?.current === true;
@@ -190,8 +195,8 @@ export interface Last {
 }
 
 /**
- * Removes the elements that bear the attachment's name; with the last on a bridge those of the bridge, with the last of all
- * the tables. Whatever is gone already is fine, and what another owns is left alone.
+ * Removes the elements that bear the attachment's name; with the last on a bridge those of the bridge, with the last of
+ * all the tables. Whatever is gone already is fine, and what another owns is left alone.
  */
 export function removeAttachment(nf: NetlinkSocket, a: AttachmentRules, last: Last): void {
   const withBridge = last.ofAll || (last.onBridge ?? last.ofNetwork);
@@ -199,7 +204,10 @@ export function removeAttachment(nf: NetlinkSocket, a: AttachmentRules, last: La
   if (last.ofAll) dropTables(nf);
 }
 
-/** Removes all elements that bear one of these names (see listElements), for owners of whom nothing else is known; how many. */
+/**
+ * Removes all elements that bear one of these names (see listElements), for owners of whom nothing else is known; how
+ * many.
+ */
 export function removeElementsOf(nf: NetlinkSocket, owners: ReadonlySet<string>): number {
   let count = 0;
   commitPlanned(nf, REMOVAL, () => {

@@ -48,8 +48,8 @@ export function tableStates(nf: NetlinkSocket, families: readonly number[]): Map
 }
 
 /**
- * Builds the tables of `families` with `everything` in them. One that is there is replaced, by handle: the table of a process
- * that was faster is not ours to replace, and the transaction fails.
+ * Builds the tables of `families` with `everything` in them. One that is there is replaced, by handle: the table of a
+ * process that was faster is not ours to replace, and the transaction fails.
  */
 export function build(
   families: readonly number[],
@@ -68,8 +68,8 @@ export function build(
 }
 
 /**
- * Removes the tables that hold nothing, and those of another layout. Absence is fine. Elements can be there although our store
- * knows of no attachment: another store may use the same tables.
+ * Removes the tables that hold nothing, and those of another layout. Absence is fine. Elements can be there although
+ * our store knows of no attachment: another store may use the same tables.
  */
 export function dropTables(nf: NetlinkSocket): void {
   commitPlanned(nf, 'remove the nftables table', () =>

@@ -1,7 +1,7 @@
 /**
- * Userdata: bytes the kernel keeps for user space, which by libnftnl's convention (libnftnl/udata.h) are entries of type,
- * length and value, one byte each for the first two. `nft list` shows the comment entry, so netmoor's comments are there for
- * everyone to read.
+ * Userdata: bytes the kernel keeps for user space, which by libnftnl's convention (libnftnl/udata.h) are entries of
+ * type, length and value, one byte each for the first two. `nft list` shows the comment entry, so netmoor's comments
+ * are there for everyone to read.
  */
 import type { Codec, Field } from '../netlink/codec.ts';
 import { DecodeError } from '../netlink/attributes.ts';
@@ -11,7 +11,9 @@ export interface UserdataEntry {
   readonly value: Uint8Array;
 }
 
-/** NFTNL_UDATA_TABLE_COMMENT, _CHAIN_COMMENT, _RULE_COMMENT and _SET_ELEM_COMMENT; a set's comment has another number. */
+/**
+ * NFTNL_UDATA_TABLE_COMMENT, _CHAIN_COMMENT, _RULE_COMMENT and _SET_ELEM_COMMENT; a set's comment has another number.
+ */
 const COMMENT = 0;
 
 /** NFTNL_UDATA_COMMENT_MAXLEN, which nft holds itself to, without the terminating NUL. */
@@ -39,8 +41,8 @@ const entries: Codec<readonly UserdataEntry[]> = {
 };
 
 /**
- * Other programs may keep bytes of their own making there; what does not read as entries is kept as bytes, for a stranger's
- * rule must not make a dump unreadable.
+ * Other programs may keep bytes of their own making there; what does not read as entries is kept as bytes, for a
+ * stranger's rule must not make a dump unreadable.
  */
 export function userdata(type: number): Field<readonly UserdataEntry[] | Uint8Array> {
   return {

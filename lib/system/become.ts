@@ -21,8 +21,8 @@ function candidates(command: string, path: string): string[] {
 }
 
 /**
- * Replaces this process by `command`, looked for along PATH as a shell would. Returns never; throws NetmoorError: 'io' when
- * there is no such program, 'privilege' when there is one that may not be executed.
+ * Replaces this process by `command`, looked for along PATH as a shell would. Returns never; throws NetmoorError: 'io'
+ * when there is no such program, 'privilege' when there is one that may not be executed.
  */
 export function become(
   command: string,

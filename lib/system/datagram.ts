@@ -21,7 +21,10 @@ function addressOf(path: string): Buffer {
   return address;
 }
 
-/** Sends without waiting for a receiver that does not keep up. Throws SystemError; ENOENT or ECONNREFUSED when nobody is there. */
+/**
+ * Sends without waiting for a receiver that does not keep up. Throws SystemError; ENOENT or ECONNREFUSED when nobody is
+ * there.
+ */
 export function sendDatagram(path: string, data: Uint8Array): void {
   const op = `send to ${path}`;
   const address = addressOf(path);

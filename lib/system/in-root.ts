@@ -1,6 +1,6 @@
 /**
- * Opening files below a directory that somebody else fills, such as a container's root file system: openat2(2), Linux 5.6. The
- * kernel itself resolves symbolic links and "..", so nothing that changes meanwhile can lead out.
+ * Opening files below a directory that somebody else fills, such as a container's root file system: openat2(2), Linux
+ * 5.6. The kernel itself resolves symbolic links and "..", so nothing that changes meanwhile can lead out.
  */
 import { closeSync, constants, openSync } from 'node:fs';
 import { constants as system } from 'node:os';

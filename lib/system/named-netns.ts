@@ -1,6 +1,7 @@
 /**
- * Network namespaces by name, as ip-netns(8) keeps them: a file under /run/netns that the namespace is mounted on, so that it
- * lives without any process in it. What is made here, `ip netns` lists, enters and deletes, and the other way round.
+ * Network namespaces by name, as ip-netns(8) keeps them: a file under /run/netns that the namespace is mounted on, so
+ * that it lives without any process in it. What is made here, `ip netns` lists, enters and deletes, and the other way
+ * round.
  */
 import { closeSync, openSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { isErrno } from '../base/errors.ts';
@@ -15,8 +16,8 @@ export function namedNetnsPath(name: string): string {
 }
 
 /**
- * Mounts below the directory are shared with all mount namespaces that have it: a name given or taken away in one is so in all.
- * A directory that is no mount yet is made one.
+ * Mounts below the directory are shared with all mount namespaces that have it: a name given or taken away in one is so
+ * in all. A directory that is no mount yet is made one.
  */
 function shareDirectory(): void {
   makeDirectory(NETNS_DIRECTORY);
@@ -31,7 +32,9 @@ function shareDirectory(): void {
   }
 }
 
-/** "device:inode" of the namespace of that name; undefined when the name is free, or only an empty file is left of it. */
+/**
+ * "device:inode" of the namespace of that name; undefined when the name is free, or only an empty file is left of it.
+ */
 export function namedNetnsId(name: string): string | undefined {
   const stat = statSync(namedNetnsPath(name), { bigint: true, throwIfNoEntry: false });
   // The file itself lies in the directory's file system; a namespace mounted on it does not.

@@ -1,6 +1,7 @@
 /**
- * The native module of the single executable. The dynamic loader wants a file, so the asset is laid down once and reused
- * by every later start. A directory serves when it can be written, and its file system lets code be mapped (no noexec).
+ * The native module of the single executable. The dynamic loader wants a file, so the asset is laid down once and
+ * reused by every later start. A directory serves when it can be written, and its file system lets code be mapped (no
+ * noexec).
  */
 import {
   closeSync,

@@ -1,6 +1,7 @@
 /**
- * The way to libc: koffi's prebuilt N-API module, loaded as a file without its JavaScript wrapper (which costs 10 ms at start).
- * From source the file lies in node_modules; the single executable carries it as an asset (see native-asset.ts).
+ * The way to libc: koffi's prebuilt N-API module, loaded as a file without its JavaScript wrapper (which costs 10 ms at
+ * start). From source the file lies in node_modules; the single executable carries it as an asset (see
+ * native-asset.ts).
  */
 import { statSync } from 'node:fs';
 import { dirname, join } from 'node:path';

@@ -1,6 +1,6 @@
 /**
- * Whether anybody on a link answers for an address: asked before taking it, as RFC 5227 (ARP) and RFC 4862 5.4 (IPv6) have it,
- * through a packet socket (packet(7)), since an interface without addresses cannot ask otherwise.
+ * Whether anybody on a link answers for an address: asked before taking it, as RFC 5227 (ARP) and RFC 4862 5.4 (IPv6)
+ * have it, through a packet socket (packet(7)), since an interface without addresses cannot ask otherwise.
  */
 import { closeSync } from 'node:fs';
 import { addressBytes } from '../base/ip.ts';
@@ -55,7 +55,10 @@ function checksum(bytes: Buffer): number {
   return ~sum & 0xffff;
 }
 
-/** RFC 4861 4.3, from the unspecified address to the solicited-node group (RFC 4291 2.7.1), so that all nodes are answered. */
+/**
+ * RFC 4861 4.3, from the unspecified address to the solicited-node group (RFC 4291 2.7.1), so that all nodes are
+ * answered.
+ */
 export function neighbourSolicitation(mac: Buffer, address: Address): Buffer {
   const target = addressBytes(address);
   const group = Buffer.concat([Buffer.from('ff0200000000000000000001ff', 'hex'), target.subarray(13)]);

@@ -1,6 +1,6 @@
 /**
- * The file system as a program in a network namespace should see it, the way `ip netns exec` sets it up (ip-netns(8)): /sys that
- * shows the namespace's own interfaces, and over files in /etc those of /etc/netns/NAME, such as resolv.conf.
+ * The file system as a program in a network namespace should see it, the way `ip netns exec` sets it up (ip-netns(8)):
+ * /sys that shows the namespace's own interfaces, and over files in /etc those of /etc/netns/NAME, such as resolv.conf.
  */
 import { existsSync, readdirSync } from 'node:fs';
 import { isErrno } from '../base/errors.ts';
@@ -40,8 +40,8 @@ function remountSys(): void {
 }
 
 /**
- * Gives the calling thread mounts of its own, made for the network namespace it is in, for the rest of its life: to be called
- * right before `become`. `name` is the namespace's name, if it has one.
+ * Gives the calling thread mounts of its own, made for the network namespace it is in, for the rest of its life: to be
+ * called right before `become`. `name` is the namespace's name, if it has one.
  */
 export function viewFromNetns(name: string | undefined): void {
   unshare(CLONE_NEWNS, 'create a mount namespace');

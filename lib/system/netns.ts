@@ -1,11 +1,11 @@
 /**
  * Network namespaces (namespaces(7), setns(2), ioctl_ns(2)).
  *
- * Nobody "is in" a namespace here: a socket opened inside one belongs to it for life, so the way to work there is to step
- * in, open what is needed, and step back. Two dangers shape this file. Work that Node hands to its thread pool from inside
- * would create the pool's threads inside, and they would stay there for ever: the pool is created before the first step,
- * and what runs inside is synchronous. And a thread that cannot step back must not live on, or the next command would
- * reconfigure the wrong network: the process aborts.
+ * Nobody "is in" a namespace here: a socket opened inside one belongs to it for life, so the way to work there is to
+ * step in, open what is needed, and step back. Two dangers shape this file. Work that Node hands to its thread pool
+ * from inside would create the pool's threads inside, and they would stay there for ever: the pool is created before
+ * the first step, and what runs inside is synchronous. And a thread that cannot step back must not live on, or the next
+ * command would reconfigure the wrong network: the process aborts.
  */
 import { closeSync, constants, fstatSync, openSync, stat, statfsSync, statSync } from 'node:fs';
 import { NetmoorError, SystemError, isErrno } from '../base/errors.ts';

@@ -30,8 +30,8 @@ export function isAlive(process: ProcessIdentity): boolean {
 }
 
 /**
- * Ends the process at once (_exit(2)), when libc is at hand. Node's own way joins its threads and takes its heap apart first, which
- * costs milliseconds and changes nothing for a process whose output is written.
+ * Ends the process at once (_exit(2)), when libc is at hand. Node's own way joins its threads and takes its heap apart
+ * first, which costs milliseconds and changes nothing for a process whose output is written.
  */
 export function exitNow(code: number): never {
   Libc.loaded?.call('void _exit(int)', code);

@@ -1,4 +1,7 @@
-/** System calls that Node does not offer, synchronous, each throwing SystemError. Flag values are those of the x86-64/arm64 uapi headers. */
+/**
+ * System calls that Node does not offer, synchronous, each throwing SystemError. Flag values are those of the
+ * x86-64/arm64 uapi headers.
+ */
 import { constants } from 'node:os';
 import { SystemError } from '../base/errors.ts';
 import { Libc } from './native.ts';

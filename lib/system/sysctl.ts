@@ -19,7 +19,9 @@ export function readSysctl(...key: string[]): string {
   return readFileSync(pathOf(key), 'utf8').trimEnd();
 }
 
-/** Writes unless the value stands there already: containers often see /proc/sys read-only with the right values in it. */
+/**
+ * Writes unless the value stands there already: containers often see /proc/sys read-only with the right values in it.
+ */
 export function ensureSysctl(value: string, ...key: string[]): void {
   if (readSysctl(...key) === value) return;
   const fd = openSync(pathOf(key), 'w');

@@ -1,7 +1,7 @@
 /**
- * Who is at work: a process that serves one request and ends, or one request of a process that serves many. The second kind
- * leaves a note for as long as its request runs, since the process lives on whatever becomes of the request. Notes lie in
- * /run and end with the boot; one whose process died counts for nothing.
+ * Who is at work: a process that serves one request and ends, or one request of a process that serves many. The second
+ * kind leaves a note for as long as its request runs, since the process lives on whatever becomes of the request. Notes
+ * lie in /run and end with the boot; one whose process died counts for nothing.
  */
 import { closeSync, existsSync, mkdirSync, openSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -29,8 +29,8 @@ export function isSameWorker(a: Worker | undefined, b: Worker | undefined): bool
 }
 
 /**
- * Runs one of a process's many requests under a name of its own, no "/" in it. Where no note can be left the process answers
- * for it, as if it served nothing else.
+ * Runs one of a process's many requests under a name of its own, no "/" in it. Where no note can be left the process
+ * answers for it, as if it served nothing else.
  */
 export async function asRequest<T>(
   request: string,

@@ -1,4 +1,7 @@
-/** Bandwidth limits as they are asked for: the keys and rules of the reference bandwidth plugin, or of the capability `bandwidth`. */
+/**
+ * Bandwidth limits as they are asked for: the keys and rules of the reference bandwidth plugin, or of the capability
+ * `bandwidth`.
+ */
 import { NetmoorError } from '../../lib/base/errors.ts';
 import type { Bandwidth } from '../../lib/cni/runtime-config.ts';
 import type { BridgeNatDetail } from '../../schemas/compiled/bridge-nat-detail.js';
@@ -34,8 +37,8 @@ function readLimit(direction: 'ingress' | 'egress', rate = 0, burst = 0): Limit 
 }
 
 /**
- * The limits of `config`, or when that has none of the keys, those that the runtime asks for; undefined when neither wants any.
- * Throws NetmoorError('bad-config').
+ * The limits of `config`, or when that has none of the keys, those that the runtime asks for; undefined when neither
+ * wants any. Throws NetmoorError('bad-config').
  */
 export function readBandwidth(config: Bandwidth, runtime: Bandwidth = {}): BandwidthLimits | undefined {
   const wanted = KEYS.some((key) => config[key] !== undefined) ? config : runtime;

@@ -57,7 +57,9 @@ function findOrCreate(host: NetlinkSocket, wanted: BridgeWanted): Link {
   }
 }
 
-/** Addresses on the bridge that contradict a wanted gateway: any other IPv4 one, an IPv6 one of an overlapping prefix. */
+/**
+ * Addresses on the bridge that contradict a wanted gateway: any other IPv4 one, an IPv6 one of an overlapping prefix.
+ */
 function contradictions(present: readonly Prefix[], gateways: readonly Prefix[]): Prefix[] {
   const wanted = (prefix: Prefix): boolean =>
     gateways.some(
@@ -109,8 +111,8 @@ function ensureGateways(host: NetlinkSocket, link: Link, wanted: BridgeWanted): 
 }
 
 function setKernelKeys(wanted: BridgeWanted, link: Link): void {
-  // A container must not be able to make itself the host's router (CVE-2020-10749). A bridge that is not ours may well be
-  // how the host itself learns its routes.
+  // A container must not be able to make itself the host's router (CVE-2020-10749). A bridge that is not ours may well
+  // be how the host itself learns its routes.
   if (link.alias === ALIAS) ensureSysctlIfPresent('0', 'net', 'ipv6', 'conf', link.name, 'accept_ra');
   const routed6 = wanted.gateways.some((gateway) => gateway.address.family === 6);
   if (routed6 || (link.alias === ALIAS && wanted.ipv6.wanted)) {
@@ -118,8 +120,8 @@ function setKernelKeys(wanted: BridgeWanted, link: Link): void {
     // Its MAC address is its own: a second of DAD would only hold up the first packets.
     if (link.alias === ALIAS) ensureSysctlIfPresent('0', 'net', 'ipv6', 'conf', link.name, 'accept_dad');
   } else if (link.alias === ALIAS && hasIpv6On(link.name)) {
-    // By its link-local address the host would offer whatever listens on [::] to containers of a network without IPv6, past
-    // every rule that was written for IPv4.
+    // By its link-local address the host would offer whatever listens on [::] to containers of a network without IPv6,
+    // past every rule that was written for IPv4.
     wanted.ipv6.unlessUsed(
       () => void ensureSysctlIfPresent('1', 'net', 'ipv6', 'conf', link.name, 'disable_ipv6'),
     );
@@ -146,8 +148,9 @@ export function ensureBridge(host: NetlinkSocket, wanted: BridgeWanted): Link {
 }
 
 /**
- * Gives up a bridge after its last container. One that netmoor made is removed, unless something else is plugged into it (a
- * virtual machine's tap device); from one that a person made, only the addresses that netmoor gave it are taken. `along` are the last container's own interfaces, which go with it.
+ * Gives up a bridge after its last container. One that netmoor made is removed, unless something else is plugged into
+ * it (a virtual machine's tap device); from one that a person made, only the addresses that netmoor gave it are taken.
+ * `along` are the last container's own interfaces, which go with it.
  */
 export function releaseBridge(host: NetlinkSocket, name: string, along: readonly Link[] = []): void {
   const link = findLink(host, name);

@@ -1,6 +1,7 @@
 /**
- * bridge-nat's configuration as a readonly value: keys checked against schemas/bridge-nat.schema.json and schemas/ipam.schema.json,
- * then against each other, defaults filled in. The keys of the reference bridge plugin keep their meaning.
+ * bridge-nat's configuration as a readonly value: keys checked against schemas/bridge-nat.schema.json and
+ * schemas/ipam.schema.json, then against each other, defaults filled in. The keys of the reference bridge plugin keep
+ * their meaning.
  */
 import { NetmoorError, errorText } from '../../lib/base/errors.ts';
 import { parseAddress } from '../../lib/base/ip.ts';
@@ -71,8 +72,8 @@ function readIpam(config: CniConfig, disabled: boolean): IpamChoice {
 }
 
 /**
- * VLAN filtering is not offered, and a network that was to be apart must not silently be together with others. 0, [] and
- * preserveDefaultVlan ask for nothing.
+ * VLAN filtering is not offered, and a network that was to be apart must not silently be together with others. 0, []
+ * and preserveDefaultVlan ask for nothing.
  */
 function refuseVlans({ vlan, vlanTrunk }: BridgeNatInput): void {
   const [key, value] = vlan ? ['vlan', vlan] : vlanTrunk?.length ? ['vlanTrunk', vlanTrunk] : [];
@@ -110,8 +111,8 @@ function checkValues(input: BridgeNatInput, config: CniConfig): void {
 }
 
 /**
- * The kernel has no route_localnet for IPv6: the answers to a redirected ::1 would be dropped, and a port that hangs is worse than
- * one that refuses, after which clients turn to 127.0.0.1.
+ * The kernel has no route_localnet for IPv6: the answers to a redirected ::1 would be dropped, and a port that hangs is
+ * worse than one that refuses, after which clients turn to 127.0.0.1.
  */
 function refuseLoopback(mappings: readonly PortMapping[]): void {
   const loopback = mappings.find(({ hostIp }) => hostIp?.family === 6 && hostIp.value === 1n);
@@ -182,8 +183,8 @@ type AttachmentWishes = Pick<
 >;
 
 /**
- * Reads and checks everything. Throws NetmoorError: 'unsupported-field' for a key nobody knows, naming the nearest known one;
- * 'bad-config' for all else, or 'bad-environment' when CNI_ARGS holds the mistake.
+ * Reads and checks everything. Throws NetmoorError: 'unsupported-field' for a key nobody knows, naming the nearest
+ * known one; 'bad-config' for all else, or 'bad-environment' when CNI_ARGS holds the mistake.
  */
 export function readBridgeNatConfig(config: CniConfig, request: CniRequest): BridgeNatConfig {
   const input = checkKeys(config.raw);

@@ -1,4 +1,7 @@
-/** The kernel's part of an attachment, on both sides: bridge, veth, rules, the container's interface. Every effect pushes its undo. */
+/**
+ * The kernel's part of an attachment, on both sides: bridge, veth, rules, the container's interface. Every effect
+ * pushes its undo.
+ */
 import { NetmoorError } from '../../lib/base/errors.ts';
 import { parsePrefix } from '../../lib/base/ip.ts';
 import type { Family, Prefix } from '../../lib/base/ip.ts';

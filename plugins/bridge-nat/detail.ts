@@ -1,6 +1,6 @@
 /**
- * What bridge-nat adds to an attachment's record: enough to remove, verify and re-create everything without the config it
- * came from. Its schema is schemas/bridge-nat-detail.schema.json.
+ * What bridge-nat adds to an attachment's record: enough to remove, verify and re-create everything without the config
+ * it came from. Its schema is schemas/bridge-nat-detail.schema.json.
  */
 import { NetmoorError } from '../../lib/base/errors.ts';
 import { prefixesOf } from '../../lib/mooring/verify.ts';
@@ -21,7 +21,9 @@ export type BridgeNatRecord = AttachmentRecord<BridgeNatDetail>;
 /** The version that is written. 1 had no `version`. */
 export const DETAIL_VERSION = 2;
 
-/** Reads what this version or an earlier one kept; unknown members stay. Throws NetmoorError('store') for anything else. */
+/**
+ * Reads what this version or an earlier one kept; unknown members stay. Throws NetmoorError('store') for anything else.
+ */
 export function readDetail(stored: Detail): BridgeNatDetail {
   const detail: unknown = { version: 1, ...stored };
   if (validate(detail) && detail.version <= DETAIL_VERSION) return { ...detail, version: DETAIL_VERSION };

@@ -1,4 +1,7 @@
-/** Taking away what an attachment has in the kernel: its own, what it shared and was the last to use, what its name alone tells. */
+/**
+ * Taking away what an attachment has in the kernel: its own, what it shared and was the last to use, what its name
+ * alone tells.
+ */
 import { flushUdp } from '../../lib/netlink/conntrack.ts';
 import { findLink } from '../../lib/netlink/link.ts';
 import { removeLinks } from '../../lib/netlink/link-removal.ts';
@@ -38,8 +41,9 @@ function ownLinks(host: Sockets, record: BridgeNatRecord): Link[] {
 const NOT_LAST = { ofNetwork: false, onBridge: false, ofAll: false };
 
 /**
- * Rules before interfaces: the kernel takes deleted elements apart in the background (nf_tables_trans_destroy_work), closing a
- * netfilter socket waits for that, and deleting an interface waits as long for its own: so the two run side by side.
+ * Rules before interfaces: the kernel takes deleted elements apart in the background (nf_tables_trans_destroy_work),
+ * closing a netfilter socket waits for that, and deleting an interface waits as long for its own: so the two run side
+ * by side.
  */
 export function ownRemovals(host: Sockets, record: BridgeNatRecord): Removal[] {
   return [

@@ -1,6 +1,7 @@
 /**
- * Bridges that netmoor did not make, or that more is plugged into than containers: somebody else's network. There the host is
- * no gateway and masquerades nothing unless the config says so, and no address is taken that somebody answers for.
+ * Bridges that netmoor did not make, or that more is plugged into than containers: somebody else's network. There the
+ * host is no gateway and masquerades nothing unless the config says so, and no address is taken that somebody answers
+ * for.
  */
 import { NetmoorError } from '../../lib/base/errors.ts';
 import { formatAddress } from '../../lib/base/ip.ts';
@@ -26,7 +27,9 @@ function isAllOurs(route: NetlinkSocket, bridge: Link): boolean {
   return listLinks(route).every(({ master, name }) => master !== bridge.index || isHostIfname(name));
 }
 
-/** Throws NetmoorError('address-taken') when somebody on the bridge answers for one of the addresses it is to be given. */
+/**
+ * Throws NetmoorError('address-taken') when somebody on the bridge answers for one of the addresses it is to be given.
+ */
 export function refuseHeld(
   route: NetlinkSocket,
   bridge: Link,

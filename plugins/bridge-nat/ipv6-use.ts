@@ -5,7 +5,10 @@ import { listAddresses } from '../../lib/netlink/address.ts';
 import { findLink } from '../../lib/netlink/link.ts';
 import type { StoreReader } from '../../ipam/store/store.ts';
 
-/** What the kernel says, where a record or a store cannot be read: a bridge that nobody uses IPv6 on has no such address. */
+/**
+ * What the kernel says, where a record or a store cannot be read: a bridge that nobody uses IPv6 on has no such
+ * address.
+ */
 function hasGlobalAddress({ route }: Host, bridge: string): boolean {
   const link = findLink(route, bridge);
   if (link === undefined) return false;

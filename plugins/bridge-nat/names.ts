@@ -1,6 +1,7 @@
 /**
- * Names that bridge-nat gives by itself, always the same for the same network or attachment, so that rules and drawings that
- * mention them stay valid across restarts. None begins with ve-, vb- or vz-: systemd-networkd takes those for its own.
+ * Names that bridge-nat gives by itself, always the same for the same network or attachment, so that rules and drawings
+ * that mention them stay valid across restarts. None begins with ve-, vb- or vz-: systemd-networkd takes those for its
+ * own.
  */
 import { macFrom } from '../../lib/base/mac.ts';
 import { quote } from '../../lib/cni/quote.ts';
@@ -26,8 +27,8 @@ export function bridgeNameFor(network: string): string {
 }
 
 /**
- * What nft cannot read back of what it writes: a quotation mark ends the name, and an asterisk at its end stands for any name
- * that begins so. A saved ruleset would be refused whole.
+ * What nft cannot read back of what it writes: a quotation mark ends the name, and an asterisk at its end stands for
+ * any name that begins so. A saved ruleset would be refused whole.
  */
 export function bridgeNameProblem(name: string): string | undefined {
   if (!name.includes('"') && !name.endsWith('*')) return undefined;

@@ -79,8 +79,8 @@ export function planAttachment(config: BridgeNatConfig, leased: Leased): Plan<Br
       ingressPolicy: config.ingressPolicy,
       macSpoofCheck: config.macspoofchk,
       keepBridge: config.keepBridge,
-      // Where bridged packets pass the IP hooks (br_netfilter), a container that calls its own published port is answered by
-      // the very port it came from (br_nf_pre_routing_finish_bridge).
+      // Where bridged packets pass the IP hooks (br_netfilter), a container that calls its own published port is
+      // answered by the very port it came from (br_nf_pre_routing_finish_bridge).
       hairpin: config.hairpinMode || (config.portMappings.length > 0 && !config.promiscMode),
       isolated: config.portIsolation,
       ...(config.bandwidth ? { bandwidth: config.bandwidth } : {}),

@@ -1,7 +1,7 @@
 /**
- * Records made again from the kernel: the label of each veth says whose it is and with which addresses, the nftables elements with
- * its owner's name what it publishes. What neither tells (routes, dns, limits) is left out; DEL, GC and further ADDs need none
- * of it.
+ * Records made again from the kernel: the label of each veth says whose it is and with which addresses, the nftables
+ * elements with its owner's name what it publishes. What neither tells (routes, dns, limits) is left out; DEL, GC and
+ * further ADDs need none of it.
  */
 import { formatAddress, formatPrefix, networkOf, parsePrefix, prefixContains } from '../../lib/base/ip.ts';
 import type { Address, Prefix } from '../../lib/base/ip.ts';
@@ -26,8 +26,9 @@ import type { BridgeNatRecord } from './detail.ts';
 import { hostIfnameFor, isHostIfname } from './names.ts';
 
 /**
- * Whose a veth is: by its label, or, for those of versions that wrote none, by an owner of elements whose name fits its. A
- * label that does not fit the name is not of our making: believed, it would have one container's interface go with another.
+ * Whose a veth is: by its label, or, for those of versions that wrote none, by an owner of elements whose name fits
+ * its. A label that does not fit the name is not of our making: believed, it would have one container's interface go
+ * with another.
  */
 function labelOf(link: Link, owners: ReadonlyMap<string, string>): Label | undefined {
   const own = parseLabel(link.alias);

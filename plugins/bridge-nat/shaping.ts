@@ -1,9 +1,9 @@
 /**
- * Holding an attachment to its bandwidth limits, as the reference bandwidth plugin does and with the same parameters: traffic
- * waits in a token bucket for its turn. What goes to the container leaves the host by its veth, where a discipline sees it.
- * What comes from the container enters the host, where nothing queues; policing it there would drop what shaping delays, and TCP
- * answers a policer with far less than the rate. So it is redirected to an IFB, and waits there. All of it is on the host's side,
- * where the container has no say.
+ * Holding an attachment to its bandwidth limits, as the reference bandwidth plugin does and with the same parameters:
+ * traffic waits in a token bucket for its turn. What goes to the container leaves the host by its veth, where a
+ * discipline sees it. What comes from the container enters the host, where nothing queues; policing it there would drop
+ * what shaping delays, and TCP answers a policer with far less than the rate. So it is redirected to an IFB, and waits
+ * there. All of it is on the host's side, where the container has no say.
  */
 import { NetmoorError, errorText, isErrno } from '../../lib/base/errors.ts';
 import type { UndoStack } from '../../lib/base/undo.ts';
@@ -46,7 +46,10 @@ function limitEgress(route: NetlinkSocket, name: string, link: Link, limit: Limi
   ]);
 }
 
-/** Puts the limits of the record on its veth, which must be new; the veth takes along what is on it, the IFB has its own undo. */
+/**
+ * Puts the limits of the record on its veth, which must be new; the veth takes along what is on it, the IFB has its own
+ * undo.
+ */
 export function shape(route: NetlinkSocket, record: BridgeNatRecord, link: Link, undo: UndoStack): void {
   const { ingress, egress } = record.detail.bandwidth ?? {};
   try {

@@ -1,6 +1,6 @@
 /**
- * Ports that one container publishes through several networks: podman hands all of them to each. The first attachment holds
- * a port; at the others it stands by, and is taken over when the holder is detached.
+ * Ports that one container publishes through several networks: podman hands all of them to each. The first attachment
+ * holds a port; at the others it stands by, and is taken over when the holder is detached.
  */
 import type { Host } from '../../lib/mooring/host.ts';
 import { knownRecords } from '../../lib/mooring/records.ts';
@@ -22,8 +22,8 @@ function holdersOf(tx: StoreReader, record: AttachmentKey, port: PortRecord): At
 }
 
 /**
- * The record with each of its ports, those standing by included, either claimed or standing by. `patient`: a port of another
- * container is waited for as well, instead of being claimed, which the store refuses.
+ * The record with each of its ports, those standing by included, either claimed or standing by. `patient`: a port of
+ * another container is waited for as well, instead of being claimed, which the store refuses.
  */
 export function withStandby(tx: StoreReader, record: BridgeNatRecord, patient = false): BridgeNatRecord {
   const { standby: waiting = [], ...detail } = record.detail;

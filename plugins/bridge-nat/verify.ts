@@ -24,7 +24,10 @@ function verifyForwarding(record: BridgeNatRecord, complaints: Complaints): void
   }
 }
 
-/** What the host has: bridge and gateway addresses, the veth's end, NAT, published ports, the way through other firewalls. */
+/**
+ * What the host has: bridge and gateway addresses, the veth's end, NAT, published ports, the way through other
+ * firewalls.
+ */
 export function verifyHost(host: Host, record: BridgeNatRecord): Complaints {
   const complaints: Complaints = [];
   const name = record.segment ?? '';

@@ -47,7 +47,10 @@ async function automaticSubnets(
   });
 }
 
-/** A chain whose plugins all want addresses under one interface name would have one of them overwrite the other's record. */
+/**
+ * A chain whose plugins all want addresses under one interface name would have one of them overwrite the other's
+ * record.
+ */
 function refuseStranger(record: AttachmentRecord | undefined): void {
   if (record === undefined || record.plugin === PLUGIN) return;
   throw new NetmoorError(

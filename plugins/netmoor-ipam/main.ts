@@ -1,6 +1,6 @@
 /**
- * netmoor as an IPAM plugin (`"ipam": { "type": "netmoor" }`) for main plugins of others: the same store and keys as for the
- * networks that netmoor makes itself. It gives addresses and touches neither interfaces nor namespaces.
+ * netmoor as an IPAM plugin (`"ipam": { "type": "netmoor" }`) for main plugins of others: the same store and keys as
+ * for the networks that netmoor makes itself. It gives addresses and touches neither interfaces nor namespaces.
  */
 import { NetmoorError } from '../../lib/base/errors.ts';
 import { parsePrefix, sameAddress } from '../../lib/base/ip.ts';

@@ -1,6 +1,6 @@
 /**
- * What a container's root, a machine on the LAN and a local user get when they try: the cells of SECURITY.md that the tests of
- * single parts do not show. Some say that nothing holds; whoever mends that changes the page with the test.
+ * What a container's root, a machine on the LAN and a local user get when they try: the cells of SECURITY.md that the
+ * tests of single parts do not show. Some say that nothing holds; whoever mends that changes the page with the test.
  */
 import t from 'tap';
 import { OWN_PLUGINS } from '../kernel/harness-cni.ts';

@@ -1,4 +1,7 @@
-/** IPv6 in networks that have none: a neighbour that plays router, and the host's services behind its link-local address. */
+/**
+ * IPv6 in networks that have none: a neighbour that plays router, and the host's services behind its link-local
+ * address.
+ */
 import t from 'tap';
 import { ask, lacking, serve, withHost } from '../kernel/harness.ts';
 import { DUAL_STACK, Network } from '../kernel/moorings.ts';

@@ -1,4 +1,7 @@
-/** The ingress policy "isolated" against direct neighbours: what stays on the bridge, with br_netfilter's help and without. */
+/**
+ * The ingress policy "isolated" against direct neighbours: what stays on the bridge, with br_netfilter's help and
+ * without.
+ */
 import t from 'tap';
 import { ask, lacking, serve, withHost, world } from '../kernel/harness.ts';
 import type { Host, Place } from '../kernel/harness.ts';
@@ -138,8 +141,8 @@ t.test('what a crafty neighbour sends', { skip }, async (t) => {
 });
 
 /**
- * Sends an IPv4 packet with a header of its own making (RFC 791). By interface index, own MAC address, source and destination,
- * MAC address, protocol, flags and fragment offset, payload.
+ * Sends an IPv4 packet with a header of its own making (RFC 791). By interface index, own MAC address, source and
+ * destination, MAC address, protocol, flags and fragment offset, payload.
  */
 const CRAFT = `use Socket qw(:all);
   my ($index, $own, $from, $to, $mac, $protocol, $fragment, $payload) = @ARGV;

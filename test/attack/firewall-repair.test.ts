@@ -1,4 +1,7 @@
-/** Somebody has taken netmoor's nftables tables apart: the next ADD gives everybody back what he had, whatever store he is in. */
+/**
+ * Somebody has taken netmoor's nftables tables apart: the next ADD gives everybody back what he had, whatever store he
+ * is in.
+ */
 import t from 'tap';
 import { ask, lacking, serve, withHost, world } from '../kernel/harness.ts';
 import type { Host, Place } from '../kernel/harness.ts';

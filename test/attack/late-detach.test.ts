@@ -1,6 +1,6 @@
 /**
- * A detach that was stopped half-way and goes on later, or never: nobody else proceeds while it is there, and it takes nothing
- * away that was made after it.
+ * A detach that was stopped half-way and goes on later, or never: nobody else proceeds while it is there, and it takes
+ * nothing away that was made after it.
  */
 import { rmSync } from 'node:fs';
 import { dirname } from 'node:path';

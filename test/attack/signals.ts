@@ -1,6 +1,7 @@
 /**
- * Stopping, resuming and killing what runs in a host. It is started by nsenter, which forks, stops itself when its command has
- * stopped, and has to be resumed with it (util-linux, lib/exec_shell.c and sys-utils/nsenter.c, continue_as_child()).
+ * Stopping, resuming and killing what runs in a host. It is started by nsenter, which forks, stops itself when its
+ * command has stopped, and has to be resumed with it (util-linux, lib/exec_shell.c and sys-utils/nsenter.c,
+ * continue_as_child()).
  */
 import { readFileSync } from 'node:fs';
 import { until } from '../kernel/harness.ts';

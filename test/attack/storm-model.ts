@@ -6,7 +6,10 @@ export interface Key {
   readonly ifname: string;
 }
 
-/** `ips` as ADD answered them. Unknown after what was killed, refused half-way, or met another operation on the same key. */
+/**
+ * `ips` as ADD answered them. Unknown after what was killed, refused half-way, or met another operation on the same
+ * key.
+ */
 export type Fact =
   | { readonly is: 'attached'; readonly result: object; readonly ips: readonly string[] }
   | { readonly is: 'absent' }

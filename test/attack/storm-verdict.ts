@@ -11,7 +11,10 @@ import { nameOf } from './storm-model.ts';
 import type { Storm } from './storm.ts';
 import { CONTAINERS, NETWORKS, STORES, keyOf } from './storm-networks.ts';
 
-/** Namespaces are taken apart in the order in which they ended (net/core/net_namespace.c, cleanup_list): this one is the last. */
+/**
+ * Namespaces are taken apart in the order in which they ended (net/core/net_namespace.c, cleanup_list): this one is the
+ * last.
+ */
 export async function namespacesGone(host: Host): Promise<void> {
   await host.shell(`ip netns add last
 ip link add last type veth peer name eth0 netns last

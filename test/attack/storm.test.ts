@@ -1,8 +1,9 @@
 /**
- * A storm: 50 workers attach, check, detach and collect in several networks and stores, containers end, processes are killed and
- * stopped, `netmoor gc` and `netmoor check` run beside. Afterwards there is what must be, and nothing else.
+ * A storm: 50 workers attach, check, detach and collect in several networks and stores, containers end, processes are
+ * killed and stopped, `netmoor gc` and `netmoor check` run beside. Afterwards there is what must be, and nothing else.
  *
- * ATTACK_SEED=… repeats the choices of a run (not the kernel's), ATTACK_OPERATIONS=… or `npm test -- --long` makes it longer.
+ * ATTACK_SEED=… repeats the choices of a run (not the kernel's), ATTACK_OPERATIONS=… or `npm test -- --long` makes it
+ * longer.
  */
 import { randomInt } from 'node:crypto';
 import t from 'tap';

@@ -1,4 +1,6 @@
-/** Many workers at once on a few containers and networks, some of whose processes are killed, or stopped for a while. */
+/**
+ * Many workers at once on a few containers and networks, some of whose processes are killed, or stopped for a while.
+ */
 import { setTimeout as pause } from 'node:timers/promises';
 import { answerOf, startPlugin } from '../kernel/harness-cni.ts';
 import type { CniAnswer, CniCall, CniCommand } from '../kernel/harness-cni.ts';

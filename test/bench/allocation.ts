@@ -15,7 +15,9 @@ import type { LeaseStore, StoreTransaction } from '../../ipam/store/store.ts';
 
 export interface AllocationTime {
   readonly taken: number;
-  /** Median milliseconds of opening a store, one transaction that allocates and records, as a one-shot process does it. */
+  /**
+   * Median milliseconds of opening a store, one transaction that allocates and records, as a one-shot process does it.
+   */
   readonly openAndWrite: number;
   /** Median milliseconds of a transaction on an open store, flushed to disk. */
   readonly write: number;

@@ -1,8 +1,9 @@
 /**
  * `npm run bench [-- --long]`: netmoor beside the Go reference plugins of Debian, on this machine, in the same run.
  *
- * The two take turns (A B A B …), so that whatever else the machine does meets both alike. Whole processes are measured, as a
- * runtime spawns them: of the reference bridge (which runs host-local), then portmap, then firewall; of netmoor bridge-nat.
+ * The two take turns (A B A B …), so that whatever else the machine does meets both alike. Whole processes are
+ * measured, as a runtime spawns them: of the reference bridge (which runs host-local), then portmap, then firewall; of
+ * netmoor bridge-nat.
  * --long goes up to 1,000 containers, which takes the reference many minutes.
  */
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
@@ -25,14 +26,18 @@ type Pair = readonly [reference: Contender, own: Contender];
 
 const DIST = fileURLToPath(new URL('../../dist', import.meta.url));
 
-/** Shares of the reference's time. VERSION of a one-shot executable has no goal: it costs a start of the runtime inside. */
+/**
+ * Shares of the reference's time. VERSION of a one-shot executable has no goal: it costs a start of the runtime inside.
+ */
 const goals = { add: 0.7, del: 0.3, parallel: 0.7, growth: 1.2 };
 
 /** No comparison goes on much longer than this, so that a busy machine gives fewer figures instead of none. */
 const BUDGET_MS = 30_000;
 const FEWEST_ROUNDS = 3;
 
-/** Runs `measure` in turn with both, `rounds` times if the budget lasts; the first round warms up and does not count. */
+/**
+ * Runs `measure` in turn with both, `rounds` times if the budget lasts; the first round warms up and does not count.
+ */
 async function alternate<T>(
   pair: Pair,
   rounds: number,
@@ -84,8 +89,8 @@ async function compareAttaching(pair: Pair, title: string, rounds: number): Prom
 }
 
 /**
- * What nobody asked of the reference: netmoor's bridge comes with the first container and goes with the last. The kernel waits
- * twice for all processors (rcu_barrier) to remove a bridge, once for a veth.
+ * What nobody asked of the reference: netmoor's bridge comes with the first container and goes with the last. The
+ * kernel waits twice for all processors (rcu_barrier) to remove a bridge, once for a veth.
  */
 async function compareWithBridge(pair: Pair, rounds: number): Promise<Comparison[]> {
   const [, own] = pair;

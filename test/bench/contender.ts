@@ -1,6 +1,7 @@
 /**
- * The two that are compared: the chain of Debian's reference plugins and bridge-nat, each with a private host of its own so
- * that neither's rules are in the other's way. Both give a container an IPv4 address, NAT and one published port.
+ * The two that are compared: the chain of Debian's reference plugins and bridge-nat, each with a private host of its
+ * own so that neither's rules are in the other's way. Both give a container an IPv4 address, NAT and one published
+ * port.
  */
 import { mkdirSync } from 'node:fs';
 import { OWN_PLUGINS, REFERENCE_PLUGINS } from '../kernel/harness-cni.ts';
@@ -26,7 +27,9 @@ interface Chain {
   readonly executable: string;
   readonly plugins: readonly (Config & { readonly type: string })[];
   readonly directory: string;
-  /** What the first plugin must be told for its bridge to stay behind the last container: the reference's always does. */
+  /**
+   * What the first plugin must be told for its bridge to stay behind the last container: the reference's always does.
+   */
   readonly keepBridge: Config;
 }
 
@@ -104,7 +107,10 @@ export class Contender {
     return this.chain.plugins.map((plugin, i) => this.#step('ADD', number, plugin, i > 0));
   }
 
-  /** DEL in reverse order, each plugin given the attachment's result: the reference's firewall finds its rules by it alone. */
+  /**
+   * DEL in reverse order, each plugin given the attachment's result: the reference's firewall finds its rules by it
+   * alone.
+   */
   del(number: number, result: string): Job {
     return this.chain.plugins.toReversed().map((plugin) => {
       const step = this.#step('DEL', number, plugin, true);

@@ -1,7 +1,8 @@
 /**
- * Part of `npm run bench`, and `node test/bench/hook.ts` by itself: what a network hook adds to `runc run` of a container that does
- * nothing, from the start of runc to its end: netmoor-hook beside a shell script that calls the reference chain (bridge with
- * host-local, portmap, firewall), the hook that people write for themselves. All take turns, in the same host.
+ * Part of `npm run bench`, and `node test/bench/hook.ts` by itself: what a network hook adds to `runc run` of a
+ * container that does nothing, from the start of runc to its end: netmoor-hook beside a shell script that calls the
+ * reference chain (bridge with host-local, portmap, firewall), the hook that people write for themselves. All take
+ * turns, in the same host.
  */
 import { fileURLToPath } from 'node:url';
 import { plainEnvironment } from '../kernel/harness-process.ts';

@@ -1,4 +1,6 @@
-/** Waiting for the machine to have nothing else to do: several hundred namespaces go on greeting each other for seconds. */
+/**
+ * Waiting for the machine to have nothing else to do: several hundred namespaces go on greeting each other for seconds.
+ */
 import { readFileSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 

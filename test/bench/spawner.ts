@@ -1,9 +1,10 @@
 /**
  * Starting and timing whole processes inside a private host.
  *
- * `spawnSync` of Node.js itself costs several milliseconds, a good part of what is measured here, and one cost per process
- * would favour whoever starts fewer. So a small Perl program does it: Perl forks in a fraction of a millisecond and is on
- * every Debian machine with git. What remains is printed by the bench as the time of /bin/true, and is in every figure.
+ * `spawnSync` of Node.js itself costs several milliseconds, a good part of what is measured here, and one cost per
+ * process would favour whoever starts fewer. So a small Perl program does it: Perl forks in a fraction of a millisecond
+ * and is on every Debian machine with git. What remains is printed by the bench as the time of /bin/true, and is in
+ * every figure.
  */
 import { readFileSync } from 'node:fs';
 import type { Background } from '../kernel/harness-process.ts';

@@ -1,6 +1,7 @@
 /**
- * What a start of the one-shot executable is made of. Run by itself, this file is one measurement: in a fresh process it
- * evaluates the parts of the program one by one, as the executable does, and prints the milliseconds of each as JSON.
+ * What a start of the one-shot executable is made of. Run by itself, this file is one measurement: in a fresh process
+ * it evaluates the parts of the program one by one, as the executable does, and prints the milliseconds of each as
+ * JSON.
  */
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';

@@ -1,6 +1,6 @@
 /**
- * bridge-nat killed at every named step of ADD and of DEL. Whatever the step, DEL alone, and GC alone, must leave the host as
- * it was, and the next ADD must work.
+ * bridge-nat killed at every named step of ADD and of DEL. Whatever the step, DEL alone, and GC alone, must leave the
+ * host as it was, and the next ADD must work.
  */
 import { rmSync } from 'node:fs';
 import { dirname } from 'node:path';
@@ -158,7 +158,8 @@ async function die(t: Test, host: Host, command: CniCommand, what: CniCall, step
 }
 
 for (const flavour of FLAVOURS) {
-  // host-local's GC (1.1.0) is not in Debian's version: what only the delegate knows is released from our record all the same.
+  // host-local's GC (1.1.0) is not in Debian's version: what only the delegate knows is released from our record all
+  // the same.
   for (const [name, cleanup] of Object.entries(CLEANUPS)) {
     t.test(
       `${flavour.name}: killed, then ${name}`,

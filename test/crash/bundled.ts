@@ -1,4 +1,7 @@
-/** Programs of the tests in one file each: where dozens of processes are started, stripping types would take most of their time. */
+/**
+ * Programs of the tests in one file each: where dozens of processes are started, stripping types would take most of
+ * their time.
+ */
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { buildSync } from 'esbuild';
@@ -6,7 +9,10 @@ import { buildSync } from 'esbuild';
 /** Inside the project, where the program finds what it loads at run time; removed by `npm run clean`. */
 const DIRECTORY = fileURLToPath(new URL('../../dist/test', import.meta.url));
 
-/** Bundles `name`.ts of this folder and returns the path of the outcome; into `directory` if it must not be the usual one. */
+/**
+ * Bundles `name`.ts of this folder and returns the path of the outcome; into `directory` if it must not be the usual
+ * one.
+ */
 export function bundled(name: string, directory = join(DIRECTORY, String(process.pid))): string {
   const outfile = join(directory, `${name}.mjs`);
   buildSync({

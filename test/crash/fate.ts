@@ -1,5 +1,6 @@
 /**
- * What befalls a program of the tests at a named step, by its first two arguments: STEP, and how it is to be struck there.
+ * What befalls a program of the tests at a named step, by its first two arguments: STEP, and how it is to be struck
+ * there.
  *
  *   (none)          nothing; the steps it goes through are told on stderr, so that the tests know all of them by asking
  *   STEP            it dies of SIGKILL

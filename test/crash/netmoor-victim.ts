@@ -1,4 +1,6 @@
-/** The `netmoor` command from source, struck at a named step: `netmoor-victim.ts STEP FATE ARGUMENT...`, see fate.ts. */
+/**
+ * The `netmoor` command from source, struck at a named step: `netmoor-victim.ts STEP FATE ARGUMENT...`, see fate.ts.
+ */
 import { answer } from '../../cli/netmoor.ts';
 import { fatefulWorld } from './fate.ts';
 

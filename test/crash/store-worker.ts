@@ -1,9 +1,8 @@
 /**
- * A process that uses the lease store, for tests that run many at once or kill them.
- * `store-worker.ts once <dir>`: waits for the end of stdin, attaches one container, prints its address.
- * `store-worker.ts loop <dir>`: attaches and detaches containers until killed, saying so line by line after each commit.
- * `store-worker.ts fill <dir>`: attaches containers until something fails.
- * A failure is printed as "error <kind> <message>".
+ * A process that uses the lease store, for tests that run many at once or kill them. `store-worker.ts once <dir>`:
+ * waits for the end of stdin, attaches one container, prints its address. `store-worker.ts loop <dir>`: attaches and
+ * detaches containers until killed, saying so line by line after each commit. `store-worker.ts fill <dir>`: attaches
+ * containers until something fails. A failure is printed as "error <kind> <message>".
  */
 import { readFileSync, writeSync } from 'node:fs';
 import { NetmoorError } from '../../lib/base/errors.ts';

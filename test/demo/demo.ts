@@ -1,6 +1,6 @@
 /**
- * The main job on real input, told in plain words: two containers join a network of bridge-nat, talk to each other and to the world,
- * one publishes a port; then everything is taken down, and the host is compared with what it was.
+ * The main job on real input, told in plain words: two containers join a network of bridge-nat, talk to each other and
+ * to the world, one publishes a port; then everything is taken down, and the host is compared with what it was.
  *
  * Everything happens in namespaces made for it: the machine's own interfaces, rules and files are not touched.
  */

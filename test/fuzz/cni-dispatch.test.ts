@@ -1,6 +1,6 @@
 /**
- * Whatever comes in, the dispatcher answers: it never throws, prints one JSON document or nothing, and its exit code is non-zero
- * exactly when that document is an error. Seeded; set FUZZ_SEED and FUZZ_ROUNDS to look further.
+ * Whatever comes in, the dispatcher answers: it never throws, prints one JSON document or nothing, and its exit code is
+ * non-zero exactly when that document is an error. Seeded; set FUZZ_SEED and FUZZ_ROUNDS to look further.
  */
 import t from 'tap';
 import { readdirSync, readFileSync } from 'node:fs';

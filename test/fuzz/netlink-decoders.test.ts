@@ -1,6 +1,6 @@
 /**
- * Whatever bytes come as a message, a decoder gives a value or throws DecodeError; and what it read it writes so that it reads the
- * same again. Seeded; set FUZZ_SEED and FUZZ_ROUNDS to look further.
+ * Whatever bytes come as a message, a decoder gives a value or throws DecodeError; and what it read it writes so that
+ * it reads the same again. Seeded; set FUZZ_SEED and FUZZ_ROUNDS to look further.
  */
 import t from 'tap';
 import { isDeepStrictEqual } from 'node:util';
@@ -24,7 +24,9 @@ import { pick, randomOf } from './cni-mutate.ts';
 const SEED = Number(process.env['FUZZ_SEED'] ?? 20261121);
 const ROUNDS = Number(process.env['FUZZ_ROUNDS'] ?? 20_000);
 
-/** conntrack -L -p udp: what the kernel told of a flow from 10.88.0.1 to 10.88.0.7, port 53, which answers as 10.1.0.2. */
+/**
+ * conntrack -L -p udp: what the kernel told of a flow from 10.88.0.1 to 10.88.0.7, port 53, which answers as 10.1.0.2.
+ */
 const FLOW = Buffer.from(
   '02000000' +
     '340001801400018008000100' +

@@ -1,4 +1,7 @@
-/** The nf_tables codec against the bytes nft and iptables-nft send (test/golden/nft.hex and layout.hex), and against nonsense. */
+/**
+ * The nf_tables codec against the bytes nft and iptables-nft send (test/golden/nft.hex and layout.hex), and against
+ * nonsense.
+ */
 import t from 'tap';
 import { DecodeError, eachAttribute } from '../../lib/netlink/attributes.ts';
 import { decodeMessage, encodeMessage, messageName } from '../../lib/nftables/message.ts';
@@ -13,7 +16,9 @@ const messages = goldens.flatMap(({ command, messages }) =>
   messages.filter(({ type }) => type > NFNL_MSG_BATCH_END).map((message) => ({ command, ...message })),
 );
 
-/** The attributes of a nest in the order of their numbers: nft and iptables-nft do not agree on one among themselves. */
+/**
+ * The attributes of a nest in the order of their numbers: nft and iptables-nft do not agree on one among themselves.
+ */
 function sorted(data: Buffer): Buffer {
   const attributes: { type: number; payload: Buffer }[] = [];
   eachAttribute(data, (type, payload) =>

@@ -14,7 +14,10 @@ import {
 import type { NftMessage } from '../../lib/nftables/message.ts';
 import { readGoldens } from './golden.ts';
 
-/** One message as text, without what nft adds: sets referred to by number beside their name, and notes for itself about their types. */
+/**
+ * One message as text, without what nft adds: sets referred to by number beside their name, and notes for itself about
+ * their types.
+ */
 function comparable(name: string, { family, body }: { family: number; body: object }): string {
   const text = JSON.stringify({ name, family, body }, (key, value: unknown) => {
     if (key === 'setId' || key === 'id') return undefined;

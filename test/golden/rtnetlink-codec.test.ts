@@ -1,6 +1,6 @@
 /**
- * Links, addresses and routes against the bytes ip and bridge send (test/golden/ip.hex), and what the kernel answered them
- * (test/golden/ip-answers.hex).
+ * Links, addresses and routes against the bytes ip and bridge send (test/golden/ip.hex), and what the kernel answered
+ * them (test/golden/ip-answers.hex).
  */
 import { inspect } from 'node:util';
 import t from 'tap';

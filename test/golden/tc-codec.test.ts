@@ -31,9 +31,9 @@ function sent({ type, flags = 0, data }: NetlinkRequest): GoldenMessage {
 }
 
 /**
- * What counts of a token bucket's message. The rate table (attribute 2), and what in struct tc_ratespec describes it (bytes 0, 4
- * and 5), is for kernels before 3.8; of a rate beyond 32 bits tc 6.1 computes the time of the burst wrongly, and the kernel goes by
- * the bytes (TCA_TBF_BURST) anyway.
+ * What counts of a token bucket's message. The rate table (attribute 2), and what in struct tc_ratespec describes it
+ * (bytes 0, 4 and 5), is for kernels before 3.8; of a rate beyond 32 bits tc 6.1 computes the time of the burst
+ * wrongly, and the kernel goes by the bytes (TCA_TBF_BURST) anyway.
  */
 function essence({ type, flags, data }: GoldenMessage): object {
   const { kind, options } = tcMessage.get(data).attributes;

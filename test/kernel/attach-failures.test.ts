@@ -1,4 +1,6 @@
-/** netmoor attach when something is wrong: refusals that touch nothing, failures that are undone, death in the middle. */
+/**
+ * netmoor attach when something is wrong: refusals that touch nothing, failures that are undone, death in the middle.
+ */
 import t from 'tap';
 import {
   FORWARDING,

@@ -9,7 +9,8 @@ const skip = lacking() ?? false;
 t.test('a config of three keys makes a working network', { skip }, async (t) => {
   await withHost(t, async (host) => {
     const network = new Network(host);
-    // Forwarding stays on once it was needed, and with it the kernel's anycast routes: compare with the state after that.
+    // Forwarding stays on once it was needed, and with it the kernel's anycast routes: compare with the state after
+    // that.
     await network.container('first');
     await network.del('first');
     await host.removeContainer('first');

@@ -1,4 +1,7 @@
-/** Bandwidth limits: the kernel's parameters beside those of the reference plugin, traffic that is held back, nothing left. */
+/**
+ * Bandwidth limits: the kernel's parameters beside those of the reference plugin, traffic that is held back, nothing
+ * left.
+ */
 import t from 'tap';
 import { addChainMust } from './harness-chain.ts';
 import type { NetworkList } from './harness-chain.ts';

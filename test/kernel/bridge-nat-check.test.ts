@@ -1,4 +1,6 @@
-/** CHECK names each difference, STATUS says beforehand what an ADD would meet, GC clears away what nobody vouches for. */
+/**
+ * CHECK names each difference, STATUS says beforehand what an ADD would meet, GC clears away what nobody vouches for.
+ */
 import t from 'tap';
 import { lacking, serve, ask, until, withHost, world } from './harness.ts';
 import type { Host, Place } from './harness.ts';

@@ -1,4 +1,6 @@
-/** What can be wrong with a request or a host: the right code, the thing that is wrong named, and nothing left behind. */
+/**
+ * What can be wrong with a request or a host: the right code, the thing that is wrong named, and nothing left behind.
+ */
 import t from 'tap';
 import { lacking, without, withHost } from './harness.ts';
 import type { Host, Snapshot } from './harness.ts';

@@ -1,4 +1,7 @@
-/** `netmoor gc`: what the dead and the killed leave behind goes, what lives stays, and what is not ours is never touched. */
+/**
+ * `netmoor gc`: what the dead and the killed leave behind goes, what lives stays, and what is not ours is never
+ * touched.
+ */
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import { ask, lacking, serve, until, withHost, without, world } from './harness.ts';

@@ -1,4 +1,7 @@
-/** netmoor as the IPAM plugin of the reference bridge and ptp: addresses of the same store, for plugins that are not ours. */
+/**
+ * netmoor as the IPAM plugin of the reference bridge and ptp: addresses of the same store, for plugins that are not
+ * ours.
+ */
 import t from 'tap';
 import { ask, lacking, serve, withHost, world } from './harness.ts';
 import type { CniCall, Host } from './harness.ts';

@@ -1,4 +1,7 @@
-/** The reference's dhcp plugin under bridge-nat: it asks for an address on the interface, which has to be there and up by then. */
+/**
+ * The reference's dhcp plugin under bridge-nat: it asks for an address on the interface, which has to be there and up
+ * by then.
+ */
 import t from 'tap';
 import { REFERENCE_PLUGINS } from './harness-cni.ts';
 import { lacking, until, withHost, without } from './harness.ts';

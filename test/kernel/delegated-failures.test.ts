@@ -1,4 +1,7 @@
-/** IPAM plugins of others that fail in the midst: nothing they gave stays taken, and nothing stays in use that they may give again. */
+/**
+ * IPAM plugins of others that fail in the midst: nothing they gave stays taken, and nothing stays in use that they may
+ * give again.
+ */
 import t from 'tap';
 import { lacking, withHost } from './harness.ts';
 import type { CniCall, Host } from './harness.ts';

@@ -1,6 +1,6 @@
 /**
- * The runtime's part of CNI (spec 1.1.0, section 3): a network configuration list turned into the plugins' requests, each
- * plugin getting the result of the one before.
+ * The runtime's part of CNI (spec 1.1.0, section 3): a network configuration list turned into the plugins' requests,
+ * each plugin getting the result of the one before.
  */
 import { runPlugin } from './harness-cni.ts';
 import type { CniAnswer, CniCall, CniCommand, CniJson } from './harness-cni.ts';

@@ -3,12 +3,12 @@
  * namespace that plays the world outside, joined to the first by the veth pair uplink/wire.
  *
  * The PID namespace is what makes the teardown certain. Whatever a test started in the host, however it forked and
- * reparented, lives in it, and the kernel kills all of it together with process 1. Process 1 is `cat` reading a pipe that
- * only the test process holds: even a test killed by SIGKILL closes the pipe, and with that everything goes.
+ * reparented, lives in it, and the kernel kills all of it together with process 1. Process 1 is `cat` reading a pipe
+ * that only the test process holds: even a test killed by SIGKILL closes the pipe, and with that everything goes.
  * Process 1 ignores SIGCHLD, so the kernel reaps the orphans that are handed to it.
  *
- * Control groups belong to the machine and outlive all that: those under the host's name are removed by a shell that waits
- * outside for the host's end.
+ * Control groups belong to the machine and outlive all that: those under the host's name are removed by a shell that
+ * waits outside for the host's end.
  */
 import { randomBytes } from 'node:crypto';
 import { Background, plainEnvironment } from './harness-process.ts';
@@ -117,7 +117,10 @@ export class Holder {
     return new Holder(child, Number(ready()?.[1]), id);
   }
 
-  /** Kills everything in the host. `unshare`, and after it the keeper, end only when the kernel has emptied the PID namespace. */
+  /**
+   * Kills everything in the host. `unshare`, and after it the keeper, end only when the kernel has emptied the PID
+   * namespace.
+   */
   async stop(): Promise<void> {
     this.#process.child.stdin?.end();
     try {

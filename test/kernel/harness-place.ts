@@ -1,6 +1,6 @@
 /**
- * A place where commands run: the host, the world outside, or a container. All share the host's mounts and processes and
- * differ in the network namespace.
+ * A place where commands run: the host, the world outside, or a container. All share the host's mounts and processes
+ * and differ in the network namespace.
  */
 import { Background, plainEnvironment, runProcess } from './harness-process.ts';
 import type { Outcome, RunOptions } from './harness-process.ts';

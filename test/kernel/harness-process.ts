@@ -1,9 +1,9 @@
 /**
  * Child processes for the tests: one that runs to its end, one that stays.
  *
- * To end one, what it started is killed, and the process itself ends as a consequence. It is mostly `nsenter --pid`: were
- * that killed together with the command inside, the command would be left to process 1 of the machine to reap, which may
- * be slow at it or never do it, and until it is reaped the PID namespace cannot go away.
+ * To end one, what it started is killed, and the process itself ends as a consequence. It is mostly `nsenter --pid`:
+ * were that killed together with the command inside, the command would be left to process 1 of the machine to reap,
+ * which may be slow at it or never do it, and until it is reaped the PID namespace cannot go away.
  */
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
@@ -138,7 +138,10 @@ export class Background {
     this.child.stdin?.write(text);
   }
 
-  /** Resolves once `seen()` holds; it is asked again whenever the process writes. Throws at the deadline and when it ends first. */
+  /**
+   * Resolves once `seen()` holds; it is asked again whenever the process writes. Throws at the deadline and when it
+   * ends first.
+   */
   async until(seen: () => boolean, what: string, deadlineMs = 5_000): Promise<void> {
     const holds = await this.#watch(seen, deadlineMs);
     if (!holds) throw new Error(`${this.#title}: no ${what}\n${this.output}${this.errors}`);

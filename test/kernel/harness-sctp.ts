@@ -1,6 +1,7 @@
 /**
  * SCTP without an SCTP stack: many kernels lack the module, while netfilter tracks and translates the protocol all the
- * same. An INIT chunk (RFC 9260, 3.3.2) goes out through a raw socket, and a raw socket at the far end shows what arrived.
+ * same. An INIT chunk (RFC 9260, 3.3.2) goes out through a raw socket, and a raw socket at the far end shows what
+ * arrived.
  */
 import type { Background } from './harness-process.ts';
 import type { Place } from './harness-place.ts';

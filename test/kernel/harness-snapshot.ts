@@ -1,9 +1,10 @@
 /**
- * A whole dump of a host, normalised so that two of them are equal exactly when nothing was left and nothing is missing:
- * links, addresses, routes, rules, permanent neighbours, queueing, the nftables ruleset (iptables-nft shows up there too),
- * sysctls, files, processes, and the same of the network inside every named namespace.
+ * A whole dump of a host, normalised so that two of them are equal exactly when nothing was left and nothing is
+ * missing: links, addresses, routes, rules, permanent neighbours, queueing, the nftables ruleset (iptables-nft shows up
+ * there too), sysctls, files, processes, and the same of the network inside every named namespace.
  *
- * Left out is what changes by itself: indexes and handles, counters, timers and lifetimes, link-local addresses, carriers.
+ * Left out is what changes by itself: indexes and handles, counters, timers and lifetimes, link-local addresses,
+ * carriers.
  */
 import type { Place } from './harness-place.ts';
 
@@ -117,8 +118,8 @@ function plain(value: unknown, key: string): unknown {
 }
 
 /**
- * An address, or a route to one, that the kernel gives every interface by itself, a second or more after that came up (duplicate
- * address detection): whether it is there yet says nothing. What is left behind shows by its link.
+ * An address, or a route to one, that the kernel gives every interface by itself, a second or more after that came up
+ * (duplicate address detection): whether it is there yet says nothing. What is left behind shows by its link.
  */
 function isLinkLocal({ local, dst }: Record<string, unknown>): boolean {
   return [local, dst].some((address) => typeof address === 'string' && address.startsWith('fe80:'));

@@ -111,7 +111,9 @@ export class Conversation {
   }
 }
 
-/** socat writes IPv6 addresses at full length and in brackets; URL parsing (WHATWG 3.5) writes them as RFC 5952 does. */
+/**
+ * socat writes IPv6 addresses at full length and in brackets; URL parsing (WHATWG 3.5) writes them as RFC 5952 does.
+ */
 function shortened(address: string): string {
   return address.startsWith('[') ? new URL(`http://${address}`).hostname.slice(1, -1) : address;
 }

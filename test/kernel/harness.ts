@@ -1,6 +1,7 @@
 /**
- * A private "host" for tests on the real kernel: network, mounts and processes of its own, an uplink to a world outside,
- * containers as further namespaces. See harness-holder.ts for what it is made of and why its teardown is certain.
+ * A private "host" for tests on the real kernel: network, mounts and processes of its own, an uplink to a world
+ * outside, containers as further namespaces. See harness-holder.ts for what it is made of and why its teardown is
+ * certain.
  *
  *   await withHost(t, async (host) => {
  *     const c1 = await host.container('c1');
@@ -49,7 +50,9 @@ export class Host extends Place {
     this.id = holder.id;
   }
 
-  /** A path inside the host as the machine's file system shows it: for reading and writing files, and for namespaces. */
+  /**
+   * A path inside the host as the machine's file system shows it: for reading and writing files, and for namespaces.
+   */
   path(inside: string): string {
     // Symbolic links with absolute targets would lead out of the host; /var/run is the one that matters.
     return `/proc/${this.#holder.pid}/root${inside.replace(/^\/var\/run(?=\/|$)/, '/run')}`;
@@ -116,13 +119,16 @@ export class Host extends Place {
 /** Opens a host; the caller closes it. */
 export async function openHost(options?: HolderOptions): Promise<Host> {
   const host = new Host(await Holder.start(options));
-  // The carrier comes a moment after both ends are up (linkwatch): a dump taken before would differ from one taken after.
+  // The carrier comes a moment after both ends are up (linkwatch): a dump taken before would differ from one taken
+  // after.
   const operstate = async () => (await host.ip('link', 'show', 'dev', world.uplink))[0]?.['operstate'];
   await until(async () => (await operstate()) === 'UP', 'carrier of the uplink');
   return host;
 }
 
-/** Runs `body` with a fresh host and removes the host afterwards, come what may; on failure its state is told to `t`. */
+/**
+ * Runs `body` with a fresh host and removes the host afterwards, come what may; on failure its state is told to `t`.
+ */
 export async function withHost<T>(
   t: Reporter,
   body: (host: Host) => Promise<T>,

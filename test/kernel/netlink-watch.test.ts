@@ -1,6 +1,6 @@
 /**
- * lib/netlink/watch.ts: a link that is up, one that comes up while it is waited for, and one that does not; and more notifications
- * than there is room for.
+ * lib/netlink/watch.ts: a link that is up, one that comes up while it is waited for, and one that does not; and more
+ * notifications than there is room for.
  */
 import { test } from 'tap';
 import { findLink } from '../../lib/netlink/link.ts';
@@ -61,7 +61,8 @@ test('a watch that overflowed', { skip }, async (t) => {
     const notifications = inside(host, openAddressWatch);
     t.teardown(() => notifications.close());
     const index = inside(host, () => findLink(notifications, 'near'))?.index ?? 0;
-    // A socket has room for 8 MiB of notifications (SO_RCVBUFFORCE doubles), with all that the kernel needs to keep them.
+    // A socket has room for 8 MiB of notifications (SO_RCVBUFFORCE doubles), with all that the kernel needs to keep
+    // them.
     await host.shell(`for number in $(seq 9999); do
         echo "address add fd00:1::$number/128 dev near nodad"
         echo "address delete fd00:1::$number/128 dev near"

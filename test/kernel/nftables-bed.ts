@@ -67,7 +67,9 @@ export function attachment(containerId: string, wanted: Wanted = {}): Attachment
 
 export const none = (): AttachmentRules[] => [];
 
-/** Makes the bridge of network `number`, with its gateway addresses, and the host a router that publishes on 127.0.0.1. */
+/**
+ * Makes the bridge of network `number`, with its gateway addresses, and the host a router that publishes on 127.0.0.1.
+ */
 export async function makeBridge(host: Host, number = 0): Promise<void> {
   const bridge = `nm${number}`;
   await host.shell(`
@@ -81,7 +83,9 @@ export async function makeBridge(host: Host, number = 0): Promise<void> {
     echo 1 > /proc/sys/net/ipv4/conf/${bridge}/route_localnet`);
 }
 
-/** A container on network `number` with the host part `id`: 10.89.0.ID and fd00:89::ID; its link's other end is nmcID. */
+/**
+ * A container on network `number` with the host part `id`: 10.89.0.ID and fd00:89::ID; its link's other end is nmcID.
+ */
 export async function moor(host: Host, id: number, number = 0): Promise<Place> {
   const name = `c${number}${id}`;
   const container = await host.container(name);

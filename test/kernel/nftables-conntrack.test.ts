@@ -1,4 +1,6 @@
-/** lib/netlink/conntrack.ts: a UDP flow moves when its port is published, and when it is published by another container. */
+/**
+ * lib/netlink/conntrack.ts: a UDP flow moves when its port is published, and when it is published by another container.
+ */
 import { test } from 'tap';
 import { flushUdp } from '../../lib/netlink/conntrack.ts';
 import { addAttachment, removeAttachment } from '../../lib/nftables/table.ts';

@@ -1,4 +1,7 @@
-/** One of the processes that race in nftables-table.test.ts: NETNS ID. Attaches at the first line it reads, detaches at the second. */
+/**
+ * One of the processes that race in nftables-table.test.ts: NETNS ID. Attaches at the first line it reads, detaches at
+ * the second.
+ */
 import { readSync } from 'node:fs';
 import { NetlinkSocket } from '../../lib/netlink/socket.ts';
 import { addAttachment, removeAttachment } from '../../lib/nftables/table.ts';

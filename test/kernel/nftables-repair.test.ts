@@ -1,4 +1,7 @@
-/** A table that somebody has taken apart, in whatever way: CHECK notices, and the next one to be added repairs it for all. */
+/**
+ * A table that somebody has taken apart, in whatever way: CHECK notices, and the next one to be added repairs it for
+ * all.
+ */
 import t from 'tap';
 import { checkAttachment } from '../../lib/nftables/check.ts';
 import { hasItsRules } from '../../lib/nftables/intact.ts';

@@ -43,7 +43,9 @@ class Ear {
   }
 }
 
-/** Frames that stay on a bridge go past the ruleset too where br_netfilter says so; everything has to hold either way. */
+/**
+ * Frames that stay on a bridge go past the ruleset too where br_netfilter says so; everything has to hold either way.
+ */
 async function seeBridged(host: Host, seen: boolean): Promise<void> {
   const value = seen ? 1 : 0;
   await host.shell(
@@ -412,7 +414,8 @@ test('multicast, broadcast and link-local traffic keeps its source address', { s
       await seeBridged(host, true);
       const c2 = await moor(host, 2);
       const c3 = await moor(host, 3);
-      // Addresses that are masqueraded but in no subnet of the network: only the rules in question stand before the translation.
+      // Addresses that are masqueraded but in no subnet of the network: only the rules in question stand before the
+      // translation.
       const rules = { ...network(), subnets: [] };
       addAttachment(nf, attachment('c2', { rules, addresses: ['10.89.0.2', 'fd00:89::2'] }), none);
       const addresses = (await c3.ip('-6', 'address', 'show', 'dev', 'eth0')).flatMap(

@@ -1,6 +1,6 @@
 /**
- * Records of other versions, and of none: what an older netmoor left is used and released, what a newer one left is used as far
- * as it can be understood, and rubbish is released like anything else and stands in nobody's way.
+ * Records of other versions, and of none: what an older netmoor left is used and released, what a newer one left is
+ * used as far as it can be understood, and rubbish is released like anything else and stands in nobody's way.
  */
 import { readFileSync } from 'node:fs';
 import t from 'tap';
@@ -14,7 +14,10 @@ const skip = lacking() ?? false;
 t.setTimeout(300_000);
 
 const STORE = '/var/lib/cni/netmoor/leases.db';
-/** As the version before records had versions left it, of c1 on harbour and c2 on quay; @…@ stands for what differs by host. */
+/**
+ * As the version before records had versions left it, of c1 on harbour and c2 on quay; @…@ stands for what differs by
+ * host.
+ */
 const FIRST_VERSION = readFileSync(new URL('records-v1.sql', import.meta.url), 'utf8');
 
 const LIMITS = { ingressRate: 8_000_000, ingressBurst: 800_000, egressRate: 8_000_000, egressBurst: 800_000 };

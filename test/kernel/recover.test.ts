@@ -1,6 +1,6 @@
 /**
- * A store that is lost, in whole or in part: who lives keeps network and address, and comes back on record from what the kernel
- * has of him.
+ * A store that is lost, in whole or in part: who lives keeps network and address, and comes back on record from what
+ * the kernel has of him.
  */
 import t from 'tap';
 import type { Test } from 'tap';

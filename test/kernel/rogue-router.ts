@@ -3,8 +3,8 @@ import { until } from './harness.ts';
 import type { Place } from './harness.ts';
 
 /**
- * Sends one router advertisement (RFC 4861 4.2) to all nodes: a router for half an hour, without any option. Perl's raw ICMPv6
- * socket lets the kernel fill in the checksum.
+ * Sends one router advertisement (RFC 4861 4.2) to all nodes: a router for half an hour, without any option. Perl's raw
+ * ICMPv6 socket lets the kernel fill in the checksum.
  */
 const ADVERTISE = `use Socket qw(:all);
   socket(my $s, AF_INET6, SOCK_RAW, 58) or die "socket: $!";

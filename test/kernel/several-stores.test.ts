@@ -1,4 +1,6 @@
-/** Several lease stores on one host, and paths that lead to the same one: what they share in the kernel is everybody's. */
+/**
+ * Several lease stores on one host, and paths that lead to the same one: what they share in the kernel is everybody's.
+ */
 import t from 'tap';
 import { runPlugin } from './harness-cni.ts';
 import { lacking, withHost } from './harness.ts';

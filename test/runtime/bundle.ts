@@ -10,7 +10,9 @@ interface Spec {
   linux: { cgroupsPath?: string; namespaces: { type: string; path?: string }[] };
 }
 
-/** Writes a bundle whose container stays until killed; returns its directory. The configuration is `runc spec`'s own. */
+/**
+ * Writes a bundle whose container stays until killed; returns its directory. The configuration is `runc spec`'s own.
+ */
 export async function makeBundle(host: Host, id: string, netnsPath: string): Promise<string> {
   const directory = `/run/bundles/${id}`;
   const text = await host.shell(

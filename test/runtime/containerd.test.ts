@@ -37,7 +37,8 @@ for (const flavour of flavours()) {
         await reachesOutside(t, container);
         await containerd.remove('c2');
         if (!flavour.exact) return;
-        // containerd 1.6 never runs DEL for a container started with --detach: collecting it is what `netmoor gc` is for.
+        // containerd 1.6 never runs DEL for a container started with --detach: collecting it is what `netmoor gc` is
+        // for.
         await host.must([`${OWN_PLUGINS}/netmoor`, 'gc']);
         t.equal(await flavour.held(host), 0, 'no address is held');
         t.same(await stateOf(host, CONTAINERD_FILES), before, 'everything is as before');

@@ -1,6 +1,6 @@
 /**
- * containerd's CRI plugin, as the kubelet uses it: loopback and two networks attached to a pod in parallel by go-cni, port
- * mappings with go-cni's spelling of their keys, DEL after the sandbox is gone.
+ * containerd's CRI plugin, as the kubelet uses it: loopback and two networks attached to a pod in parallel by go-cni,
+ * port mappings with go-cni's spelling of their keys, DEL after the sandbox is gone.
  */
 import { readdirSync } from 'node:fs';
 import { t, test } from 'tap';

@@ -1,6 +1,6 @@
 /**
- * A client of the container runtime interface (k8s.io/cri-api runtime/v1, api.proto) as the kubelet is one: gRPC over HTTP/2
- * over a unix socket.
+ * A client of the container runtime interface (k8s.io/cri-api runtime/v1, api.proto) as the kubelet is one: gRPC over
+ * HTTP/2 over a unix socket.
  */
 import { connect as connectHttp2 } from 'node:http2';
 import type { ClientHttp2Session } from 'node:http2';

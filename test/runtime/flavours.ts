@@ -1,6 +1,6 @@
 /**
- * The runtime tests run with our plugin or, as a check on the tests themselves, with the reference chain that it replaces
- * (NETMOOR_FLAVOUR=bridge): what fails with both is the environment's fault.
+ * The runtime tests run with our plugin or, as a check on the tests themselves, with the reference chain that it
+ * replaces (NETMOOR_FLAVOUR=bridge): what fails with both is the environment's fault.
  */
 import { existsSync, readdirSync } from 'node:fs';
 import { OWN_PLUGINS, REFERENCE_PLUGINS } from '../kernel/harness-cni.ts';
@@ -22,11 +22,16 @@ export interface Flavour {
   readonly name: string;
   /** The type of the chain's first plugin. */
   readonly type: string;
-  /** Whether everything is as before when the last container is gone; the reference leaves bridges, chains and files. */
+  /**
+   * Whether everything is as before when the last container is gone; the reference leaves bridges, chains and files.
+   */
   readonly exact: boolean;
   /** The chain that gives address, NAT and published ports. */
   plugins(plan: NetworkPlan): readonly PluginConfig[];
-  /** Resolves when addresses can be used: the reference leaves the bridge's to duplicate address detection, ours are ready at once. */
+  /**
+   * Resolves when addresses can be used: the reference leaves the bridge's to duplicate address detection, ours are
+   * ready at once.
+   */
   settled(host: Host): Promise<void>;
   /** How many addresses are held at the moment, over all networks. */
   held(host: Host): Promise<number>;

@@ -1,4 +1,7 @@
-/** netmoor-hook under the real runtimes: what a container has from its first instruction on, and what is left of it at the end. */
+/**
+ * netmoor-hook under the real runtimes: what a container has from its first instruction on, and what is left of it at
+ * the end.
+ */
 import { t, test } from 'tap';
 import { ask, serve, world } from '../kernel/harness.ts';
 import {

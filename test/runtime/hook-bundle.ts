@@ -1,6 +1,6 @@
 /**
- * OCI bundles (runtime-spec 1.0) whose containers get their networks from netmoor-hook: each with a file system of its own, in
- * which the hook may write.
+ * OCI bundles (runtime-spec 1.0) whose containers get their networks from netmoor-hook: each with a file system of its
+ * own, in which the hook may write.
  */
 import { OWN_PLUGINS } from '../kernel/harness-cni.ts';
 import { until, withHost } from '../kernel/harness.ts';
@@ -95,8 +95,9 @@ cat ${directory}/config.json`);
 }
 
 /**
- * Forwarding stays on once a network needed it, and the kernel's subnet-router anycast routes come with it: it is on beforehand.
- * crun refuses a host on which both versions of control groups are mounted. What hooks log is not for the machine's syslog.
+ * Forwarding stays on once a network needed it, and the kernel's subnet-router anycast routes come with it: it is on
+ * beforehand. crun refuses a host on which both versions of control groups are mounted. What hooks log is not for the
+ * machine's syslog.
  */
 export const PREPARE = `
 echo 1 > /proc/sys/net/ipv4/ip_forward
@@ -124,7 +125,10 @@ export class Runtime {
     this.name = name;
   }
 
-  /** Starts a container in the background and prints its process id. The container keeps what it is given for its output. */
+  /**
+   * Starts a container in the background and prints its process id. The container keeps what it is given for its
+   * output.
+   */
   script({ id, directory }: Pick<HookBundle, 'id' | 'directory'>): string {
     const files = `< /dev/null > ${directory}.log 2>&1`;
     const run = `${this.name} run --detach --pid-file ${directory}.pid --bundle ${directory} ${id} ${files}`;

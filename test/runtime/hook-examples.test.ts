@@ -1,4 +1,6 @@
-/** What hooks/oci shows to copy, run as it stands: the fragment of config.json, and the network of netns in the README. */
+/**
+ * What hooks/oci shows to copy, run as it stands: the fragment of config.json, and the network of netns in the README.
+ */
 import { readFileSync } from 'node:fs';
 import { t, test } from 'tap';
 import { ask, serve, world } from '../kernel/harness.ts';

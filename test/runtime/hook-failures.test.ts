@@ -1,4 +1,6 @@
-/** netmoor-hook when something goes wrong: the container does not start, one line says why, and nothing is left behind. */
+/**
+ * netmoor-hook when something goes wrong: the container does not start, one line says why, and nothing is left behind.
+ */
 import { t, test } from 'tap';
 import { OWN_PLUGINS, REFERENCE_PLUGINS } from '../kernel/harness-cni.ts';
 import { ask, serve, until, world } from '../kernel/harness.ts';

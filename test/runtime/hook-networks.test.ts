@@ -1,4 +1,6 @@
-/** netmoor-hook with several networks, of our plugins and of others, with files to write, in namespaces of every origin. */
+/**
+ * netmoor-hook with several networks, of our plugins and of others, with files to write, in namespaces of every origin.
+ */
 import { t, test } from 'tap';
 import { REFERENCE_PLUGINS } from '../kernel/harness-cni.ts';
 import { ask, serve, world } from '../kernel/harness.ts';

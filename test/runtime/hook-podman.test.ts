@@ -1,4 +1,7 @@
-/** podman gives a container to netmoor-hook by an annotation: the file for its hooks directory at work, under runc and crun. */
+/**
+ * podman gives a container to netmoor-hook by an annotation: the file for its hooks directory at work, under runc and
+ * crun.
+ */
 import { readFileSync } from 'node:fs';
 import { t, test } from 'tap';
 import { ask, serve, world } from '../kernel/harness.ts';

@@ -1,6 +1,7 @@
 /**
- * Virtual private servers: runc bundles with one configuration for all, each with a fixed address from an environment file, ssh on
- * a published port, http through a proxy on the host that knows them by name. The files are those of hooks/oci/examples.
+ * Virtual private servers: runc bundles with one configuration for all, each with a fixed address from an environment
+ * file, ssh on a published port, http through a proxy on the host that knows them by name. The files are those of
+ * hooks/oci/examples.
  */
 import { readFileSync } from 'node:fs';
 import { t, test } from 'tap';

@@ -1,4 +1,7 @@
-/** systemd-nspawn in networks of netmoor: a command in a namespace attached by hand, and machines by the example's units. */
+/**
+ * systemd-nspawn in networks of netmoor: a command in a namespace attached by hand, and machines by the example's
+ * units.
+ */
 import t from 'tap';
 import { lackingFor } from './lacking.ts';
 import { Machine, busyboxRoot, fetchFrom } from './systemd-machine.ts';

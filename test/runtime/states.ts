@@ -9,8 +9,8 @@ import type { Host, Snapshot } from '../kernel/harness.ts';
 const STORE = /^\S \/var\/lib\/cni(\/(netmoor|results|networks|cache)|$)|^\S \/run\/xtables.lock/;
 
 /**
- * For `withHost`: a host that forwards already, as forwarding stays on once a network needed it, and with it come the kernel's
- * subnet-router anycast routes.
+ * For `withHost`: a host that forwards already, as forwarding stays on once a network needed it, and with it come the
+ * kernel's subnet-router anycast routes.
  */
 export const FORWARDING = {
   prepare: 'echo 1 > /proc/sys/net/ipv4/ip_forward\necho 1 > /proc/sys/net/ipv6/conf/all/forwarding\n',

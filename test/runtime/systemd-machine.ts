@@ -1,6 +1,6 @@
 /**
- * A machine booted by systemd inside a private host, for units that need a service manager: systemd-nspawn runs the machine's own
- * Debian, on an overlay that goes with the host, in control groups that are the host's.
+ * A machine booted by systemd inside a private host, for units that need a service manager: systemd-nspawn runs the
+ * machine's own Debian, on an overlay that goes with the host, in control groups that are the host's.
  */
 import { fileURLToPath } from 'node:url';
 import { OWN_PLUGINS } from '../kernel/harness-cni.ts';

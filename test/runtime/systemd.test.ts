@@ -1,4 +1,7 @@
-/** The systemd examples under a real systemd: a namespace unit, a service in it, and virtual private servers run by runc. */
+/**
+ * The systemd examples under a real systemd: a namespace unit, a service in it, and virtual private servers run by
+ * runc.
+ */
 import { readFileSync } from 'node:fs';
 import t from 'tap';
 import type { Test } from 'tap';

@@ -32,8 +32,8 @@ export async function isPublishedTcp(t: Test, host: Host, name: string): Promise
 }
 
 /**
- * So does udp/5353. Not for a container with two default routes: its datagrams leave with the address of the interface that
- * the kernel prefers, which need not be the one that was asked.
+ * So does udp/5353. Not for a container with two default routes: its datagrams leave with the address of the interface
+ * that the kernel prefers, which need not be the one that was asked.
  */
 export async function isPublished(t: Test, host: Host, name: string): Promise<void> {
   await isPublishedTcp(t, host, name);

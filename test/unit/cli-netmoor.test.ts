@@ -1,4 +1,6 @@
-/** The command line: verbs, options, mistakes in them, and what each verb prints of a store without a kernel behind it. */
+/**
+ * The command line: verbs, options, mistakes in them, and what each verb prints of a store without a kernel behind it.
+ */
 import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import t from 'tap';
 import { RECORD_VERSION } from '../../ipam/record.ts';

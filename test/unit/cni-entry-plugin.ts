@@ -1,4 +1,7 @@
-/** A plugin as a process, for cni-entry.test.ts: an IPAM one, which needs no namespace. Its answer is as long as `lines` says. */
+/**
+ * A plugin as a process, for cni-entry.test.ts: an IPAM one, which needs no namespace. Its answer is as long as `lines`
+ * says.
+ */
 import { runPlugin } from '../../lib/cni/entry.ts';
 import type { AttachedContext } from '../../lib/cni/plugin.ts';
 import type { CniResult } from '../../lib/cni/result.ts';

@@ -1,4 +1,7 @@
-/** The edge of the process: what really goes through stdin, stdout and the exit code; and the real world's files and programs. */
+/**
+ * The edge of the process: what really goes through stdin, stdout and the exit code; and the real world's files and
+ * programs.
+ */
 import t from 'tap';
 import { spawn, spawnSync } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';

@@ -1,6 +1,6 @@
 /**
- * The words of the errors that people meet most, whole: what failed, and what to do. Other tests ask for kinds and codes, and for
- * what a message names.
+ * The words of the errors that people meet most, whole: what failed, and what to do. Other tests ask for kinds and
+ * codes, and for what a message names.
  */
 import t from 'tap';
 import { chooseAction } from '../../hooks/oci/state.ts';

@@ -1,4 +1,7 @@
-/** A hook called without a runtime: real files below a directory of its own, pretended processes, namespaces and plugins. */
+/**
+ * A hook called without a runtime: real files below a directory of its own, pretended processes, namespaces and
+ * plugins.
+ */
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -56,7 +59,10 @@ function pretendedWorld(root: string, process: Scene['process']): World {
   };
 }
 
-/** A scene with an empty bundle, removed after the test. Networks of every name in `networks` are of one pretended plugin. */
+/**
+ * A scene with an empty bundle, removed after the test. Networks of every name in `networks` are of one pretended
+ * plugin.
+ */
 export function setScene(
   t: Test,
   networks: readonly string[] = [],

@@ -1,4 +1,7 @@
-/** An address ledger in memory, as plain as can be: what the table tests allocate from, and what the store is compared with. */
+/**
+ * An address ledger in memory, as plain as can be: what the table tests allocate from, and what the store is compared
+ * with.
+ */
 import type { Address } from '../../lib/base/ip.ts';
 import { formatAddress, parseAddress } from '../../lib/base/ip.ts';
 import type { AddressLedger } from '../../ipam/ledger.ts';

@@ -1,6 +1,6 @@
 /**
- * The numbers of lib/netlink/uapi.ts, every one of them, against the kernel's own headers, and against the `netlink` package where that
- * knows them: as an enumeration, or by what it writes.
+ * The numbers of lib/netlink/uapi.ts, every one of them, against the kernel's own headers, and against the `netlink`
+ * package where that knows them: as an enumeration, or by what it writes.
  */
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';

@@ -1,4 +1,7 @@
-/** A kernel made up, under a NetlinkSocket: it answers each request as the test says, and lets time pass only while it is waited for. */
+/**
+ * A kernel made up, under a NetlinkSocket: it answers each request as the test says, and lets time pass only while it
+ * is waited for.
+ */
 import { constants } from 'node:os';
 import { SystemError } from '../../lib/base/errors.ts';
 import { bareText, encode, struct } from '../../lib/netlink/codec.ts';

@@ -1,4 +1,7 @@
-/** Reads numbers from the kernel's headers for user space (Debian's linux-libc-dev): enumerations and #defines of constants. */
+/**
+ * Reads numbers from the kernel's headers for user space (Debian's linux-libc-dev): enumerations and #defines of
+ * constants.
+ */
 import { readFileSync } from 'node:fs';
 
 type Expressions = Map<string, string>;

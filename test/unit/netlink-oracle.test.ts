@@ -1,6 +1,6 @@
 /**
- * Random messages about links, addresses and routes: what we write, the `netlink` package reads as what it would have written itself;
- * what it writes, we read. Seeded.
+ * Random messages about links, addresses and routes: what we write, the `netlink` package reads as what it would have
+ * written itself; what it writes, we read. Seeded.
  */
 import { createRequire } from 'node:module';
 import t from 'tap';

@@ -1,6 +1,6 @@
 /**
- * Claims on addresses, what was released lately, and where round robin stands, in the embedded store.
- * A released address stays in its stretch of `run`, out of reach of round robin, until 256 others were released after it.
+ * Claims on addresses, what was released lately, and where round robin stands, in the embedded store. A released
+ * address stays in its stretch of `run`, out of reach of round robin, until 256 others were released after it.
  */
 import type { Address } from '../../../lib/base/ip.ts';
 import { formatAddress } from '../../../lib/base/ip.ts';

@@ -1,7 +1,7 @@
 /**
  * A reboot ends every container: what those of another boot held is free again. The id is the kernel's
- * (/proc/sys/kernel/random/boot_id, random(4)). Networks and round robin's place stay; nobody remembers old holders.
- * A file that several machines share, if by mistake, has a note for each: no machine's reboot ends another's containers.
+ * (/proc/sys/kernel/random/boot_id, random(4)). Networks and round robin's place stay; nobody remembers old holders. A
+ * file that several machines share, if by mistake, has a note for each: no machine's reboot ends another's containers.
  */
 import type { Connection } from './connection.ts';
 import { rebuildRuns } from './runs.ts';
@@ -21,7 +21,9 @@ export function isSameBoot(db: Connection, { bootId, hostId }: Boot): boolean {
   return db.get('SELECT value FROM meta WHERE key = ?', noteOf(hostId))?.['value'] === bootId;
 }
 
-/** Drops the machine's attachments of other boots with all they held, and notes this one. Inside a write transaction. */
+/**
+ * Drops the machine's attachments of other boots with all they held, and notes this one. Inside a write transaction.
+ */
 export function dropOtherBoots(db: Connection, { bootId, hostId }: Boot): void {
   db.run("DELETE FROM attachment WHERE boot <> ? AND machine IN ('', ?)", bootId, hostId);
   db.script('DELETE FROM address WHERE attachment NOT IN (SELECT id FROM attachment)');

@@ -1,4 +1,7 @@
-/** Whether the driver's own bookkeeping, the stretches of `run` and what was released lately, agrees with the addresses held. */
+/**
+ * Whether the driver's own bookkeeping, the stretches of `run` and what was released lately, agrees with the addresses
+ * held.
+ */
 import type { Address } from '../../../lib/base/ip.ts';
 import { formatAddress } from '../../../lib/base/ip.ts';
 import type { Span } from '../../span.ts';

@@ -1,9 +1,11 @@
 /**
- * One connection to the embedded store: SQLite's settings, statements prepared when first used, waiting for other processes.
+ * One connection to the embedded store: SQLite's settings, statements prepared when first used, waiting for other
+ * processes.
  *
  * Write-ahead log with synchronous=FULL: a transaction is one flush of the log, and survives power loss once committed.
- * The log is folded into the file every 64 pages. A one-shot process that exits without closing leaves the log behind, and
- * the next one reads it again to index it: short logs keep that below the cost of the three flushes that closing takes.
+ * The log is folded into the file every 64 pages. A one-shot process that exits without closing leaves the log behind,
+ * and the next one reads it again to index it: short logs keep that below the cost of the three flushes that closing
+ * takes.
  */
 import type { SQLInputValue, StatementSync } from 'node:sqlite';
 import { DatabaseSync } from 'node:sqlite';
@@ -81,8 +83,8 @@ export class Connection {
 }
 
 /**
- * Waits for other processes in steps of 1 to 8 ms. SQLite's own waiting goes up to 100 ms at a time, a hundred times what a
- * transaction takes, so that with many waiting the lock mostly lies idle; there is nothing to be woken by.
+ * Waits for other processes in steps of 1 to 8 ms. SQLite's own waiting goes up to 100 ms at a time, a hundred times
+ * what a transaction takes, so that with many waiting the lock mostly lies idle; there is nothing to be woken by.
  */
 export function retryWhileBusy(now: () => number, attempt: () => void): void {
   const deadline = now() + BUSY_TIMEOUT_MS;

@@ -1,4 +1,7 @@
-/** Making the file of the embedded store, and bringing an older one up to date, whoever else is doing so at this instant. */
+/**
+ * Making the file of the embedded store, and bringing an older one up to date, whoever else is doing so at this
+ * instant.
+ */
 import { closeSync, existsSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { NetmoorError, isErrno } from '../../../lib/base/errors.ts';
@@ -40,11 +43,12 @@ export function createFile(file: string): void {
 }
 
 /**
- * Brings the file to the newest schema. The switch to the log comes before the first step, so that a file with a version is
- * always in that mode; processes meeting on an empty file may each try it.
+ * Brings the file to the newest schema. The switch to the log comes before the first step, so that a file with a
+ * version is always in that mode; processes meeting on an empty file may each try it.
  */
 export function migrate(connection: Connection, now: () => number): void {
-  // SQLite does not wait here itself when two connections want to upgrade the same lock: one has to give way and try again.
+  // SQLite does not wait here itself when two connections want to upgrade the same lock: one has to give way and try
+  // again.
   if (schemaVersion(connection) === 0)
     retryWhileBusy(now, () => connection.script('PRAGMA journal_mode = WAL'));
   connection.beginWrite(now);

@@ -12,8 +12,9 @@ import type { PortClaim } from '../store.ts';
 /** Every address of the family: primary key columns cannot be NULL. */
 export const ANY_HOST = new Uint8Array(0);
 
-// Ranges that overlap [first, last] begin at most the longest range's length before it: with single ports only, the index
-// is searched for exactly the ports asked for. (Written as max(count) inside coalesce, SQLite would scan the whole index.)
+// Ranges that overlap [first, last] begin at most the longest range's length before it: with single ports only, the
+// index is searched for exactly the ports asked for. (Written as max(count) inside coalesce, SQLite would scan the
+// whole index.)
 const COLLISION = `
   SELECT port.attachment AS attachment, network, container, ifname
   FROM port LEFT JOIN attachment ON attachment.id = port.attachment

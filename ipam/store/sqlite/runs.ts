@@ -1,6 +1,7 @@
 /**
- * The addresses of a scope that are not to be handed out, taken or just released, as maximal stretches: no two of them touch
- * or overlap. Finding a free address is then one descent of a B-tree: the one after a stretch is free by construction.
+ * The addresses of a scope that are not to be handed out, taken or just released, as maximal stretches: no two of them
+ * touch or overlap. Finding a free address is then one descent of a B-tree: the one after a stretch is free by
+ * construction.
  */
 import type { Connection } from './connection.ts';
 import type { Row } from './row.ts';

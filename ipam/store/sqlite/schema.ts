@@ -1,6 +1,6 @@
 /**
- * The tables of the embedded store, as numbered steps: `PRAGMA user_version` is the number of steps a file has behind it.
- * A released step is never edited; a change is a new step at the end.
+ * The tables of the embedded store, as numbered steps: `PRAGMA user_version` is the number of steps a file has behind
+ * it. A released step is never edited; a change is a new step at the end.
  *
  * An attachment's addresses and ports are found through its record, so those tables need no index by attachment: each
  * index is one more page to flush with every ADD. `run` holds the taken and the lately released addresses of a scope as

@@ -101,9 +101,9 @@ function isEmpty(value: Json | undefined): boolean {
 }
 
 /**
- * The attachment as this network understands it: an address or a MAC for which no plugin declares the capability goes by
- * CNI_ARGS, as before there were capabilities. Throws 'bad-config' when a value is wrong, or when a port or an address would
- * be lost.
+ * The attachment as this network understands it: an address or a MAC for which no plugin declares the capability goes
+ * by CNI_ARGS, as before there were capabilities. Throws 'bad-config' when a value is wrong, or when a port or an
+ * address would be lost.
  */
 export function adapt(list: NetworkList, attachment: Attachment): Attachment {
   checkCapabilities(list.name, attachment.capabilities);
@@ -132,7 +132,9 @@ export function adapt(list: NetworkList, attachment: Attachment): Attachment {
   return { ...attachment, args, capabilities };
 }
 
-/** Everything else that can be known to be wrong before a plugin runs, of what `adapt` returned. Throws NetmoorError. */
+/**
+ * Everything else that can be known to be wrong before a plugin runs, of what `adapt` returned. Throws NetmoorError.
+ */
 export async function validateAttachment(
   list: NetworkList,
   attachment: Attachment,
@@ -169,7 +171,10 @@ export function refuseEnded({ process }: Attachment, world: World): void {
   );
 }
 
-/** Opens the namespace that is meant, to be held for as long as something is done for it. Throws when it is another by now. */
+/**
+ * Opens the namespace that is meant, to be held for as long as something is done for it. Throws when it is another by
+ * now.
+ */
 export function openMeant(attachment: Attachment, world: World): Netns {
   const { netns, netnsId } = attachment;
   refuseEnded(attachment, world);
@@ -183,7 +188,9 @@ export function openMeant(attachment: Attachment, world: World): Netns {
   );
 }
 
-/** Before a plugin of another's, which goes by the path: throws when that does not lead to the open namespace any more. */
+/**
+ * Before a plugin of another's, which goes by the path: throws when that does not lead to the open namespace any more.
+ */
 export function requireSameNetns(attachment: Attachment, world: World, open: Netns | undefined): void {
   world.closeNetns(openMeant(open === undefined ? attachment : { ...attachment, netnsId: open.id }, world));
 }

@@ -1,7 +1,7 @@
 /**
- * What a container was attached to, kept for CHECK and DEL where libcni keeps it and as libcni writes it ("cniCacheV1"), so that
- * either finds the attachments of the other. The member "netmoor" is ours, which libcni passes over: the file is there before
- * the first plugin runs, hence whatever dies in between can still be taken down.
+ * What a container was attached to, kept for CHECK and DEL where libcni keeps it and as libcni writes it
+ * ("cniCacheV1"), so that either finds the attachments of the other. The member "netmoor" is ours, which libcni passes
+ * over: the file is there before the first plugin runs, hence whatever dies in between can still be taken down.
  */
 import { NetmoorError, errorText } from '../../base/errors.ts';
 import type { Netns } from '../../system/netns.ts';
@@ -250,7 +250,10 @@ export function refuseBeingAttached(cached: CachedAttachment, world: World): voi
   );
 }
 
-/** The namespace, open, of a container that is where it was attached; undefined when it is another boot, process or namespace. */
+/**
+ * The namespace, open, of a container that is where it was attached; undefined when it is another boot, process or
+ * namespace.
+ */
 export function openWhereItWas({ netns, origin }: CachedAttachment, world: World): Netns | undefined {
   if (netns === '') return undefined;
   if (origin !== undefined && origin.bootId !== world.bootId) return undefined;

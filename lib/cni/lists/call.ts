@@ -1,6 +1,6 @@
 /**
- * One call of one plugin of a list. Ours is called in this process, with the open namespace, and answers and fails in typed
- * values; another's is executed, and speaks JSON.
+ * One call of one plugin of a list. Ours is called in this process, with the open namespace, and answers and fails in
+ * typed values; another's is executed, and speaks JSON.
  */
 import { NetmoorError } from '../../base/errors.ts';
 import type { Netns } from '../../system/netns.ts';
@@ -59,7 +59,10 @@ function readResult(answer: Buffer, type: string): CniResult {
   );
 }
 
-/** What the dispatcher would have read from environment and stdin; the text of the latter is made when a delegate wants it. */
+/**
+ * What the dispatcher would have read from environment and stdin; the text of the latter is made when a delegate wants
+ * it.
+ */
 function contextOf(command: AttachmentCommand, raw: JsonObject, caller: Caller): AttachedContext {
   const { attachment, netns, world, note } = caller;
   const { containerId, ifname, args, path } = attachment;

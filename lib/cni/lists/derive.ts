@@ -1,6 +1,7 @@
 /**
- * What each plugin of a list gets on stdin (CNI specification 1.1.0, section 3 "Deriving request configuration"): its own part
- * of the list with the network's name and version, the previous result, and of the runtime's offers those it declares to take.
+ * What each plugin of a list gets on stdin (CNI specification 1.1.0, section 3 "Deriving request configuration"): its
+ * own part of the list with the network's name and version, the previous result, and of the runtime's offers those it
+ * declares to take.
  */
 import { encodeResult } from '../encode-result.ts';
 import type { JsonObject } from '../json.ts';

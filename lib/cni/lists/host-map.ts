@@ -1,8 +1,10 @@
 /**
- * The addresses of all containers by name, in the format of hosts(5), for whoever on the host wants to reach them: a proxy, a
- * dnsmasq (`addn-hosts`), a person. It says what the cached results say, and is made anew from them when it is not there.
+ * The addresses of all containers by name, in the format of hosts(5), for whoever on the host wants to reach them: a
+ * proxy, a dnsmasq (`addn-hosts`), a person. It says what the cached results say, and is made anew from them when it is
+ * not there.
  *
- * Names come from the containers' configurations: the first container to have one keeps it, the others are under their ids.
+ * Names come from the containers' configurations: the first container to have one keeps it, the others are under their
+ * ids.
  */
 import {
   chmodSync,
@@ -134,8 +136,9 @@ function openToAll(directory: string): void {
 }
 
 /**
- * Brings one container's lines up to date after it was attached or detached, and drops those of attachments that are no more.
- * Throws Node's errors when the map cannot be written, NetmoorError 'try-again' while another process keeps it locked.
+ * Brings one container's lines up to date after it was attached or detached, and drops those of attachments that are no
+ * more. Throws Node's errors when the map cannot be written, NetmoorError 'try-again' while another process keeps it
+ * locked.
  */
 export function refreshHostMap(containerId: string, world: World, file = HOST_MAP): void {
   openToAll(dirname(file));

@@ -1,6 +1,6 @@
 /**
- * A network list at work, as a runtime works it (CNI specification 1.1.0, section 3): ADD in order, each plugin with the result
- * of the one before; DEL in reverse order; CHECK in order. What is done is on file before it is done.
+ * A network list at work, as a runtime works it (CNI specification 1.1.0, section 3): ADD in order, each plugin with
+ * the result of the one before; DEL in reverse order; CHECK in order. What is done is on file before it is done.
  */
 import { NetmoorError, errorText } from '../../base/errors.ts';
 import { CODE_OF_KIND, rephrased, toCniError } from '../errors.ts';
@@ -41,9 +41,9 @@ function isRefusal(error: unknown): boolean {
 }
 
 /**
- * DEL of the first `count` plugins, last one first. A failure halts it, as the specification has it: an address must not be
- * free again while the rules of a later plugin lead to it. But when ADD did not finish, any plugin may be one that never ran,
- * and none may keep the others from being undone.
+ * DEL of the first `count` plugins, last one first. A failure halts it, as the specification has it: an address must
+ * not be free again while the rules of a later plugin lead to it. But when ADD did not finish, any plugin may be one
+ * that never ran, and none may keep the others from being undone.
  */
 async function deletePlugins(
   list: NetworkList,
@@ -70,7 +70,9 @@ async function deletePlugins(
   if (failures.length > 1) throw new AggregateError(failures, failures.map(errorText).join('; '));
 }
 
-/** Takes back what the first plugins did; the last of them is the one whose ADD failed, so its own DEL may fail, too. */
+/**
+ * Takes back what the first plugins did; the last of them is the one whose ADD failed, so its own DEL may fail, too.
+ */
 async function undo(
   list: NetworkList,
   count: number,
@@ -133,8 +135,8 @@ async function addPlugins(list: NetworkList, caller: Caller): Promise<CniResult>
 }
 
 /**
- * Attaches the container and returns the last plugin's result. What is on file of an earlier attachment of the same key is
- * taken down first. Throws NetmoorError (DelegateError for a plugin's own errors) with nothing left behind.
+ * Attaches the container and returns the last plugin's result. What is on file of an earlier attachment of the same key
+ * is taken down first. Throws NetmoorError (DelegateError for a plugin's own errors) with nothing left behind.
  */
 export async function addNetwork(
   list: NetworkList,
@@ -188,8 +190,9 @@ function withUsableNetns(attachment: Attachment, world: World): Pick<Caller, 'at
 }
 
 /**
- * Detaches the container: by the configuration and the result on file, else by `list` as it is now. Succeeds when there is
- * nothing to detach. After a failure what is on file stays there, for another attempt. `network` is needed without `list`.
+ * Detaches the container: by the configuration and the result on file, else by `list` as it is now. Succeeds when there
+ * is nothing to detach. After a failure what is on file stays there, for another attempt. `network` is needed without
+ * `list`.
  */
 export async function delNetwork(
   list: NetworkList | undefined,
@@ -222,8 +225,8 @@ export async function delNetwork(
 }
 
 /**
- * Asks every plugin whether all is as ADD left it. Returns at once for a network that has checking disabled. Throws 'bad-version'
- * before 0.4.0, 'unknown-container' for what is not on file, and what the first complaining plugin says.
+ * Asks every plugin whether all is as ADD left it. Returns at once for a network that has checking disabled. Throws
+ * 'bad-version' before 0.4.0, 'unknown-container' for what is not on file, and what the first complaining plugin says.
  */
 export async function checkNetwork(
   list: NetworkList,

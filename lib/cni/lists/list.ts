@@ -1,6 +1,7 @@
 /**
- * Network configuration lists (CNI specification 1.1.0, section 1), read as the reference runtime library (libcni) reads them:
- * booleans may be strings, of several versions the highest known one counts, and a single plugin's file of old becomes a list.
+ * Network configuration lists (CNI specification 1.1.0, section 1), read as the reference runtime library (libcni)
+ * reads them: booleans may be strings, of several versions the highest known one counts, and a single plugin's file of
+ * old becomes a list.
  */
 import { NetmoorError } from '../../base/errors.ts';
 import { validate } from '../../../schemas/compiled/conflist.js';
@@ -89,8 +90,8 @@ export function checkPlugin(plugin: JsonObject, place: string): JsonObject {
 }
 
 /**
- * Reads a *.conflist document; `source` is its file. Without inlined plugins its list is empty: those of the directory named
- * after it follow. Throws NetmoorError 'bad-config' or 'bad-version'.
+ * Reads a *.conflist document; `source` is its file. Without inlined plugins its list is empty: those of the directory
+ * named after it follow. Throws NetmoorError 'bad-config' or 'bad-version'.
  */
 export function readList(document: JsonObject, source: string): ReadList {
   const raw = lowered(document);

@@ -1,6 +1,7 @@
 /**
- * Finding networks in directories of configuration files by libcni's rules: *.conflist in the order of their names, then *.conf
- * and *.json of single plugins; a list is completed with the *.conf files of the directory that has its name.
+ * Finding networks in directories of configuration files by libcni's rules: *.conflist in the order of their names,
+ * then *.conf and *.json of single plugins; a list is completed with the *.conf files of the directory that has its
+ * name.
  */
 import { NetmoorError, errorText } from '../../base/errors.ts';
 import { nearest } from '../../base/suggest.ts';
@@ -65,8 +66,8 @@ function readConflist(file: string, directory: string, world: Directories): Netw
 }
 
 /**
- * All networks of one directory, each name once. What cannot be used is told to `report` and does not keep the others from
- * being used; so is a file that another one of the same network's name comes before.
+ * All networks of one directory, each name once. What cannot be used is told to `report` and does not keep the others
+ * from being used; so is a file that another one of the same network's name comes before.
  */
 export function loadNetworkLists(
   directory: string,
@@ -120,8 +121,9 @@ function known(directories: readonly string[], world: Directories, report: Repor
 }
 
 /**
- * The network of that name: in the first of the directories that has it, or the built-in one. Throws NetmoorError('bad-config')
- * which tells what there is, and which files could not be read; those are told to `report` too.
+ * The network of that name: in the first of the directories that has it, or the built-in one. Throws
+ * NetmoorError('bad-config') which tells what there is, and which files could not be read; those are told to `report`
+ * too.
  */
 export function findNetworkList(
   name: string,

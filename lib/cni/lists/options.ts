@@ -1,11 +1,14 @@
 /**
- * How a person writes which networks a container gets and what it asks of them: one syntax for OCI annotations, the hook's flags
- * and `netmoor attach`. Names, capabilities and arguments are those of CNI CONVENTIONS.md.
+ * How a person writes which networks a container gets and what it asks of them: one syntax for OCI annotations, the
+ * hook's flags and `netmoor attach`. Names, capabilities and arguments are those of CNI CONVENTIONS.md.
  *
  *   NETWORKS  one or more NETWORK, separated by "," or white space; a KEY=VALUE there belongs to the NETWORK before it
- *   NETWORK   NAME[:PART[;PART]…]       front    front:eth1    front:eth1;ip=10.1.0.5;port=2222:22/tcp    front:ip=10.1.0.5,mac=…
- *   PART      IFNAME, or KEY=VALUE with KEY one of ifname, ip, mac, port, alias, or an argument in capitals for CNI_ARGS
- *   PORT      [ADDRESS:]HOSTPORT[-LAST]:CONTAINERPORT[-LAST][/PROTOCOL], or one PORT[/PROTOCOL] for both; PROTOCOL tcp by default
+ *   NETWORK   NAME[:PART[;PART]…]   front   front:eth1   front:eth1;ip=10.1.0.5;port=2222:22/tcp
+ *                                   front:ip=10.1.0.5,mac=…
+ *   PART      IFNAME, or KEY=VALUE with KEY one of ifname, ip, mac, port, alias, or an argument in capitals for
+ *             CNI_ARGS
+ *   PORT      [ADDRESS:]HOSTPORT[-LAST]:CONTAINERPORT[-LAST][/PROTOCOL], or one PORT[/PROTOCOL] for both; PROTOCOL
+ *             is tcp by default
  */
 import { NetmoorError, errorText } from '../../base/errors.ts';
 import { formatAddress, formatPrefix, parseAddress, parsePrefix } from '../../base/ip.ts';
@@ -200,8 +203,8 @@ export function readNetworks(text: string, place: string): WantedNetwork[] {
 }
 
 /**
- * Gives eth0, eth1, … in order to those without a name, past the names that are given and those that are `taken` already.
- * Throws when a name is given twice.
+ * Gives eth0, eth1, … in order to those without a name, past the names that are given and those that are `taken`
+ * already. Throws when a name is given twice.
  */
 export function assignInterfaceNames(
   networks: readonly WantedNetwork[],

@@ -1,4 +1,6 @@
-/** Where runtimes look by default: the directories that podman, containerd, CRI-O and the distributions' packages share. */
+/**
+ * Where runtimes look by default: the directories that podman, containerd, CRI-O and the distributions' packages share.
+ */
 
 export const CONFIG_DIRECTORIES: readonly string[] = ['/etc/cni/net.d'];
 

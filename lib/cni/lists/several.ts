@@ -45,8 +45,8 @@ export async function addNetworks(
 }
 
 /**
- * Detaches what is on file, last interface first, going on after failures; `base` gives path and environment. Throws the one
- * error there was, or all of them as one AggregateError.
+ * Detaches what is on file, last interface first, going on after failures; `base` gives path and environment. Throws
+ * the one error there was, or all of them as one AggregateError.
  */
 export async function delCached(
   cached: readonly CachedAttachment[],

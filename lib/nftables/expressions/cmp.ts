@@ -1,4 +1,6 @@
-/** Compares a register with a value and ends the rule when it differs (linux/netfilter/nf_tables.h, nft_cmp_attributes). */
+/**
+ * Compares a register with a value and ends the rule when it differs (linux/netfilter/nf_tables.h, nft_cmp_attributes).
+ */
 import { nest, struct, u32be } from '../../netlink/codec.ts';
 import type { Decoded } from '../../netlink/codec.ts';
 import { data } from '../data.ts';

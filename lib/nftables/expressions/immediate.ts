@@ -1,4 +1,6 @@
-/** Puts a value into a register, or a verdict into register 0 (linux/netfilter/nf_tables.h, nft_immediate_attributes). */
+/**
+ * Puts a value into a register, or a verdict into register 0 (linux/netfilter/nf_tables.h, nft_immediate_attributes).
+ */
 import { nest, struct, u32be } from '../../netlink/codec.ts';
 import type { Decoded } from '../../netlink/codec.ts';
 import { data } from '../data.ts';

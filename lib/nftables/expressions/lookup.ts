@@ -1,4 +1,7 @@
-/** Looks a register up in a set, or in a map whose data then fills `dreg` (linux/netfilter/nf_tables.h, nft_lookup_attributes). */
+/**
+ * Looks a register up in a set, or in a map whose data then fills `dreg` (linux/netfilter/nf_tables.h,
+ * nft_lookup_attributes).
+ */
 import { struct, text, u32be } from '../../netlink/codec.ts';
 import type { Decoded } from '../../netlink/codec.ts';
 

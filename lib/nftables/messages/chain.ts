@@ -1,4 +1,6 @@
-/** Chains; one with a hook is a base chain (linux/netfilter/nf_tables.h, nft_chain_attributes and nft_hook_attributes). */
+/**
+ * Chains; one with a hook is a base chain (linux/netfilter/nf_tables.h, nft_chain_attributes and nft_hook_attributes).
+ */
 import { bytes, nest, s32be, struct, text, u32be, u64be } from '../../netlink/codec.ts';
 import type { Decoded } from '../../netlink/codec.ts';
 import { userdata } from '../userdata.ts';

@@ -1,4 +1,6 @@
-/** Elements of sets and maps (linux/netfilter/nf_tables.h, nft_set_elem_attributes and nft_set_elem_list_attributes). */
+/**
+ * Elements of sets and maps (linux/netfilter/nf_tables.h, nft_set_elem_attributes and nft_set_elem_list_attributes).
+ */
 import { nest, numbered, struct, text, u32be, u64be } from '../../netlink/codec.ts';
 import type { Decoded } from '../../netlink/codec.ts';
 import { data } from '../data.ts';

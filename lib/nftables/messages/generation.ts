@@ -1,4 +1,7 @@
-/** The number of the ruleset's present state, one higher with each transaction (linux/netfilter/nf_tables.h, nft_gen_attributes). */
+/**
+ * The number of the ruleset's present state, one higher with each transaction (linux/netfilter/nf_tables.h,
+ * nft_gen_attributes).
+ */
 import { struct, text, u32be } from '../../netlink/codec.ts';
 import type { Decoded } from '../../netlink/codec.ts';
 

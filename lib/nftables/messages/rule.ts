@@ -7,7 +7,10 @@ import { userdata } from '../userdata.ts';
 
 const NFTA_LIST_ELEM = 1 | NLA_F_NESTED;
 
-/** What iptables-nft tells about a rule for its own matches and targets: the layer 4 protocol, and whether it is inverted. */
+/**
+ * What iptables-nft tells about a rule for its own matches and targets: the layer 4 protocol, and whether it is
+ * inverted.
+ */
 const compat = struct({
   protocol: u32be(1),
   flags: u32be(2),

@@ -1,4 +1,6 @@
-/** Sets and maps (linux/netfilter/nf_tables.h, nft_set_attributes, nft_set_desc_attributes, nft_set_field_attributes). */
+/**
+ * Sets and maps (linux/netfilter/nf_tables.h, nft_set_attributes, nft_set_desc_attributes, nft_set_field_attributes).
+ */
 import { listOf, nest, struct, text, u32be, u64be } from '../../netlink/codec.ts';
 import { NLA_F_NESTED } from '../../netlink/uapi.ts';
 import type { Decoded } from '../../netlink/codec.ts';

@@ -1,6 +1,6 @@
 /**
- * A main plugin made for the tests: a veth whose host end stands by itself, with a route to the container through it. It is one
- * folder, and one line in the list of its program; that is all it takes.
+ * A main plugin made for the tests: a veth whose host end stands by itself, with a route to the container through it.
+ * It is one folder, and one line in the list of its program; that is all it takes.
  */
 import { sha256 } from '../../../lib/base/sha256.ts';
 import { requestedMac } from '../../../lib/cni/requested.ts';

@@ -1,6 +1,6 @@
 /**
- * netmoor with a main plugin more: `program.ts plugin` is the plugin, `program.ts netmoor …` the command, `program.ts hook …`
- * the hook. The list with its one line more is all that differs from the real ones.
+ * netmoor with a main plugin more: `program.ts plugin` is the plugin, `program.ts netmoor …` the command, `program.ts
+ * hook …` the hook. The list with its one line more is all that differs from the real ones.
  */
 import { answerHook } from '../../../hooks/oci/main.ts';
 import { answer } from '../../../cli/netmoor.ts';
