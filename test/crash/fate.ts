@@ -5,7 +5,7 @@
  *   (none)          nothing; the steps it goes through are told on stderr, so that the tests know all of them by asking
  *   STEP            it dies of SIGKILL
  *   STEP throws     it fails, and goes on to take everything back
- *   STEP stops      it says "stopped" on stderr and stops (SIGSTOP), the first time it gets there, until somebody resumes it
+ *   STEP stops      it says "stopped" on stderr and stops (SIGSTOP), the first time it gets there, until it is resumed
  *   "" hastens      nothing, but its clock is fast: what it would wait for ten seconds it gives up in a fifth of one
  */
 import { writeSync } from 'node:fs';

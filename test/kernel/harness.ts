@@ -5,7 +5,8 @@
  *
  *   await withHost(t, async (host) => {
  *     const c1 = await host.container('c1');
- *     const answer = await host.cni('bridge', 'ADD', { config, containerId: 'c1', ifname: 'eth0', netns: c1.netnsPath });
+ *     const call = { config, containerId: 'c1', ifname: 'eth0', netns: c1.netnsPath };
+ *     const answer = await host.cni('bridge', 'ADD', call);
  *     …
  *   });
  *
