@@ -2,7 +2,7 @@
  * The kernel's part of an attachment, on both sides: bridge, veth, rules, the container's interface. Every effect
  * pushes its undo.
  */
-import { NetmoorError } from '../../lib/base/errors.ts';
+import { NetmoorError, isErrno } from '../../lib/base/errors.ts';
 import { parsePrefix } from '../../lib/base/ip.ts';
 import type { Family, Prefix } from '../../lib/base/ip.ts';
 import type { UndoStack } from '../../lib/base/undo.ts';
@@ -10,13 +10,14 @@ import type { CniInterface } from '../../lib/cni/result.ts';
 import { writeAlone } from '../../lib/mooring/host.ts';
 import type { Host } from '../../lib/mooring/host.ts';
 import type { Connection, Request } from '../../lib/mooring/kind.ts';
-import { formatLabel, parseKey } from '../../lib/mooring/label.ts';
+import { formatLabel, parseKey, parseLabel } from '../../lib/mooring/label.ts';
 import { lastOf } from '../../lib/mooring/records.ts';
 import { kernelRoute } from '../../lib/mooring/routes.ts';
 import { announce, awaitDetection, configureInterface, raiseInterface } from '../../lib/mooring/sandbox.ts';
 import type { Sandbox } from '../../lib/mooring/sandbox.ts';
 import { prefixesOf } from '../../lib/mooring/verify.ts';
 import { findLink } from '../../lib/netlink/link.ts';
+import { altNaming } from '../../lib/netlink/alt-name.ts';
 import { labelling, linkChange, portChange } from '../../lib/netlink/link-change.ts';
 import { createVeth } from '../../lib/netlink/link-creation.ts';
 import type { Link } from '../../lib/netlink/link-message.ts';
@@ -26,6 +27,7 @@ import { acceptForwarding } from '../../lib/nftables/forward.ts';
 import { allowLocalnet } from '../../lib/nftables/localnet.ts';
 import { addAttachment, removeAttachment } from '../../lib/nftables/table.ts';
 import { ensureSysctlIfPresent } from '../../lib/system/sysctl.ts';
+import { formatKey } from '../../ipam/record.ts';
 import { ensureBridge } from './bridge.ts';
 import type { BridgeNatConfig } from './config.ts';
 import { KIND, rulesOf } from './detail.ts';
@@ -33,7 +35,14 @@ import type { BridgeNatDetail, BridgeNatRecord } from './detail.ts';
 import { flushFlows, leaveBridge } from './disconnect.ts';
 import { enableForwarding } from './forwarding.ts';
 import { isIpv6Used } from './ipv6-use.ts';
-import { bridgeMacFor, containerMacFor, hostIfnameFor, hostMacFor, ifbNameFor } from './names.ts';
+import {
+  holdingNameFor,
+  bridgeMacFor,
+  containerMacFor,
+  hostIfnameFor,
+  hostMacFor,
+  ifbNameFor,
+} from './names.ts';
 import { rulesOfOthers } from './standby.ts';
 
 /** A port that is not up by then never will be: something else holds it down. */
@@ -67,7 +76,8 @@ function readyBridge({ host, request }: Work, record: BridgeNatRecord): Link {
   });
 }
 
-function plugIn({ host, request }: Work, record: BridgeNatRecord, bridge: Link, undo: UndoStack): Link {
+function plugIn(work: Work, record: BridgeNatRecord, bridge: Link, undo: UndoStack): Link {
+  const { host, request } = work;
   const { key, netns } = request;
   const name = hostIfnameFor(key);
   const stale = findLink(host.route, name);
@@ -84,6 +94,7 @@ function plugIn({ host, request }: Work, record: BridgeNatRecord, bridge: Link, 
   undo.push(`delete interface ${name}`, () => void removeLink(host.route, link.index));
   // A port of a bridge needs no address of its own, and shall not believe router advertisements either.
   ensureSysctlIfPresent('1', 'net', 'ipv6', 'conf', name, 'disable_ipv6');
+  holdAddresses(work, record, link);
   const { hairpin, isolated } = record.detail;
   if (hairpin || isolated) {
     const change = { hairpin, isolated };
@@ -97,6 +108,31 @@ function publishes4(record: BridgeNatRecord): boolean {
   const { standby = [] } = record.detail;
   const some = record.ports.length + standby.length > 0;
   return some && prefixesOf(record).some((prefix) => prefix.address.family === 4);
+}
+
+function refuseLiving({ host }: Work, name: string, address: string, cause: unknown): never {
+  const label = parseLabel(findLink(host.route, name)?.alias);
+  throw new NetmoorError(
+    'address-taken',
+    `${address} is in use by ${label === undefined ? 'a container' : formatKey(label.key)}, of whom the store knows nothing`,
+    'run "netmoor gc --rebuild" to put it on record again, and try again',
+    { cause },
+  );
+}
+
+/** The store has given the addresses to this one; should it have forgotten somebody who has one, the kernel has not. */
+function holdAddresses(work: Work, record: BridgeNatRecord, { index }: Link): void {
+  const held = record.addresses.flatMap(({ scope, address }) =>
+    scope === undefined ? [] : [{ address, name: holdingNameFor(scope, address.replace(/\/.*/, '')) }],
+  );
+  const { failures } = work.host.route.exchange(
+    held.map(({ address, name }) => altNaming(index, name, `hold ${address}`)),
+  );
+  const [failure] = failures;
+  if (failure === undefined) return;
+  const refused = held[failure.index];
+  if (refused === undefined || !isErrno(failure.error, 'EEXIST')) throw failure.error;
+  refuseLiving(work, refused.name, refused.address, failure.error);
 }
 
 /** Rules for this container; those of all others too, should the table have been deleted behind our back. */

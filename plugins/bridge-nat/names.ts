@@ -35,6 +35,14 @@ export function bridgeNameProblem(name: string): string | undefined {
   return `${quote(name)} cannot be the name of a bridge here: nft does not read a ruleset back that has it`;
 }
 
+/**
+ * A further name of that end for each address, so that the kernel itself lets nobody else have it: no two links share a
+ * name, and a link lives as long as its container's namespace.
+ */
+export function holdingNameFor(scope: string, address: string): string {
+  return `nma${digest('holding', scope, address).slice(0, 11)}`;
+}
+
 /** The host's end of an attachment's veth. */
 export function hostIfnameFor({ network, containerId, ifname }: Key): string {
   return `nmv${digest(network, containerId, ifname).slice(0, 11)}`;

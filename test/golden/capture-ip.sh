@@ -15,6 +15,7 @@ ip netns add boat
 
 # RTM_NEWLINK, RTM_DELLINK and RTM_SETLINK; the same of addresses, of routes. What ip asks beforehand is left out.
 link() { record '1[013]' "$@"; }
+altname() { record '6c' "$@"; }
 address() { record '1[45]' "$@"; }
 route() { record '1[89]' "$@"; }
 
@@ -23,6 +24,7 @@ route() { record '1[89]' "$@"; }
   link ip link set dev quay alias 'netmoor web'
   link ip link add name buoy address 02:00:00:00:00:02 mtu 1400 index 11 master quay type veth peer name eth0 address 02:00:00:00:00:03 mtu 1400 netns boat
   link ip link add name queue mtu 1400 index 12 type ifb
+  altname ip link property add dev quay altname pier-of-the-harbour
   link ip link set dev queue up
   link ip link set dev quay promisc on
   link ip link set dev quay down

@@ -232,3 +232,21 @@ t.test('a label that names another container is not believed', { skip }, async (
     t.notOk((await host.ip('link', 'show')).some(({ ifname = '' }) => /^nm/.test(ifname)));
   });
 });
+
+t.test('an older copy of the store, and nothing but an interface to tell', { skip }, async (t) => {
+  await withHost(t, async (host) => {
+    const network = new Network(host, { ...DUAL_STACK, ipMasq: false });
+    const { before, attach } = await primed(host, network);
+    const c1 = await attach('c1');
+    await host.shell(`cp ${STORE} /opt/older.db; cp ${STORE}-wal /opt/older.db-wal`);
+    const c2 = await attach('c2');
+    await host.shell(`rm ${STORE}*; cp /opt/older.db ${STORE}; cp /opt/older.db-wal ${STORE}-wal`);
+    t.match((await asked(host, 'ls')).view, [{ containerId: 'c1' }], 'the store knows one of them');
+    const c3 = await attach('c3');
+    t.notOk([c1.ip4, c2.ip4].includes(c3.ip4), 'the third gets neither address');
+    t.same((await asked(host, 'ls')).view.map(({ containerId }) => containerId).sort(), ['c1', 'c2', 'c3']);
+    await reaches(t, c2.place, c3.ip4, 'all reach each other');
+    for (const name of ['c1', 'c2', 'c3']) await network.del(name);
+    t.same(await state(host), before);
+  });
+});

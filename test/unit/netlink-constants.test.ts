@@ -144,6 +144,7 @@ const PACKAGE: Readonly<Record<string, unknown>> = {
 /** What the package does not know: younger than it, or not of rtnetlink, or only passed on by it. */
 const ONLY_IN_HEADERS = [
   /^IFA_PROTO$/,
+  /^IFLA_(PROP_LIST|ALT_IFNAME)$/,
   /^IF_OPER_/,
   /^NLMSGERR_ATTR_/,
   /^NLA_F_/,

@@ -1,0 +1,23 @@
+/**
+ * Alternative names of links (linux/if_link.h IFLA_PROP_LIST, kernel 5.5): unique in a namespace, like the names themselves,
+ * and gone with their link. At most 127 bytes.
+ */
+import { encode, nest, struct, text } from './codec.ts';
+import { encodeLink } from './link-codec.ts';
+import type { NetlinkRequest } from './socket.ts';
+import {
+  IFLA_ALT_IFNAME,
+  IFLA_PROP_LIST,
+  NLM_F_APPEND,
+  NLM_F_CREATE,
+  NLM_F_EXCL,
+  RTM_NEWLINKPROP,
+} from './uapi.ts';
+
+const properties = struct({ list: nest(IFLA_PROP_LIST, struct({ altName: text(IFLA_ALT_IFNAME) })) });
+
+/** The request that gives a link one more name; EEXIST when another has it. */
+export function altNaming(index: number, altName: string, op: string): NetlinkRequest {
+  const data = Buffer.concat([encodeLink({}, { index }), encode(properties, { list: { altName } })]);
+  return { type: RTM_NEWLINKPROP, flags: NLM_F_CREATE | NLM_F_EXCL | NLM_F_APPEND, op, data };
+}
