@@ -2,137 +2,44 @@
  * The kernel's part of an attachment, on both sides: bridge, veth, rules, the container's interface. Every effect
  * pushes its undo.
  */
-import { NetmoorError, isErrno } from '../../lib/base/errors.ts';
-import { parsePrefix } from '../../lib/base/ip.ts';
-import type { Family, Prefix } from '../../lib/base/ip.ts';
+import { NetmoorError } from '../../lib/base/errors.ts';
+import type { Family } from '../../lib/base/ip.ts';
 import type { UndoStack } from '../../lib/base/undo.ts';
 import type { CniInterface } from '../../lib/cni/result.ts';
 import { writeAlone } from '../../lib/mooring/host.ts';
 import type { Host } from '../../lib/mooring/host.ts';
 import type { Connection, Request } from '../../lib/mooring/kind.ts';
-import { formatLabel, parseKey, parseLabel } from '../../lib/mooring/label.ts';
+import { parseKey } from '../../lib/mooring/label.ts';
 import { lastOf } from '../../lib/mooring/records.ts';
 import { kernelRoute } from '../../lib/mooring/routes.ts';
 import { announce, awaitDetection, configureInterface, raiseInterface } from '../../lib/mooring/sandbox.ts';
 import type { Sandbox } from '../../lib/mooring/sandbox.ts';
 import { prefixesOf } from '../../lib/mooring/verify.ts';
 import { findLink } from '../../lib/netlink/link.ts';
-import { altNaming } from '../../lib/netlink/alt-name.ts';
-import { labelling, linkChange, portChange } from '../../lib/netlink/link-change.ts';
-import { createVeth } from '../../lib/netlink/link-creation.ts';
+import { linkChange } from '../../lib/netlink/link-change.ts';
 import type { Link } from '../../lib/netlink/link-message.ts';
-import { removeLink } from '../../lib/netlink/link-removal.ts';
 import { untilLinkUp } from '../../lib/netlink/watch.ts';
 import { acceptForwarding } from '../../lib/nftables/forward.ts';
 import { allowLocalnet } from '../../lib/nftables/localnet.ts';
 import { addAttachment, removeAttachment } from '../../lib/nftables/table.ts';
-import { ensureSysctlIfPresent } from '../../lib/system/sysctl.ts';
-import { formatKey } from '../../ipam/record.ts';
-import { ensureBridge } from './bridge.ts';
 import type { BridgeNatConfig } from './config.ts';
 import { KIND, rulesOf } from './detail.ts';
 import type { BridgeNatDetail, BridgeNatRecord } from './detail.ts';
 import { flushFlows, leaveBridge } from './disconnect.ts';
 import { enableForwarding } from './forwarding.ts';
-import { isIpv6Used } from './ipv6-use.ts';
-import {
-  holdingNameFor,
-  bridgeMacFor,
-  containerMacFor,
-  hostIfnameFor,
-  hostMacFor,
-  ifbNameFor,
-} from './names.ts';
+import { bridgeMacFor, hostIfnameFor, ifbNameFor } from './names.ts';
 import { rulesOfOthers } from './standby.ts';
+import { plugIn, readyBridge, relabel } from './plug-in.ts';
+import type { Work } from './plug-in.ts';
 
 /** A port that is not up by then never will be: something else holds it down. */
 const LINK_UP_DEADLINE_MS = 5000;
-
-/** What all steps of one attachment work with. */
-interface Work {
-  readonly host: Host;
-  readonly request: Request<BridgeNatConfig>;
-  readonly sandbox: Sandbox;
-}
-
-/** Makes the bridge, or completes it as far as the record knows it. */
-function readyBridge({ host, request }: Work, record: BridgeNatRecord): Link {
-  const { config, segment: name } = request;
-  const has6 = (prefix: Prefix): boolean => prefix.address.family === 6;
-  return ensureBridge(host.route, {
-    name,
-    mtu: record.mtu,
-    gateways: record.detail.gateways.map(parsePrefix),
-    forceAddress: config.forceAddress,
-    promiscuous: config.promiscMode,
-    now: host.world.monotonic,
-    ipv6: {
-      wanted: prefixesOf(record).some(has6),
-      unlessUsed: (work) =>
-        host.store.write((tx) => {
-          if (!isIpv6Used(host, tx, name)) work();
-        }),
-    },
-  });
-}
-
-function plugIn(work: Work, record: BridgeNatRecord, bridge: Link, undo: UndoStack): Link {
-  const { host, request } = work;
-  const { key, netns } = request;
-  const name = hostIfnameFor(key);
-  const stale = findLink(host.route, name);
-  if (stale?.kind === 'veth') removeLink(host.route, stale.index);
-  const alias = formatLabel(key, record.addresses);
-  const link = createVeth(host.route, {
-    name,
-    mac: hostMacFor(key),
-    ...(record.mtu === undefined ? {} : { mtu: record.mtu }),
-    master: bridge.index,
-    ...(alias === undefined ? {} : { alias }),
-    peer: { name: key.ifname, mac: record.mac ?? containerMacFor(key), netnsFd: netns.fd },
-  });
-  undo.push(`delete interface ${name}`, () => void removeLink(host.route, link.index));
-  // A port of a bridge needs no address of its own, and shall not believe router advertisements either.
-  ensureSysctlIfPresent('1', 'net', 'ipv6', 'conf', name, 'disable_ipv6');
-  holdAddresses(work, record, link);
-  const { hairpin, isolated } = record.detail;
-  if (hairpin || isolated) {
-    const change = { hairpin, isolated };
-    host.route.request(portChange(link.index, change, `set the port flags of ${name}`));
-  }
-  return link;
-}
 
 /** Ports that stand by count as well: they are taken over without anybody looking at the bridge again. */
 function publishes4(record: BridgeNatRecord): boolean {
   const { standby = [] } = record.detail;
   const some = record.ports.length + standby.length > 0;
   return some && prefixesOf(record).some((prefix) => prefix.address.family === 4);
-}
-
-function refuseLiving({ host }: Work, name: string, address: string, cause: unknown): never {
-  const label = parseLabel(findLink(host.route, name)?.alias);
-  throw new NetmoorError(
-    'address-taken',
-    `${address} is in use by ${label === undefined ? 'a container' : formatKey(label.key)}, of whom the store knows nothing`,
-    'run "netmoor gc --rebuild" to put it on record again, and try again',
-    { cause },
-  );
-}
-
-/** The store has given the addresses to this one; should it have forgotten somebody who has one, the kernel has not. */
-function holdAddresses(work: Work, record: BridgeNatRecord, { index }: Link): void {
-  const held = record.addresses.flatMap(({ scope, address }) =>
-    scope === undefined ? [] : [{ address, name: holdingNameFor(scope, address.replace(/\/.*/, '')) }],
-  );
-  const { failures } = work.host.route.exchange(
-    held.map(({ address, name }) => altNaming(index, name, `hold ${address}`)),
-  );
-  const [failure] = failures;
-  if (failure === undefined) return;
-  const refused = held[failure.index];
-  if (refused === undefined || !isErrno(failure.error, 'EEXIST')) throw failure.error;
-  refuseLiving(work, refused.name, refused.address, failure.error);
 }
 
 /** Rules for this container; those of all others too, should the table have been deleted behind our back. */
@@ -198,12 +105,6 @@ function interfacesOf(host: Host, record: BridgeNatRecord, bridge: Link, link: L
     // Where the reference bandwidth plugin appends it.
     ...(ifb ? [{ name: ifb.name, mac: ifb.mac ?? '', mtu: ifb.mtu }] : []),
   ];
-}
-
-/** By now the addresses are known. */
-function relabel({ host, request }: Work, record: BridgeNatRecord, { index }: Link): void {
-  const alias = formatLabel(request.key, record.addresses);
-  if (alias !== undefined) host.route.request(labelling({ index }, alias));
 }
 
 /** Whether an interface is there of the owner that an element names: then he lives. */

@@ -1,0 +1,109 @@
+/** Bridge and veth: making the one ready, and plugging the other in, labelled with whose it is. */
+import { parsePrefix } from '../../lib/base/ip.ts';
+import { formatKey } from '../../ipam/record.ts';
+import { altNaming } from '../../lib/netlink/alt-name.ts';
+import { NetmoorError, isErrno } from '../../lib/base/errors.ts';
+import type { Prefix } from '../../lib/base/ip.ts';
+import type { UndoStack } from '../../lib/base/undo.ts';
+import type { Host } from '../../lib/mooring/host.ts';
+import type { Request } from '../../lib/mooring/kind.ts';
+import { formatLabel, parseLabel } from '../../lib/mooring/label.ts';
+import type { Sandbox } from '../../lib/mooring/sandbox.ts';
+import { prefixesOf } from '../../lib/mooring/verify.ts';
+import { findLink } from '../../lib/netlink/link.ts';
+import { labelling, portChange } from '../../lib/netlink/link-change.ts';
+import { createVeth } from '../../lib/netlink/link-creation.ts';
+import type { Link } from '../../lib/netlink/link-message.ts';
+import { removeLink } from '../../lib/netlink/link-removal.ts';
+import { ensureSysctlIfPresent } from '../../lib/system/sysctl.ts';
+import { ensureBridge } from './bridge.ts';
+import type { BridgeNatConfig } from './config.ts';
+import type { BridgeNatRecord } from './detail.ts';
+import { isIpv6Used } from './ipv6-use.ts';
+import { containerMacFor, hostIfnameFor, hostMacFor, holdingNameFor } from './names.ts';
+
+/** What all steps of one attachment work with. */
+export interface Work {
+  readonly host: Host;
+  readonly request: Request<BridgeNatConfig>;
+  readonly sandbox: Sandbox;
+}
+
+/** Makes the bridge, or completes it as far as the record knows it. */
+export function readyBridge({ host, request }: Work, record: BridgeNatRecord): Link {
+  const { config, segment: name } = request;
+  const has6 = (prefix: Prefix): boolean => prefix.address.family === 6;
+  return ensureBridge(host.route, {
+    name,
+    mtu: record.mtu,
+    gateways: record.detail.gateways.map(parsePrefix),
+    forceAddress: config.forceAddress,
+    promiscuous: config.promiscMode,
+    now: host.world.monotonic,
+    ipv6: {
+      wanted: prefixesOf(record).some(has6),
+      unlessUsed: (work) =>
+        host.store.write((tx) => {
+          if (!isIpv6Used(host, tx, name)) work();
+        }),
+    },
+  });
+}
+
+function refuseLiving({ host }: Work, name: string, address: string, cause: unknown): never {
+  const label = parseLabel(findLink(host.route, name)?.alias);
+  throw new NetmoorError(
+    'address-taken',
+    `${address} is in use by ${label === undefined ? 'a container' : formatKey(label.key)}, of whom the store knows nothing`,
+    'run "netmoor gc --rebuild" to put it on record again, and try again',
+    { cause },
+  );
+}
+
+/** The store has given the addresses to this one; should it have forgotten somebody who has one, the kernel has not. */
+function holdAddresses(work: Work, record: BridgeNatRecord, { index }: Link): void {
+  const held = record.addresses.flatMap(({ scope, address }) =>
+    scope === undefined ? [] : [{ address, name: holdingNameFor(scope, address.replace(/\/.*/, '')) }],
+  );
+  const { failures } = work.host.route.exchange(
+    held.map(({ address, name }) => altNaming(index, name, `hold ${address}`)),
+  );
+  const [failure] = failures;
+  if (failure === undefined) return;
+  const refused = held[failure.index];
+  if (refused === undefined || !isErrno(failure.error, 'EEXIST')) throw failure.error;
+  refuseLiving(work, refused.name, refused.address, failure.error);
+}
+
+export function plugIn(work: Work, record: BridgeNatRecord, bridge: Link, undo: UndoStack): Link {
+  const { host, request } = work;
+  const { key, netns } = request;
+  const name = hostIfnameFor(key);
+  const stale = findLink(host.route, name);
+  if (stale?.kind === 'veth') removeLink(host.route, stale.index);
+  const alias = formatLabel(key, record.addresses);
+  const link = createVeth(host.route, {
+    name,
+    mac: hostMacFor(key),
+    ...(record.mtu === undefined ? {} : { mtu: record.mtu }),
+    master: bridge.index,
+    ...(alias === undefined ? {} : { alias }),
+    peer: { name: key.ifname, mac: record.mac ?? containerMacFor(key), netnsFd: netns.fd },
+  });
+  undo.push(`delete interface ${name}`, () => void removeLink(host.route, link.index));
+  // A port of a bridge needs no address of its own, and shall not believe router advertisements either.
+  ensureSysctlIfPresent('1', 'net', 'ipv6', 'conf', name, 'disable_ipv6');
+  holdAddresses(work, record, link);
+  const { hairpin, isolated } = record.detail;
+  if (hairpin || isolated) {
+    const change = { hairpin, isolated };
+    host.route.request(portChange(link.index, change, `set the port flags of ${name}`));
+  }
+  return link;
+}
+
+/** By now the addresses are known. */
+export function relabel({ host, request }: Work, record: BridgeNatRecord, { index }: Link): void {
+  const alias = formatLabel(request.key, record.addresses);
+  if (alias !== undefined) host.route.request(labelling({ index }, alias));
+}
