@@ -1,6 +1,6 @@
 /**
- * Alternative names of links (linux/if_link.h IFLA_PROP_LIST, kernel 5.5): unique in a namespace, like the names themselves,
- * and gone with their link. At most 127 bytes.
+ * Alternative names of links (linux/if_link.h IFLA_PROP_LIST, kernel 5.5): unique in a namespace, like the names
+ * themselves, and gone with their link. At most 127 bytes.
  */
 import { encode, nest, struct, text } from './codec.ts';
 import { encodeLink } from './link-codec.ts';
