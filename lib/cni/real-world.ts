@@ -13,7 +13,6 @@ import {
   statSync,
 } from 'node:fs';
 import { NetmoorError } from '../base/errors.ts';
-import { sha256 } from '../base/sha256.ts';
 import { closeNetns, openNetns, ownNetnsId } from '../system/netns.ts';
 import { processIdentity } from '../system/process.ts';
 import { isAtWork } from '../system/worker.ts';
@@ -101,9 +100,6 @@ function once<T>(find: () => T): () => T {
 export function realWorld(): World {
   const boot = once(bootId);
   const machine = once(machineId);
-  const host = once(() =>
-    machine() === boot() ? '' : sha256(`netmoor host ${machine()}`).toString('hex', 0, 8),
-  );
   return {
     now: () => Date.now(),
     monotonic: () => performance.now(),
@@ -115,7 +111,7 @@ export function realWorld(): World {
       return machine();
     },
     get hostId() {
-      return host();
+      return machine() === boot() ? '' : machine();
     },
     storeDirectory: '/var/lib/cni/netmoor',
     pid: process.pid,

@@ -45,9 +45,8 @@ export interface World {
   /** /etc/machine-id, or the boot id on a host without one: what makes automatic choices differ between hosts. */
   readonly machineId: string;
   /**
-   * Stands for the machine in what is kept, without giving its id away (machine-id(5) wants that kept); '' for one that
-   * has none: the boot id, taken instead, changes with every boot, so that nothing of an earlier one would ever be its
-   * own.
+   * Stands for the machine in the lease store, which root alone may read; '' for one without an id: the boot id, taken
+   * instead, changes with every boot, so that nothing of an earlier one would ever be its own.
    */
   readonly hostId: string;
   /** Where the lease store is, unless the config says otherwise. */

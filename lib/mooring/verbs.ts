@@ -14,7 +14,7 @@ import type { AttachmentKey, AttachmentRecord } from '../../ipam/record.ts';
 import { detach, detachUnknown, teardownError } from './detach.ts';
 import { hostOf, withHost } from './host.ts';
 import type { Host } from './host.ts';
-import { dataDirOf, ipamType } from './ipam.ts';
+import { dataDirOf, ipamType } from './ipam-type.ts';
 import type { Kind } from './kind.ts';
 import { understand } from './records.ts';
 import { askedOf, keyOf, surroundingsOf } from './request.ts';

@@ -3,7 +3,7 @@ import { readIpamConfig } from '../../lib/cni/ipam-config.ts';
 import type { IpamConfig } from '../../lib/cni/ipam-config.ts';
 import type { Context } from '../../lib/cni/plugin.ts';
 import { storeFor } from '../../lib/mooring/host.ts';
-import { dataDirOf } from '../../lib/mooring/ipam.ts';
+import { dataDirOf } from '../../lib/mooring/ipam-type.ts';
 import type { PoolSource } from '../../ipam/lease.ts';
 import type { LeaseStore } from '../../ipam/store/store.ts';
 
