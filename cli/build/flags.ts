@@ -16,7 +16,7 @@ export const NODE_FLAGS: readonly string[] = [
   // either may name code to load. Nothing here needs OpenSSL.
   '--openssl-config=/dev/null',
   // Room (MiB) for all that a one-shot program allocates, so that it ends before the first garbage collection.
-  '--min-semi-space-size=16',
+  '--min-semi-space-size=32',
 ];
 
 /**
