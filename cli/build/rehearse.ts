@@ -13,15 +13,17 @@ import type { answerHook } from '../../hooks/oci/main.ts';
 import type { dispatch } from '../../lib/cni/dispatch.ts';
 import type { realWorld } from '../../lib/cni/real-world.ts';
 import type { Plugin } from '../../lib/cni/plugin.ts';
+import { KINDS } from '../../plugins/kinds.ts';
 import { evaluate } from './evaluate.ts';
 import { BIN, KOFFI, ROOT, STAGES } from './paths.ts';
 
 interface SecondStage {
-  'lib/cni/dispatch.ts': () => { dispatch: typeof dispatch };
-  'lib/cni/real-world.ts': () => { realWorld: typeof realWorld };
-  'plugins/bridge-nat/main.ts': () => { plugin: Plugin };
-  /** Not in the plugin's own. */
-  'hooks/oci/main.ts'?: () => { answerHook: typeof answerHook };
+  readonly 'lib/cni/dispatch.ts': () => { dispatch: typeof dispatch };
+  readonly 'lib/cni/real-world.ts': () => { realWorld: typeof realWorld };
+  /** Not in a plugin's own. */
+  readonly 'hooks/oci/main.ts'?: () => { answerHook: typeof answerHook };
+  /** plugins/NAME/main.ts: its own in a plugin's stage, all of them in the one for all programs. */
+  readonly [module: `plugins/${string}/main.ts`]: (() => { plugin: Plugin }) | undefined;
 }
 
 /** The program asks whether it is a single executable, and for its assets: here it is one. */
@@ -46,16 +48,21 @@ async function startContainer(): Promise<ChildProcess> {
   return container;
 }
 
-function exampleConfig(hostPort: number): object {
-  const list = JSON.parse(
-    readFileSync(join(ROOT, 'schemas/examples/containerd-dual-stack.conflist'), 'utf8'),
-  );
-  const runtimeConfig = { portMappings: [{ hostPort, containerPort: 80, protocol: 'tcp' }] };
-  return { ...list.plugins[0], cniVersion: list.cniVersion, name: list.name, runtimeConfig };
+interface Rehearsal {
+  readonly runtimeConfig?: { readonly portMappings?: readonly { readonly hostPort: number }[] };
+}
+
+/** What the plugin wants to be rehearsed with, each container with ports of its own. */
+function configFor(plugin: string, number: number): object {
+  const config: Rehearsal = JSON.parse(readFileSync(join(ROOT, 'plugins', plugin, 'rehearsal.json'), 'utf8'));
+  const { portMappings = [] } = config.runtimeConfig ?? {};
+  const shifted = portMappings.map((mapping) => ({ ...mapping, hostPort: mapping.hostPort + number }));
+  return { ...config, runtimeConfig: { ...config.runtimeConfig, portMappings: shifted } };
 }
 
 function callOf(
   stage: SecondStage,
+  { name, plugin }: { readonly name: string; readonly plugin: Plugin },
   container: ChildProcess,
   number: number,
 ): (command: string) => Promise<void> {
@@ -65,9 +72,8 @@ function callOf(
     CNI_IFNAME: 'eth0',
     CNI_PATH: BIN,
   };
-  let config = exampleConfig(8080 + number);
+  let config = configFor(name, number);
   const world = stage['lib/cni/real-world.ts']().realWorld();
-  const { plugin } = stage['plugins/bridge-nat/main.ts']();
   const { dispatch } = stage['lib/cni/dispatch.ts']();
   return async (command) => {
     const readStdin = (): Buffer => Buffer.from(JSON.stringify(config));
@@ -108,12 +114,22 @@ function hookOf(
   };
 }
 
-/** Two containers come and go: the second finds the bridge, the last takes it along. */
+/** The main plugins that the stage has. */
+function pluginsIn(stage: SecondStage): { name: string; plugin: Plugin }[] {
+  return [...KINDS.keys()].flatMap((name) => {
+    const main = stage[`plugins/${name}/main.ts`];
+    return main === undefined ? [] : [{ name, plugin: main().plugin }];
+  });
+}
+
+/** Two containers come and go: the second finds what they share, the last takes it along. */
 async function rehearse(stage: SecondStage): Promise<void> {
   const containers = [await startContainer(), await startContainer()];
   try {
-    const calls = containers.map((container, number) => callOf(stage, container, number));
-    for (const command of ['ADD', 'CHECK', 'DEL']) for (const call of calls) await call(command);
+    for (const plugin of pluginsIn(stage)) {
+      const calls = containers.map((container, number) => callOf(stage, plugin, container, number));
+      for (const command of ['ADD', 'CHECK', 'DEL']) for (const call of calls) await call(command);
+    }
     const hook = stage['hooks/oci/main.ts']?.();
     const hooks = hook ? containers.map((container, number) => hookOf(hook, container, number)) : [];
     for (const status of ['created', 'stopped']) for (const run of hooks) await run(status);

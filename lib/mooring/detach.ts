@@ -88,7 +88,6 @@ export function forgetRecord(
 
 /** What cannot be understood is released by its key, in one go. */
 function detachUnreadable(kind: Kind, host: Host, record: AttachmentRecord): UndoFailure[] {
-  if (isInHand(record, host.world)) refuseBusy(record);
   try {
     host.store.write((tx) => {
       if (!isCurrent(tx, record)) return;
@@ -207,7 +206,6 @@ export function detach<D extends MooringDetail>(
   const elsewhere = whyElsewhere(record, host.world);
   if (elsewhere !== undefined) return detachElsewhere(kind, host, record, elsewhere);
   if (record.bootId !== host.world.bootId) return detachOtherBoot(host, record);
-  if ('unreadable' in understand(kind, record)) return detachUnreadable(kind, host, record);
   const mine = takeInHand(host, record, verb);
   if (mine === undefined) return [];
   const read = understand(kind, mine);
