@@ -1,20 +1,10 @@
-/** Finding links, and the names they may have. */
+/** Finding links. */
 import { isErrno } from '../base/errors.ts';
 import { encodeLink } from './link-codec.ts';
 import { decodeLink, getRequest } from './link-message.ts';
 import type { Link } from './link-message.ts';
 import type { NetlinkSocket } from './socket.ts';
 import { RTEXT_FILTER_SKIP_STATS, RTM_GETLINK, RTM_NEWLINK } from './uapi.ts';
-
-/** A name as the kernel takes it; the reason in words when it would not (dev_valid_name in net/core/dev.c). */
-export function invalidIfname(name: string): string | undefined {
-  if (name === '') return 'is empty';
-  if (Buffer.byteLength(name) > 15) return 'is longer than 15 bytes';
-  if (name === '.' || name === '..') return 'is a reserved name';
-  if (/[/:\s]/.test(name) || /[^\x21-\x7e]/.test(name))
-    return 'contains a slash, a colon, white space or a control character';
-  return undefined;
-}
 
 /** The link of that name or ifindex in the socket's namespace, or undefined. */
 export function findLink(socket: NetlinkSocket, which: string | number): Link | undefined {

@@ -84,10 +84,6 @@ export function setPlan(name: SetName): SetPlan {
   return SETS[name];
 }
 
-export function isSetName(name: string): name is SetName {
-  return Object.hasOwn(SETS, name);
-}
-
 export const SET_NAMES = Object.keys(SETS) as readonly SetName[];
 
 /** The sets of the table of one family. */
@@ -98,10 +94,6 @@ export function setsOf(family: number): SetName[] {
 /** How long a field is in a concatenation: whole words of a register. */
 export function padded(type: TypeName): number {
   return (TYPES[type].length + 3) & ~3;
-}
-
-export function typeLength(type: TypeName): number {
-  return TYPES[type].length;
 }
 
 export function lengthOf(types: readonly TypeName[]): number {
