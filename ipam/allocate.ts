@@ -30,7 +30,8 @@ function exhausted(ledger: AddressView, scope: string, pool: Pool, set: RangeSet
   return new NetmoorError(
     'pool-exhausted',
     `no free address in ${describeSet(set)}: ${held} taken, ${size} to hand out${kept}`,
-    'remove containers, run `netmoor gc` to free addresses of containers that are gone, or give the network a larger range',
+    'remove containers, run `netmoor gc` to free addresses of containers that are gone, or give the ' +
+      'network a larger range',
   );
 }
 

@@ -97,9 +97,10 @@ function pickV6({ network, taken, machineId }: SubnetRequest): Prefix {
   const start = first + BigInt(digest('subnet', network).readUInt16BE(4)) * V6_SIZE;
   const value = firstFree(space, V6_SIZE, start, blocksTaken(taken, 6));
   if (value !== undefined) return { address: { family: 6, value }, length: 64 };
+  const local = formatPrefix({ address: { family: 6, value: first }, length: 48 });
   throw new NetmoorError(
     'pool-exhausted',
-    `no /64 of this machine's unique local prefix ${formatPrefix({ address: { family: 6, value: first }, length: 48 })} is free`,
+    `no /64 of this machine's unique local prefix ${local} is free`,
     'give the network an "ipam" with IPv6 "ranges" of your own choice',
   );
 }

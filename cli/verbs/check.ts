@@ -21,7 +21,8 @@ export interface CheckView {
 
 function formatVerdict(verdict: Verdict): string[] {
   const { network, ifname, differences, notes } = verdict;
-  const title = `${containerLabel(verdict)} ${ifname} on ${network}: ${differences.length === 0 ? 'ok' : 'not as promised'}`;
+  const outcome = differences.length === 0 ? 'ok' : 'not as promised';
+  const title = `${containerLabel(verdict)} ${ifname} on ${network}: ${outcome}`;
   return [title, ...differences.map((text) => `  ${text}`), ...notes.map((text) => `  (${text})`)];
 }
 

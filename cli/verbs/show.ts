@@ -30,7 +30,8 @@ function gatherFacts(): HostFacts {
 
 export const verb: Verb = {
   about:
-    'Draws the host with its uplink, the bridges with their addresses, and the containers with theirs and their published ports.',
+    'Draws the host with its uplink, the bridges with their addresses, and the containers with theirs ' +
+    'and their published ports.',
   operand: '[NETWORK|CONTAINER]',
   options: [{ name: 'ascii', about: 'draw with plain ASCII characters' }],
   async run({ world, dataDir, operands, switches, kinds, note, columns = DEFAULT_COLUMNS }) {

@@ -65,7 +65,8 @@ async function act(action: Action, task: Task, log: Log): Promise<HookAnswer> {
       stderr: failures.length === 0 ? '' : `netmoor-hook: ${singleLine(`${id}: ${failures.join('; ')}`)}\n`,
     };
   }
-  const stderr = `netmoor-hook: nothing to do for a container that is ${task.state.status}; list it under createRuntime and poststop\n`;
+  const advice = 'list it under createRuntime and poststop';
+  const stderr = `netmoor-hook: nothing to do for a container that is ${task.state.status}; ${advice}\n`;
   return { exitCode: 0, stderr };
 }
 

@@ -1,9 +1,9 @@
 /** What `netmoor-hook --help` says. */
 export const USAGE = `netmoor-hook [STAGE] [FLAG]...
 
-Gives an OCI container its networks. A container runtime starts it, with the container's state on stdin: list it in config.json
-under hooks.createRuntime (or prestart) and hooks.poststop. STAGE (attach, detach, or a hook's name) is told by the state when
-it is left out. Without annotation and flag the container gets the default network.
+Gives an OCI container its networks. A container runtime starts it, with the container's state on stdin: list it in
+config.json under hooks.createRuntime (or prestart) and hooks.poststop. STAGE (attach, detach, or a hook's name) is told
+by the state when it is left out. Without annotation and flag the container gets the default network.
 
 Options, also as annotations "netmoor/NAME", which come first:
   --networks LIST      NAME[:IFNAME[;ip=ADDRESS][;mac=MAC][;port=PORT][;alias=NAME]],...; --network one at a time

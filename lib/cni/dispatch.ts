@@ -35,8 +35,9 @@ function toText(value: object): string {
 
 function introduction(plugin: Plugin): Answer {
   const versions = `CNI protocol versions supported: ${SUPPORTED_VERSIONS.join(', ')}`;
-  const how = `${plugin.name} is started by a container runtime, with CNI_COMMAND and its other parameters in the environment.`;
-  return { exitCode: 0, stdout: '', stderr: `${plugin.about}\n${versions}\n${how}\n` };
+  const how =
+    'is started by a container runtime, with CNI_COMMAND and its other parameters in the environment';
+  return { exitCode: 0, stdout: '', stderr: `${plugin.about}\n${versions}\n${plugin.name} ${how}.\n` };
 }
 
 function refuseOwnNetns({ netns, netnsOverride }: CniRequest, opened: Netns, world: World): void {

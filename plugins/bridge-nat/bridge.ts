@@ -79,10 +79,12 @@ function ensureGateways(host: NetlinkSocket, link: Link, wanted: BridgeWanted): 
   const present = globally.map((address) => address.prefix);
   const inTheWay = contradictions(present, wanted.gateways);
   if (inTheWay.length > 0 && !wanted.forceAddress) {
+    const list = (prefixes: readonly Prefix[]): string => prefixes.map(formatPrefix).join(', ');
     throw new NetmoorError(
       'bad-config',
-      `bridge ${link.name} has ${inTheWay.map(formatPrefix).join(', ')}, not ${wanted.gateways.map(formatPrefix).join(', ')}`,
-      'use the same subnet as what made the bridge, another bridge name, or "forceAddress": true to replace its address',
+      `bridge ${link.name} has ${list(inTheWay)}, not ${list(wanted.gateways)}`,
+      'use the same subnet as what made the bridge, another bridge name, ' +
+        'or "forceAddress": true to replace its address',
     );
   }
   const missing = wanted.gateways.filter(

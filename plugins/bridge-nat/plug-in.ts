@@ -52,9 +52,10 @@ export function readyBridge({ host, request }: Work, record: BridgeNatRecord): L
 
 function refuseLiving({ host }: Work, name: string, address: string, cause: unknown): never {
   const label = parseLabel(findLink(host.route, name)?.alias);
+  const holder = label === undefined ? 'a container' : formatKey(label.key);
   throw new NetmoorError(
     'address-taken',
-    `${address} is in use by ${label === undefined ? 'a container' : formatKey(label.key)}, of whom the store knows nothing`,
+    `${address} is in use by ${holder}, of whom the store knows nothing`,
     'run "netmoor gc --rebuild" to put it on record again, and try again',
     { cause },
   );
