@@ -273,11 +273,10 @@ async function attachTo(context: VerbContext, wanted: readonly WantedNetwork[]):
 
 export const verb: Verb = {
   about:
-    'Attaches a network namespace to the networks named, all of them or none; to the network "netmoor", ' +
-    'which needs no ' +
-    'configuration, when none is named. A network may carry its own options: ' +
-    'NETWORK:ifname=eth1,ip=10.1.0.5,mac=…,port=2222:22; ' +
-    '--ifname, --ip, --mac and --port are those of the first network.',
+    'Attaches a network namespace to the networks named, all of them or none; to the network "netmoor", which ' +
+    'needs no configuration, when none is named. A network may carry its own options: ' +
+    'NETWORK:ifname=eth1,ip=10.1.0.5,mac=…,port=2222:22; --ifname, --ip, --mac and --port are those of the first ' +
+    'network.',
   operand: '[NETWORK…]',
   manyOperands: true,
   options: OPTIONS,

@@ -170,10 +170,9 @@ async function detachFrom(context: VerbContext): Promise<Report> {
 
 export const verb: Verb = {
   about:
-    'Detaches a container from the networks named, or from all. It works when the namespace or its ' +
-    'process is gone: what is to be ' +
-    'done is on file since attaching. It succeeds when there is nothing to do, unless a network is named ' +
-    'that it is not attached to.',
+    'Detaches a container from the networks named, or from all. It works when the namespace or its process is ' +
+    'gone: what is to be done is on file since attaching. It succeeds when there is nothing to do, unless a ' +
+    'network is named that it is not attached to.',
   operand: '[NETWORK…]',
   manyOperands: true,
   options: OPTIONS,

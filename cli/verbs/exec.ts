@@ -87,11 +87,9 @@ function find(word: string, context: VerbContext): string {
 
 export const verb: Verb = {
   about:
-    'Runs a command in the network of a container, named by its id (of a hash, the beginning will do), ' +
-    'its name, or the name of its namespace. ' +
-    'As with "ip netns exec", files of /etc/netns/NAME take the place of those in /etc, and /sys shows ' +
-    'the interfaces of the ' +
-    "container. The command's exit status is this one's.",
+    'Runs a command in the network of a container, named by its id (of a hash, the beginning will do), its name, ' +
+    'or the name of its namespace. As with "ip netns exec", files of /etc/netns/NAME take the place of those in ' +
+    "/etc, and /sys shows the interfaces of the container. The command's exit status is this one's.",
   operand: 'CONTAINER',
   command: 'COMMAND…',
   options: [],

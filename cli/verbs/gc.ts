@@ -44,9 +44,8 @@ function union(first: Found, second: Found): Found {
 
 export const verb: Verb = {
   about:
-    'Detaches containers that are gone, and removes interfaces, bridges and rules of netmoor that no ' +
-    'attachment accounts for. ' +
-    'What is alive, or being attached right now, is not touched.',
+    'Detaches containers that are gone, and removes interfaces, bridges and rules of netmoor that no attachment ' +
+    'accounts for. What is alive, or being attached right now, is not touched.',
   options: [
     { name: 'dry-run', about: 'say what would be removed, and change nothing' },
     {
