@@ -150,7 +150,14 @@ export function u64be(type: number): Field<bigint> {
   };
 }
 
-/** A number in the machine's order. */
+/** A number in the machine's order; so are the next. */
+export function u16(type: number): Field<number> {
+  return {
+    type,
+    codec: { put: (out, value) => out.u16(value), get: (data) => sized(data, 2).readUInt16LE(0) },
+  };
+}
+
 export function u32(type: number): Field<number> {
   return {
     type,

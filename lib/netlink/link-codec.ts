@@ -2,6 +2,8 @@
 import { DecodeError } from './attributes.ts';
 import { bareText, bytes, encode, nest, plainNest, struct, text, u32, u8 } from './codec.ts';
 import type { Codec, Decoded, RawAttribute } from './codec.ts';
+import { isMacvlan, macvlanData } from './macvlan-codec.ts';
+import type { MacvlanData } from './macvlan-codec.ts';
 import {
   AF_BRIDGE,
   IFLA_ADDRESS,
@@ -39,6 +41,8 @@ export interface LinkInfo {
   readonly kind?: string;
   /** Of a veth: its other end, as it is to be made. */
   readonly peer?: LinkMessage;
+  /** Of a macvlan or macvtap. */
+  readonly macvlan?: MacvlanData;
   /** What belongs to any other kind, undecoded. */
   readonly data?: Uint8Array;
   /** The kind of its master. */
@@ -92,36 +96,43 @@ const infoAttributes = struct({
 });
 
 const linkInfo: Codec<LinkInfo> = {
-  put(out, { peer, port, ...info }) {
+  put(out, { peer, macvlan, port, ...info }) {
     infoAttributes.put(out, {
       ...info,
       ...(peer && { data: encode(vethData, { peer }) }),
+      ...(macvlan && { data: encode(macvlanData, macvlan) }),
       ...(port && { slaveData: encode(bridgePort, port) }),
     });
   },
   get(payload) {
     const { data, slaveData, ...info } = infoAttributes.get(payload);
-    const peer = data && info.kind === 'veth' ? vethData.get(Buffer.from(data)).peer : undefined;
     const isPort = slaveData !== undefined && info.slaveKind === 'bridge';
     return {
       ...info,
-      ...(peer ? { peer } : data && { data }),
+      ...(data && dataOf(info.kind, data)),
       ...(isPort ? { port: bridgePort.get(Buffer.from(slaveData)) } : slaveData && { slaveData }),
     };
   },
 };
 
+/** IFLA_INFO_DATA, decoded where we know how. */
+function dataOf(kind: string | undefined, data: Uint8Array): Pick<LinkInfo, 'peer' | 'macvlan' | 'data'> {
+  if (isMacvlan(kind)) return { macvlan: macvlanData.get(Buffer.from(data)) };
+  const peer = kind === 'veth' ? vethData.get(Buffer.from(data)).peer : undefined;
+  return peer ? { peer } : { data };
+}
+
 /** In the order in which ip writes them. */
 const fields = {
   mac: bytes(IFLA_ADDRESS),
   mtu: u32(IFLA_MTU),
-  link: u32(IFLA_LINK),
   netnsid: u32(IFLA_LINK_NETNSID),
   master: u32(IFLA_MASTER),
   operstate: u8(IFLA_OPERSTATE),
   alias: bareText(IFLA_IFALIAS),
   group: u32(IFLA_GROUP),
   netnsFd: u32(IFLA_NET_NS_FD),
+  link: u32(IFLA_LINK),
   name: text(IFLA_IFNAME),
   extMask: u32(IFLA_EXT_MASK),
   promiscuity: u32(IFLA_PROMISCUITY),

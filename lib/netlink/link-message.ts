@@ -1,6 +1,8 @@
 /** What the kernel tells of a link, and the request for it. */
 import { formatMac } from '../base/mac.ts';
 import { encodeLink, linkMessage } from './link-codec.ts';
+import { modeOf } from './macvlan-codec.ts';
+import type { MacvlanMode } from './macvlan-codec.ts';
 import type { NetlinkMessage, NetlinkRequest } from './socket.ts';
 import { RTEXT_FILTER_SKIP_STATS, RTM_GETLINK } from './uapi.ts';
 
@@ -15,7 +17,7 @@ export interface Link {
   readonly operstate: number;
   /** ifindex of the bridge (or bond, VRF) it is a port of. */
   readonly master: number | undefined;
-  /** ifindex of the other end of a veth, in the namespace that netnsid names. */
+  /** ifindex of the other end of a veth or the master of a macvlan, in the namespace that netnsid names. */
   readonly peer: number | undefined;
   readonly netnsid: number | undefined;
   /** Free text that a person or tool attached to the link. */
@@ -26,13 +28,22 @@ export interface Link {
   /** Of a bridge's port. */
   readonly hairpin: boolean | undefined;
   readonly isolated: boolean | undefined;
+  /** Of the kinds "macvlan" and "macvtap". */
+  readonly macvlan?: Macvlan;
+}
+
+export interface Macvlan {
+  /** undefined for one that we never make ("source"). */
+  readonly mode: MacvlanMode | undefined;
+  /** How many broadcasts wait for it at most; what its master has is the largest of its macvlans'. Since 5.11. */
+  readonly bcQueueLength: number | undefined;
 }
 
 /** Reads RTM_NEWLINK and RTM_DELLINK; throws DecodeError. */
 export function decodeLink(message: NetlinkMessage): Link {
   const { index, flags, attributes } = linkMessage.get(message.data);
   const { mac, info } = attributes;
-  const port = info?.port;
+  const { port, macvlan } = info ?? {};
   return {
     index,
     flags,
@@ -48,6 +59,7 @@ export function decodeLink(message: NetlinkMessage): Link {
     promiscuity: attributes.promiscuity ?? 0,
     hairpin: port && port.hairpin === 1,
     isolated: port && port.isolated === 1,
+    ...(macvlan && { macvlan: { mode: modeOf(macvlan.mode), bcQueueLength: macvlan.bcQueueLength } }),
   };
 }
 

@@ -24,6 +24,8 @@ route() { record '1[89]' "$@"; }
   link ip link set dev quay alias 'netmoor web'
   link ip link add name buoy address 02:00:00:00:00:02 mtu 1400 index 11 master quay type veth peer name eth0 address 02:00:00:00:00:03 mtu 1400 netns boat
   link ip link add name queue mtu 1400 index 12 type ifb
+  link ip link add link quay name dory address 02:00:00:00:00:05 mtu 1400 netns boat type macvlan mode bridge bcqueuelen 300
+  link ip link add link queue name skiff index 13 type macvlan mode passthru nopromisc
   altname ip link property add dev quay altname pier-of-the-harbour
   link ip link set dev queue up
   link ip link set dev quay promisc on
@@ -53,6 +55,7 @@ ip link set buoy up
 {
   record_answers 10 ip -details link show dev quay
   record_answers 10 ip -details link show dev buoy
+  record_answers 10 ip -n boat -details link show dev dory
   record_answers 10 ip -details link show dev lo
   record_answers 14 ip address show dev quay
   record_answers 18 ip route show table all

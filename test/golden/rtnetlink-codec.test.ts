@@ -16,6 +16,7 @@ import { linkChange, portChange } from '../../lib/netlink/link-change.ts';
 import { linkMessage } from '../../lib/netlink/link-codec.ts';
 import { createBridge, createVeth } from '../../lib/netlink/link-creation.ts';
 import { decodeLink } from '../../lib/netlink/link-message.ts';
+import { MACVLAN_FLAG_NOPROMISC, macvlanCreation } from '../../lib/netlink/macvlan.ts';
 import { removeLink } from '../../lib/netlink/link-removal.ts';
 import { routeMessage } from '../../lib/netlink/route-codec.ts';
 import { decodeRoute, lookupRoute, routeAddition } from '../../lib/netlink/route.ts';
@@ -138,6 +139,17 @@ t.test('links are created with ip’s bytes, but for the index, which the kernel
     'ip link add name queue mtu 1400 index 12 type ifb',
     { flags: IFF_UP, change: IFF_UP },
   );
+  const dory = { name: 'dory', mac: '02:00:00:00:00:05', mtu: 1400, master: QUAY, netnsFd: 4 } as const;
+  same(
+    sent(macvlanCreation({ ...dory, mode: 'bridge', bcQueueLength: 300 })),
+    'ip link add link quay name dory address 02:00:00:00:00:05 mtu 1400 netns boat ' +
+      'type macvlan mode bridge bcqueuelen 300',
+  );
+  const skiff = { name: 'skiff', master: QUEUE, mode: 'passthru', flags: MACVLAN_FLAG_NOPROMISC } as const;
+  same(
+    sent(macvlanCreation(skiff)),
+    'ip link add link queue name skiff index 13 type macvlan mode passthru nopromisc',
+  );
 });
 
 t.test('addresses are added and removed with ip’s bytes', async (t) => {
@@ -216,8 +228,8 @@ t.test('what the kernel answers is read, and what of it nobody knows is kept', a
 });
 
 t.test('links as the kernel tells of them', async (t) => {
-  const link = (name: string) => {
-    const { flags, data, type } = answered(`ip -details link show dev ${name}`)
+  const link = (name: string, netns = '') => {
+    const { flags, data, type } = answered(`ip ${netns}-details link show dev ${name}`)
       .toReversed()
       .find((message) => decodeLink({ ...message, seq: 0 }).name === name) as GoldenMessage;
     return decodeLink({ type, flags, seq: 0, data });
@@ -244,6 +256,13 @@ t.test('links as the kernel tells of them', async (t) => {
   t.type(link('buoy').peer, 'number');
   t.type(link('buoy').netnsid, 'number');
   t.not(link('buoy').operstate, IF_OPER_UP, 'its other end is down');
+  t.match(link('dory', '-n boat '), {
+    kind: 'macvlan',
+    peer: QUAY,
+    mtu: 1300,
+    macvlan: { mode: 'bridge', bcQueueLength: 300 },
+  });
+  t.equal(link('quay').macvlan, undefined);
   t.match(link('lo'), { index: 1, kind: undefined, alias: undefined, master: undefined });
 });
 

@@ -71,6 +71,7 @@ const raw = Buffer.alloc(4);
 const link = (attributes: object): number => numberOf(ifla.formatLinkAttrs(attributes));
 const info = (attributes: object): number => numberOf(ifla.formatInfo(attributes));
 const port = (attributes: object): number => numberOf(ifla.formatBridgePort(attributes));
+const macvlan = (attributes: object): number => numberOf(ifla.formatMacvlan(attributes));
 const address = (attributes: object): number => numberOf(rt.formatAddressAttrs(attributes));
 const route = (attributes: object): number => numberOf(rt.formatRouteAttrs(attributes));
 const metric = (attributes: object): number => numberOf(rt.formatRouteMetrics(attributes));
@@ -128,6 +129,12 @@ const PACKAGE: Readonly<Record<string, unknown>> = {
   IFLA_INFO_SLAVE_DATA: info({ slaveData: raw }),
   IFLA_BRPORT_MODE: port({ mode: 1 }),
   IFLA_BRPORT_ISOLATED: port({ isolated: raw }),
+  IFLA_MACVLAN_MODE: macvlan({ mode: 1 }),
+  IFLA_MACVLAN_FLAGS: macvlan({ flags: 1 }),
+  MACVLAN_MODE_PRIVATE: ifla.formatMacvlanMode({ private: true }),
+  MACVLAN_MODE_VEPA: ifla.formatMacvlanMode({ vepa: true }),
+  MACVLAN_MODE_BRIDGE: ifla.formatMacvlanMode({ bridge: true }),
+  MACVLAN_MODE_PASSTHRU: ifla.formatMacvlanMode({ passthru: true }),
   VETH_INFO_PEER: numberOf(ifla.formatVethInfo({ peer: raw } as object)),
   IFF_UP: rt.formatDeviceFlags({ up: true }),
   IFF_PROMISC: rt.formatDeviceFlags({ promisc: true }),
@@ -145,6 +152,8 @@ const PACKAGE: Readonly<Record<string, unknown>> = {
 const ONLY_IN_HEADERS = [
   /^IFA_PROTO$/,
   /^IFLA_(PROP_LIST|ALT_IFNAME)$/,
+  /^IFLA_MACVLAN_BC_QUEUE_LEN$/,
+  /^MACVLAN_FLAG_/,
   /^IF_OPER_/,
   /^NLMSGERR_ATTR_/,
   /^NLA_F_/,

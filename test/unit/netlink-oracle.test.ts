@@ -13,6 +13,8 @@ import { encode } from '../../lib/netlink/codec.ts';
 import type { Codec } from '../../lib/netlink/codec.ts';
 import { linkMessage } from '../../lib/netlink/link-codec.ts';
 import type { LinkMessage } from '../../lib/netlink/link-codec.ts';
+import { macvlanData } from '../../lib/netlink/macvlan-codec.ts';
+import type { MacvlanData } from '../../lib/netlink/macvlan-codec.ts';
 import { routeMessage } from '../../lib/netlink/route-codec.ts';
 import type { RouteMessage } from '../../lib/netlink/route-codec.ts';
 import { AF_INET, AF_INET6 } from '../../lib/netlink/uapi.ts';
@@ -20,6 +22,7 @@ import { randomFrom } from './ipam-ledger.ts';
 
 const require = createRequire(import.meta.url);
 const theirs = require('netlink/dist/rt/structs.js') as typeof import('netlink/dist/rt/structs.js');
+const ifla = require('netlink/dist/rt/ifla.js') as typeof import('netlink/dist/rt/ifla.js');
 const rt = require('netlink/dist/rt/gen_structs.js') as typeof import('netlink/dist/rt/gen_structs.js');
 
 const ROUNDS = 300;
@@ -95,6 +98,11 @@ function randomLink(): Pair<LinkMessage> {
     ...renamed(attributes.promiscuity, 'promiscuity'),
   };
   return { ours: { ...head, flags, change, attributes }, same: { kind: 'link', data, attrs } };
+}
+
+function randomMacvlan(): Pair<MacvlanData> {
+  const attributes = some({ mode: u32(), flags: below(2 ** 16) });
+  return { ours: attributes, same: attributes };
 }
 
 function randomAddress(): Pair<AddressMessage> {
@@ -188,6 +196,13 @@ compare({
   next: randomLink,
   format: theirs.formatLinkMessage,
   parse: theirs.parseLinkMessage,
+});
+compare({
+  name: 'macvlans',
+  codec: macvlanData,
+  next: randomMacvlan,
+  format: (macvlan, out) => out.emit(ifla.formatMacvlan(macvlan)),
+  parse: ifla.parseMacvlan,
 });
 compare({
   name: 'addresses',
