@@ -165,6 +165,13 @@ export function u32(type: number): Field<number> {
   };
 }
 
+export function s32(type: number): Field<number> {
+  return {
+    type,
+    codec: { put: (out, value) => out.u32(value >>> 0), get: (data) => sized(data, 4).readInt32LE(0) },
+  };
+}
+
 export function u64(type: number): Field<bigint> {
   return {
     type,

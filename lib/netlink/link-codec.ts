@@ -26,6 +26,7 @@ import {
   IFLA_OPERSTATE,
   IFLA_PROMISCUITY,
   IFLA_PROTINFO,
+  IFLA_TARGET_NETNSID,
   VETH_INFO_PEER,
 } from './uapi.ts';
 
@@ -67,6 +68,8 @@ export interface LinkAttributes {
   readonly group?: number;
   /** The namespace it is to be made in or moved to: an open file descriptor. */
   readonly netnsFd?: number;
+  /** The namespace it is in, where that is not the socket's: its id there. */
+  readonly targetNsid?: number;
   /** What an answer is to leave out or contain (RTEXT_FILTER_*). */
   readonly extMask?: number;
   readonly promiscuity?: number;
@@ -134,6 +137,7 @@ const fields = {
   netnsFd: u32(IFLA_NET_NS_FD),
   link: u32(IFLA_LINK),
   name: text(IFLA_IFNAME),
+  targetNsid: u32(IFLA_TARGET_NETNSID),
   extMask: u32(IFLA_EXT_MASK),
   promiscuity: u32(IFLA_PROMISCUITY),
   info: plainNest(IFLA_LINKINFO, linkInfo),

@@ -63,14 +63,29 @@ export function decodeLink(message: NetlinkMessage): Link {
   };
 }
 
+/** Where a link is looked for. */
+export interface Whereabouts {
+  /** A namespace other than the socket's, by its id there (nsid.ts); it need not be entered (kernel 4.15). */
+  readonly nsid?: number | undefined;
+}
+
+export function targetOf({ nsid }: Whereabouts): { targetNsid?: number } {
+  return nsid === undefined ? {} : { targetNsid: nsid };
+}
+
+/** The errors that say that there is no such link; of a namespace that is gone, EINVAL (rtnl_get_net_ns_capable). */
+export function absence({ nsid }: Whereabouts): readonly string[] {
+  return nsid === undefined ? ['ENODEV'] : ['ENODEV', 'EINVAL'];
+}
+
 /** The request for one link, by name or ifindex. */
-export function getRequest(which: string | number): NetlinkRequest {
+export function getRequest(which: string | number, where: Whereabouts = {}): NetlinkRequest {
   const named = typeof which === 'string';
   return {
     type: RTM_GETLINK,
     op: `look up interface ${named ? which : `#${which}`}`,
     data: encodeLink(
-      { ...(named && { name: which }), extMask: RTEXT_FILTER_SKIP_STATS },
+      { ...(named && { name: which }), ...targetOf(where), extMask: RTEXT_FILTER_SKIP_STATS },
       { index: named ? 0 : which },
     ),
   };

@@ -1,20 +1,29 @@
 /** Deleting links. */
 import { isErrno } from '../base/errors.ts';
 import { encodeLink } from './link-codec.ts';
-import type { Link } from './link-message.ts';
-import type { NetlinkSocket } from './socket.ts';
+import { absence, targetOf } from './link-message.ts';
+import type { Link, Whereabouts } from './link-message.ts';
+import type { NetlinkRequest, NetlinkSocket } from './socket.ts';
 import { RTM_DELLINK, RTM_SETLINK } from './uapi.ts';
 
-/** Deletes a link; false when there was none. */
-export function removeLink(socket: NetlinkSocket, which: string | number): boolean {
+/** The request that deletes a link; ENODEV when there is none, EINVAL when its namespace is gone. */
+export function linkRemoval(which: string | number, where: Whereabouts = {}): NetlinkRequest {
   const named = typeof which === 'string';
   const op = `delete interface ${named ? which : `#${which}`}`;
-  const data = named ? encodeLink({ name: which }) : encodeLink({}, { index: which });
+  const data = encodeLink(
+    { ...(named && { name: which }), ...targetOf(where) },
+    { index: named ? 0 : which },
+  );
+  return { type: RTM_DELLINK, op, data };
+}
+
+/** Deletes a link; false when there was none. */
+export function removeLink(socket: NetlinkSocket, which: string | number, where: Whereabouts = {}): boolean {
   try {
-    socket.request({ type: RTM_DELLINK, op, data });
+    socket.request(linkRemoval(which, where));
     return true;
   } catch (error) {
-    if (isErrno(error, 'ENODEV')) return false;
+    if (isErrno(error, ...absence(where))) return false;
     throw error;
   }
 }

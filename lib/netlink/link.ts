@@ -1,25 +1,35 @@
 /** Finding links. */
 import { isErrno } from '../base/errors.ts';
 import { encodeLink } from './link-codec.ts';
-import { decodeLink, getRequest } from './link-message.ts';
-import type { Link } from './link-message.ts';
+import { absence, decodeLink, getRequest, targetOf } from './link-message.ts';
+import type { Link, Whereabouts } from './link-message.ts';
 import type { NetlinkSocket } from './socket.ts';
 import { RTEXT_FILTER_SKIP_STATS, RTM_GETLINK, RTM_NEWLINK } from './uapi.ts';
 
-/** The link of that name or ifindex in the socket's namespace, or undefined. */
-export function findLink(socket: NetlinkSocket, which: string | number): Link | undefined {
+/** The link of that name or ifindex, in the socket's namespace unless `where` names another; or undefined. */
+export function findLink(
+  socket: NetlinkSocket,
+  which: string | number,
+  where: Whereabouts = {},
+): Link | undefined {
   try {
     return socket
-      .request(getRequest(which))
+      .request(getRequest(which, where))
       .filter((message) => message.type === RTM_NEWLINK)
       .map(decodeLink)[0];
   } catch (error) {
-    if (isErrno(error, 'ENODEV')) return undefined;
+    if (isErrno(error, ...absence(where))) return undefined;
     throw error;
   }
 }
 
-export function listLinks(socket: NetlinkSocket): Link[] {
-  const data = encodeLink({ extMask: RTEXT_FILTER_SKIP_STATS });
-  return socket.dump({ type: RTM_GETLINK, data, op: 'list interfaces' }).map(decodeLink);
+/** All links of the socket's namespace, or of another; of one that is gone, none. */
+export function listLinks(socket: NetlinkSocket, where: Whereabouts = {}): Link[] {
+  const data = encodeLink({ ...targetOf(where), extMask: RTEXT_FILTER_SKIP_STATS });
+  try {
+    return socket.dump({ type: RTM_GETLINK, data, op: 'list interfaces' }).map(decodeLink);
+  } catch (error) {
+    if (where.nsid !== undefined && isErrno(error, 'EINVAL')) return [];
+    throw error;
+  }
 }

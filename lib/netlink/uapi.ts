@@ -57,6 +57,8 @@ export const RTPROT_STATIC = 4;
 export const RTN_UNICAST = 1;
 export const RT_SCOPE_UNIVERSE = 0;
 export const RT_SCOPE_LINK = 253;
+export const RTM_NEWNSID = 88;
+export const RTM_GETNSID = 90;
 export const RTNLGRP_LINK = 1;
 export const RTNLGRP_IPV6_IFADDR = 9;
 export const RTEXT_FILTER_SKIP_STATS = 8;
@@ -80,6 +82,7 @@ export const IFLA_PROMISCUITY = 30;
 export const IFLA_PROP_LIST = 52;
 export const IFLA_ALT_IFNAME = 53;
 export const IFLA_LINK_NETNSID = 37;
+export const IFLA_TARGET_NETNSID = 46;
 export const IFLA_INFO_KIND = 1;
 export const IFLA_INFO_DATA = 2;
 export const IFLA_INFO_SLAVE_KIND = 4;
@@ -94,6 +97,11 @@ export const MACVLAN_MODE_VEPA = 2;
 export const MACVLAN_MODE_BRIDGE = 4;
 export const MACVLAN_MODE_PASSTHRU = 8;
 export const MACVLAN_FLAG_NOPROMISC = 1;
+
+// linux/net_namespace.h
+export const NETNSA_NSID_NOT_ASSIGNED = -1;
+export const NETNSA_NSID = 1;
+export const NETNSA_FD = 3;
 
 // linux/veth.h
 export const VETH_INFO_PEER = 1;

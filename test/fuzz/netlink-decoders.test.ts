@@ -13,6 +13,7 @@ import { flowIn } from '../../lib/netlink/conntrack.ts';
 import { linkMessage } from '../../lib/netlink/link-codec.ts';
 import { decodeLink } from '../../lib/netlink/link-message.ts';
 import { decodeAnswer, decodeDone, decodeMessages, encodeMessage } from '../../lib/netlink/message.ts';
+import { decodeNsid, nsidMessage } from '../../lib/netlink/nsid.ts';
 import { decodeQdisc, tcMessage } from '../../lib/netlink/qdisc.ts';
 import { targetOf } from '../../lib/netlink/redirect.ts';
 import { routeMessage } from '../../lib/netlink/route-codec.ts';
@@ -95,6 +96,12 @@ const SUBJECTS: readonly Subject[] = [
     read: (data) => decodeRoute({ data }),
     codec: routeMessage as Codec<unknown>,
     seeds: ofTypes(24),
+  },
+  {
+    name: 'ids of namespaces',
+    read: (data) => decodeNsid({ data }),
+    codec: nsidMessage as Codec<unknown>,
+    seeds: ofTypes(88),
   },
   { name: 'disciplines', read: decodeQdisc, codec: tcMessage as Codec<unknown>, seeds: ofTypes(36) },
   {

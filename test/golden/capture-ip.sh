@@ -12,12 +12,14 @@ source ./record.sh
 
 mount -t tmpfs none /run
 ip netns add boat
+ip netns add raft
 
-# RTM_NEWLINK, RTM_DELLINK and RTM_SETLINK; the same of addresses, of routes. What ip asks beforehand is left out.
+# RTM_NEWLINK, RTM_DELLINK and RTM_SETLINK; the same of addresses, of routes, of ids of namespaces. What ip asks beforehand is left out.
 link() { record '1[013]' "$@"; }
 altname() { record '6c' "$@"; }
 address() { record '1[45]' "$@"; }
 route() { record '1[89]' "$@"; }
+nsid() { record '5[89a]' "$@"; }
 
 {
   link ip link add name quay address 02:00:00:00:00:01 mtu 1400 index 10 type bridge
@@ -48,6 +50,8 @@ route() { record '1[89]' "$@"; }
   route ip -6 route append default via fd00:89::9 dev quay proto static table 100
   route ip -6 route append fd00:90::/64 dev quay proto static metric 5
   record 1a ip route get 10.90.0.1
+  nsid ip netns set raft auto
+  nsid ip netns list-id
   link ip link del dev queue
 } >ip.hex
 
@@ -60,4 +64,5 @@ ip link set buoy up
   record_answers 14 ip address show dev quay
   record_answers 18 ip route show table all
   record_answers 18 ip -6 route show table all
+  record_answers 58 ip netns list-id
 } >ip-answers.hex

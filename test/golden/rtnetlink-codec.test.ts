@@ -18,6 +18,7 @@ import { createBridge, createVeth } from '../../lib/netlink/link-creation.ts';
 import { decodeLink } from '../../lib/netlink/link-message.ts';
 import { MACVLAN_FLAG_NOPROMISC, macvlanCreation } from '../../lib/netlink/macvlan.ts';
 import { removeLink } from '../../lib/netlink/link-removal.ts';
+import { assignNsid, decodeNsid, listNsids, nsidMessage, nsidOf } from '../../lib/netlink/nsid.ts';
 import { routeMessage } from '../../lib/netlink/route-codec.ts';
 import { decodeRoute, lookupRoute, routeAddition } from '../../lib/netlink/route.ts';
 import type { Route } from '../../lib/netlink/route.ts';
@@ -31,12 +32,12 @@ const [QUAY, BUOY, QUEUE] = [10, 11, 12];
 const goldens = readGoldens('ip.hex');
 const answers = readGoldens('ip-answers.hex').map(({ command, messages }) => ({
   command,
-  messages: messages.filter(({ type }) => [16, 20, 24].includes(type)),
+  messages: messages.filter(({ type }) => [16, 20, 24, 88].includes(type)),
 }));
 
-/** RTM_NEWLINK, RTM_NEWADDR and RTM_NEWROUTE each begin a group of four. */
+/** RTM_NEWLINK, RTM_NEWADDR, RTM_NEWROUTE and RTM_NEWNSID each begin a group of four. */
 function codecOf(type: number): Codec<unknown> {
-  const codec = { 4: linkMessage, 5: addressMessage, 6: routeMessage }[type >> 2];
+  const codec = { 4: linkMessage, 5: addressMessage, 6: routeMessage, 22: nsidMessage }[type >> 2];
   if (codec === undefined) throw new Error(`there is no codec of messages of type ${type}`);
   return codec as Codec<unknown>;
 }
@@ -210,6 +211,25 @@ t.test('routes are looked up as ip does, but for its flag that asks for the matc
   t.equal(flags, 0x1000, 'RTM_F_LOOKUP_TABLE');
   t.strictSame(routeMessage.get(ours.data), { ...wanted, flags: 0, length: 32 });
   t.equal(ours.type, theirs.type);
+});
+
+t.test('ids of namespaces are asked for and given with ip’s bytes', async (t) => {
+  const same = (ours: GoldenMessage, theirs: GoldenMessage | undefined, what: string): unknown =>
+    t.strictSame([ours.type, ours.data.toString('hex')], [theirs?.type, theirs?.data.toString('hex')], what);
+  const auto = golden('ip netns set raft auto');
+  const netnsFd = nsidMessage.get(auto.data).netnsFd ?? 0;
+  t.strictSame(hex(requestOf((socket) => assignNsid(socket, netnsFd))), hex(auto), 'ip netns set');
+  // First it asks for single ones.
+  const asked = goldens.find(({ command }) => command === 'ip netns list-id')?.messages ?? [];
+  const its = nsidMessage.get(asked[0]?.data ?? Buffer.alloc(0)).netnsFd ?? 0;
+  same(
+    requestOf((socket) => nsidOf(socket, its)),
+    asked[0],
+    'one id',
+  );
+  same(requestOf(listNsids), asked.at(-1), 'all ids');
+  const told = answered('ip netns list-id').map(decodeNsid);
+  t.strictSame(told.slice(-2), [0, 1], 'those of boat and raft, behind what it asked for first');
 });
 
 t.test('what the kernel answers is read, and what of it nobody knows is kept', async (t) => {

@@ -20,6 +20,7 @@ const HEADERS = [
   'linux/netlink.h',
   'linux/rtnetlink.h',
   'linux/if_link.h',
+  'linux/net_namespace.h',
   'linux/veth.h',
   'linux/if.h',
   'linux/if_addr.h',
@@ -123,6 +124,7 @@ const PACKAGE: Readonly<Record<string, unknown>> = {
   IFLA_EXT_MASK: link({ extMask: raw }),
   IFLA_PROMISCUITY: link({ promiscuity: 1 }),
   IFLA_LINK_NETNSID: link({ linkNetnsid: 1 }),
+  IFLA_TARGET_NETNSID: link({ targetNetnsid: 1 }),
   IFLA_INFO_KIND: info({ kind: 'x' }),
   IFLA_INFO_DATA: info({ data: raw }),
   IFLA_INFO_SLAVE_KIND: info({ slaveKind: 'x' }),
@@ -152,6 +154,7 @@ const PACKAGE: Readonly<Record<string, unknown>> = {
 const ONLY_IN_HEADERS = [
   /^IFA_PROTO$/,
   /^IFLA_(PROP_LIST|ALT_IFNAME)$/,
+  /^NETNSA_/,
   /^IFLA_MACVLAN_BC_QUEUE_LEN$/,
   /^MACVLAN_FLAG_/,
   /^IF_OPER_/,

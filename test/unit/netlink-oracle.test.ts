@@ -77,6 +77,7 @@ function randomLink(): Pair<LinkMessage> {
     group: u32(),
     netnsFd: u32(),
     name: word(),
+    targetNsid: u31(),
     extMask: u32(),
     promiscuity: u32(),
   });
@@ -94,6 +95,7 @@ function randomLink(): Pair<LinkMessage> {
     ...renamed(attributes.group, 'group'),
     ...renamed(attributes.netnsFd, 'netNsFd'),
     ...renamed(attributes.name, 'ifname'),
+    ...renamed(attributes.targetNsid, 'targetNetnsid'),
     ...renamed(attributes.extMask, 'extMask', number32),
     ...renamed(attributes.promiscuity, 'promiscuity'),
   };
