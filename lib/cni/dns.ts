@@ -1,4 +1,5 @@
 /** DNS settings of a result: a resolv.conf file (resolv.conf(5)), and whose settings count. */
+import { NetmoorError, errorText } from '../base/errors.ts';
 import { AddressError, parseAddress } from '../base/ip.ts';
 import type { Dns } from './result.ts';
 import { compactDns } from './result.ts';
@@ -42,4 +43,19 @@ export function parseResolvConf(text: string): Dns {
 export function chooseDns(sources: { readonly runtime: Dns; readonly config: Dns; readonly ipam: Dns }): Dns {
   const candidates = [sources.runtime, sources.config, sources.ipam].map(compactDns);
   return candidates.find((dns) => Object.keys(dns).length > 0) ?? {};
+}
+
+/** Of a network's configuration. Throws NetmoorError('bad-config'). */
+export function checkNameServers({ nameservers = [] }: Dns): void {
+  for (const [index, server] of nameservers.entries()) {
+    try {
+      parseAddress(server);
+    } catch (error) {
+      throw new NetmoorError(
+        'bad-config',
+        `dns.nameservers[${index}]: ${errorText(error)}`,
+        'name servers are given by address',
+      );
+    }
+  }
 }

@@ -4,8 +4,8 @@
  * gives.
  */
 import { NetmoorError, errorText } from '../base/errors.ts';
-import { parseAddress, parsePrefix, sameAddress } from '../base/ip.ts';
-import type { Address } from '../base/ip.ts';
+import { bitsOf, parseAddress, parsePrefix, sameAddress } from '../base/ip.ts';
+import type { Address, Prefix } from '../base/ip.ts';
 import { formatMac, parseMac } from '../base/mac.ts';
 import type { CniConfig } from './config.ts';
 import type { CniRequest } from './environment.ts';
@@ -22,33 +22,44 @@ function read<T>(place: string, text: string, reader: (text: string) => T): T {
   }
 }
 
-function readAddress(text: string): Address {
-  return text.includes('/') ? parsePrefix(text).address : parseAddress(text);
+/** Without a length it is the whole address. */
+function readPrefix(text: string): Prefix {
+  if (text.includes('/')) return parsePrefix(text);
+  const address = parseAddress(text);
+  return { address, length: bitsOf(address.family) };
 }
 
 /** Each address once. */
-function distinct(addresses: readonly Address[]): Address[] {
-  return addresses.filter(
-    (address, index) => addresses.findIndex((other) => sameAddress(address, other)) === index,
+function distinct(prefixes: readonly Prefix[]): Prefix[] {
+  return prefixes.filter(
+    ({ address }, index) => prefixes.findIndex((other) => sameAddress(address, other.address)) === index,
   );
 }
 
 /**
- * Addresses asked for. For each family the capability wins over the arguments; both may be there, because nerdctl
- * passes IPv4 in CNI_ARGS and IPv6 through the capability. Throws NetmoorError 'bad-config' or 'bad-environment'.
+ * Addresses asked for, with the prefix lengths that came with them, else those of whole addresses. For each family the
+ * capability wins over the arguments; both may be there, because nerdctl passes IPv4 in CNI_ARGS and IPv6 through the
+ * capability. Throws NetmoorError 'bad-config' or 'bad-environment'.
  */
-export function requestedAddresses(config: CniConfig, request: CniRequest): Address[] {
+export function requestedPrefixes(config: CniConfig, request: CniRequest): Prefix[] {
   const capability = config.runtimeConfig.ips.map((text, index) =>
-    read(`runtimeConfig.ips[${index}]`, text, readAddress),
+    read(`runtimeConfig.ips[${index}]`, text, readPrefix),
   );
   const listed = (request.args.get('IP') ?? '').split(',').map((text) => text.trim());
-  const fromEnvironment = (): Address[] =>
-    listed.filter((text) => text !== '').map((text) => read('CNI_ARGS IP', text, readAddress));
+  const fromEnvironment = (): Prefix[] =>
+    listed.filter((text) => text !== '').map((text) => read('CNI_ARGS IP', text, readPrefix));
   const args =
-    config.args.ips?.map((text, index) => read(`args.cni.ips[${index}]`, text, readAddress)) ??
+    config.args.ips?.map((text, index) => read(`args.cni.ips[${index}]`, text, readPrefix)) ??
     fromEnvironment();
-  const others = args.filter((address) => !capability.some((given) => given.family === address.family));
+  const others = args.filter(
+    ({ address }) => !capability.some((given) => given.address.family === address.family),
+  );
   return distinct([...capability, ...others]);
+}
+
+/** The same, without their lengths. */
+export function requestedAddresses(config: CniConfig, request: CniRequest): Address[] {
+  return requestedPrefixes(config, request).map(({ address }) => address);
 }
 
 /**

@@ -5,7 +5,8 @@
 import { NetmoorError, errorText } from '../base/errors.ts';
 import { UndoStack } from '../base/undo.ts';
 import { chooseDns } from '../cni/dns.ts';
-import type { CniResult } from '../cni/result.ts';
+import { refuseInexpressible } from '../cni/encode-result.ts';
+import type { CniResult, CniRoute } from '../cni/result.ts';
 import type { AttachmentKey, AttachmentRecord } from '../../ipam/record.ts';
 import { delegateRecord } from './delegated.ts';
 import { detach, forgetRecord, isCurrent, teardownError } from './detach.ts';
@@ -96,6 +97,21 @@ function rollBack<D extends MooringDetail>(
 interface Made<D extends MooringDetail> {
   readonly intent: Intent<D>;
   readonly connection: Connection<D>;
+  /** Beside those on record. */
+  readonly routes: readonly CniRoute[];
+}
+
+/** The last step; what only the network could tell goes on record with the rest. */
+async function configured<D extends MooringDetail>(
+  connection: Connection<D>,
+  intent: Intent<D>,
+  undo: UndoStack,
+): Promise<Made<D>> {
+  const found = await connection.configure(intent.record, undo);
+  if (found === undefined) return { intent, connection, routes: [] };
+  const { addresses, detail, routes } = found;
+  const dns = Object.keys(intent.dns).length > 0 ? intent.dns : found.dns;
+  return { intent: { record: { ...intent.record, addresses, detail }, dns }, connection, routes };
 }
 
 /** The kernel's part. `progress` is told of the record as it grows, for the roll-back. */
@@ -118,20 +134,17 @@ async function make<C extends MooringConfig, D extends MooringDetail>(
   if (kind.addresses(request.config) === 'before-link') {
     const leased = lease();
     const connection = await kind.connect(host, request, sandbox, leased.record, undo);
-    await connection.configure(leased.record, undo);
-    return { intent: leased, connection };
+    return configured(connection, leased, undo);
   }
   const connection = await kind.connect(host, request, sandbox, intent.record, undo);
   await connection.raise(undo);
   host.step('attach: link raised');
-  const leased = lease();
-  await connection.configure(leased.record, undo);
-  return { intent: leased, connection };
+  return configured(connection, lease(), undo);
 }
 
 function resultOf<D extends MooringDetail>(
   record: AttachmentRecord<D>,
-  connection: Connection<D>,
+  { connection, routes }: Made<D>,
   dns: CniResult['dns'],
 ): CniResult {
   const interfaces = connection.interfaces(record);
@@ -143,7 +156,7 @@ function resultOf<D extends MooringDetail>(
       address,
       ...(gateway === undefined ? {} : { gateway }),
     })),
-    routes: record.detail.routes.map((route) => ({ ...route })),
+    routes: [...record.detail.routes, ...routes].map((route) => ({ ...route })),
     dns,
   };
 }
@@ -166,10 +179,11 @@ async function moor<C extends MooringConfig, D extends MooringDetail>(
     const made = await make(kind, host, request, asked, sandbox, intent, undo, (record) => {
       reached = record;
     });
+    refuseInexpressible(made.intent.record.addresses, request.cniVersion);
     const record = finish(kind, host, made.intent.record, made.connection.hostIfindex);
     reached = record;
     host.step('attach: recorded');
-    const result = resultOf(record, made.connection, chooseDns({ ...asked.dns, ipam: made.intent.dns }));
+    const result = resultOf(record, made, chooseDns({ ...asked.dns, ipam: made.intent.dns }));
     undo.disarm();
     return result;
   } catch (error) {

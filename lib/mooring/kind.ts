@@ -84,6 +84,14 @@ export interface Identity {
   readonly mtu?: number;
 }
 
+/** What an attachment turned out to be, beyond its plan: what the network itself has given. */
+export interface Found<D> extends Plan<D> {
+  /** Routes that the kernel follows by the network's word, for the result alone: they come and go. */
+  readonly routes: readonly CniRoute[];
+  /** What the network says of name servers; counts where whoever gave the addresses says nothing. */
+  readonly dns: Dns;
+}
+
 /** Where an attachment stands when its interface is there, and on what terms the rest is done. */
 export interface Connection<D extends MooringDetail> {
   /** Index of the interface on the host, if there is one. */
@@ -93,8 +101,11 @@ export interface Connection<D extends MooringDetail> {
    * addresses come before the link.
    */
   raise(undo: UndoStack): void | Promise<void>;
-  /** Gives the interface its addresses and routes, makes the rules, and waits until all can be used. */
-  configure(record: AttachmentRecord<D>, undo: UndoStack): void | Promise<void>;
+  /**
+   * Gives the interface its addresses and routes, makes the rules, and waits until all can be used. Returns what the
+   * record is to say instead, where only the network could tell.
+   */
+  configure(record: AttachmentRecord<D>, undo: UndoStack): Found<D> | void | Promise<Found<D> | void>;
   /** For the CNI result; that with a sandbox is the container's, whose the addresses are. */
   interfaces(record: AttachmentRecord<D>): readonly CniInterface[];
 }
@@ -161,7 +172,7 @@ export interface Kind<C extends MooringConfig = MooringConfig, D extends Mooring
   /** Checks everything that can be checked without the host. Pure. Throws NetmoorError. */
   readConfig(config: CniConfig, request: CniRequest): Promise<C>;
   /** What the configuration leaves to the host is looked up there, and stays. */
-  complete(host: Sockets, config: C, network: string): C;
+  complete(host: Sockets & Judge, config: C, network: string): C;
   /** The name of the bridge or master. */
   segmentOf(config: C, network: string): string;
   /** The lease scope: addresses are held once in each. */
@@ -212,8 +223,8 @@ export interface Kind<C extends MooringConfig = MooringConfig, D extends Mooring
   verify(host: Host, record: AttachmentRecord<D>): Promise<readonly string[]>;
   /** The same inside the container. */
   verifyInside(netns: Netns, record: AttachmentRecord<D>, told: Told): Promise<readonly string[]>;
-  /** Tries the kernel. Throws NetmoorError('not-available') when an ADD would fail for it. */
-  probe(): Promise<void>;
+  /** Tries the kernel, and what the host has to have. Throws NetmoorError when an ADD would fail for it. */
+  probe(host: Host, config: C): Promise<void>;
   /** What telling orphans, and what lives unrecorded, takes; loaded when somebody looks. */
   sweeping(): Promise<Sweeping>;
 }

@@ -1,7 +1,7 @@
 /** The container's side: the interface under its final name, its addresses and routes, and the announcement of both. */
 import { NetmoorError, isErrno } from '../base/errors.ts';
 import { formatAddress, formatPrefix, networkOf } from '../base/ip.ts';
-import type { Family, Prefix } from '../base/ip.ts';
+import type { Prefix } from '../base/ip.ts';
 import { addressAddition } from '../netlink/address.ts';
 import { findLink } from '../netlink/link.ts';
 import { linkChange } from '../netlink/link-change.ts';
@@ -14,8 +14,9 @@ import type { NetlinkRequest } from '../netlink/socket.ts';
 import { openAddressWatch, untilDetected } from '../netlink/watch.ts';
 import { inNetns } from '../system/netns.ts';
 import type { Netns } from '../system/netns.ts';
-import { ensureSysctlIfPresent } from '../system/sysctl.ts';
 import type { UndoStack } from '../base/undo.ts';
+import { setKernelKeys } from './kernel-keys.ts';
+import type { Dad } from './kernel-keys.ts';
 
 /** A container's namespace with a socket held open in it. */
 export interface Sandbox {
@@ -27,8 +28,9 @@ export interface SandboxWanted {
   readonly ifname: string;
   readonly addresses: readonly Prefix[];
   readonly routes: readonly Route[];
-  /** Let the kernel look for duplicates of the IPv6 addresses: they are not from a store that rules them out. */
-  readonly dad: boolean;
+  readonly dad: Dad;
+  /** Believe routers: addresses and default routes of theirs come beside those that are given (RFC 4862). */
+  readonly slaac?: boolean;
 }
 
 /** Opens a socket in the namespace, to be held for as long as something is done there. */
@@ -44,36 +46,6 @@ export function refuseTaken({ route }: Sandbox, ifname: string): void {
     `the container has an interface ${ifname} already`,
     'choose another interface name, or detach the network that made it first (DEL)',
   );
-}
-
-function families(addresses: readonly Prefix[]): Set<Family> {
-  return new Set(addresses.map((prefix) => prefix.address.family));
-}
-
-/** Must be set before the interface is raised: they decide what the kernel does at that moment. */
-function setKernelKeys(ifname: string, wanted: SandboxWanted): void {
-  const conf = (value: string, family: 'ipv4' | 'ipv6', name: string, key: string): boolean =>
-    ensureSysctlIfPresent(value, 'net', family, 'conf', name, key);
-  conf('1', 'ipv4', ifname, 'arp_notify');
-  // The addresses and the gateway are given: a neighbour that plays router is not to be believed, in a network without
-  // IPv6 least of all, where nobody would look for a default route of it.
-  conf('0', 'ipv6', ifname, 'accept_ra');
-  if (!families(wanted.addresses).has(6)) return;
-  const present = conf('0', 'ipv6', ifname, 'disable_ipv6');
-  if (!present) {
-    throw new NetmoorError(
-      'kernel',
-      'this kernel has no IPv6',
-      'remove the IPv6 ranges from the network config, or boot with IPv6',
-    );
-  }
-  conf('0', 'ipv6', 'lo', 'disable_ipv6');
-  conf('1', 'ipv6', ifname, 'ndisc_notify');
-  conf('1', 'ipv6', ifname, 'keep_addr_on_down');
-  // Nobody else can hold the link-local address of this MAC here; a second of DAD would only delay the first packet.
-  conf(wanted.dad ? '1' : '0', 'ipv6', ifname, 'accept_dad');
-  // With hairpin mode a container hears its own probes: the nonce tells them apart (RFC 7527).
-  if (wanted.dad) conf('1', 'ipv6', ifname, 'enhanced_dad');
 }
 
 /** As many others may be configuring interfaces of one container at the same moment. */
@@ -113,7 +85,12 @@ function requestsFor(
   present: readonly Route[],
 ): NetlinkRequest[] {
   const addresses = wanted.addresses.map((prefix) =>
-    addressAddition(link.index, prefix, { dad: wanted.dad }, `give ${formatPrefix(prefix)} to ${link.name}`),
+    addressAddition(
+      link.index,
+      prefix,
+      { dad: FLAGS_OF[wanted.dad] },
+      `give ${formatPrefix(prefix)} to ${link.name}`,
+    ),
   );
   const routes = wanted.routes.map((route) => rankedAddition(route, link, present));
   const raiseLoopback =
@@ -137,15 +114,14 @@ function requireInterface({ route }: Sandbox, ifname: string): Link {
 }
 
 /**
- * Raises the interface as it is: an IPAM plugin that asks the network for addresses needs a link, and no address on it.
+ * Raises the interface without the addresses that are wanted: an IPAM plugin that asks the network for addresses needs
+ * a link, and no address on it.
  */
-export function raiseInterface(sandbox: Sandbox, ifname: string): void {
+export function raiseInterface(sandbox: Sandbox, wanted: Omit<SandboxWanted, 'addresses' | 'routes'>): void {
   const { route: socket, netns } = sandbox;
+  const { ifname } = wanted;
   const link = requireInterface(sandbox, ifname);
-  inNetns(netns, () => {
-    ensureSysctlIfPresent('0', 'net', 'ipv6', 'conf', ifname, 'accept_ra');
-    ensureSysctlIfPresent('1', 'net', 'ipv4', 'conf', ifname, 'arp_notify');
-  });
+  inNetns(netns, () => setKernelKeys({ ...wanted, addresses: [] }));
   socket.request(linkChange(link.index, { up: true }, `raise ${ifname}`));
 }
 
@@ -180,7 +156,7 @@ export function configureInterface(sandbox: Sandbox, wanted: SandboxWanted, undo
   const { route: socket, netns } = sandbox;
   const link = requireInterface(sandbox, wanted.ifname);
   const loopback = findLink(socket, 'lo');
-  inNetns(netns, () => setKernelKeys(wanted.ifname, wanted));
+  inNetns(netns, () => setKernelKeys(wanted));
   const present = routes6(socket, wanted);
   if (loopback && (loopback.flags & IFF_UP) === 0) {
     undo.push('lower lo', () => void socket.request(linkChange(loopback.index, { up: false }, 'lower lo')));
@@ -198,20 +174,27 @@ export function configureInterface(sandbox: Sandbox, wanted: SandboxWanted, undo
  */
 const DAD_DEADLINE_MS = 10_000;
 
+const FLAGS_OF = { strict: true, optimistic: 'optimistic', off: false } as const;
+
 /**
  * Waits for duplicate address detection, where the config asks for it. Throws when somebody else has one of the
  * addresses.
  */
-export function awaitDetection({ netns }: Sandbox, link: Link, now: () => number): void {
+export function awaitDetection(
+  { netns }: Sandbox,
+  link: Link,
+  now: () => number,
+  milliseconds = DAD_DEADLINE_MS,
+): void {
   const notifications = inNetns(netns, openAddressWatch);
   try {
-    const { duplicate, undecided } = untilDetected(notifications, link.index, DAD_DEADLINE_MS, now);
+    const { duplicate, undecided } = untilDetected(notifications, link.index, milliseconds, now);
     const [trouble] = [...duplicate, ...undecided];
     if (trouble === undefined) return;
     const address = formatAddress(trouble.prefix.address);
-    const advice = 'find who else has it on the bridge, or exclude it from the ranges';
+    const advice = 'find who else has it on the network, or exclude it from the ranges';
     if (duplicate.length > 0)
-      throw new NetmoorError('address-taken', `somebody else on the bridge has ${address}`, advice);
+      throw new NetmoorError('address-taken', `somebody else on the network has ${address}`, advice);
     throw new NetmoorError(
       'kernel',
       `duplicate address detection of ${address} did not end`,

@@ -162,10 +162,11 @@ async function status(kind: Kind, context: Context): Promise<void> {
   const type = delegatedType(context);
   if (type !== undefined) delegateStatus(type, context);
   const { probeStore } = await import('./status.ts');
-  await kind.probe();
-  await onHost(context, (host) => {
+  await onHost(context, async (host) => {
     try {
-      probeStore(kind, host, context.config.name, kind.complete(host, config, context.config.name));
+      const complete = kind.complete(host, config, context.config.name);
+      await kind.probe(host, complete);
+      probeStore(kind, host, context.config.name, complete);
     } catch (error) {
       if (error instanceof NetmoorError && error.kind === 'store') {
         throw new NetmoorError('not-available', error.message, error.details, { cause: error });

@@ -1,8 +1,6 @@
 /** One datagram to a unix socket, such as syslog's: Node has no such sockets (unix(7)). */
 import { closeSync } from 'node:fs';
-import { SystemError } from '../base/errors.ts';
-import { Libc } from './native.ts';
-import { socket } from './syscall.ts';
+import { sendTo, socket } from './syscall.ts';
 
 const AF_UNIX = 1;
 const SOCK_DGRAM = 2;
@@ -30,18 +28,7 @@ export function sendDatagram(path: string, data: Uint8Array): void {
   const address = addressOf(path);
   const fd = socket(AF_UNIX, SOCK_DGRAM, 0, op);
   try {
-    const libc = Libc.get();
-    const signature = 'int64_t sendto(int, const void *, size_t, int, const void *, uint32_t)';
-    const sent = libc.call(
-      signature,
-      fd,
-      data,
-      data.length,
-      MSG_DONTWAIT | MSG_NOSIGNAL,
-      address,
-      address.length,
-    );
-    if (sent < 0) throw new SystemError(op, libc.errno());
+    sendTo(fd, data, MSG_DONTWAIT | MSG_NOSIGNAL, address, op);
   } finally {
     closeSync(fd);
   }

@@ -59,6 +59,12 @@ export function send(fd: number, data: Uint8Array, op: string): void {
   retried(op, (libc) => libc.call('int64_t send(int, const void *, size_t, int)', fd, data, data.length, 0));
 }
 
+/** `flags`: MSG_*; `address`: a struct sockaddr of the socket's family. */
+export function sendTo(fd: number, data: Uint8Array, flags: number, address: Buffer, op: string): void {
+  const signature = 'int64_t sendto(int, const void *, size_t, int, const void *, uint32_t)';
+  retried(op, (libc) => libc.call(signature, fd, data, data.length, flags, address, address.length));
+}
+
 /**
  * One datagram into `buffer`: its whole length, which is over `buffer.length` when it was cut;
  * undefined when nothing is waiting.

@@ -23,7 +23,11 @@ export function readSysctl(...key: string[]): string {
  * Writes unless the value stands there already: containers often see /proc/sys read-only with the right values in it.
  */
 export function ensureSysctl(value: string, ...key: string[]): void {
-  if (readSysctl(...key) === value) return;
+  if (readSysctl(...key) !== value) writeSysctl(value, ...key);
+}
+
+/** Writes whatever stands there; for settings that cannot be read. */
+export function writeSysctl(value: string, ...key: string[]): void {
   const fd = openSync(pathOf(key), 'w');
   try {
     writeSync(fd, value);

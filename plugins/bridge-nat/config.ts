@@ -3,9 +3,9 @@
  * schemas/ipam.schema.json, then against each other, defaults filled in. The keys of the reference bridge plugin keep
  * their meaning.
  */
-import { NetmoorError, errorText } from '../../lib/base/errors.ts';
-import { parseAddress } from '../../lib/base/ip.ts';
+import { NetmoorError } from '../../lib/base/errors.ts';
 import type { CniConfig } from '../../lib/cni/config.ts';
+import { checkNameServers } from '../../lib/cni/dns.ts';
 import type { CniRequest } from '../../lib/cni/environment.ts';
 import type { JsonObject } from '../../lib/cni/json.ts';
 import { interfaceNameProblem } from '../../lib/cni/names.ts';
@@ -101,13 +101,7 @@ function checkValues(input: BridgeNatInput, config: CniConfig): void {
   if (problem !== undefined) refuse(`bridge: ${problem}`, 'choose another name, or leave it to netmoor');
   if (input.mtu && input.mtu < LOWEST_MTU)
     refuse(`mtu ${input.mtu} is below ${LOWEST_MTU}, the least the kernel allows`, 'raise it');
-  for (const [index, server] of (config.dns.nameservers ?? []).entries()) {
-    try {
-      parseAddress(server);
-    } catch (error) {
-      refuse(`dns.nameservers[${index}]: ${errorText(error)}`, 'name servers are given by address');
-    }
-  }
+  checkNameServers(config.dns);
 }
 
 /**

@@ -9,6 +9,7 @@ import type { CniInterface } from '../../lib/cni/result.ts';
 import { writeAlone } from '../../lib/mooring/host.ts';
 import type { Host } from '../../lib/mooring/host.ts';
 import type { Connection, Request } from '../../lib/mooring/kind.ts';
+import type { Dad } from '../../lib/mooring/kernel-keys.ts';
 import { parseKey } from '../../lib/mooring/label.ts';
 import { lastOf } from '../../lib/mooring/records.ts';
 import { kernelRoute } from '../../lib/mooring/routes.ts';
@@ -71,6 +72,11 @@ function raisePort({ host }: Work, link: Link): void {
   host.route.request(linkChange(link.index, { up: true }, `raise ${link.name}`));
 }
 
+/** The store rules duplicates out; who wants them looked for says so. */
+function dadOf({ enabledad }: BridgeNatConfig): Dad {
+  return enabledad ? 'strict' : 'off';
+}
+
 /** Addresses, routes and rules; the container is reachable when it returns. */
 function configure(work: Work, record: BridgeNatRecord, link: Link, undo: UndoStack): void {
   const { host, request, sandbox } = work;
@@ -85,7 +91,7 @@ function configure(work: Work, record: BridgeNatRecord, link: Link, undo: UndoSt
     ifname: key.ifname,
     addresses,
     routes: record.detail.routes.map(kernelRoute),
-    dad: config.enabledad,
+    dad: dadOf(config),
   };
   const inside = configureInterface(sandbox, wanted, undo);
   host.step('attach: container configured');
@@ -141,7 +147,7 @@ export async function connect(
     hostIfindex: link.index,
     raise() {
       raisePort(work, link);
-      raiseInterface(sandbox, request.key.ifname);
+      raiseInterface(sandbox, { ifname: request.key.ifname, dad: dadOf(request.config) });
       awaitPort(work, link);
     },
     configure(leased, more) {

@@ -78,11 +78,11 @@ export const kind: Kind<MooringConfig, ToyDetail> = {
       hostIfindex: link.index,
       raise() {
         raise();
-        raiseInterface(sandbox, key.ifname);
+        raiseInterface(sandbox, { ifname: key.ifname, dad: 'off' });
       },
       configure(leased, more) {
         raise();
-        const wanted = { ifname: key.ifname, addresses: prefixesOf(leased), routes: [], dad: false };
+        const wanted = { ifname: key.ifname, addresses: prefixesOf(leased), routes: [], dad: 'off' } as const;
         configureInterface(sandbox, wanted, more);
       },
       interfaces: ({ ifname, mac = '' }) => [{ name: ifname, mac, sandbox: netns.path }],

@@ -1,0 +1,76 @@
+/**
+ * The kernel's settings of one interface in the container (Documentation/networking/ip-sysctl.rst). They decide what
+ * the kernel does at the moment the interface is raised, and must be set before.
+ */
+import { NetmoorError } from '../base/errors.ts';
+import type { Prefix } from '../base/ip.ts';
+import { ensureSysctlIfPresent } from '../system/sysctl.ts';
+
+/**
+ * Whether the kernel looks for duplicates of IPv6 addresses, and whether they can be used meanwhile (RFC 4862, RFC
+ * 4429); "off" for what a store rules out.
+ */
+export type Dad = 'strict' | 'optimistic' | 'off';
+
+export interface KeysWanted {
+  readonly ifname: string;
+  readonly addresses: readonly Prefix[];
+  readonly dad: Dad;
+  readonly slaac?: boolean;
+}
+
+type Settings = readonly (readonly [string, string])[];
+
+/** By how addresses are looked for. */
+const DETECTION: Readonly<Record<Dad, Settings>> = {
+  // Nobody else can hold the link-local address of this MAC here; a second of DAD would only delay the first packet.
+  off: [['accept_dad', '0']],
+  strict: [['accept_dad', '1']],
+  optimistic: [
+    ['accept_dad', '1'],
+    ['optimistic_dad', '1'],
+    ['use_optimistic', '1'],
+  ],
+};
+
+/** Addresses and default routes as routers say, whatever the container forwards; no second address that changes. */
+const SLAAC: Settings = [
+  ['accept_ra', '2'],
+  ['accept_ra_defrtr', '1'],
+  ['accept_ra_pinfo', '1'],
+  ['accept_ra_mtu', '1'],
+  ['autoconf', '1'],
+  ['use_tempaddr', '0'],
+];
+
+/**
+ * In the calling thread's namespace. Throws NetmoorError('kernel') when IPv6 is wanted and the kernel has none.
+ */
+export function setKernelKeys({ ifname, addresses, dad, slaac = false }: KeysWanted): void {
+  const conf = (value: string, family: 'ipv4' | 'ipv6', name: string, key: string): boolean =>
+    ensureSysctlIfPresent(value, 'net', family, 'conf', name, key);
+  conf('1', 'ipv4', ifname, 'arp_notify');
+  // Where addresses and gateway are given, a neighbour that plays router is not to be believed; in a network without
+  // IPv6 least of all, where nobody would look for a default route of it.
+  if (!slaac) conf('0', 'ipv6', ifname, 'accept_ra');
+  if (!slaac && !addresses.some(({ address }) => address.family === 6)) return;
+  const present = conf('0', 'ipv6', ifname, 'disable_ipv6');
+  if (!present) {
+    throw new NetmoorError(
+      'kernel',
+      'this kernel has no IPv6',
+      'remove the IPv6 ranges from the network config, or boot with IPv6',
+    );
+  }
+  conf('0', 'ipv6', 'lo', 'disable_ipv6');
+  conf('1', 'ipv6', ifname, 'ndisc_notify');
+  conf('1', 'ipv6', ifname, 'keep_addr_on_down');
+  // With routers, those who wait for the end of detection ask them meanwhile.
+  const detection = DETECTION[slaac && dad === 'strict' ? 'optimistic' : dad];
+  for (const [key, value] of [...(slaac ? SLAAC : []), ...detection]) conf(value, 'ipv6', ifname, key);
+  if (dad === 'off') return;
+  // With hairpin mode a container hears its own probes: the nonce tells them apart (RFC 7527).
+  conf('1', 'ipv6', ifname, 'enhanced_dad');
+  // Also the longest time that detection is put off by (addrconf_dad_kick), for hosts that all start at once.
+  conf('0', 'ipv6', ifname, 'router_solicitation_delay');
+}

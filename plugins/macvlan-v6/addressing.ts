@@ -1,0 +1,209 @@
+/** Where the addresses come from: routers, netmoor's own ranges, another IPAM plugin, or the configuration itself. */
+import { NetmoorError, errorText } from '../../lib/base/errors.ts';
+import {
+  bitsOf,
+  formatAddress,
+  formatPrefix,
+  networkOf,
+  parseAddress,
+  parsePrefix,
+  prefixContains,
+} from '../../lib/base/ip.ts';
+import type { Address, Prefix } from '../../lib/base/ip.ts';
+import type { CniConfig } from '../../lib/cni/config.ts';
+import { isJsonObject } from '../../lib/cni/json.ts';
+import type { Json } from '../../lib/cni/json.ts';
+import { quote } from '../../lib/cni/quote.ts';
+import type { IpRanges } from '../../lib/cni/runtime-config.ts';
+import { readIpamChoice } from '../../lib/mooring/ipam.ts';
+import type { IpamChoice } from '../../lib/mooring/ipam.ts';
+import type { MacvlanInput } from '../../schemas/compiled/macvlan-v6.js';
+
+/** How the lower 64 bits of an address come about: of the MAC, of a secret and the prefix, or as given. */
+export type InterfaceIdentifier = 'eui64' | 'stable-privacy' | Address;
+
+export interface Addressing {
+  readonly ipam: IpamChoice;
+  readonly requestedAddresses: readonly Address[];
+  /** Addresses that no range of the configuration is behind, and that have no gateway. */
+  readonly withoutGateway: readonly Address[];
+  readonly slaac: boolean;
+  readonly identifier: InterfaceIdentifier;
+}
+
+const SOURCES = ['slaac', 'pool', 'static', 'none'] as const;
+type Source = (typeof SOURCES)[number];
+
+interface Fixed {
+  readonly prefix: Prefix;
+  readonly gateway: Address | undefined;
+}
+
+function refuse(message: string, advice: string): never {
+  throw new NetmoorError('bad-config', message, advice);
+}
+
+function reading<T>(key: string, work: () => T, advice: string): T {
+  try {
+    return work();
+  } catch (error) {
+    return refuse(`${key}: ${errorText(error)}`, advice);
+  }
+}
+
+function readSource(text: string): Source {
+  const source = SOURCES.find((each) => each === text);
+  return source ?? refuse(`addressing: ${quote(text)} is none of ${SOURCES.join(', ')}`, 'write one, or a list');
+}
+
+function readIdentifier(text: string): InterfaceIdentifier {
+  if (text === 'eui64' || text === 'stable-privacy') return text;
+  const advice = 'write "eui64", "stable-privacy", or the lower half of an address, "::5"';
+  const address = reading('interfaceIdentifier', () => parseAddress(text), advice);
+  if (address.family === 6 && address.value > 0n && address.value >> 64n === 0n) return address;
+  return refuse(`interfaceIdentifier: ${quote(text)} is not the lower half of an IPv6 address`, advice);
+}
+
+function readFixed({ addresses = [] }: MacvlanInput): Fixed[] {
+  return addresses.map((entry, index) => {
+    const key = `addresses[${index}]`;
+    const { address, gateway } = typeof entry === 'string' ? { address: entry, gateway: undefined } : entry;
+    const advice = 'write an address with its prefix length, "2001:db8::5/64"';
+    const prefix = reading(key, () => parsePrefix(address), advice);
+    const router = gateway ? reading(`${key}.gateway`, () => parseAddress(gateway), advice) : undefined;
+    if (router !== undefined && router.family !== prefix.address.family)
+      refuse(`${key}.gateway: ${gateway} is of another family than ${address}`, advice);
+    return { prefix, gateway: router };
+  });
+}
+
+/** All that a pool is written with, of whichever plugin; IPv6 has colons, IPv4 none. */
+function hasIpv6({ ipam }: CniConfig): boolean {
+  const speaksOfIpv6 = (value: Json | undefined): boolean => {
+    if (Array.isArray(value)) return value.some((item: Json) => speaksOfIpv6(item));
+    if (isJsonObject(value)) return speaksOfIpv6(value['subnet']) || speaksOfIpv6(value['address']);
+    return typeof value === 'string' && value.includes(':');
+  };
+  return [ipam?.['subnet'], ipam?.['ranges'], ipam?.['addresses']].some(speaksOfIpv6);
+}
+
+/** Ranges of the configuration, as far as they can be read here; what is wrong with one is said by the pool. */
+function subnetsOf(ipam: IpamChoice): Prefix[] {
+  if (ipam.kind !== 'netmoor') return [];
+  const ranges = [...(ipam.pool.ranges ?? []).flat(), ipam.pool, ...ipam.extraRanges.flat()];
+  return ranges.flatMap(({ subnet }) => {
+    try {
+      return subnet ? [parsePrefix(subnet)] : [];
+    } catch {
+      return [];
+    }
+  });
+}
+
+/** Each as a range of one address, which the store lets nobody else have. */
+function rangesOf(fixed: readonly Fixed[]): IpRanges {
+  return fixed.map(({ prefix, gateway }) => {
+    const { address, length } = prefix;
+    if (length > bitsOf(address.family) - 2)
+      refuse(`${formatPrefix(prefix)} leaves no room for a LAN`, "write the prefix length of the LAN's subnet");
+    const network = networkOf(prefix);
+    const own = formatAddress(address);
+    // The network's own address, which nobody can have, stands for no gateway at all.
+    const router = formatAddress(gateway ?? network.address);
+    return [{ subnet: formatPrefix(network), rangeStart: own, rangeEnd: own, gateway: router }];
+  });
+}
+
+function checkSources(
+  sources: readonly Source[],
+  config: CniConfig,
+  ipam: IpamChoice,
+  fixed: readonly Fixed[],
+): void {
+  if (sources.includes('none') && sources.length > 1)
+    refuse('addressing: "none" excludes all else', 'remove it, or the others');
+  const fixed6 = fixed.some(({ prefix }) => prefix.address.family === 6);
+  if (sources.includes('static') && !fixed6) {
+    refuse(
+      'addressing is static, but there is no IPv6 address',
+      'add "addresses": ["2001:db8::5/64"], or let the runtime ask for one with its prefix length',
+    );
+  }
+  if (!sources.includes('static') && fixed6)
+    refuse('there are IPv6 "addresses", but addressing does not say "static"', 'add it, or leave it out');
+  if (ipam.kind === 'delegated') return;
+  const pool = hasIpv6(config) || config.runtimeConfig.ipRanges.flat().some((r) => r.subnet?.includes(':'));
+  if (sources.includes('pool') && !pool)
+    refuse('addressing is pool, but "ipam" has no IPv6 range', 'add "ranges": [[{ "subnet": "fd00:1::/64" }]]');
+  if (!sources.includes('pool') && pool)
+    refuse('"ipam" has IPv6 ranges, but addressing does not say "pool"', 'add it, or leave it out');
+}
+
+function sourcesOf({ addressing }: MacvlanInput, config: CniConfig, fixed: readonly Fixed[]): Source[] {
+  if (typeof addressing === 'string') return [readSource(addressing)];
+  if (addressing !== undefined) return [...addressing];
+  const implied: Source[] = [];
+  if (fixed.some(({ prefix }) => prefix.address.family === 6)) implied.push('static');
+  if (hasIpv6(config) || config.runtimeConfig.ipRanges.flat().some(({ subnet }) => subnet?.includes(':')))
+    implied.push('pool');
+  return implied.length > 0 ? implied : ['slaac'];
+}
+
+/** `ipam` alone. Absent it means none, as for the reference; a LAN's subnet is not netmoor's to pick. */
+function choiceOf(config: CniConfig): IpamChoice {
+  const { ipam, runtimeConfig } = config;
+  if (ipam === undefined && runtimeConfig.ipRanges.length === 0) return { kind: 'none' };
+  const choice = readIpamChoice(config);
+  if (choice.kind !== 'netmoor' || !choice.automatic) return choice;
+  return refuse(
+    'ipam names no range, and the addresses of a LAN cannot be picked',
+    'add "ranges": [[{ "subnet": "2001:db8:1::/64" }]], or remove "ipam"',
+  );
+}
+
+/** Puts fixed addresses beside the ranges of netmoor's own. */
+function withFixed(ipam: IpamChoice, fixed: readonly Fixed[]): IpamChoice {
+  if (fixed.length === 0) return ipam;
+  if (ipam.kind === 'delegated') {
+    refuse(
+      `addresses cannot be given beside those of the IPAM plugin ${ipam.type}`,
+      'let that plugin give them, or use ranges of netmoor',
+    );
+  }
+  const own = ipam.kind === 'netmoor' ? ipam : { pool: {}, extraRanges: [] };
+  const extraRanges = [...own.extraRanges, ...rangesOf(fixed)];
+  return { kind: 'netmoor', automatic: false, pool: own.pool, extraRanges };
+}
+
+/** `requested`: what the runtime asks for, with the prefix lengths it gave. Throws NetmoorError('bad-config'). */
+export function readAddressing(
+  input: MacvlanInput,
+  config: CniConfig,
+  requested: readonly Prefix[],
+): Addressing {
+  const choice = choiceOf(config);
+  const subnets = subnetsOf(choice);
+  const known = ({ address }: Prefix): boolean => subnets.some((subnet) => prefixContains(subnet, address));
+  const whole = ({ address, length }: Prefix): boolean => length === bitsOf(address.family);
+  const free = requested.filter((prefix) => !known(prefix) && choice.kind !== 'delegated');
+  const lost = free.find(whole);
+  if (lost !== undefined) {
+    const text = formatAddress(lost.address);
+    refuse(`requested address ${text} is in no range of "ipam"`, `ask for it with its length: ${text}/64`);
+  }
+  const fixed = [...readFixed(input), ...free.map((prefix) => ({ prefix, gateway: undefined }))];
+  const extra = fixed.filter(({ prefix }) => !known(prefix));
+  const sources = sourcesOf(input, config, fixed);
+  checkSources(sources, config, choice, fixed);
+  return {
+    ipam: withFixed(choice, extra),
+    requestedAddresses: [
+      ...requested.filter((prefix) => !free.includes(prefix)).map(({ address }) => address),
+      ...fixed.map(({ prefix }) => prefix.address),
+    ],
+    withoutGateway: extra.flatMap(({ prefix, gateway }) => (gateway === undefined ? [prefix.address] : [])),
+    slaac: sources.includes('slaac'),
+    identifier: readIdentifier(input.interfaceIdentifier || 'eui64'),
+  };
+}
+

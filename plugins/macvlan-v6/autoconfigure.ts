@@ -1,0 +1,110 @@
+/** What the LAN's routers give, put into the result and on record (RFC 4862, RFC 8106). */
+import { NetmoorError } from '../../lib/base/errors.ts';
+import { formatAddress, formatPrefix } from '../../lib/base/ip.ts';
+import type { Address } from '../../lib/base/ip.ts';
+import { compactDns } from '../../lib/cni/result.ts';
+import type { CniRoute } from '../../lib/cni/result.ts';
+import type { Found } from '../../lib/mooring/kind.ts';
+import type { InterfaceAddress } from '../../lib/netlink/address.ts';
+import { isLinkLocal, untilAutoconfigured } from '../../lib/netlink/autoconf.ts';
+import type { Autoconfigured } from '../../lib/netlink/autoconf.ts';
+import type { NetlinkSocket } from '../../lib/netlink/socket.ts';
+import { inNetns } from '../../lib/system/netns.ts';
+import { solicitRouters } from '../../lib/system/neighbour-discovery.ts';
+import type { AddressRecord } from '../../ipam/record.ts';
+import type { MacvlanConfig } from './config.ts';
+import type { Made, Work } from './connect.ts';
+import type { MacvlanDetail, MacvlanRecord } from './detail.ts';
+import { subnetsOf } from './plan.ts';
+
+function refuseDuplicate({ duplicate: [first] }: Autoconfigured): void {
+  if (first === undefined) return;
+  const address = formatAddress(first.prefix.address);
+  throw new NetmoorError(
+    'address-taken',
+    `somebody else on the network has ${address}`,
+    'find who it is; another "mac" or "interfaceIdentifier", or "stable-privacy", gives another address',
+  );
+}
+
+/** Why there is no address, of which the first reason that fits is the right one. */
+function refuseLack(found: Autoconfigured, { master, timeout }: MacvlanConfig): never {
+  const seconds = `${timeout / 1000} s`;
+  if (!found.heard) {
+    throw new NetmoorError(
+      'not-available',
+      `no router has answered on ${master} within ${seconds}`,
+      'is there one that advertises (radvd, the LAN\'s router)? "timeout" waits longer, "allowLinkLocalOnly" goes on without, "addressing" can be "pool" or "none"',
+    );
+  }
+  const advice = found.managed
+    ? 'it wants addresses to be asked of a DHCPv6 server; give the network a pool, or let the router announce a prefix for autoconfiguration'
+    : 'let it announce a prefix of length 64 for autoconfiguration (AdvAutonomous), or give the network a pool';
+  throw new NetmoorError(
+    'not-available',
+    `a router has answered on ${master}, but no address came of it within ${seconds}`,
+    advice,
+  );
+}
+
+function recordOf({ prefix }: InterfaceAddress, gateway: Address | undefined): AddressRecord {
+  const address = formatPrefix(prefix);
+  return gateway === undefined ? { address } : { address, gateway: formatAddress(gateway) };
+}
+
+function routesOf({ routes, mtu }: Autoconfigured): CniRoute[] {
+  return routes.flatMap(({ gateway }) =>
+    gateway === undefined
+      ? []
+      : [{ dst: '::/0', gw: formatAddress(gateway), ...(mtu === undefined ? {} : { mtu }) }],
+  );
+}
+
+/** A link-local name server means nothing without the interface to reach it by. */
+function serverText(server: Address, ifname: string): string {
+  return isLinkLocal(server) ? `${formatAddress(server)}%${ifname}` : formatAddress(server);
+}
+
+/** Waits for what routers give. Throws NetmoorError 'not-available' or 'address-taken'. */
+export function autoconfigure(
+  { host, request, sandbox }: Work,
+  { link, nsid }: Made,
+  record: MacvlanRecord,
+  notifications: NetlinkSocket | undefined,
+): Found<MacvlanDetail> {
+  const { config, key } = request;
+  const detail = { ...record.detail, nsid, ifindex: link.index };
+  if (notifications === undefined) return { addresses: record.addresses, detail, routes: [], dns: {} };
+  const found = untilAutoconfigured(
+    { route: sandbox.route, notifications },
+    {
+      index: link.index,
+      strict: config.dad === 'strict',
+      solicit: () => inNetns(request.netns, () => solicitRouters(link.index)),
+      milliseconds: config.timeout,
+    },
+    host.world.monotonic,
+  );
+  refuseDuplicate(found);
+  if (found.addresses.length === 0 && !config.allowLinkLocalOnly) refuseLack(found, config);
+  const made = found.addresses.length > 0 ? found.addresses : found.linkLocal;
+  const obtained = made.map((address) => recordOf(address, found.routes[0]?.gateway));
+  const addresses = [...record.addresses, ...obtained];
+  const [linkLocal] = found.linkLocal;
+  return {
+    addresses,
+    detail: {
+      ...detail,
+      subnets: subnetsOf(addresses),
+      autoconfigured: obtained.map(({ address }) => address),
+      ...(config.identifier === 'stable-privacy' && linkLocal
+        ? { linkLocal: formatAddress(linkLocal.prefix.address) }
+        : {}),
+    },
+    routes: routesOf(found),
+    dns: compactDns({
+      nameservers: found.servers.map((server) => serverText(server, key.ifname)),
+      search: found.domains,
+    }),
+  };
+}

@@ -1,0 +1,213 @@
+/** The kernel's part of an attachment: the macvlan, its guard on the master, the container's addresses. */
+import { NetmoorError, isErrno } from '../../lib/base/errors.ts';
+import { formatAddress } from '../../lib/base/ip.ts';
+import type { UndoStack } from '../../lib/base/undo.ts';
+import type { CniInterface } from '../../lib/cni/result.ts';
+import type { Host } from '../../lib/mooring/host.ts';
+import type { Connection, Found, Request } from '../../lib/mooring/kind.ts';
+import { formatLabel } from '../../lib/mooring/label.ts';
+import { kernelRoute } from '../../lib/mooring/routes.ts';
+import { announce, awaitDetection, configureInterface, raiseInterface } from '../../lib/mooring/sandbox.ts';
+import type { Sandbox, SandboxWanted } from '../../lib/mooring/sandbox.ts';
+import { prefixesOf } from '../../lib/mooring/verify.ts';
+import { openAutoconfWatch } from '../../lib/netlink/autoconf.ts';
+import { inet6Change } from '../../lib/netlink/inet6.ts';
+import { labelling } from '../../lib/netlink/link-change.ts';
+import type { Link } from '../../lib/netlink/link-message.ts';
+import { findLink } from '../../lib/netlink/link.ts';
+import { removeLink } from '../../lib/netlink/link-removal.ts';
+import { macvlanCreation } from '../../lib/netlink/macvlan.ts';
+import { assignNsid } from '../../lib/netlink/nsid.ts';
+import type { NetlinkSocket } from '../../lib/netlink/socket.ts';
+import { inNetns } from '../../lib/system/netns.ts';
+import { ensureSysctl, writeSysctl } from '../../lib/system/sysctl.ts';
+import { giveAccess } from './access.ts';
+import { autoconfigure } from './autoconfigure.ts';
+import type { MacvlanConfig } from './config.ts';
+import type { MacvlanDetail, MacvlanRecord } from './detail.ts';
+import { guard, guardAgain } from './guard.ts';
+import { checkMtu, requireMaster } from './master.ts';
+import { stableSecretFor } from './names.ts';
+
+/** What all steps of one attachment work with. */
+export interface Work {
+  readonly host: Host;
+  readonly request: Request<MacvlanConfig>;
+  readonly sandbox: Sandbox;
+}
+
+/** What the kernel has made. */
+export interface Made {
+  readonly link: Link;
+  readonly master: Link;
+  readonly nsid: number;
+}
+
+/** Where the master is. */
+function masterSocket({ host, request, sandbox }: Work): NetlinkSocket {
+  return request.config.linkInContainer ? sandbox.route : host.route;
+}
+
+function refusal(error: unknown, { config }: Request<MacvlanConfig>, mac: string): unknown {
+  if (isErrno(error, 'EADDRINUSE')) {
+    return new NetmoorError(
+      'address-taken',
+      `another interface on master ${config.master} has the MAC address ${mac}`,
+      'a container of this name may be attached already; detach that one, or ask for another MAC address',
+      { cause: error },
+    );
+  }
+  if (config.mode === 'passthru' && isErrno(error, 'EINVAL', 'EBUSY')) {
+    return new NetmoorError(
+      'not-available',
+      `master ${config.master} has other macvlans: mode passthru wants it for itself`,
+      'detach those, or use another mode',
+      { cause: error },
+    );
+  }
+  if (isErrno(error, 'EBUSY', 'EINVAL')) {
+    return new NetmoorError(
+      'not-available',
+      `interface ${config.master} cannot be the master of a macvlan in mode ${config.mode}`,
+      'it is a port of another interface, or has a macvlan in mode passthru; name another master',
+      { cause: error },
+    );
+  }
+  return error;
+}
+
+/** Makes the macvlan in the container, under its final name, down. */
+function create(work: Work, record: MacvlanRecord, undo: UndoStack): Made {
+  const { host, request, sandbox } = work;
+  const { config, key, netns } = request;
+  const socket = masterSocket(work);
+  const master = requireMaster(socket, config.master);
+  checkMtu(master, config.mtu);
+  const nsid = assignNsid(host.route, netns.fd);
+  const { mac = '', mtu } = record;
+  const wanted = {
+    name: key.ifname,
+    mac,
+    master: master.index,
+    mode: config.mode,
+    netnsFd: netns.fd,
+    ...(mtu === undefined ? {} : { mtu }),
+    ...(config.bcQueueLength === undefined ? {} : { bcQueueLength: config.bcQueueLength }),
+  };
+  try {
+    socket.request(macvlanCreation(wanted));
+  } catch (error) {
+    throw refusal(error, request, mac);
+  }
+  undo.push(`delete interface ${key.ifname}`, () => {
+    const link = findLink(sandbox.route, key.ifname);
+    if (link?.kind === 'macvlan') removeLink(sandbox.route, link.index);
+  });
+  const link = findLink(sandbox.route, key.ifname);
+  if (link === undefined) throw new NetmoorError('kernel', `interface ${key.ifname} vanished`, 'try again');
+  return { link, master, nsid };
+}
+
+function label({ request, sandbox }: Work, record: MacvlanRecord, { index }: Link): void {
+  const alias = formatLabel(request.key, record.addresses);
+  if (alias !== undefined) sandbox.route.request(labelling({ index }, alias));
+}
+
+/** How the kernel is to make addresses, said before the interface is raised. */
+function chooseIdentifier({ request, sandbox }: Work, { index, name }: Link): void {
+  const { config, key, netns } = request;
+  const { identifier, machine, containerName } = config;
+  if (identifier === 'eui64') return;
+  if (identifier === 'stable-privacy') {
+    const whose = { ...key, container: containerName ?? key.containerId };
+    const secret = stableSecretFor(machine, whose);
+    // It cannot be read as long as there is none; writing it chooses RFC 7217 as well.
+    inNetns(netns, () => writeSysctl(secret, 'net', 'ipv6', 'conf', name, 'stable_secret'));
+    return;
+  }
+  const op = `set the interface identifier ${formatAddress(identifier)}`;
+  // The kernel takes one only where routers are believed.
+  inNetns(netns, () => ensureSysctl('2', 'net', 'ipv6', 'conf', name, 'accept_ra'));
+  sandbox.route.request(inet6Change(index, { token: identifier }, op));
+}
+
+function wantedOf({ request }: Work, record: MacvlanRecord): SandboxWanted {
+  const { config, key } = request;
+  return {
+    ifname: key.ifname,
+    addresses: prefixesOf(record),
+    routes: record.detail.routes.map(kernelRoute),
+    dad: config.dad,
+    slaac: config.slaac,
+  };
+}
+
+function interfacesOf(record: MacvlanRecord, { link }: Made): CniInterface[] {
+  const { ifname, mac = '', netns } = record;
+  return [{ name: ifname, mac, mtu: link.mtu, sandbox: netns?.path ?? '' }];
+}
+
+/** Addresses and routes, and what routers say; all can be used when it returns. */
+function configure(
+  work: Work,
+  made: Made,
+  record: MacvlanRecord,
+  notifications: NetlinkSocket | undefined,
+  undo: UndoStack,
+): Found<MacvlanDetail> {
+  const { host, request, sandbox } = work;
+  const { config } = request;
+  if (record.addresses.length > 0) {
+    label(work, record, made.link);
+    guardAgain(work, record);
+  }
+  const link = configureInterface(sandbox, wantedOf(work, record), undo);
+  host.step('attach: container configured');
+  const found = autoconfigure(work, made, record, notifications);
+  const { monotonic } = host.world;
+  if (config.dad === 'strict') awaitDetection(sandbox, link, monotonic, config.timeout);
+  const final = { ...record, ...found };
+  guardAgain(work, final);
+  if (config.hostAccess) giveAccess(work, final, made.master, undo);
+  announce(sandbox, link, record.mac ?? '');
+  return found;
+}
+
+/** Makes the interface; what follows is for whoever knows the addresses. */
+export async function connect(
+  host: Host,
+  request: Request<MacvlanConfig>,
+  sandbox: Sandbox,
+  record: MacvlanRecord,
+  undo: UndoStack,
+): Promise<Connection<MacvlanDetail>> {
+  const work: Work = { host, request, sandbox };
+  const made = create(work, record, undo);
+  label(work, record, made.link);
+  host.step('attach: macvlan created');
+  const { nsid, link } = made;
+  const known = { ...record, detail: { ...record.detail, nsid, ifindex: link.index } };
+  guard(work, known, undo);
+  host.step('attach: guarded');
+  if (request.config.slaac) chooseIdentifier(work, link);
+  let notifications = request.config.slaac ? inNetns(request.netns, openAutoconfWatch) : undefined;
+  const stopListening = (): void => {
+    notifications?.close();
+    notifications = undefined;
+  };
+  undo.push('stop listening', stopListening);
+  return {
+    raise() {
+      raiseInterface(sandbox, wantedOf(work, record));
+    },
+    configure(leased, more) {
+      const detail = { ...leased.detail, nsid, ifindex: link.index };
+      try {
+        return configure(work, made, { ...leased, detail }, notifications, more);
+      } finally {
+        stopListening();
+      }
+    },
+    interfaces: (attached) => interfacesOf(attached, made),
+  };
+}

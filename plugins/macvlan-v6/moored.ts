@@ -1,0 +1,60 @@
+/** An attachment as the guard on its master knows it (lib/nftables/guard). */
+import { networkOf, parseAddress, parsePrefix } from '../../lib/base/ip.ts';
+import type { Address, Prefix } from '../../lib/base/ip.ts';
+import { parseMac } from '../../lib/base/mac.ts';
+import type { MooredPort } from '../../lib/nftables/guard/port.ts';
+import type { MacvlanRecord } from './detail.ts';
+
+/** The modified EUI-64 interface identifier of a MAC address (RFC 4291, appendix A). */
+export function eui64(mac: string): bigint {
+  const [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0] = parseMac(mac);
+  return Buffer.from([a ^ 2, b, c, 0xff, 0xfe, d, e, f]).readBigUInt64BE();
+}
+
+const LINK_LOCAL: Prefix = parsePrefix('fe80::/64');
+
+function linkLocal(identifier: bigint): Address {
+  return { family: 6, value: LINK_LOCAL.address.value | identifier };
+}
+
+/** What the interface identifier of addresses by slaac is in every prefix; undefined where it differs. */
+function identifierOf({ detail, mac = '' }: MacvlanRecord): bigint | undefined {
+  if (detail.interfaceIdentifier === 'stable-privacy') return undefined;
+  return detail.interfaceIdentifier === 'eui64' ? eui64(mac) : parseAddress(detail.interfaceIdentifier).value;
+}
+
+/** The link-local address; undefined as long as the kernel has not made one that only it can tell. */
+function linkLocalOf({ detail, mac = '' }: MacvlanRecord): Address | undefined {
+  if (detail.linkLocal !== undefined) return parseAddress(detail.linkLocal);
+  return detail.slaac && detail.interfaceIdentifier === 'stable-privacy' ? undefined : linkLocal(eui64(mac));
+}
+
+/** Undefined where the master is in the container: nothing of it is to be seen on the host. */
+export function mooredPort(record: MacvlanRecord): MooredPort | undefined {
+  const { network, containerId, ifname, detail, mac = '', segment = '' } = record;
+  if (detail.linkInContainer || detail.masterIndex === undefined) return undefined;
+  const prefixes = record.addresses.map(({ address }) => parsePrefix(address));
+  const own = linkLocalOf(record);
+  const identifier = detail.slaac ? identifierOf(record) : undefined;
+  return {
+    owner: { network, containerId, ifname },
+    master: { name: segment, index: detail.masterIndex },
+    mac,
+    addresses: [...prefixes.map(({ address }) => address), ...(own ? [own] : [])],
+    held: record.addresses.flatMap(({ address, scope }) =>
+      scope === undefined ? [] : [parsePrefix(address).address],
+    ),
+    identifiers: identifier === undefined ? [] : [identifier],
+    roams: detail.slaac && identifier === undefined,
+    // Where the identifiers differ by prefix, those in which they are known.
+    prefixes: [
+      ...(own ? [LINK_LOCAL] : []),
+      ...prefixes.filter(({ address }) => address.family === 6).map(networkOf),
+    ],
+    spoofCheck: detail.spoofCheck !== 'off',
+    allow: {
+      routerAdvertisements: detail.allowRouterAdvertisements,
+      dhcpServer: detail.allowDhcpServer,
+    },
+  };
+}

@@ -1,0 +1,45 @@
+/** Names that macvlan-v6 gives by itself, always the same for the same thing. */
+import { macFrom } from '../../lib/base/mac.ts';
+import { sha256 } from '../../lib/base/sha256.ts';
+
+/** Whose interface it is. `container` is its name where the runtime tells it, so that it outlives the id. */
+interface Whose {
+  readonly network: string;
+  readonly container: string;
+  readonly ifname: string;
+}
+
+/**
+ * The container's MAC address when nobody asks for another. The machine is in it: two hosts on one LAN may both have a
+ * container of this name.
+ */
+export function containerMacFor(machine: string, { network, container, ifname }: Whose): string {
+  return macFrom(['macvlan', machine, network, container, ifname].join('\0'));
+}
+
+/**
+ * The secret of RFC 7217, section 5, written as the kernel reads it (net.ipv6.conf.*.stable_secret): with it the same
+ * container gets the same address on the same prefix for ever.
+ */
+export function stableSecretFor(machine: string, { network, container, ifname }: Whose): string {
+  const bytes = sha256(['stable secret', machine, network, container, ifname].join('\0')).subarray(0, 16);
+  return (bytes.toString('hex').match(/.{4}/g) ?? []).join(':');
+}
+
+/** The host's own macvlan on a master (`hostAccess`). */
+export function hostIfnameFor(masterIndex: number): string {
+  return `nmh${masterIndex}`;
+}
+
+export function isHostIfname(name: string): boolean {
+  return /^nmh[0-9]+$/.test(name);
+}
+
+export function hostMacFor(machine: string, master: string): string {
+  return macFrom(['macvlan host', machine, master].join('\0'));
+}
+
+/** The segment of networks whose master is the container's own: nobody else is on it. */
+export function segmentInContainer(master: string, network: string): string {
+  return `${master}@${network}`;
+}
