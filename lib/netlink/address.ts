@@ -11,6 +11,7 @@ import {
   AF_INET,
   AF_INET6,
   IFA_F_NODAD,
+  IFA_F_OPTIMISTIC,
   NLM_F_CREATE,
   NLM_F_EXCL,
   RTM_DELADDR,
@@ -18,7 +19,20 @@ import {
   RTM_NEWADDR,
 } from './uapi.ts';
 
-export { IFA_F_DADFAILED, IFA_F_NODAD, IFA_F_TENTATIVE } from './uapi.ts';
+export {
+  IFAPROT_KERNEL_LL,
+  IFAPROT_KERNEL_RA,
+  IFA_F_DADFAILED,
+  IFA_F_DEPRECATED,
+  IFA_F_MANAGETEMPADDR,
+  IFA_F_NODAD,
+  IFA_F_NOPREFIXROUTE,
+  IFA_F_OPTIMISTIC,
+  IFA_F_PERMANENT,
+  IFA_F_STABLE_PRIVACY,
+  IFA_F_TEMPORARY,
+  IFA_F_TENTATIVE,
+} from './uapi.ts';
 
 export interface InterfaceAddress {
   readonly index: number;
@@ -50,10 +64,19 @@ function message(index: number, prefix: Prefix, flags: number, protocol = 0): Bu
 }
 
 export interface AdditionOptions {
-  /** False: the caller vouches that nobody else has the address (IPv6). */
-  readonly dad: boolean;
+  /**
+   * Of IPv6. False: the caller vouches that nobody else has the address. "optimistic": it may be used while that is
+   * found out (RFC 4429), where the sysctl optimistic_dad of the interface or of all allows that (otherwise the kernel
+   * takes it for true).
+   */
+  readonly dad: boolean | 'optimistic';
   /** Whose the address is to be known as (IFA_PROTO; ignored by kernels before 5.18). */
   readonly protocol?: number;
+}
+
+function detectionFlags(dad: AdditionOptions['dad']): number {
+  if (dad === 'optimistic') return IFA_F_OPTIMISTIC;
+  return dad ? 0 : IFA_F_NODAD;
 }
 
 /** Adds an address; EEXIST when it is there. */
@@ -63,7 +86,7 @@ export function addressAddition(
   options: AdditionOptions,
   op: string,
 ): NetlinkRequest {
-  const flags = prefix.address.family === 6 && !options.dad ? IFA_F_NODAD : 0;
+  const flags = prefix.address.family === 6 ? detectionFlags(options.dad) : 0;
   return {
     type: RTM_NEWADDR,
     flags: NLM_F_CREATE | NLM_F_EXCL,

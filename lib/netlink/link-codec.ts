@@ -7,6 +7,7 @@ import type { MacvlanData } from './macvlan-codec.ts';
 import {
   AF_BRIDGE,
   IFLA_ADDRESS,
+  IFLA_AF_SPEC,
   IFLA_BRPORT_ISOLATED,
   IFLA_BRPORT_MODE,
   IFLA_EXT_MASK,
@@ -76,6 +77,8 @@ export interface LinkAttributes {
   /** In a message of the family AF_BRIDGE. */
   readonly port?: BridgePort;
   readonly info?: LinkInfo;
+  /** What belongs to address families (inet6.ts), undecoded: few ask for it. */
+  readonly families?: Uint8Array;
   readonly unknown?: readonly RawAttribute[];
 }
 
@@ -141,6 +144,7 @@ const fields = {
   extMask: u32(IFLA_EXT_MASK),
   promiscuity: u32(IFLA_PROMISCUITY),
   info: plainNest(IFLA_LINKINFO, linkInfo),
+  families: bytes(IFLA_AF_SPEC),
 } as const;
 
 const plainAttributes: Codec<LinkAttributes> = struct(fields);

@@ -1,15 +1,17 @@
 /** Messages about routes as bytes and back (rtnetlink(7), linux/rtnetlink.h struct rtmsg). */
 import { DecodeError } from './attributes.ts';
-import { encode, plainNest, struct, u32 } from './codec.ts';
+import { bytes, encode, plainNest, struct, u32, u8 } from './codec.ts';
 import type { Codec, Decoded } from './codec.ts';
 import { ipAddress } from './ip-field.ts';
 import {
   RTAX_ADVMSS,
   RTAX_MTU,
+  RTA_CACHEINFO,
   RTA_DST,
   RTA_GATEWAY,
   RTA_METRICS,
   RTA_OIF,
+  RTA_PREF,
   RTA_PRIORITY,
   RTA_TABLE,
 } from './uapi.ts';
@@ -20,12 +22,16 @@ const RTMSG = 12;
 const routeAttributes = struct({
   destination: ipAddress(RTA_DST),
   gateway: ipAddress(RTA_GATEWAY),
+  /** ICMPV6_ROUTER_PREF_*, of IPv6. */
+  preference: u8(RTA_PREF),
   priority: u32(RTA_PRIORITY),
   /** All of the number, of which the header has room for eight bits. */
   table: u32(RTA_TABLE),
   /** ifindex */
   interface: u32(RTA_OIF),
   metrics: plainNest(RTA_METRICS, struct({ mtu: u32(RTAX_MTU), advmss: u32(RTAX_ADVMSS) })),
+  /** struct rta_cacheinfo, which only the kernel writes. */
+  cacheInfo: bytes(RTA_CACHEINFO),
 });
 
 export interface RouteMessage {

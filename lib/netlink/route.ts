@@ -3,6 +3,7 @@ import { isErrno } from '../base/errors.ts';
 import { bitsOf } from '../base/ip.ts';
 import type { Address, Family, Prefix } from '../base/ip.ts';
 import { DecodeError } from './attributes.ts';
+import { sized } from './codec.ts';
 import { familyNumber } from './ip-field.ts';
 import { encodeRoute, routeMessage } from './route-codec.ts';
 import type { NetlinkMessage, NetlinkRequest, NetlinkSocket } from './socket.ts';
@@ -21,7 +22,17 @@ import {
   RT_TABLE_MAIN,
 } from './uapi.ts';
 
-export { RT_SCOPE_LINK, RT_SCOPE_UNIVERSE } from './uapi.ts';
+export {
+  ICMPV6_ROUTER_PREF_HIGH,
+  ICMPV6_ROUTER_PREF_LOW,
+  ICMPV6_ROUTER_PREF_MEDIUM,
+  RTPROT_BOOT,
+  RTPROT_KERNEL,
+  RTPROT_RA,
+  RTPROT_STATIC,
+  RT_SCOPE_LINK,
+  RT_SCOPE_UNIVERSE,
+} from './uapi.ts';
 
 export interface Route {
   readonly destination: Prefix;
@@ -35,6 +46,26 @@ export interface Route {
   readonly table?: number | undefined;
   /** RT_SCOPE_*; derived from the gateway's presence when absent. */
   readonly scope?: number | undefined;
+}
+
+/** A route as the kernel tells of it. */
+export interface RouteState extends Route {
+  /** Who made it: RTPROT_* */
+  readonly protocol: number;
+  /** Which of equal metrics goes first (RFC 4191): ICMPV6_ROUTER_PREF_*, of IPv6. */
+  readonly preference: number | undefined;
+  /** In so many seconds, to a hundredth, it ends; negative for one that nobody has cleared away yet. */
+  readonly expires: number | undefined;
+}
+
+/** Of struct rta_cacheinfo: the whole, where rta_expires is, and in what part of a second (USER_HZ) it counts. */
+const CACHEINFO = 32;
+const EXPIRES = 8;
+const CLOCK_TICKS = 100;
+
+function expiryOf(cacheInfo: Uint8Array | undefined): number | undefined {
+  const ticks = cacheInfo && sized(Buffer.from(cacheInfo), CACHEINFO).readInt32LE(EXPIRES);
+  return ticks ? ticks / CLOCK_TICKS : undefined;
 }
 
 /**
@@ -67,8 +98,8 @@ export function routeAddition(route: Route, op: string, exclusive = false): Netl
 }
 
 /** Reads RTM_NEWROUTE and RTM_DELROUTE of IPv4 and IPv6; throws DecodeError. */
-export function decodeRoute({ data }: Pick<NetlinkMessage, 'data'>): Route {
-  const { length, scope, attributes, ...rest } = routeMessage.get(data);
+export function decodeRoute({ data }: Pick<NetlinkMessage, 'data'>): RouteState {
+  const { length, scope, protocol, attributes, ...rest } = routeMessage.get(data);
   if (rest.family !== AF_INET && rest.family !== AF_INET6)
     throw new DecodeError(`a route of the address family ${rest.family}`);
   const family: Family = rest.family === AF_INET ? 4 : 6;
@@ -83,11 +114,14 @@ export function decodeRoute({ data }: Pick<NetlinkMessage, 'data'>): Route {
     priority: attributes.priority,
     table: attributes.table ?? rest.table,
     scope,
+    protocol,
+    preference: attributes.preference,
+    expires: expiryOf(attributes.cacheInfo),
   };
 }
 
 /** All unicast routes of one family in every table. */
-export function listRoutes(socket: NetlinkSocket, family: Family): Route[] {
+export function listRoutes(socket: NetlinkSocket, family: Family): RouteState[] {
   const data = encodeRoute({ family: familyNumber(family) });
   return socket
     .dump({ type: RTM_GETROUTE, data, op: `list IPv${family} routes` })
@@ -103,7 +137,7 @@ export function listDestinations(socket: NetlinkSocket): Prefix[] {
 }
 
 /** The route the kernel would take to an address (nothing is sent), or undefined when it has none. */
-export function lookupRoute(socket: NetlinkSocket, to: Address): Route | undefined {
+export function lookupRoute(socket: NetlinkSocket, to: Address): RouteState | undefined {
   const data = encodeRoute({
     family: familyNumber(to.family),
     length: bitsOf(to.family),

@@ -10,6 +10,7 @@ import { DecodeError } from '../../lib/netlink/attributes.ts';
 import { encode } from '../../lib/netlink/codec.ts';
 import type { Codec } from '../../lib/netlink/codec.ts';
 import { flowIn } from '../../lib/netlink/conntrack.ts';
+import { decodeInet6, families } from '../../lib/netlink/inet6.ts';
 import { linkMessage } from '../../lib/netlink/link-codec.ts';
 import { decodeLink } from '../../lib/netlink/link-message.ts';
 import { decodeAnswer, decodeDone, decodeMessages, encodeMessage } from '../../lib/netlink/message.ts';
@@ -76,6 +77,10 @@ const goldens = ['ip.hex', 'ip-answers.hex', 'tc.hex']
 const ofTypes = (first: number): Buffer[] =>
   goldens.filter(({ type }) => type >> 2 === first >> 2).map(({ data }) => data);
 const message = (data: Buffer, flags = 0) => ({ type: 0, seq: 0, flags, data });
+const SPECS = ofTypes(16).flatMap((data) => {
+  const { attributes } = linkMessage.get(data);
+  return attributes.families ? [Buffer.from(attributes.families)] : [];
+});
 const answers = [answer(), answer(17, 'it is there'), answer(1, 'no')];
 
 const SUBJECTS: readonly Subject[] = [
@@ -85,6 +90,12 @@ const SUBJECTS: readonly Subject[] = [
     codec: linkMessage as Codec<unknown>,
     seeds: ofTypes(16),
   },
+  {
+    name: 'what IPv6 knows of links',
+    read: (data) => decodeInet6({ data }),
+    seeds: ofTypes(16),
+  },
+  { name: 'address families of links', read: families.get, codec: families as Codec<unknown>, seeds: SPECS },
   {
     name: 'addresses',
     read: (data) => decodeAddress({ data }),

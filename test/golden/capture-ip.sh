@@ -50,6 +50,12 @@ nsid() { record '5[89a]' "$@"; }
   route ip -6 route append default via fd00:89::9 dev quay proto static table 100
   route ip -6 route append fd00:90::/64 dev quay proto static metric 5
   record 1a ip route get 10.90.0.1
+  address ip address add fd00:89::7/64 dev quay optimistic
+  route ip -6 route append fd00:91::/64 dev quay proto static pref high
+  link ip link set dev quay addrgenmode random
+  echo 2 >/proc/sys/net/ipv6/conf/quay/accept_ra
+  link ip token set ::17 dev quay
+  link ip link set dev quay addrgenmode none
   nsid ip netns set raft auto
   nsid ip netns list-id
   link ip link del dev queue

@@ -10,6 +10,7 @@ import { addressAddition, addressRemoval, decodeAddress } from '../../lib/netlin
 import { DecodeError } from '../../lib/netlink/attributes.ts';
 import { encode } from '../../lib/netlink/codec.ts';
 import type { Codec } from '../../lib/netlink/codec.ts';
+import { decodeInet6, families, inet6Change } from '../../lib/netlink/inet6.ts';
 import { createIfb } from '../../lib/netlink/ifb.ts';
 import { altNaming } from '../../lib/netlink/alt-name.ts';
 import { linkChange, portChange } from '../../lib/netlink/link-change.ts';
@@ -20,7 +21,14 @@ import { MACVLAN_FLAG_NOPROMISC, macvlanCreation } from '../../lib/netlink/macvl
 import { removeLink } from '../../lib/netlink/link-removal.ts';
 import { assignNsid, decodeNsid, listNsids, nsidMessage, nsidOf } from '../../lib/netlink/nsid.ts';
 import { routeMessage } from '../../lib/netlink/route-codec.ts';
-import { decodeRoute, lookupRoute, routeAddition } from '../../lib/netlink/route.ts';
+import {
+  ICMPV6_ROUTER_PREF_HIGH,
+  RTPROT_KERNEL,
+  RTPROT_STATIC,
+  decodeRoute,
+  lookupRoute,
+  routeAddition,
+} from '../../lib/netlink/route.ts';
 import type { Route } from '../../lib/netlink/route.ts';
 import type { NetlinkRequest, NetlinkSocket } from '../../lib/netlink/socket.ts';
 import { IFA_F_NODAD, IFF_UP, IF_OPER_UP, RTM_NEWLINKPROP } from '../../lib/netlink/uapi.ts';
@@ -154,7 +162,7 @@ t.test('links are created with ip’s bytes, but for the index, which the kernel
 });
 
 t.test('addresses are added and removed with ip’s bytes', async (t) => {
-  const added = (text: string, command: string, dad = false): unknown =>
+  const added = (text: string, command: string, dad: boolean | 'optimistic' = false): unknown =>
     t.strictSame(
       hex(sent(addressAddition(QUAY, parsePrefix(text), { dad }, 'add'))),
       hex(golden(command)),
@@ -163,6 +171,7 @@ t.test('addresses are added and removed with ip’s bytes', async (t) => {
   added('10.89.0.1/24', 'ip address add 10.89.0.1/24 broadcast 10.89.0.255 dev quay');
   added('10.89.1.2/32', 'ip address add 10.89.1.2/32 dev quay');
   added('fd00:89::1/64', 'ip address add fd00:89::1/64 dev quay nodad');
+  added('fd00:89::7/64', 'ip address add fd00:89::7/64 dev quay optimistic', 'optimistic');
   const removal = 'ip address del 10.89.1.2/32 dev quay';
   t.strictSame(
     hex(sent(addressRemoval(QUAY, parsePrefix('10.89.1.2/32'), 'remove'))),
@@ -211,6 +220,27 @@ t.test('routes are looked up as ip does, but for its flag that asks for the matc
   t.equal(flags, 0x1000, 'RTM_F_LOOKUP_TABLE');
   t.strictSame(routeMessage.get(ours.data), { ...wanted, flags: 0, length: 32 });
   t.equal(ours.type, theirs.type);
+});
+
+t.test('how IPv6 makes addresses is said with ip’s bytes, but for the header of a token’s', async (t) => {
+  for (const mode of ['none', 'random'] as const) {
+    const command = `ip link set dev quay addrgenmode ${mode}`;
+    const ours = inet6Change(QUAY, { addressGeneration: mode }, 'change');
+    t.strictSame(hex(sent(ours)), hex(golden(command)), command);
+  }
+  const { data } = golden('ip token set ::17 dev quay');
+  const ours = sent(inet6Change(QUAY, { token: parseAddress('::17') }, 'change'));
+  t.strictSame({ ...linkMessage.get(data), family: 0 }, linkMessage.get(ours.data));
+  t.match(decodeInet6({ data }), { token: parseAddress('::17') });
+  for (const { messages } of goldens) {
+    for (const { attributes } of messages
+      .filter(({ type }) => type === 16)
+      .map((each) => linkMessage.get(each.data))) {
+      const told = Buffer.from(attributes.families ?? []);
+      t.equal(encode(families, families.get(told)).toString('hex'), told.toString('hex'), 'read whole');
+      t.notMatch(inspect(families.get(told), { depth: null }), /unknown:/);
+    }
+  }
 });
 
 t.test('ids of namespaces are asked for and given with ip’s bytes', async (t) => {
@@ -283,6 +313,14 @@ t.test('links as the kernel tells of them', async (t) => {
     macvlan: { mode: 'bridge', bcQueueLength: 300 },
   });
   t.equal(link('quay').macvlan, undefined);
+  const inet6 = (name: string) => {
+    const messages = answered(`ip -details link show dev ${name}`);
+    return decodeInet6(
+      messages.find((each) => decodeLink({ ...each, seq: 0 }).name === name) as GoldenMessage,
+    );
+  };
+  t.match(inet6('quay'), { addressGeneration: 'none', token: parseAddress('::17'), raMtu: undefined });
+  t.match(inet6('buoy'), { addressGeneration: 'eui64', token: undefined });
   t.match(link('lo'), { index: 1, kind: undefined, alias: undefined, master: undefined });
 });
 
@@ -303,6 +341,9 @@ t.test('addresses and routes as the kernel tells of them', async (t) => {
     const same = routes.find(
       (each) => formatPrefix(each.destination) === destination && each.priority === route.priority,
     );
-    t.match(same, { interface: QUAY, table: 254, ...route }, destination);
+    t.match(same, { interface: QUAY, table: 254, protocol: RTPROT_STATIC, ...route }, destination);
   }
+  const first = routes.find(({ destination }) => formatPrefix(destination) === 'fd00:91::/64');
+  t.match(first, { preference: ICMPV6_ROUTER_PREF_HIGH, expires: undefined });
+  t.ok(routes.some(({ protocol }) => protocol === RTPROT_KERNEL));
 });

@@ -24,6 +24,7 @@ const HEADERS = [
   'linux/veth.h',
   'linux/if.h',
   'linux/if_addr.h',
+  'linux/icmpv6.h',
   'linux/pkt_sched.h',
   'linux/pkt_cls.h',
   'linux/tc_act/tc_mirred.h',
@@ -37,13 +38,16 @@ const skip = missing.length > 0 && `lacks /usr/include/${missing[0]} (linux-libc
 
 /** In no header for user space. */
 const FAMILIES = ['AF_INET', 'AF_INET6', 'AF_BRIDGE'];
+/** The same; the kernel tests see them happen. */
+const INET6 = ['IF_RS_SENT', 'IF_RA_RCVD', 'IF_RA_MANAGED', 'IF_RA_OTHERCONF', 'IF_READY'];
+const IN_NO_HEADER = [...FAMILIES, ...INET6];
 
 const all: readonly (readonly [string, number])[] = Object.entries(uapi);
 
 t.test('the kernel’s headers', { skip }, async (t) => {
   const header = readHeaders(HEADERS);
   t.ok(all.length > 100, 'there are constants');
-  for (const [name, value] of all.filter(([name]) => !FAMILIES.includes(name)))
+  for (const [name, value] of all.filter(([name]) => !IN_NO_HEADER.includes(name)))
     t.equal(value, header(name), name);
 });
 
@@ -73,6 +77,7 @@ const link = (attributes: object): number => numberOf(ifla.formatLinkAttrs(attri
 const info = (attributes: object): number => numberOf(ifla.formatInfo(attributes));
 const port = (attributes: object): number => numberOf(ifla.formatBridgePort(attributes));
 const macvlan = (attributes: object): number => numberOf(ifla.formatMacvlan(attributes));
+const inet6 = (attributes: object): number => numberOf(ifla.formatLinkProtocolInfoInet6(attributes));
 const address = (attributes: object): number => numberOf(rt.formatAddressAttrs(attributes));
 const route = (attributes: object): number => numberOf(rt.formatRouteAttrs(attributes));
 const metric = (attributes: object): number => numberOf(rt.formatRouteMetrics(attributes));
@@ -104,7 +109,9 @@ const PACKAGE: Readonly<Record<string, unknown>> = {
   RTA_GATEWAY: route({ gateway: raw }),
   RTA_PRIORITY: route({ priority: 1 }),
   RTA_METRICS: route({ metrics: {} }),
+  RTA_CACHEINFO: route({ cacheInfo: {} }),
   RTA_TABLE: route({ table: 1 }),
+  RTA_PREF: route({ pref: raw }),
   RTAX_MTU: metric({ mtu: raw }),
   RTAX_ADVMSS: metric({ advmss: raw }),
   RTEXT_FILTER_SKIP_STATS: rt.formatRtExtFilter({ skipStats: true }),
@@ -119,6 +126,7 @@ const PACKAGE: Readonly<Record<string, unknown>> = {
   IFLA_OPERSTATE: link({ operstate: 1 }),
   IFLA_LINKINFO: link({ linkinfo: raw }),
   IFLA_IFALIAS: link({ ifalias: 'x' }),
+  IFLA_AF_SPEC: link({ afSpec: new Map() }),
   IFLA_GROUP: link({ group: 1 }),
   IFLA_NET_NS_FD: link({ netNsFd: 1 }),
   IFLA_EXT_MASK: link({ extMask: raw }),
@@ -131,6 +139,10 @@ const PACKAGE: Readonly<Record<string, unknown>> = {
   IFLA_INFO_SLAVE_DATA: info({ slaveData: raw }),
   IFLA_BRPORT_MODE: port({ mode: 1 }),
   IFLA_BRPORT_ISOLATED: port({ isolated: raw }),
+  IFLA_INET6_FLAGS: inet6({ flags: 1 }),
+  IFLA_INET6_TOKEN: inet6({ token: raw }),
+  IFLA_INET6_ADDR_GEN_MODE: inet6({ addrGenMode: 1 }),
+  ...prefixed('IN6_ADDR_GEN_MODE_', ifla.In6AddrGenMode),
   IFLA_MACVLAN_MODE: macvlan({ mode: 1 }),
   IFLA_MACVLAN_FLAGS: macvlan({ flags: 1 }),
   MACVLAN_MODE_PRIVATE: ifla.formatMacvlanMode({ private: true }),
@@ -145,9 +157,16 @@ const PACKAGE: Readonly<Record<string, unknown>> = {
   IFA_BROADCAST: address({ broadcast: raw }),
   IFA_CACHEINFO: address({ cacheInfo: { prefered: 0, valid: 0, cstamp: 0, tstamp: 0 } }),
   IFA_FLAGS: address({ flags: {} }),
+  IFA_F_TEMPORARY: rt.formatAddressFlags({ secondary: true }),
   IFA_F_NODAD: rt.formatAddressFlags({ nodad: true }),
+  IFA_F_OPTIMISTIC: rt.formatAddressFlags({ optimistic: true }),
   IFA_F_DADFAILED: rt.formatAddressFlags({ dadfailed: true }),
+  IFA_F_DEPRECATED: rt.formatAddressFlags({ deprecated: true }),
   IFA_F_TENTATIVE: rt.formatAddressFlags({ tentative: true }),
+  IFA_F_PERMANENT: rt.formatAddressFlags({ permanent: true }),
+  IFA_F_MANAGETEMPADDR: rt.formatAddressFlags({ managetempaddr: true }),
+  IFA_F_NOPREFIXROUTE: rt.formatAddressFlags({ noprefixroute: true }),
+  IFA_F_STABLE_PRIVACY: rt.formatAddressFlags({ stablePrivacy: true }),
 };
 
 /** What the package does not know: younger than it, or not of rtnetlink, or only passed on by it. */
@@ -155,6 +174,9 @@ const ONLY_IN_HEADERS = [
   /^IFA_PROTO$/,
   /^IFLA_(PROP_LIST|ALT_IFNAME)$/,
   /^NETNSA_/,
+  /^IFLA_INET6_RA_MTU$/,
+  /^IFAPROT_/,
+  /^ICMPV6_/,
   /^IFLA_MACVLAN_BC_QUEUE_LEN$/,
   /^MACVLAN_FLAG_/,
   /^IF_OPER_/,
@@ -169,7 +191,7 @@ const ONLY_IN_HEADERS = [
 
 t.test('the netlink package', async (t) => {
   for (const [name, value] of all) {
-    if (FAMILIES.includes(name) || ONLY_IN_HEADERS.some((pattern) => pattern.test(name)))
+    if (IN_NO_HEADER.includes(name) || ONLY_IN_HEADERS.some((pattern) => pattern.test(name)))
       t.notOk(Object.hasOwn(PACKAGE, name), `${name} is not one of the package’s`);
     else t.equal(value, PACKAGE[name], name);
   }

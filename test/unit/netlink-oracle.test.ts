@@ -11,6 +11,8 @@ import { addressMessage } from '../../lib/netlink/address-codec.ts';
 import type { AddressMessage } from '../../lib/netlink/address-codec.ts';
 import { encode } from '../../lib/netlink/codec.ts';
 import type { Codec } from '../../lib/netlink/codec.ts';
+import { inet6Message } from '../../lib/netlink/inet6.ts';
+import type { Inet6Message } from '../../lib/netlink/inet6.ts';
 import { linkMessage } from '../../lib/netlink/link-codec.ts';
 import type { LinkMessage } from '../../lib/netlink/link-codec.ts';
 import { macvlanData } from '../../lib/netlink/macvlan-codec.ts';
@@ -107,6 +109,12 @@ function randomMacvlan(): Pair<MacvlanData> {
   return { ours: attributes, same: attributes };
 }
 
+function randomInet6(): Pair<Inet6Message> {
+  const ours = { flags: u32(), token: address(AF_INET6), mode: byte() };
+  const same = { flags: ours.flags, token: addressBytes(ours.token), addrGenMode: ours.mode };
+  return { ours, same };
+}
+
 function randomAddress(): Pair<AddressMessage> {
   const family = random() < 0.5 ? AF_INET : AF_INET6;
   const attributes = some({
@@ -144,6 +152,7 @@ function randomRoute(): Pair<RouteMessage> {
     priority: u32(),
     table: u32(),
     interface: u32(),
+    preference: byte(),
     metrics,
   });
   const head = { family, tos: byte(), table: byte(), protocol: byte(), scope: byte(), type: byte() };
@@ -154,6 +163,7 @@ function randomRoute(): Pair<RouteMessage> {
     ...renamed(attributes.priority, 'priority'),
     ...renamed(attributes.table, 'table'),
     ...renamed(attributes.interface, 'oif'),
+    ...renamed(attributes.preference, 'pref', (value) => Buffer.from([value])),
     ...renamed(attributes.metrics, 'metrics', () => ({
       mtu: number32(metrics.mtu),
       advmss: number32(metrics.advmss),
@@ -205,6 +215,13 @@ compare({
   next: randomMacvlan,
   format: (macvlan, out) => out.emit(ifla.formatMacvlan(macvlan)),
   parse: ifla.parseMacvlan,
+});
+compare({
+  name: 'IPv6 of links',
+  codec: inet6Message,
+  next: randomInet6,
+  format: (inet6, out) => out.emit(ifla.formatLinkProtocolInfoInet6(inet6)),
+  parse: ifla.parseLinkProtocolInfoInet6,
 });
 compare({
   name: 'addresses',
