@@ -15,6 +15,7 @@ export type KindList = ReadonlyMap<string, () => Promise<Listed>>;
 
 export const KINDS: KindList = new Map<string, () => Promise<Listed>>([
   ['bridge-nat', async () => import('./bridge-nat/main.ts')],
+  ['macvlan-v6', async () => import('./macvlan-v6/main.ts')],
 ]);
 
 /** Our own plugins for whoever calls them in this process; undefined for a type that is none of them. */

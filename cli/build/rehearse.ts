@@ -13,6 +13,11 @@ import type { answerHook } from '../../hooks/oci/main.ts';
 import type { dispatch } from '../../lib/cni/dispatch.ts';
 import type { realWorld } from '../../lib/cni/real-world.ts';
 import type { Plugin } from '../../lib/cni/plugin.ts';
+import { linkChange } from '../../lib/netlink/link-change.ts';
+import { createVeth } from '../../lib/netlink/link-creation.ts';
+import { listLinks } from '../../lib/netlink/link.ts';
+import { NetlinkSocket } from '../../lib/netlink/socket.ts';
+import { closeNetns, openNetns } from '../../lib/system/netns.ts';
 import { KINDS } from '../../plugins/kinds.ts';
 import { evaluate } from './evaluate.ts';
 import { BIN, KOFFI, ROOT, STAGES } from './paths.ts';
@@ -46,6 +51,18 @@ async function startContainer(): Promise<ChildProcess> {
   });
   if (container.stdout) await once(container.stdout, 'data');
   return container;
+}
+
+/** Two interfaces with a cable between them: the master of whoever wants one. */
+function layCable(): void {
+  const socket = NetlinkSocket.open('route');
+  const here = openNetns('/proc/thread-self/ns/net');
+  const peer = { name: 'rehearsal2', mac: '02:00:00:00:00:02', netnsFd: here.fd };
+  createVeth(socket, { name: 'rehearsal1', mac: '02:00:00:00:00:01', peer });
+  for (const { name, index } of listLinks(socket))
+    if (name.startsWith('rehearsal')) socket.request(linkChange(index, { up: true }, `raise ${name}`));
+  closeNetns(here);
+  socket.close();
 }
 
 interface Rehearsal {
@@ -124,6 +141,7 @@ function pluginsIn(stage: SecondStage): { name: string; plugin: Plugin }[] {
 
 /** Two containers come and go: the second finds what they share, the last takes it along. */
 async function rehearse(stage: SecondStage): Promise<void> {
+  layCable();
   const containers = [await startContainer(), await startContainer()];
   try {
     for (const plugin of pluginsIn(stage)) {

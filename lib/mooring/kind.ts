@@ -105,7 +105,10 @@ export interface Connection<D extends MooringDetail> {
    * Gives the interface its addresses and routes, makes the rules, and waits until all can be used. Returns what the
    * record is to say instead, where only the network could tell.
    */
-  configure(record: AttachmentRecord<D>, undo: UndoStack): Found<D> | void | Promise<Found<D> | void>;
+  configure(
+    record: AttachmentRecord<D>,
+    undo: UndoStack,
+  ): Found<D> | undefined | Promise<Found<D> | undefined>;
   /** For the CNI result; that with a sandbox is the container's, whose the addresses are. */
   interfaces(record: AttachmentRecord<D>): readonly CniInterface[];
 }

@@ -1,7 +1,7 @@
 /** The container's side: the interface under its final name, its addresses and routes, and the announcement of both. */
 import { NetmoorError, isErrno } from '../base/errors.ts';
 import { formatAddress, formatPrefix, networkOf } from '../base/ip.ts';
-import type { Prefix } from '../base/ip.ts';
+import type { Address, Prefix } from '../base/ip.ts';
 import { addressAddition } from '../netlink/address.ts';
 import { findLink } from '../netlink/link.ts';
 import { linkChange } from '../netlink/link-change.ts';
@@ -12,6 +12,7 @@ import type { Route } from '../netlink/route.ts';
 import { NetlinkSocket } from '../netlink/socket.ts';
 import type { NetlinkRequest } from '../netlink/socket.ts';
 import { openAddressWatch, untilDetected } from '../netlink/watch.ts';
+import { advertiseAddresses } from '../system/neighbour-discovery.ts';
 import { inNetns } from '../system/netns.ts';
 import type { Netns } from '../system/netns.ts';
 import type { UndoStack } from '../base/undo.ts';
@@ -169,32 +170,45 @@ export function configureInterface(sandbox: Sandbox, wanted: SandboxWanted, undo
   return link;
 }
 
+const FLAGS_OF = { strict: true, optimistic: 'optimistic', off: false } as const;
+
 /**
  * Duplicate address detection takes a second (RFC 4862, RetransTimer) and a random delay of up to another before it.
  */
 const DAD_DEADLINE_MS = 10_000;
 
-const FLAGS_OF = { strict: true, optimistic: 'optimistic', off: false } as const;
+/**
+ * On most LANs whoever has an address that was taken optimistically says so within a millisecond, which the kernel
+ * heeds at once.
+ */
+const OBJECTION_MS = 5;
 
 /**
- * Waits for duplicate address detection, where the config asks for it. Throws when somebody else has one of the
- * addresses.
+ * Waits for duplicate address detection: strict, until it has ended; optimistic, for the objections that come at once.
+ * Throws NetmoorError('address-taken') when somebody else has one of the addresses.
  */
 export function awaitDetection(
   { netns }: Sandbox,
   link: Link,
+  dad: Exclude<Dad, 'off'>,
   now: () => number,
-  milliseconds = DAD_DEADLINE_MS,
+  deadline = DAD_DEADLINE_MS,
 ): void {
+  const strict = dad === 'strict';
   const notifications = inNetns(netns, openAddressWatch);
   try {
+    const milliseconds = strict ? deadline : OBJECTION_MS;
     const { duplicate, undecided } = untilDetected(notifications, link.index, milliseconds, now);
-    const [trouble] = [...duplicate, ...undecided];
+    const [trouble] = [...duplicate, ...(strict ? undecided : [])];
     if (trouble === undefined) return;
     const address = formatAddress(trouble.prefix.address);
-    const advice = 'find who else has it on the network, or exclude it from the ranges';
-    if (duplicate.length > 0)
-      throw new NetmoorError('address-taken', `somebody else on the network has ${address}`, advice);
+    if (duplicate.length > 0) {
+      throw new NetmoorError(
+        'address-taken',
+        `somebody else on the network has ${address}`,
+        'find who it is, or exclude the address from the ranges',
+      );
+    }
     throw new NetmoorError(
       'kernel',
       `duplicate address detection of ${address} did not end`,
@@ -212,4 +226,12 @@ export function awaitDetection(
  */
 export function announce(sandbox: Sandbox, link: Link, mac: string): void {
   sandbox.route.request(linkChange(link.index, { mac }, `announce the addresses of ${link.name}`));
+}
+
+/**
+ * The same for addresses that are optimistic still, of which the kernel says nothing that would correct anybody's
+ * neighbour cache (RFC 4429, section 3.3): for those of which a store knows that nobody else has them.
+ */
+export function announceHeld({ netns }: Sandbox, link: Link, mac: string, held: readonly Address[]): void {
+  if (held.length > 0) inNetns(netns, () => advertiseAddresses(link.index, mac, held));
 }

@@ -45,6 +45,8 @@ export interface Autoconfigured {
   readonly linkLocal: readonly InterfaceAddress[];
   /** Somebody else has these. */
   readonly duplicate: readonly InterfaceAddress[];
+  /** Routers can be asked: there is a link-local address, or one that may turn out to be another's. */
+  readonly canAsk: boolean;
   /** Some are being looked for still. */
   readonly pending: boolean;
   /** Default routes. */
@@ -133,6 +135,7 @@ function look(route: NetlinkSocket, index: number, strict: boolean, heard: Heard
   const inet6 = findInet6(route, index);
   const own = listAddresses(route, index).filter(({ prefix }) => prefix.address.family === 6);
   const made = own.filter(({ scope, flags }) => scope === SCOPE_GLOBAL && (flags & IFA_F_PERMANENT) === 0);
+  const linkLocal = own.filter(({ scope }) => scope === SCOPE_LINK);
   const routes = listRoutes(route, 6).filter(
     ({ interface: out, protocol, destination, table }) =>
       out === index && protocol === RTPROT_RA && destination.length === 0 && table === RT_TABLE_MAIN,
@@ -143,7 +146,8 @@ function look(route: NetlinkSocket, index: number, strict: boolean, heard: Heard
     heard: (flags & IF_RA_RCVD) !== 0 || heard.told || made.length > 0 || routes.length > 0,
     managed: (flags & IF_RA_MANAGED) !== 0,
     addresses: made.filter((address) => isUsable(address, strict)),
-    linkLocal: own.filter((address) => address.scope === SCOPE_LINK && isUsable(address, strict)),
+    linkLocal: linkLocal.filter((address) => isUsable(address, strict)),
+    canAsk: linkLocal.some((address) => isUsable(address, false)),
     duplicate: [...own.filter(isLost), ...heard.lost.values()],
     pending: own.some(({ flags: each }) => (each & DETECTION) === IFA_F_TENTATIVE) && strict,
     routes,
@@ -177,7 +181,7 @@ export function untilAutoconfigured(
   let solicited = false;
   for (;;) {
     const found = look(route, index, strict, heard);
-    if (!solicited && (found.linkLocal.length > 0 || hasLinkLocal(route, index))) {
+    if (!solicited && found.canAsk) {
       solicited = true;
       solicit();
     }
@@ -189,13 +193,6 @@ export function untilAutoconfigured(
     if (messages === undefined && done) return found;
     if (messages !== undefined && messages !== 'lost') readMessages(messages, index, heard);
   }
-}
-
-/** One that may be used to ask from. */
-function hasLinkLocal(route: NetlinkSocket, index: number): boolean {
-  return listAddresses(route, index).some(
-    (address) => address.scope === SCOPE_LINK && isUsable(address, false),
-  );
 }
 
 /** Whether an address is of the kind that is always there, whatever routers say. */

@@ -12,6 +12,7 @@ import {
   RTA_METRICS,
   RTA_OIF,
   RTA_PREF,
+  RTA_PREFSRC,
   RTA_PRIORITY,
   RTA_TABLE,
 } from './uapi.ts';
@@ -21,6 +22,8 @@ const RTMSG = 12;
 /** In the order in which ip writes them. */
 const routeAttributes = struct({
   destination: ipAddress(RTA_DST),
+  /** Source address of what the host itself sends by it. */
+  source: ipAddress(RTA_PREFSRC),
   gateway: ipAddress(RTA_GATEWAY),
   /** ICMPV6_ROUTER_PREF_*, of IPv6. */
   preference: u8(RTA_PREF),

@@ -13,11 +13,13 @@ import {
   NLM_F_APPEND,
   NLM_F_CREATE,
   NLM_F_EXCL,
+  RTM_DELROUTE,
   RTM_GETROUTE,
   RTM_NEWROUTE,
   RTN_UNICAST,
   RTPROT_STATIC,
   RT_SCOPE_LINK,
+  RT_SCOPE_NOWHERE,
   RT_SCOPE_UNIVERSE,
   RT_TABLE_MAIN,
 } from './uapi.ts';
@@ -36,6 +38,8 @@ export {
 
 export interface Route {
   readonly destination: Prefix;
+  /** The address that the host itself sends from by it. */
+  readonly source?: Address | undefined;
   readonly gateway?: Address | undefined;
   /** ifindex it leaves through. */
   readonly interface?: number | undefined;
@@ -74,18 +78,42 @@ function expiryOf(cacheInfo: Uint8Array | undefined): number | undefined {
  * any of the same destination and metric is.
  */
 export function routeAddition(route: Route, op: string, exclusive = false): NetlinkRequest {
-  const { destination, gateway, interface: index, priority, mtu, advmss, table = RT_TABLE_MAIN } = route;
-  const { family } = destination.address;
+  const flags = NLM_F_CREATE | (exclusive ? NLM_F_EXCL : NLM_F_APPEND);
+  const data = messageFor(route, { protocol: RTPROT_STATIC, scope: scopeOf(route) });
+  return { type: RTM_NEWROUTE, flags, op, data };
+}
+
+/** Removes a route of that destination through that interface; ESRCH when there is none. */
+export function routeRemoval(route: Pick<Route, 'destination' | 'interface'>, op: string): NetlinkRequest {
+  return { type: RTM_DELROUTE, op, data: messageFor(route, { scope: RT_SCOPE_NOWHERE }) };
+}
+
+function scopeOf({ destination, gateway, scope }: Route): number {
+  const direct = gateway === undefined && destination.address.family === 4;
+  return scope ?? (direct ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE);
+}
+
+function messageFor(route: Route, header: Parameters<typeof encodeRoute>[0]): Buffer {
+  const {
+    destination,
+    source,
+    gateway,
+    interface: index,
+    priority,
+    mtu,
+    advmss,
+    table = RT_TABLE_MAIN,
+  } = route;
   const metrics = { ...(mtu !== undefined && { mtu }), ...(advmss !== undefined && { advmss }) };
-  const data = encodeRoute({
-    family: familyNumber(family),
+  return encodeRoute({
+    family: familyNumber(destination.address.family),
     length: destination.length,
     table: table > 255 ? 0 : table,
-    protocol: RTPROT_STATIC,
-    scope: route.scope ?? (gateway === undefined && family === 4 ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE),
     type: RTN_UNICAST,
+    ...header,
     attributes: {
       ...(destination.length > 0 && { destination: destination.address }),
+      ...(source && { source }),
       ...(gateway && { gateway }),
       ...(index !== undefined && { interface: index }),
       ...(priority !== undefined && { priority }),
@@ -93,8 +121,6 @@ export function routeAddition(route: Route, op: string, exclusive = false): Netl
       ...(table > 255 && { table }),
     },
   });
-  const flags = NLM_F_CREATE | (exclusive ? NLM_F_EXCL : NLM_F_APPEND);
-  return { type: RTM_NEWROUTE, flags, op, data };
 }
 
 /** Reads RTM_NEWROUTE and RTM_DELROUTE of IPv4 and IPv6; throws DecodeError. */

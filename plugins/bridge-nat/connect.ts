@@ -96,7 +96,7 @@ function configure(work: Work, record: BridgeNatRecord, link: Link, undo: UndoSt
   const inside = configureInterface(sandbox, wanted, undo);
   host.step('attach: container configured');
   awaitPort(work, link);
-  if (config.enabledad) awaitDetection(sandbox, inside, host.world.monotonic);
+  if (config.enabledad) awaitDetection(sandbox, inside, 'strict', host.world.monotonic);
   announce(sandbox, inside, record.mac ?? '');
 }
 

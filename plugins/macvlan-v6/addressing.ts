@@ -53,7 +53,9 @@ function reading<T>(key: string, work: () => T, advice: string): T {
 
 function readSource(text: string): Source {
   const source = SOURCES.find((each) => each === text);
-  return source ?? refuse(`addressing: ${quote(text)} is none of ${SOURCES.join(', ')}`, 'write one, or a list');
+  return (
+    source ?? refuse(`addressing: ${quote(text)} is none of ${SOURCES.join(', ')}`, 'write one, or a list')
+  );
 }
 
 function readIdentifier(text: string): InterfaceIdentifier {
@@ -105,7 +107,10 @@ function rangesOf(fixed: readonly Fixed[]): IpRanges {
   return fixed.map(({ prefix, gateway }) => {
     const { address, length } = prefix;
     if (length > bitsOf(address.family) - 2)
-      refuse(`${formatPrefix(prefix)} leaves no room for a LAN`, "write the prefix length of the LAN's subnet");
+      refuse(
+        `${formatPrefix(prefix)} leaves no room for a LAN`,
+        "write the prefix length of the LAN's subnet",
+      );
     const network = networkOf(prefix);
     const own = formatAddress(address);
     // The network's own address, which nobody can have, stands for no gateway at all.
@@ -134,7 +139,10 @@ function checkSources(
   if (ipam.kind === 'delegated') return;
   const pool = hasIpv6(config) || config.runtimeConfig.ipRanges.flat().some((r) => r.subnet?.includes(':'));
   if (sources.includes('pool') && !pool)
-    refuse('addressing is pool, but "ipam" has no IPv6 range', 'add "ranges": [[{ "subnet": "fd00:1::/64" }]]');
+    refuse(
+      'addressing is pool, but "ipam" has no IPv6 range',
+      'add "ranges": [[{ "subnet": "fd00:1::/64" }]]',
+    );
   if (!sources.includes('pool') && pool)
     refuse('"ipam" has IPv6 ranges, but addressing does not say "pool"', 'add it, or leave it out');
 }
@@ -206,4 +214,3 @@ export function readAddressing(
     identifier: readIdentifier(input.interfaceIdentifier || 'eui64'),
   };
 }
-

@@ -1,13 +1,20 @@
 /** The kernel's part of an attachment: the macvlan, its guard on the master, the container's addresses. */
 import { NetmoorError, isErrno } from '../../lib/base/errors.ts';
-import { formatAddress } from '../../lib/base/ip.ts';
+import { formatAddress, parsePrefix } from '../../lib/base/ip.ts';
+import type { Address } from '../../lib/base/ip.ts';
 import type { UndoStack } from '../../lib/base/undo.ts';
 import type { CniInterface } from '../../lib/cni/result.ts';
 import type { Host } from '../../lib/mooring/host.ts';
 import type { Connection, Found, Request } from '../../lib/mooring/kind.ts';
 import { formatLabel } from '../../lib/mooring/label.ts';
 import { kernelRoute } from '../../lib/mooring/routes.ts';
-import { announce, awaitDetection, configureInterface, raiseInterface } from '../../lib/mooring/sandbox.ts';
+import {
+  announce,
+  announceHeld,
+  awaitDetection,
+  configureInterface,
+  raiseInterface,
+} from '../../lib/mooring/sandbox.ts';
 import type { Sandbox, SandboxWanted } from '../../lib/mooring/sandbox.ts';
 import { prefixesOf } from '../../lib/mooring/verify.ts';
 import { openAutoconfWatch } from '../../lib/netlink/autoconf.ts';
@@ -28,6 +35,7 @@ import type { MacvlanDetail, MacvlanRecord } from './detail.ts';
 import { guard, guardAgain } from './guard.ts';
 import { checkMtu, requireMaster } from './master.ts';
 import { stableSecretFor } from './names.ts';
+import { hasRival } from './own.ts';
 
 /** What all steps of one attachment work with. */
 export interface Work {
@@ -147,6 +155,37 @@ function interfacesOf(record: MacvlanRecord, { link }: Made): CniInterface[] {
   return [{ name: ifname, mac, mtu: link.mtu, sandbox: netns?.path ?? '' }];
 }
 
+/** A namespace that ends takes some time, and its interfaces live as long. */
+const MAC_PATIENCE_MS = 5000;
+const PAUSE_MS = 5;
+
+/**
+ * Raises the interface by `work`, which bears repetition. Of two with one MAC address the master takes one alone
+ * (macvlan_open): that of a container of this name that has just ended is waited for, that of a living one is not.
+ */
+function whenMacIsFree<T>({ host, request }: Work, made: Made, mac: string, work: () => T): T {
+  const { monotonic, pause } = host.world;
+  const deadline = monotonic() + MAC_PATIENCE_MS;
+  for (;;) {
+    try {
+      return work();
+    } catch (error) {
+      if (!isErrno(error, 'EADDRINUSE')) throw error;
+      if (monotonic() >= deadline || hasRival(host.route, mac, made)) throw refusal(error, request, mac);
+    }
+    // Nothing tells when it is gone, of which nobody has a socket.
+    pause(PAUSE_MS);
+  }
+}
+
+/** Of addresses that the store gave. */
+function heldIpv6({ addresses }: MacvlanRecord): Address[] {
+  return addresses.flatMap(({ address, scope }) => {
+    const prefix = parsePrefix(address);
+    return scope !== undefined && prefix.address.family === 6 ? [prefix.address] : [];
+  });
+}
+
 /** Addresses and routes, and what routers say; all can be used when it returns. */
 function configure(
   work: Work,
@@ -157,19 +196,22 @@ function configure(
 ): Found<MacvlanDetail> {
   const { host, request, sandbox } = work;
   const { config } = request;
+  const { mac = '' } = record;
   if (record.addresses.length > 0) {
     label(work, record, made.link);
     guardAgain(work, record);
   }
-  const link = configureInterface(sandbox, wantedOf(work, record), undo);
+  const link = whenMacIsFree(work, made, mac, () =>
+    configureInterface(sandbox, wantedOf(work, record), undo),
+  );
   host.step('attach: container configured');
   const found = autoconfigure(work, made, record, notifications);
-  const { monotonic } = host.world;
-  if (config.dad === 'strict') awaitDetection(sandbox, link, monotonic, config.timeout);
+  if (config.dad !== 'off') awaitDetection(sandbox, link, config.dad, host.world.monotonic, config.timeout);
   const final = { ...record, ...found };
   guardAgain(work, final);
   if (config.hostAccess) giveAccess(work, final, made.master, undo);
-  announce(sandbox, link, record.mac ?? '');
+  announce(sandbox, link, mac);
+  if (config.dad === 'optimistic') announceHeld(sandbox, link, mac, heldIpv6(record));
   return found;
 }
 
@@ -198,7 +240,7 @@ export async function connect(
   undo.push('stop listening', stopListening);
   return {
     raise() {
-      raiseInterface(sandbox, wantedOf(work, record));
+      whenMacIsFree(work, made, record.mac ?? '', () => raiseInterface(sandbox, wantedOf(work, record)));
     },
     configure(leased, more) {
       const detail = { ...leased.detail, nsid, ifindex: link.index };

@@ -10,6 +10,7 @@ import { NetlinkSocket } from '../../lib/netlink/socket.ts';
 import { removePortsOf, unguardInside, unguardPort } from '../../lib/nftables/guard/guard.ts';
 import { ownerComment } from '../../lib/nftables/owner.ts';
 import { inNetns } from '../../lib/system/netns.ts';
+import type { Netns } from '../../lib/system/netns.ts';
 import type { AttachmentKey } from '../../ipam/record.ts';
 import { removeAccess, removeRoutes } from './access.ts';
 import type { MacvlanRecord } from './detail.ts';
@@ -19,7 +20,11 @@ import { findLabelled, findOwn } from './own.ts';
 /** An attachment's own guard, whoever else there is. */
 const NOT_LAST = { onMaster: false, ofAll: false };
 
-function removeGuard(host: Sockets, record: MacvlanRecord, last: { onMaster: boolean; ofAll: boolean }): void {
+function removeGuard(
+  host: Sockets,
+  record: MacvlanRecord,
+  last: { onMaster: boolean; ofAll: boolean },
+): void {
   const port = mooredPort(record);
   if (port !== undefined) unguardPort(host.netfilter, port, last);
 }
@@ -32,7 +37,7 @@ function removeInside({ world }: Host, record: MacvlanRecord): void {
   const port = mooredPort(record);
   const { netns } = record;
   if (port === undefined || !port.spoofCheck || netns === undefined) return;
-  let opened;
+  let opened: Netns;
   try {
     opened = world.openNetns(netns.path);
   } catch (error) {

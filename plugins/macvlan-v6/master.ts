@@ -29,8 +29,12 @@ function refusePort(host: NetlinkSocket, link: Link): void {
 export function requireMaster(host: NetlinkSocket, name: string): Link {
   const link = name === '' ? findUplink(host, [6, 4]) : findLink(host, name);
   if (link === undefined) {
-    if (name !== '') throw unavailable(`there is no interface ${quote(name)} on the host`, 'correct "master"');
-    throw unavailable('the host has no default route to take the master from', 'name an interface in "master"');
+    if (name !== '')
+      throw unavailable(`there is no interface ${quote(name)} on the host`, 'correct "master"');
+    throw unavailable(
+      'the host has no default route to take the master from',
+      'name an interface in "master"',
+    );
   }
   refusePort(host, link);
   if ((link.flags & IFF_UP) === 0)
@@ -39,7 +43,7 @@ export function requireMaster(host: NetlinkSocket, name: string): Link {
 }
 
 /** Throws NetmoorError('bad-config'). */
-export function checkMtu(master: Pick<Link, "name" | "mtu">, mtu: number | undefined): void {
+export function checkMtu(master: Pick<Link, 'name' | 'mtu'>, mtu: number | undefined): void {
   if (mtu === undefined || mtu <= master.mtu) return;
   throw new NetmoorError(
     'bad-config',

@@ -22,9 +22,9 @@ function hasLabel(link: Link, key: AttachmentKey): boolean {
   return label !== undefined && sameKey(label.key, key);
 }
 
-function search(route: NetlinkSocket, isMeant: (link: Link) => boolean): Own | undefined {
+function search(route: NetlinkSocket, isMeant: (link: Link, nsid: number) => boolean): Own | undefined {
   for (const nsid of listNsids(route)) {
-    const link = listLinks(route, { nsid }).find((each) => each.kind === 'macvlan' && isMeant(each));
+    const link = listLinks(route, { nsid }).find((each) => each.kind === 'macvlan' && isMeant(each, nsid));
     if (link !== undefined) return { nsid, link };
   }
   return undefined;
@@ -48,4 +48,11 @@ export function findOwn(route: NetlinkSocket, record: MacvlanRecord): Own | unde
 /** The same by its label, from the key alone. */
 export function findLabelled(route: NetlinkSocket, key: AttachmentKey): Own | undefined {
   return search(route, (link) => hasLabel(link, key));
+}
+
+/** Whether another macvlan than this one, in a namespace that lives, has its MAC address. */
+export function hasRival(route: NetlinkSocket, mac: string, { nsid, link: own }: Own): boolean {
+  return (
+    search(route, (link, n) => link.mac === mac && (n !== nsid || link.index !== own.index)) !== undefined
+  );
 }

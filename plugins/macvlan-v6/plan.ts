@@ -1,5 +1,12 @@
 /** What an attachment will look like, as far as it is known before the network is asked. Pure. */
-import { formatAddress, formatPrefix, networkOf, parseAddress, parsePrefix, sameAddress } from '../../lib/base/ip.ts';
+import {
+  formatAddress,
+  formatPrefix,
+  networkOf,
+  parseAddress,
+  parsePrefix,
+  sameAddress,
+} from '../../lib/base/ip.ts';
 import type { CniRoute } from '../../lib/cni/result.ts';
 import type { Leased, Plan } from '../../lib/mooring/kind.ts';
 import { RT_SCOPE_LINK } from '../../lib/netlink/route.ts';

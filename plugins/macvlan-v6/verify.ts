@@ -1,0 +1,74 @@
+/** What was promised for an attachment of macvlan-v6, and what there is, on the host and in the container. */
+import { formatPrefix } from '../../lib/base/ip.ts';
+import type { Host } from '../../lib/mooring/host.ts';
+import type { Told } from '../../lib/mooring/kind.ts';
+import { verifyInterface } from '../../lib/mooring/verify.ts';
+import type { Complaints } from '../../lib/mooring/verify.ts';
+import { listAddresses } from '../../lib/netlink/address.ts';
+import { findLink } from '../../lib/netlink/link.ts';
+import { IFF_UP } from '../../lib/netlink/link-message.ts';
+import type { Link } from '../../lib/netlink/link-message.ts';
+import { NetlinkSocket } from '../../lib/netlink/socket.ts';
+import { IFA_F_DADFAILED, IFA_F_PERMANENT } from '../../lib/netlink/uapi.ts';
+import { checkGuard } from '../../lib/nftables/guard/guard.ts';
+import { inNetns } from '../../lib/system/netns.ts';
+import type { Netns } from '../../lib/system/netns.ts';
+import { verifyAccess } from './access.ts';
+import type { MacvlanRecord } from './detail.ts';
+import { mooredPort } from './moored.ts';
+
+/** What the host has: the master, the guard on it, its own way to the container. */
+export function verifyHost(host: Host, record: MacvlanRecord): Complaints {
+  const { detail, segment = '' } = record;
+  if (detail.linkInContainer) return [];
+  const complaints: Complaints = [];
+  const master = findLink(host.route, detail.masterIndex ?? segment);
+  if (!master) complaints.push(`master ${segment} is gone`);
+  else {
+    if (master.name !== segment) complaints.push(`master ${segment} is called ${master.name} now`);
+    if ((master.flags & IFF_UP) === 0) complaints.push(`master ${master.name} is down`);
+  }
+  const port = mooredPort(record);
+  if (port !== undefined) complaints.push(...checkGuard(host.netfilter, port));
+  if (detail.hostAccess) complaints.push(...verifyAccess(host, record));
+  return complaints;
+}
+
+function verifyMacvlan(link: Link, { detail }: MacvlanRecord): Complaints {
+  if (link.kind !== 'macvlan') return [`interface ${link.name} in the container is no macvlan`];
+  const complaints: Complaints = [];
+  const { mode } = link.macvlan ?? {};
+  if (mode !== detail.mode) complaints.push(`interface ${link.name} is in mode ${mode}, not ${detail.mode}`);
+  if (!detail.linkInContainer && link.peer !== detail.masterIndex)
+    complaints.push(`interface ${link.name} stands on another master`);
+  return complaints;
+}
+
+/** Which addresses routers give may change; that there is one may not, nor that somebody else has it. */
+function verifyIpv6(socket: NetlinkSocket, link: Link, { detail }: MacvlanRecord): Complaints {
+  const own = listAddresses(socket, link.index).filter(({ prefix }) => prefix.address.family === 6);
+  const lost = own.filter(({ flags }) => (flags & IFA_F_DADFAILED) !== 0);
+  const made = own.filter(
+    ({ flags, scope }) => scope === 0 && (flags & (IFA_F_PERMANENT | IFA_F_DADFAILED)) === 0,
+  );
+  const lacking = detail.autoconfigured.length > 0 && detail.slaac && made.length === 0;
+  return [
+    ...lost.map(({ prefix }) => `somebody else on the network has ${formatPrefix(prefix)}`),
+    ...(lacking ? [`interface ${link.name} has no address by router advertisements any more`] : []),
+  ];
+}
+
+/** What the container sees: its interface, addresses, routes. */
+export function verifyInside(netns: Netns, record: MacvlanRecord, told: Told = {}): Complaints {
+  const { autoconfigured } = record.detail;
+  const given = record.addresses.filter(({ address }) => !autoconfigured.includes(address));
+  const complaints = verifyInterface(netns, { ...record, addresses: given }, told);
+  const socket = inNetns(netns, () => NetlinkSocket.open('route'));
+  try {
+    const link = findLink(socket, record.ifname);
+    if (link === undefined) return complaints;
+    return [...complaints, ...verifyMacvlan(link, record), ...verifyIpv6(socket, link, record)];
+  } finally {
+    socket.close();
+  }
+}
