@@ -43,6 +43,11 @@ const ANSWER_DEADLINE_MS = 5000;
 const DUMP_PATIENCE_MS = 2000;
 const DUMP_TRIES = 256;
 
+/** More than a socket has room for (transport.ts): at least 700 bytes of memory each. */
+const HEARD_DATAGRAMS = 1 << 14;
+/** What is kept of it when some was lost. */
+const KEPT_MESSAGES = 1 << 12;
+
 export interface NetlinkRequest {
   readonly type: number;
   readonly flags?: number;
@@ -67,6 +72,9 @@ export class NetlinkSocket {
   #seq = 1;
   /** Notifications came while an answer was being read, or there was no room for them. */
   #told = false;
+  /** What awaitMessages() read behind a loss, and whether there may have been another one meanwhile. */
+  #kept: NetlinkMessage[] = [];
+  #lost = false;
 
   private constructor(transport: NetlinkTransport, now: Clock) {
     this.#transport = transport;
@@ -117,6 +125,34 @@ export class NetlinkSocket {
     // What came together is asked for once. Bounded, as more may come all the time.
     for (let more = told, datagrams = 0; more && datagrams < 1024; datagrams++) more = this.#hear(0, op);
     return told;
+  }
+
+  /**
+   * What the kernel tells, for a socket that does nothing but listen: all that has come, or comes first within
+   * `milliseconds`; undefined when nothing did. "lost" when it was more than there was room for (ENOBUFS): what it
+   * tells of is to be asked again, and what could be kept comes with the next call.
+   */
+  awaitMessages(milliseconds: number, op: string): readonly NetlinkMessage[] | 'lost' | undefined {
+    const messages = this.#kept;
+    let lost = this.#lost;
+    let more = true;
+    // After a loss the socket takes in nothing, and tells of no further loss, until it is empty (netlink_overrun).
+    // Who is told before that, and asks again, would miss what happens next.
+    for (let datagrams = 0; more && datagrams < HEARD_DATAGRAMS; datagrams++) {
+      try {
+        const heard = this.receive(messages.length > 0 || lost ? 0 : milliseconds, op);
+        more = heard !== undefined;
+        messages.push(...(heard ?? []));
+      } catch (error) {
+        if (!isErrno(error, 'ENOBUFS')) throw error;
+        if (!lost) datagrams = 0;
+        lost = true;
+      }
+    }
+    this.#lost = lost && more;
+    this.#kept = lost ? messages.slice(-KEPT_MESSAGES) : [];
+    if (lost) return 'lost';
+    return messages.length > 0 ? messages : undefined;
   }
 
   #hear(milliseconds: number, op: string): boolean {

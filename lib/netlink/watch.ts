@@ -8,9 +8,22 @@ import { findLink } from './link.ts';
 import { NetlinkSocket } from './socket.ts';
 import { IFA_F_DADFAILED, IFA_F_TENTATIVE, IF_OPER_UP, RTNLGRP_IPV6_IFADDR, RTNLGRP_LINK } from './uapi.ts';
 
-/** In the calling thread's namespace. */
-function openLinkWatch(): NetlinkSocket {
-  return NetlinkSocket.open('route', { groups: [RTNLGRP_LINK] });
+export {
+  RTM_NEWNDUSEROPT,
+  RTNLGRP_IPV6_IFADDR,
+  RTNLGRP_IPV6_IFINFO,
+  RTNLGRP_IPV6_PREFIX,
+  RTNLGRP_IPV6_ROUTE,
+  RTNLGRP_LINK,
+  RTNLGRP_ND_USEROPT,
+} from './uapi.ts';
+
+/**
+ * Listens to groups (RTNLGRP_*), in the calling thread's namespace, from now on: what was before is to be asked for
+ * once it is open. To be read by awaitMessages() or awaitChange().
+ */
+export function openWatch(groups: readonly number[]): NetlinkSocket {
+  return NetlinkSocket.open('route', { groups });
 }
 
 /**
@@ -22,7 +35,7 @@ export function untilLinkUp(
   index: number,
   milliseconds: number,
   now: () => number,
-  listen: () => NetlinkSocket = openLinkWatch,
+  listen: () => NetlinkSocket = () => openWatch([RTNLGRP_LINK]),
 ): boolean {
   const isUp = (): boolean => findLink(socket, index)?.operstate === IF_OPER_UP;
   // Mostly it is up at once, and nothing need be subscribed to.
@@ -68,5 +81,5 @@ export function untilDetected(
 
 /** In the calling thread's namespace; to be opened before the addresses are added. */
 export function openAddressWatch(): NetlinkSocket {
-  return NetlinkSocket.open('route', { groups: [RTNLGRP_IPV6_IFADDR] });
+  return openWatch([RTNLGRP_IPV6_IFADDR]);
 }

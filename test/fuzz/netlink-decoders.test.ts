@@ -14,6 +14,7 @@ import { decodeInet6, families } from '../../lib/netlink/inet6.ts';
 import { linkMessage } from '../../lib/netlink/link-codec.ts';
 import { decodeLink } from '../../lib/netlink/link-message.ts';
 import { decodeAnswer, decodeDone, decodeMessages, encodeMessage } from '../../lib/netlink/message.ts';
+import { decodeNdOption } from '../../lib/netlink/nd-option.ts';
 import { decodeNsid, nsidMessage } from '../../lib/netlink/nsid.ts';
 import { decodeQdisc, tcMessage } from '../../lib/netlink/qdisc.ts';
 import { targetOf } from '../../lib/netlink/redirect.ts';
@@ -37,6 +38,15 @@ const FLOW = Buffer.from(
     '00a010002080002000a5800011c0002800500010011000000060002000035000006000300a086000008000c00deadbeef',
   'hex',
 );
+
+/** What the kernel told of router advertisements: a prefix, two resolvers, search domains, and some that are none. */
+const OPTIONS = [
+  '0a002000030000008600000000000000030440c000000e10000007080000000020010db8000700000000000000000000',
+  '0a002800030000008600000000000000190500000000025820010db8000700000000000000000053' +
+    'fe800000000000000000000000000053',
+  '0a0020000300000086000000000000001f040000000002bc076578616d706c65036f726700036c616e00000000000000',
+  '0a0018000300000086000000000000001f03000000000009026f6b00036120620002780a00000000',
+].map((digits) => Buffer.from(`${digits}14000100fe80000000000000083d28fffe0df013`, 'hex'));
 
 const WRONG_LENGTHS = [0, 1, 3, 4, 5, 8, 0x7fff, 0xfffe, 0xffff];
 
@@ -113,6 +123,18 @@ const SUBJECTS: readonly Subject[] = [
     read: (data) => decodeNsid({ data }),
     codec: nsidMessage as Codec<unknown>,
     seeds: ofTypes(88),
+  },
+  {
+    name: 'options of routers',
+    read: (data) => {
+      const { rdnss, dnssl } = decodeNdOption({ data });
+      const { domains = [] } = dnssl ?? {};
+      if (domains.some((domain) => domain.length > 253 || !/^[\w-]+(\.[\w-]+)*$/.test(domain)))
+        throw new Error(`a domain is ${domains.join(' ')}`);
+      if (domains.length * 3 + (rdnss?.servers.length ?? 0) * 16 > data.length)
+        throw new Error('more than there is room for');
+    },
+    seeds: OPTIONS,
   },
   { name: 'disciplines', read: decodeQdisc, codec: tcMessage as Codec<unknown>, seeds: ofTypes(36) },
   {

@@ -174,6 +174,7 @@ const ONLY_IN_HEADERS = [
   /^IFA_PROTO$/,
   /^IFLA_(PROP_LIST|ALT_IFNAME)$/,
   /^NETNSA_/,
+  /^NDUSEROPT_/,
   /^IFLA_INET6_RA_MTU$/,
   /^IFAPROT_/,
   /^ICMPV6_/,

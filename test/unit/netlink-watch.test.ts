@@ -1,8 +1,12 @@
 /** lib/netlink/watch.ts over a made-up kernel: what happens between two looks, and notifications that were lost. */
+import { constants } from 'node:os';
 import t from 'tap';
+import { SystemError } from '../../lib/base/errors.ts';
 import { parseAddress } from '../../lib/base/ip.ts';
 import { encodeAddress } from '../../lib/netlink/address-codec.ts';
 import { encodeLink } from '../../lib/netlink/link-codec.ts';
+import { encodeMessage } from '../../lib/netlink/message.ts';
+import { NetlinkSocket } from '../../lib/netlink/socket.ts';
 import {
   AF_INET6,
   IFA_F_DADFAILED,
@@ -91,4 +95,67 @@ t.test('a link that comes up behind an overflow', async (t) => {
   );
   t.equal(listener.now, 1090);
   t.equal(listener.closed, true, 'nobody listens any more');
+});
+
+/** What a listener is told in three calls, and how long each of them took. */
+function heard(kernel: FakeKernel, milliseconds: number): unknown[] {
+  const socket = kernel.socket();
+  return [1, 2, 3].map(() => {
+    const before = kernel.now;
+    const messages = socket.awaitMessages(milliseconds, 'listen');
+    const told = Array.isArray(messages) ? messages.map(({ type }) => type) : messages;
+    return [told, kernel.now - before];
+  });
+}
+
+t.test('a listener is told all that has come, and waits for what has not', async (t) => {
+  const kernel = new FakeKernel(() => []);
+  kernel.later(0, [notification(RTM_NEWLINK), notification(RTM_NEWADDR)]);
+  kernel.later(0, [notification(RTM_NEWLINK)]);
+  kernel.later(30, [notification(RTM_NEWADDR)]);
+  t.strictSame(heard(kernel, 100), [
+    [[RTM_NEWLINK, RTM_NEWADDR, RTM_NEWLINK], 0],
+    [[RTM_NEWADDR], 30],
+    [undefined, 100],
+  ]);
+});
+
+t.test('a listener hears of a loss once nothing more is queued, and of what was kept then', async (t) => {
+  const kernel = new FakeKernel(() => []);
+  kernel.later(5, [notification(RTM_NEWLINK)]);
+  kernel.later(5, 'ENOBUFS');
+  kernel.later(5, [notification(RTM_NEWADDR)]);
+  t.strictSame(heard(kernel, 100), [
+    ['lost', 5],
+    [[RTM_NEWLINK, RTM_NEWADDR], 0],
+    [undefined, 100],
+  ]);
+});
+
+t.test('a loss with nothing kept is told at once', async (t) => {
+  const kernel = new FakeKernel(() => []);
+  kernel.later(5, 'ENOBUFS');
+  t.strictSame(heard(kernel, 100).slice(0, 2), [
+    ['lost', 5],
+    [undefined, 100],
+  ]);
+});
+
+t.test('who is told without end is bounded', async (t) => {
+  let told = 0;
+  const endless = NetlinkSocket.over(
+    {
+      send: () => undefined,
+      receive: (buffer, _, op) => {
+        if (told++ % 7 === 3) throw new SystemError(op, constants.errno.ENOBUFS);
+        return Buffer.concat(encodeMessage({ type: RTM_NEWLINK, flags: 0, seq: 0, data: [] })).copy(buffer);
+      },
+      close: () => undefined,
+    },
+    () => 0,
+  );
+  t.equal(endless.awaitMessages(0, 'listen'), 'lost');
+  const calls = told;
+  t.equal(endless.awaitMessages(0, 'listen'), 'lost');
+  t.ok(told < 3 * calls, 'no more with each call');
 });
