@@ -1,4 +1,4 @@
-/** Calls of bridge-nat in few words, for the kernel tests: one network config, containers by name. */
+/** Calls of our main plugins in few words, for the kernel tests: one network config, containers by name. */
 import { OWN_PLUGINS, REFERENCE_PLUGINS } from './harness-cni.ts';
 import type { CniAnswer, CniCall, CniCommand, CniJson, Host, Place } from './harness.ts';
 
@@ -29,14 +29,16 @@ export interface Wish {
   readonly ifname?: string;
 }
 
-/** A network of bridge-nat in a host. */
+/** A network in a host; of bridge-nat, unless the config has another `type`. */
 export class Network {
   readonly host: Host;
   readonly config: Readonly<Record<string, unknown>>;
+  readonly #plugin: string;
 
   constructor(host: Host, config: Readonly<Record<string, unknown>> = {}) {
     this.host = host;
     this.config = { cniVersion: '1.1.0', name: 'harbour', type: 'bridge-nat', ...config };
+    this.#plugin = `${OWN_PLUGINS}/${String(this.config['type'])}`;
   }
 
   #call(container: string, wish: Wish, extra: object = {}): CniCall {
@@ -69,7 +71,7 @@ export class Network {
     extra: object = {},
     netns = `/run/netns/${container}`,
   ): Promise<CniAnswer> {
-    return this.host.cni(BRIDGE_NAT, command, {
+    return this.host.cni(this.#plugin, command, {
       ...this.#call(container, wish, extra),
       ...(netns === '' ? {} : { netns }),
     });
@@ -99,7 +101,7 @@ export class Network {
 
   /** STATUS and GC, which are of no container. */
   async whole(command: 'STATUS' | 'GC', extra: object = {}): Promise<CniAnswer> {
-    return this.host.cni(BRIDGE_NAT, command, {
+    return this.host.cni(this.#plugin, command, {
       config: { ...this.config, ...extra },
       path: `${OWN_PLUGINS}:${REFERENCE_PLUGINS}`,
     });

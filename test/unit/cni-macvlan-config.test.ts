@@ -192,7 +192,7 @@ t.test('every example with macvlan-v6 is read', async (t) => {
   for (const file of readdirSync(EXAMPLES)) {
     const list: unknown = JSON.parse(readFileSync(new URL(file, EXAMPLES), 'utf8'));
     if (!validate(list)) throw new Error(file);
-    for (const plugin of list.plugins.filter(({ type }) => type === 'macvlan-v6'))
+    for (const plugin of (list.plugins ?? []).filter(({ type }) => type === 'macvlan-v6'))
       t.ok(read({ ...plugin, cniVersion: list.cniVersion ?? '1.0.0', name: list.name }), file);
   }
 });
