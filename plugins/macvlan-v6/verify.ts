@@ -1,10 +1,11 @@
 /** What was promised for an attachment of macvlan-v6, and what there is, on the host and in the container. */
-import { formatPrefix } from '../../lib/base/ip.ts';
+import { formatPrefix, parsePrefix } from '../../lib/base/ip.ts';
 import type { Host } from '../../lib/mooring/host.ts';
 import type { Told } from '../../lib/mooring/kind.ts';
 import { verifyInterface } from '../../lib/mooring/verify.ts';
 import type { Complaints } from '../../lib/mooring/verify.ts';
 import { listAddresses } from '../../lib/netlink/address.ts';
+import { isLinkLocal } from '../../lib/netlink/autoconf.ts';
 import { findLink } from '../../lib/netlink/link.ts';
 import { IFF_UP } from '../../lib/netlink/link-message.ts';
 import type { Link } from '../../lib/netlink/link-message.ts';
@@ -51,7 +52,9 @@ function verifyIpv6(socket: NetlinkSocket, link: Link, { detail }: MacvlanRecord
   const made = own.filter(
     ({ flags, scope }) => scope === 0 && (flags & (IFA_F_PERMANENT | IFA_F_DADFAILED)) === 0,
   );
-  const lacking = detail.autoconfigured.length > 0 && detail.slaac && made.length === 0;
+  // Without a router there was the link-local one alone.
+  const had = detail.autoconfigured.some((address) => !isLinkLocal(parsePrefix(address).address));
+  const lacking = had && made.length === 0;
   return [
     ...lost.map(({ prefix }) => `somebody else on the network has ${formatPrefix(prefix)}`),
     ...(lacking ? [`interface ${link.name} has no address by router advertisements any more`] : []),
