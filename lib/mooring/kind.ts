@@ -171,6 +171,8 @@ export interface Kind<C extends MooringConfig = MooringConfig, D extends Mooring
   readonly name: string;
   /** One line that says what it is. */
   readonly about: string;
+  /** What its segments are. */
+  readonly segments: 'bridge' | 'master';
 
   /** Checks everything that can be checked without the host. Pure. Throws NetmoorError. */
   readConfig(config: CniConfig, request: CniRequest): Promise<C>;
