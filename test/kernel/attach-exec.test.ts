@@ -2,6 +2,7 @@
 import t from 'tap';
 import { attach, must, netmoor, NETMOOR } from './attach-bed.ts';
 import { lacking, withHost } from './harness.ts';
+import { inEveryForm, nodeOptions } from '../node-options.ts';
 
 const HASH = '0123456789abcdef'.repeat(4);
 
@@ -36,6 +37,10 @@ t.test('exec', { skip }, async (t) => {
       '--json $(id)',
       'arguments are passed as they are',
     );
+    for (const form of inEveryForm(nodeOptions())) {
+      const printed = await must(host, 'exec', 'web', '--', 'printf', '%s\\n', ...form);
+      t.strictSame(printed.trimEnd().split('\n'), form, 'options of Node.js, too');
+    }
     t.match(await must(host, 'exec', 'web', '--', 'env'), /^HOME=\/root$/m, 'the environment, too');
     t.same((await must(host, 'exec', 'web', '--', 'ls', '/sys/class/net')).trim().split('\n'), [
       'eth0',
