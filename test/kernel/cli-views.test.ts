@@ -21,7 +21,6 @@ t.test('on a host that netmoor was never used on', { skip }, async (t) => {
     t.same(await asked(host, 'check'), { yes: true, view: { ok: true, attachments: [], store: [] } });
     const nothing = { dryRun: false, garbage: [], failures: [], recovered: [], unrecorded: [] };
     t.same(await asked(host, 'gc'), { yes: true, view: nothing });
-    t.match(await netmoor(host, 'ls'), { code: 0, out: /^CONTAINER .*\n$/ });
     const after = await host.snapshot({ ignoreFiles });
     t.same(after, before, 'looking changes nothing');
   });
@@ -124,10 +123,11 @@ t.test('the views say what the kernel says', { skip }, async (t) => {
       );
     }
     t.same(topology.host.uplink?.addresses, ['203.0.113.2/24', '2001:db8::2/64']);
-    t.match(
-      (await netmoor(host, 'show', '--ascii', 'web')).out,
-      /^ {7}`- web eth0 {2}10\.77\.0\.2\/24, fd00:77::2\/64\n {13}\*:8080 -> 80\/tcp\n {13}203\.0\.113\.2:5300 -> 53\/udp\n$/m,
-    );
+    const { view: web } = await asked(host, 'show', 'web');
+    t.match(web.segments, [
+      { name: 'nm-harbour', networks: [{ name: 'harbour', attachments: [{ containerId: 'c1' }] }] },
+    ]);
+    t.equal(web.segments[0]?.networks[0]?.attachments.length, 1);
     t.match(await refused(host, 'show', 'wbe'), { exit: 1, code: 3, text: naming('wbe', 'web') });
     const one = await asked(host, 'show', 'quay');
     t.same(
@@ -136,6 +136,21 @@ t.test('the views say what the kernel says', { skip }, async (t) => {
     );
 
     t.match(await asked(host, 'check'), { yes: true, view: { ok: true, store: [] } });
+  });
+});
+
+t.test('the text of an empty list, and of the tree', { skip }, async (t) => {
+  await withHost(t, async (host) => {
+    t.match(await netmoor(host, 'ls'), { code: 0, out: /^CONTAINER .*\n$/ });
+    const ports = [
+      { hostPort: 8080, containerPort: 80 },
+      { hostPort: 5300, containerPort: 53, protocol: 'udp', hostIP: '203.0.113.2' },
+    ];
+    await new Network(host, DUAL_STACK).container('c1', { ports, args: 'K8S_POD_NAME=web' });
+    t.match(
+      (await netmoor(host, 'show', '--ascii', 'web')).out,
+      /^ {7}`- web eth0 {2}10\.77\.0\.2\/24, fd00:77::2\/64\n {13}\*:8080 -> 80\/tcp\n {13}203\.0\.113\.2:5300 -> 53\/udp\n$/m,
+    );
   });
 });
 
