@@ -1,4 +1,4 @@
-/** Reads executables as files (ELF, System V ABI gABI chapters 4 and 5; symbols by the hash table of the GNU linker). */
+/** Reads executables as files (ELF, System V ABI gABI chapters 4 and 5; symbols by the GNU linker's hash table). */
 
 export const PT_LOAD = 1;
 const PT_DYNAMIC = 2;
