@@ -8,6 +8,7 @@ import { FORWARDING, define, must, stateOf } from '../kernel/attach-bed.ts';
 import { OWN_PLUGINS } from '../kernel/harness-cni.ts';
 import { serve, until, withHost, world } from '../kernel/harness.ts';
 import type { Host } from '../kernel/harness.ts';
+import { naming } from '../naming.ts';
 
 t.setTimeout(180_000);
 
@@ -221,7 +222,7 @@ t.test('the hook outside of LXC says how it is to be used', { skip }, async (t) 
     t.match(await host.run([`${EXAMPLE}/netmoor-lxc`]), {
       code: 1,
       stdout: '',
-      stderr: /lxc\.hook\.start-host/,
+      stderr: naming('lxc.hook.start-host'),
     });
   });
 });
