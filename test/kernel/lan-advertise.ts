@@ -50,7 +50,8 @@ const UNIT = 8;
 /** The 16 bytes of an IPv6 address in any text form without an embedded IPv4 address. */
 export function address6(text: string): Buffer {
   const [head = '', tail] = text.split('::');
-  const groups = (part: string) => (part === '' ? [] : part.split(':').map((group) => Number.parseInt(group, 16)));
+  const groups = (part: string) =>
+    part === '' ? [] : part.split(':').map((group) => Number.parseInt(group, 16));
   const [front, back] = [groups(head), groups(tail ?? '')];
   const zeros = Array.from({ length: 8 - front.length - back.length }, () => 0);
   const all = tail === undefined ? front : [...front, ...zeros, ...back];
@@ -86,25 +87,37 @@ function prefixOption({ prefix, valid = HOUR, preferred = valid, onLink, autonom
 
 function routeOption({ prefix, lifetime = HOUR, preference = 'medium' }: RouteOption): Buffer {
   const [address, length] = split(prefix);
-  return option(24, Buffer.concat([Buffer.from([length, PREFERENCE[preference]]), seconds(lifetime), address]));
+  return option(
+    24,
+    Buffer.concat([Buffer.from([length, PREFERENCE[preference]]), seconds(lifetime), address]),
+  );
 }
 
 /** RFC 1035 3.1: labels with their lengths, ended by an empty one. */
 function domain(name: string): Buffer {
-  const labels = name.split('.').map((label) => Buffer.from(`${String.fromCharCode(label.length)}${label}`, 'latin1'));
+  const labels = name
+    .split('.')
+    .map((label) => Buffer.from(`${String.fromCharCode(label.length)}${label}`, 'latin1'));
   return Buffer.concat([...labels, Buffer.alloc(1)]);
 }
 
 function options(from: Advertisement): Buffer[] {
   const { mac, mtu, prefixes = [], routes = [], rdnss, dnssl, raw = [] } = from;
-  const lifetime = (given: { readonly lifetime?: number }) => [Buffer.alloc(2), seconds(given.lifetime ?? HOUR)];
+  const lifetime = (given: { readonly lifetime?: number }) => [
+    Buffer.alloc(2),
+    seconds(given.lifetime ?? HOUR),
+  ];
   return [
     ...(mac === undefined ? [] : [option(1, Buffer.from(mac.replaceAll(':', ''), 'hex'))]),
     ...(mtu === undefined ? [] : [option(5, Buffer.concat([Buffer.alloc(2), seconds(mtu)]))]),
     ...prefixes.map(prefixOption),
     ...routes.map(routeOption),
-    ...(rdnss === undefined ? [] : [option(25, Buffer.concat([...lifetime(rdnss), ...rdnss.servers.map(address6)]))]),
-    ...(dnssl === undefined ? [] : [option(31, Buffer.concat([...lifetime(dnssl), ...dnssl.domains.map(domain)]))]),
+    ...(rdnss === undefined
+      ? []
+      : [option(25, Buffer.concat([...lifetime(rdnss), ...rdnss.servers.map(address6)]))]),
+    ...(dnssl === undefined
+      ? []
+      : [option(31, Buffer.concat([...lifetime(dnssl), ...dnssl.domains.map(domain)]))]),
     ...raw.map((bytes) => Buffer.from(bytes)),
   ];
 }
@@ -124,7 +137,10 @@ export function advertisement(from: Advertisement): Buffer {
  * As many prefixes as asked for, 2001:db8:P000::/64 and on, in as many messages as it takes: receivers drop neighbour
  * discovery in fragments (RFC 6980), and 44 options fill 1,500 bytes.
  */
-export function manyPrefixes(count: number, common: Advertisement & Omit<PrefixOption, 'prefix'> = {}): Buffer[] {
+export function manyPrefixes(
+  count: number,
+  common: Advertisement & Omit<PrefixOption, 'prefix'> = {},
+): Buffer[] {
   const { valid = HOUR, preferred = valid, onLink = true, autonomous = true, ...message } = common;
   const all = Array.from({ length: count }, (_, i) => ({
     ...{ prefix: `2001:db8:${(0x1000 + i).toString(16)}::/64`, valid, preferred, onLink, autonomous },
@@ -172,5 +188,8 @@ export async function sendAdvertisements(
   const [link] = await place.ip('link', 'show', 'dev', ifname);
   const argv = [link?.['ifindex'], destination, hops, source, count, intervalMs].map(String);
   const input = messages.map((message) => `${message.toString('hex')}\n`).join('');
-  await place.must(['perl', '-e', SEND, '--', ...argv], { input, deadlineMs: 30_000 + count * (intervalMs + 1) });
+  await place.must(['perl', '-e', SEND, '--', ...argv], {
+    input,
+    deadlineMs: 30_000 + count * (intervalMs + 1),
+  });
 }

@@ -20,8 +20,22 @@ export const USUAL_RADVD = `
   DNSSL lan.example {};`;
 
 const DNSMASQ = [
-  ...['dnsmasq', '--keep-in-foreground', '--log-facility=-', '--conf-file=/dev/null', '--user=root', '--port=0'],
-  ...['--interface=eth0', '--bind-interfaces', '--log-dhcp', '--no-ping', '--dhcp-authoritative', '--leasefile-ro'],
+  ...[
+    'dnsmasq',
+    '--keep-in-foreground',
+    '--log-facility=-',
+    '--conf-file=/dev/null',
+    '--user=root',
+    '--port=0',
+  ],
+  ...[
+    '--interface=eth0',
+    '--bind-interfaces',
+    '--log-dhcp',
+    '--no-ping',
+    '--dhcp-authoritative',
+    '--leasefile-ro',
+  ],
 ];
 
 export class LanRouter {
@@ -58,7 +72,9 @@ export class LanRouter {
   /** Gives radvd another body and SIGHUP; resolves when it has advertised after that. */
   async reload(body: string, intervals = QUICK_RADVD): Promise<void> {
     this.#write(body, intervals);
-    await this.#advertises(async () => Number(await this.place.shell(`date +%s.%N; kill -HUP ${this.#pid()}`)));
+    await this.#advertises(async () =>
+      Number(await this.place.shell(`date +%s.%N; kill -HUP ${this.#pid()}`)),
+    );
   }
 
   /**
