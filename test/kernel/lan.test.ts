@@ -168,12 +168,11 @@ test('advertisements made by hand', { skip }, async (t) => {
     });
 
     await t.test('a storm has an end', async (t) => {
-      const before = ear.frames().length;
-      const flurry = [advertisement({ routerLifetime: 1 }), advertisement({ routerLifetime: 0 })];
+      const flurry = [advertisement({ routerLifetime: 71 }), advertisement({ routerLifetime: 0 })];
       await sendAdvertisements(rogue, flurry, { count: 301, intervalMs: 0.1, source: 'fe80::1' });
       await sendAdvertisements(rogue, [advertisement({ routerLifetime: 77 })]);
-      await ear.hears(/router lifetime 77s/, 'the one after the storm', { from: before });
-      t.equal(ear.frames().length - before, 302);
+      await ear.hears(/router lifetime 77s/, 'the one after the storm');
+      t.equal(ear.frames().filter(({ text }) => /router lifetime (71|0)s/.test(text)).length, 301);
     });
   });
 });
