@@ -15,7 +15,8 @@ export const ANCHOR_COMMENT = 'anchor';
 const LAST_INDEX = Buffer.from([0xff, 0xff, 0xff, 0x7f]);
 
 /**
- * No interface is named "." (dev_valid_name) or has that index, no packet has all ones as its source or as its protocol.
+ * No interface is named "." (dev_valid_name) or has that index, no packet has all ones as its source or as its
+ * protocol.
  */
 function nobody(type: TypeName): Buffer {
   if (type === 'iface_index') return LAST_INDEX;

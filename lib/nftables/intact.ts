@@ -13,7 +13,9 @@ import type { NetlinkSocket } from '../netlink/socket.ts';
 import { getRequest } from './query.ts';
 import { RULE_END, anchorRequests, ruleEnds } from './skeleton.ts';
 
-/** Messages about rules that stand behind those of the skeleton; undefined unless these are all there, in their order. */
+/**
+ * Messages about rules that stand behind those of the skeleton; undefined unless these are all there, in their order.
+ */
 export function rulesBehind(nf: NetlinkSocket, family: number): Buffer[] | undefined {
   const made = ruleEnds(family);
   const rule = messageType('NEWRULE');

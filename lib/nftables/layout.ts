@@ -17,8 +17,8 @@ export function layoutComment(family: number): string {
 }
 
 /**
- * nft's types (datatype.h of nftables): their numbers, lengths in bytes, and whether nft reads them in host order. Those
- * that have a number for nft, but no type, are parts of the transport header: `bits` into it.
+ * nft's types (datatype.h of nftables): their numbers, lengths in bytes, and whether nft reads them in host order.
+ * Those that have a number for nft, but no type, are parts of the transport header: `bits` into it.
  */
 export const TYPES = {
   ipv4_addr: { number: 7, length: 4, host: false },

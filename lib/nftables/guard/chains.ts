@@ -12,13 +12,14 @@
  * for the roles and for the addresses that attachments hold.
  *
  * At ingress there are no sockets, and an unknown MAC address is anyone's on the LAN: routers and DHCP servers too.
- * Routers forward what attachments of another subnet send, so the addresses of packets prove nothing there; those of ARP
- * and of neighbour advertisements, which no router forwards, do.
+ * Routers forward what attachments of another subnet send, so the addresses of packets prove nothing there; those of
+ * ARP and of neighbour advertisements, which no router forwards, do.
  */
 import { rule } from '../chain-plan.ts';
 import type { ChainPlan, RulePlan } from '../chain-plan.ts';
 import { NFT_META_PKTTYPE, NFT_META_PROTOCOL, NFT_META_SKUID } from '../expressions/meta.ts';
 import { ETHERTYPES, and, byte, carriesIp, differs, word } from '../frame-match.ts';
+import type { GuardSet } from '../layout.ts';
 import { equals, loadMeta } from '../match.ts';
 import {
   ACCEPT,
@@ -35,11 +36,13 @@ import {
   heldTarget,
   icmp6,
   isIn,
+  isNotIn,
   jump,
   master,
   sender,
 } from './phrases.ts';
 import type { Hook } from './phrases.ts';
+import { bySets } from './ownership.ts';
 import { portChains } from './port-chains.ts';
 import { roleChains } from './roles.ts';
 
@@ -55,7 +58,7 @@ const VLAN_TAGS = [word(0x8100), word(0x88a8)];
  * The protocol that the kernel dissects by is what the sender of a packet socket says it is (sockaddr_ll.sll_protocol);
  * the receiver goes by the frame.
  */
-function lie(family: 4 | 6 | 'arp'): RulePlan {
+export function lie(family: 4 | 6 | 'arp'): RulePlan {
   return rule('frames that are not what they were sent as', framed(ETHERTYPES[family]), [
     loadMeta(NFT_META_PROTOCOL),
     differs(ETHERTYPES[family]),
@@ -69,7 +72,7 @@ function priorityTag(type: Buffer): RulePlan {
   return rule('what is behind a tag of no VLAN', framed(type), VLAN_TCI, none, DROP);
 }
 
-function roles(hook: Hook): RulePlan[] {
+export function roles(hook: Hook): RulePlan[] {
   return [
     rule('roles in IPv4', carriesIp(4), jump(hook, 'roles4')),
     rule('roles in IPv6', carriesIp(6), jump(hook, 'roles6')),
@@ -135,7 +138,13 @@ const INGRESS: readonly ChainPlan[] = [
   },
 ];
 
-const chainsOfHook = (hook: Hook) => [...roleChains(hook), ...portChains(hook)];
+function chainsOfHook(hook: Hook): ChainPlan[] {
+  const refused = (allowed: GuardSet) => [...sender(hook), isNotIn(allowed), ...DROP];
+  return [
+    ...roleChains(hook, { router: refused('routers'), dhcpServer: refused('dhcp_servers') }),
+    ...portChains(hook, bySets(hook)),
+  ];
+}
 
 export const GUARD_CHAINS: readonly ChainPlan[] = [
   ...chainsOfHook('egress'),

@@ -2,8 +2,8 @@
  * The guard of macvlan networks: the table "netdev netmoor" on their masters, in the host's network namespace. Who is
  * root in a container cannot reach it. SECURITY.md says what holds against whom.
  *
- * Adding is optimistic, as in ../table.ts: one transaction with the attachment's elements alone, and only where the table
- * is missing, or not as it was made, is it built with everything that should be in it.
+ * Adding is optimistic, as in ../table.ts: one transaction with the attachment's elements alone, and only where the
+ * table is missing, or not as it was made, is it built with everything that should be in it.
  */
 import type { SystemError } from '../../base/errors.ts';
 import { parseMac } from '../../base/mac.ts';
@@ -87,10 +87,10 @@ function ensure(
 }
 
 /**
- * Guards an attachment, in one transaction; repeating it changes nothing. `everyOther` is called only when the table has
- * to be built, and says what other attachments need. Throws NetmoorError('address-taken') for a MAC address, or a leased
- * IP address, whose holder `lives`, and SystemError: ENOENT when there is no such master, EOPNOTSUPP from kernels
- * without the egress hook (before 5.16).
+ * Guards an attachment, in one transaction; repeating it changes nothing. `everyOther` is called only when the table
+ * has to be built, and says what other attachments need. Throws NetmoorError('address-taken') for a MAC address, or a
+ * leased IP address, whose holder `lives`, and SystemError: ENOENT when there is no such master, EOPNOTSUPP from
+ * kernels without the egress hook (before 5.16).
  */
 export function guardPort(
   nf: NetlinkSocket,
@@ -200,8 +200,8 @@ function hostElements(master: Master, mac: string, allow: Allowed): SetElement[]
 
 /**
  * A MAC address of the host's own behind a master, or of a stranger: it may send from any address, of attachments too.
- * For what the host's sockets send it takes no admission. Stays until dismissHost(), or until the last attachment on the
- * master goes.
+ * For what the host's sockets send it takes no admission. Stays until dismissHost(), or until the last attachment on
+ * the master goes.
  */
 export function admitHost(
   nf: NetlinkSocket,

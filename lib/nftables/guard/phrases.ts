@@ -60,8 +60,14 @@ const network = (offset: number, length: number, dreg: number) =>
   payload(NFT_PAYLOAD_NETWORK_HEADER, offset, length, dreg);
 
 /** Ethernet and IPv4 (RFC 826): types 1 and 0x0800, lengths 6 and 4. */
-const ARP_HEADER = [network(0, 4, 1), equals(Buffer.from('00010800', 'hex'))];
-const ARP_LENGTHS = [network(4, 2, 1), equals(Buffer.from('0604', 'hex'))];
+export const ARP_HEADER = [
+  network(0, 4, 1),
+  equals(Buffer.from('00010800', 'hex')),
+  network(4, 2, 1),
+  equals(Buffer.from('0604', 'hex')),
+];
+/** The sender's MAC address and behind it the IP address. */
+export const arpSender = (bytes: Uint8Array) => [network(8, 10, 1), equals(bytes)];
 
 /** The keys of own4, of an IPv4 packet and of an ARP packet. */
 export const own4 = (hook: Hook) => [
@@ -73,7 +79,6 @@ export const own4 = (hook: Hook) => [
 export const ownArp = (hook: Hook) => [
   ...carriesIp('arp'),
   ...ARP_HEADER,
-  ...ARP_LENGTHS,
   ...sender(hook),
   network(8, 6, AFTER_MAC),
   network(14, 4, AFTER_SECOND_MAC),
@@ -86,6 +91,9 @@ export const heldArp = (hook: Hook) => [...carriesIp('arp'), master(hook), netwo
 export const LOWER_HALF = Buffer.from('0000000000000000ffffffffffffffff', 'hex');
 export const UPPER_HALF = Buffer.from('ffffffffffffffff0000000000000000', 'hex');
 
+/** The source address, or a part of it, in register 1. */
+export const source = (family: 4 | 6, offset = 0, length = family === 4 ? 4 : 16) =>
+  network((family === 4 ? 12 : 8) + offset, length, 1);
 const source6 = (dreg: number) => network(8, 16, dreg);
 /** The keys of own6, of ids6 and of prefixes6. */
 export const own6 = (hook: Hook) => [...carriesIp(6), ...sender(hook), source6(AFTER_MAC)];
@@ -94,7 +102,7 @@ export const prefix6 = (hook: Hook) => [...key(hook), source6(AFTER_MAC), and(UP
 export const held6 = (hook: Hook) => [...carriesIp(6), master(hook), source6(AFTER_MASTER)];
 
 /** RFC 4861 4.3, 4.4: where the target is in neighbour solicitations and advertisements. */
-const target = (offset: number, length: number, dreg: number) =>
+export const target = (offset: number, length: number, dreg = 1) =>
   payload(NFT_PAYLOAD_TRANSPORT_HEADER, 8 + offset, length, dreg);
 export const ownTarget = (hook: Hook) => [...sender(hook), target(0, 16, AFTER_MAC)];
 export const targetId = (hook: Hook) => [...sender(hook), target(8, 8, AFTER_MAC)];

@@ -4,30 +4,11 @@
  */
 import { rule } from '../chain-plan.ts';
 import type { ChainPlan, RulePlan } from '../chain-plan.ts';
+import type { Expression } from '../expression.ts';
 import { ETHERTYPES, IPPROTO, carries, carriesIp, transport, word } from '../frame-match.ts';
 import { equals, loadAddress } from '../match.ts';
-import {
-  ACCEPT,
-  DROP,
-  ICMP6,
-  RETURN,
-  chainName,
-  framed,
-  goTo,
-  icmp6,
-  id6,
-  isIn,
-  isNotIn,
-  jump,
-  own4,
-  own6,
-  ownArp,
-  ownTarget,
-  prefix6,
-  sender,
-  targetId,
-  targetPrefix,
-} from './phrases.ts';
+import type { Own, Ownership } from './ownership.ts';
+import { ACCEPT, DROP, ICMP6, RETURN, chainName, framed, goTo, icmp6, jump } from './phrases.ts';
 import type { Hook } from './phrases.ts';
 
 const DHCP_SERVER_PORT = 67;
@@ -38,7 +19,10 @@ const from = (family: 4 | 6) => [
   equals(Buffer.alloc(family === 4 ? 4 : 16)),
 ];
 
-function port4(hook: Hook): ChainPlan[] {
+const rules = (own: readonly Own[], verdict: Expression): RulePlan[] =>
+  own.map(({ comment, match }) => rule(comment, match, verdict));
+
+function port4(hook: Hook, { source4, arp }: Ownership): ChainPlan[] {
   return [
     {
       name: chainName(hook, 'unspecified4'),
@@ -59,33 +43,21 @@ function port4(hook: Hook): ChainPlan[] {
       name: chainName(hook, 'port4'),
       rules: [
         rule('not yet configured', from(4), goTo(hook, 'unspecified4')),
-        rule('its own IPv4 addresses', own4(hook), isIn('own4'), ACCEPT),
+        ...rules(source4, ACCEPT),
         rule('IPv4 addresses of others', DROP),
       ],
     },
     {
       name: chainName(hook, 'port_arp'),
-      rules: [
-        rule('its own addresses, or none in a probe (RFC 5227)', ownArp(hook), isIn('own4'), ACCEPT),
-        rule('ARP for addresses of others', DROP),
-      ],
+      rules: [...rules(arp, ACCEPT), rule('ARP for addresses of others', DROP)],
     },
   ];
 }
 
-/** In a prefix that nothing is known of, the address of one whose identifiers differ by prefix. */
-const elsewhere = (hook: Hook) => [...carriesIp(6), ...sender(hook), isIn('roaming6')];
-
-function target6(hook: Hook): ChainPlan {
-  const roaming = [...elsewhere(hook), ...targetPrefix(hook), isNotIn('target_prefixes6')];
+function target(hook: Hook, { target6 }: Ownership): ChainPlan {
   return {
     name: chainName(hook, 'target6'),
-    rules: [
-      rule('its own addresses', ownTarget(hook), isIn('targets6'), RETURN),
-      rule('its own identifiers', targetId(hook), isIn('target_ids6'), RETURN),
-      rule('in prefixes not known', roaming, RETURN),
-      rule('neighbour discovery for addresses of others', DROP),
-    ],
+    rules: [...rules(target6, RETURN), rule('neighbour discovery for addresses of others', DROP)],
   };
 }
 
@@ -106,29 +78,26 @@ function unspecified6(hook: Hook): ChainPlan {
   };
 }
 
-function port6(hook: Hook): ChainPlan[] {
-  const roaming = [...elsewhere(hook), ...prefix6(hook), isNotIn('prefixes6')];
+function port6(hook: Hook, own: Ownership): ChainPlan[] {
   return [
-    target6(hook),
+    target(hook, own),
     unspecified6(hook),
     {
       name: chainName(hook, 'port6'),
       rules: [
         rule('not yet configured', from(6), goTo(hook, 'unspecified6')),
         rule('neighbour advertisements', icmp6(ICMP6.neighbourAdvertisement), jump(hook, 'target6')),
-        rule('its own IPv6 addresses', own6(hook), isIn('own6'), ACCEPT),
-        rule('its own identifiers', id6(hook), isIn('ids6'), ACCEPT),
-        rule('in prefixes not known', roaming, ACCEPT),
+        ...rules(own.source6, ACCEPT),
         rule('IPv6 addresses of others', DROP),
       ],
     },
   ];
 }
 
-export function portChains(hook: Hook): ChainPlan[] {
+export function portChains(hook: Hook, own: Ownership): ChainPlan[] {
   return [
-    ...port4(hook),
-    ...port6(hook),
+    ...port4(hook, own),
+    ...port6(hook, own),
     {
       name: chainName(hook, 'port'),
       rules: [

@@ -7,9 +7,9 @@ import type { GuardSet } from '../layout.ts';
 import type { SetElement } from '../elements.ts';
 import { COMMENT_MAX_LENGTH } from '../userdata.ts';
 import { ownerComment } from '../owner.ts';
+import { LINK_LOCAL_PREFIX, idBytes, prefixesOf } from './port.ts';
 import type { Master, MooredPort } from './port.ts';
 
-const LINK_LOCAL_PREFIX = Buffer.from('fe80000000000000', 'hex');
 const NOTHING = Buffer.alloc(8);
 
 /** The comment of what belongs to everybody on a master. No network's name nor digest has a space. */
@@ -51,18 +51,14 @@ function ownElements(make: Make, mac: Buffer, address: Address): SetElement[] {
 }
 
 function identifierElements(make: Make, mac: Buffer, identifier: bigint): SetElement[] {
-  const id = Buffer.alloc(8);
-  id.writeBigUInt64BE(identifier);
+  const id = idBytes(identifier);
   return [make('ids6', mac, Buffer.concat([NOTHING, id])), make('target_ids6', mac, id)];
 }
 
-function roamingElements(make: Make, mac: Buffer, { prefixes }: MooredPort): SetElement[] {
-  const known = prefixes
-    .filter(({ address, length }) => address.family === 6 && length >= 64)
-    .map(({ address }) => addressBytes(address).subarray(0, 8));
+function roamingElements(make: Make, mac: Buffer, port: MooredPort): SetElement[] {
   return [
     make('roaming6', mac),
-    ...[LINK_LOCAL_PREFIX, ...known].flatMap((prefix) => [
+    ...[LINK_LOCAL_PREFIX, ...prefixesOf(port)].flatMap((prefix) => [
       make('prefixes6', mac, Buffer.concat([prefix, NOTHING])),
       make('target_prefixes6', mac, prefix),
     ]),

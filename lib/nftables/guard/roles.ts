@@ -10,6 +10,7 @@
 import type { Family } from '../../base/ip.ts';
 import { rule } from '../chain-plan.ts';
 import type { ChainPlan, RulePlan } from '../chain-plan.ts';
+import type { Expression } from '../expression.ts';
 import { NFT_META_L4PROTO } from '../expressions/meta.ts';
 import {
   IPPROTO,
@@ -23,7 +24,7 @@ import {
   word,
 } from '../frame-match.ts';
 import { equals, loadMeta } from '../match.ts';
-import { DROP, ICMP6, RETURN, chainName, goTo, icmp6, isNotIn, sender } from './phrases.ts';
+import { DROP, ICMP6, RETURN, chainName, goTo, icmp6 } from './phrases.ts';
 import type { Hook } from './phrases.ts';
 
 /** RFC 2131 4.1, RFC 8415 7.2. */
@@ -33,10 +34,10 @@ const RESERVED = 255;
 
 const HIDDEN = 'first fragments that hide what they carry';
 
-function dhcp(hook: Hook, family: Family): RulePlan[] {
+function dhcp(family: Family, refused: readonly Expression[] | undefined): RulePlan[] {
+  if (refused === undefined) return [];
   const { server, client } = DHCP_PORTS[family];
   const udp = [...carriesIp(family), ...carries(IPPROTO.udp)];
-  const refused = [...sender(hook), isNotIn('dhcp_servers'), ...DROP];
   return [
     rule('answers of DHCP servers to clients', udp, transport(2, 2), equals(word(client)), refused),
     rule('answers of DHCP servers to relays', udp, transport(0, 2), equals(word(server)), refused),
@@ -49,19 +50,26 @@ function whole(protocol: number): RulePlan[] {
   return [rule('those whose layer 4 header is there', there, RETURN), rule(HIDDEN, DROP)];
 }
 
-export function roleChains(hook: Hook): ChainPlan[] {
-  const mayNotRoute = [...sender(hook), isNotIn('routers'), ...DROP];
+/** How a rule for what a router or a server says goes on; where there is nothing, anyone may be one. */
+export interface Refused {
+  readonly router?: readonly Expression[];
+  readonly dhcpServer?: readonly Expression[];
+}
+
+export function roleChains(hook: Hook, { router, dhcpServer }: Refused): ChainPlan[] {
+  const routing = (comment: string, type: number): RulePlan[] =>
+    router ? [rule(comment, icmp6(type), router)] : [];
   return [
-    { name: chainName(hook, 'roles4'), rules: dhcp(hook, 4) },
+    { name: chainName(hook, 'roles4'), rules: dhcp(4, dhcpServer) },
     {
       name: chainName(hook, 'roles6_icmp'),
       rules: [
-        rule('router advertisements', icmp6(ICMP6.routerAdvertisement), mayNotRoute),
-        rule('redirects', icmp6(ICMP6.redirect), mayNotRoute),
+        ...routing('router advertisements', ICMP6.routerAdvertisement),
+        ...routing('redirects', ICMP6.redirect),
         ...whole(IPPROTO.icmp6),
       ],
     },
-    { name: chainName(hook, 'roles6_udp'), rules: [...dhcp(hook, 6), ...whole(IPPROTO.udp)] },
+    { name: chainName(hook, 'roles6_udp'), rules: [...dhcp(6, dhcpServer), ...whole(IPPROTO.udp)] },
     {
       name: chainName(hook, 'roles6'),
       rules: [
