@@ -68,12 +68,12 @@ function serverText(server: Address, ifname: string): string {
 /** Waits for what routers give. Throws NetmoorError 'not-available' or 'address-taken'. */
 export function autoconfigure(
   { host, request, sandbox }: Work,
-  { link, nsid }: Made,
+  { link }: Made,
   record: MacvlanRecord,
   notifications: NetlinkSocket | undefined,
 ): Found<MacvlanDetail> {
   const { config, key } = request;
-  const detail = { ...record.detail, nsid, ifindex: link.index };
+  const { detail } = record;
   if (notifications === undefined) return { addresses: record.addresses, detail, routes: [], dns: {} };
   const found = untilAutoconfigured(
     { route: sandbox.route, notifications },

@@ -32,10 +32,11 @@ import { giveAccess } from './access.ts';
 import { autoconfigure } from './autoconfigure.ts';
 import type { MacvlanConfig } from './config.ts';
 import type { MacvlanDetail, MacvlanRecord } from './detail.ts';
-import { guard, guardAgain } from './guard.ts';
+import { guard, guardAddresses, guardContainer } from './guard.ts';
 import { checkMtu, requireMaster } from './master.ts';
 import { stableSecretFor } from './names.ts';
 import { hasRival } from './own.ts';
+import { knownMacs } from './strangers.ts';
 
 /** What all steps of one attachment work with. */
 export interface Work {
@@ -197,10 +198,6 @@ function configure(
   const { host, request, sandbox } = work;
   const { config } = request;
   const { mac = '' } = record;
-  if (record.addresses.length > 0) {
-    label(work, record, made.link);
-    guardAgain(work, record);
-  }
   const link = whenMacIsFree(work, made, mac, () =>
     configureInterface(sandbox, wantedOf(work, record), undo),
   );
@@ -208,11 +205,21 @@ function configure(
   const found = autoconfigure(work, made, record, notifications);
   if (config.dad !== 'off') awaitDetection(sandbox, link, config.dad, host.world.monotonic, config.timeout);
   const final = { ...record, ...found };
-  guardAgain(work, final);
+  if (config.slaac) {
+    label(work, final, link);
+    guardAddresses(work, record, final);
+  }
+  guardContainer(work, final, undo);
+  host.step('attach: addresses guarded');
   if (config.hostAccess) giveAccess(work, final, made.master, undo);
   announce(sandbox, link, mac);
   if (config.dad === 'optimistic') announceHeld(sandbox, link, mac, heldIpv6(record));
   return found;
+}
+
+function strangers({ host, request }: Work, record: MacvlanRecord): Pick<MacvlanDetail, 'knownMacs'> {
+  const { spoofCheck, linkInContainer } = request.config;
+  return spoofCheck === 'strict' && !linkInContainer ? { knownMacs: knownMacs(host, record) } : {};
 }
 
 /** Makes the interface; what follows is for whoever knows the addresses. */
@@ -227,8 +234,9 @@ export async function connect(
   const made = create(work, record, undo);
   label(work, record, made.link);
   host.step('attach: macvlan created');
-  const { nsid, link } = made;
-  const known = { ...record, detail: { ...record.detail, nsid, ifindex: link.index } };
+  const { link } = made;
+  const additions = { nsid: made.nsid, ifindex: link.index, ...strangers(work, record) };
+  const known = { ...record, detail: { ...record.detail, ...additions } };
   guard(work, known, undo);
   host.step('attach: guarded');
   if (request.config.slaac) chooseIdentifier(work, link);
@@ -243,9 +251,13 @@ export async function connect(
       whenMacIsFree(work, made, record.mac ?? '', () => raiseInterface(sandbox, wantedOf(work, record)));
     },
     configure(leased, more) {
-      const detail = { ...leased.detail, nsid, ifindex: link.index };
+      const whole = { ...leased, detail: { ...leased.detail, ...additions } };
       try {
-        return configure(work, made, { ...leased, detail }, notifications, more);
+        if (leased.addresses.length > record.addresses.length) {
+          label(work, whole, link);
+          guardAddresses(work, known, whole);
+        }
+        return configure(work, made, whole, notifications, more);
       } finally {
         stopListening();
       }

@@ -7,7 +7,8 @@ import type { Host, Sockets } from '../../lib/mooring/host.ts';
 import type { Last, Removal } from '../../lib/mooring/kind.ts';
 import { removeLink } from '../../lib/netlink/link-removal.ts';
 import { NetlinkSocket } from '../../lib/netlink/socket.ts';
-import { removePortsOf, unguardInside, unguardPort } from '../../lib/nftables/guard/guard.ts';
+import { removePortsOf, unguardPort } from '../../lib/nftables/guard/guard.ts';
+import { unguardInside } from '../../lib/nftables/guard/inside.ts';
 import { ownerComment } from '../../lib/nftables/owner.ts';
 import { inNetns } from '../../lib/system/netns.ts';
 import type { Netns } from '../../lib/system/netns.ts';
@@ -48,7 +49,7 @@ function removeInside({ world }: Host, record: MacvlanRecord): void {
     if (opened.id !== netns.inode) return;
     const netfilter = inNetns(opened, () => NetlinkSocket.open('netfilter'));
     try {
-      unguardInside(netfilter, port);
+      unguardInside(netfilter, record.ifname);
     } finally {
       netfilter.close();
     }

@@ -9,6 +9,7 @@
  */
 import { isErrno } from '../../base/errors.ts';
 import { parseMac } from '../../base/mac.ts';
+import { sha256 } from '../../base/sha256.ts';
 import { NLM_F_APPEND, NLM_F_CREATE } from '../../netlink/socket.ts';
 import type { NetlinkSocket } from '../../netlink/socket.ts';
 import { commit } from '../batch.ts';
@@ -28,7 +29,11 @@ import { portChains } from './port-chains.ts';
 import type { MooredPort } from './port.ts';
 import { roleChains } from './roles.ts';
 
-export const INSIDE_TABLE = 'netmoor_inside';
+/** A table for each interface. By a digest of its name, which may have characters that nft does not read back. */
+export function insideTable(ifname: string): string {
+  return `netmoor_inside_${sha256(ifname).toString('hex', 0, 4)}`;
+}
+
 const HOOK = 'egress';
 const family = NFPROTO_NETDEV;
 
@@ -62,20 +67,21 @@ function chains(port: MooredPort): ChainPlan[] {
 function tableMessages(port: MooredPort): NftMessage[] {
   const { ifname } = port.owner;
   const plans = chains(port);
-  const table = { name: INSIDE_TABLE };
+  const name = insideTable(ifname);
+  const table = { name };
   const hook = { hooknum: NF_NETDEV_EGRESS, priority: 0, device: ifname };
   const base = { type: 'filter', policy: NF_ACCEPT, hook };
   return [
     { name: 'NEWTABLE', family, flags: NLM_F_CREATE, body: table },
     { name: 'DELTABLE', family, body: table },
     { name: 'NEWTABLE', family, flags: NLM_F_CREATE, body: { ...table, flags: 0 } },
-    ...plans.map(({ name }): NftMessage => {
-      const body = { table: INSIDE_TABLE, name, ...(name === HOOK && base) };
+    ...plans.map((plan): NftMessage => {
+      const body = { table: name, name: plan.name, ...(plan.name === HOOK && base) };
       return { name: 'NEWCHAIN', family, flags: NLM_F_CREATE, body };
     }),
     ...plans.flatMap(({ name: chain, rules }) =>
       rules.map(({ comment, expressions }): NftMessage => {
-        const body = { table: INSIDE_TABLE, chain, expressions, userdata: commented(comment) };
+        const body = { table: name, chain, expressions, userdata: commented(comment) };
         return { name: 'NEWRULE', family, flags: NLM_F_CREATE | NLM_F_APPEND, body };
       }),
     ),
@@ -88,9 +94,9 @@ export function guardInside(nf: NetlinkSocket, port: MooredPort): void {
 }
 
 /** Absence is fine. */
-export function unguardInside(nf: NetlinkSocket): void {
+export function unguardInside(nf: NetlinkSocket, ifname: string): void {
   try {
-    const message: NftMessage = { name: 'DELTABLE', family, body: { name: INSIDE_TABLE } };
+    const message: NftMessage = { name: 'DELTABLE', family, body: { name: insideTable(ifname) } };
     commit(nf, [message], 'remove the guard of a container');
   } catch (error) {
     if (!isErrno(error, 'ENOENT')) throw error;
@@ -100,11 +106,12 @@ export function unguardInside(nf: NetlinkSocket): void {
 /** What is missing or different; empty when all is as it should be. Rules are known by their comments. */
 export function checkInside(nf: NetlinkSocket, port: MooredPort): string[] {
   const op = 'read nftables rules of a container';
-  const said = list(nf, 'RULE', family, { table: INSIDE_TABLE }, op).map(
+  const table = insideTable(port.owner.ifname);
+  const said = list(nf, 'RULE', family, { table }, op).map(
     ({ body }) => `${body.chain} ${commentIn(body.userdata) ?? ''}`,
   );
   const made = chains(port).flatMap(({ name, rules }) => rules.map(({ comment }) => `${name} ${comment}`));
-  if (said.length === 0) return [`nftables table netdev ${INSIDE_TABLE} is missing in the container`];
+  if (said.length === 0) return [`nftables table netdev ${table} is missing in the container`];
   const same = said.length === made.length && said.every((each, index) => each === made[index]);
-  return same ? [] : [`nftables table netdev ${INSIDE_TABLE} has been changed in the container`];
+  return same ? [] : [`nftables table netdev ${table} has been changed in the container`];
 }
