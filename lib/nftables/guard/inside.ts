@@ -10,7 +10,7 @@
 import { isErrno } from '../../base/errors.ts';
 import { parseMac } from '../../base/mac.ts';
 import { sha256 } from '../../base/sha256.ts';
-import { NLM_F_APPEND, NLM_F_CREATE } from '../../netlink/socket.ts';
+import { NLM_F_APPEND, NLM_F_CREATE, NLM_F_EXCL } from '../../netlink/socket.ts';
 import type { NetlinkSocket } from '../../netlink/socket.ts';
 import { commit } from '../batch.ts';
 import { rule } from '../chain-plan.ts';
@@ -64,7 +64,7 @@ function chains(port: MooredPort): ChainPlan[] {
   ];
 }
 
-function tableMessages(port: MooredPort): NftMessage[] {
+function tableMessages(port: MooredPort, replace: boolean): NftMessage[] {
   const { ifname } = port.owner;
   const plans = chains(port);
   const name = insideTable(ifname);
@@ -72,9 +72,8 @@ function tableMessages(port: MooredPort): NftMessage[] {
   const hook = { hooknum: NF_NETDEV_EGRESS, priority: 0, device: ifname };
   const base = { type: 'filter', policy: NF_ACCEPT, hook };
   return [
-    { name: 'NEWTABLE', family, flags: NLM_F_CREATE, body: table },
-    { name: 'DELTABLE', family, body: table },
-    { name: 'NEWTABLE', family, flags: NLM_F_CREATE, body: { ...table, flags: 0 } },
+    ...(replace ? [{ name: 'DELTABLE', family, body: table } as const] : []),
+    { name: 'NEWTABLE', family, flags: NLM_F_CREATE | NLM_F_EXCL, body: { ...table, flags: 0 } },
     ...plans.map((plan): NftMessage => {
       const body = { table: name, name: plan.name, ...(plan.name === HOOK && base) };
       return { name: 'NEWCHAIN', family, flags: NLM_F_CREATE, body };
@@ -88,9 +87,18 @@ function tableMessages(port: MooredPort): NftMessage[] {
   ];
 }
 
-/** `nf` is of the container's namespace. Also to change what is there. Throws SystemError. */
+/**
+ * `nf` is of the container's namespace. Also to change what is there, which costs a wait for the kernel to take the old
+ * table apart. Throws SystemError.
+ */
 export function guardInside(nf: NetlinkSocket, port: MooredPort): void {
-  commit(nf, tableMessages(port), 'guard the interface of a container');
+  const op = 'guard the interface of a container';
+  try {
+    commit(nf, tableMessages(port, false), op);
+  } catch (error) {
+    if (!isErrno(error, 'EEXIST')) throw error;
+    commit(nf, tableMessages(port, true), op);
+  }
 }
 
 /** Absence is fine. */
