@@ -51,6 +51,12 @@ export async function startSender(
 
 export const startListener = (place: Place, ifname = 'eth0') => packetSocket(place, LISTENER, ifname);
 
+/** Sends one frame; resolves when it is out. */
+export async function sendFrame(place: Place, frame: Buffer, ifname = 'eth0'): Promise<void> {
+  const input = `0 ${frame.toString('hex')}\n`;
+  await place.must(['taskset', '-c', '0', 'perl', '-e', SENDER, ifname], { input });
+}
+
 /** A frame told from all others by what stands behind it, where Ethernet pads. */
 export interface Marked {
   readonly mark: string;
