@@ -20,7 +20,7 @@ export type Hook = 'ingress' | 'egress';
 export const ACCEPT = verdict(NF_ACCEPT);
 export const RETURN = verdict(NFT_RETURN);
 /** Counted, so that a person sees what was refused. */
-export const DROP: readonly Expression[] = [{ kind: 'counter', bytes: 0n, packets: 0n }, verdict(NF_DROP)];
+export const DROP: readonly Expression[] = [{ kind: 'counter' }, verdict(NF_DROP)];
 
 /** Chains of the same purpose are there for both hooks, as the two know the master by different names. */
 export function chainName(hook: Hook, name: string): string {
