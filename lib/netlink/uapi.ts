@@ -67,6 +67,7 @@ export const RTN_UNICAST = 1;
 export const RT_SCOPE_UNIVERSE = 0;
 export const RT_SCOPE_LINK = 253;
 export const RT_SCOPE_NOWHERE = 255;
+export const RTM_NEWPREFIX = 52;
 export const RTM_NEWNDUSEROPT = 68;
 export const RTM_NEWNSID = 88;
 export const RTM_GETNSID = 90;
@@ -77,6 +78,7 @@ export const RTNLGRP_IPV6_IFINFO = 12;
 export const RTNLGRP_IPV6_PREFIX = 18;
 export const RTNLGRP_ND_USEROPT = 20;
 export const NDUSEROPT_SRCADDR = 1;
+export const PREFIX_ADDRESS = 1;
 export const RTEXT_FILTER_SKIP_STATS = 8;
 export const TCA_KIND = 1;
 export const TCA_OPTIONS = 2;
@@ -171,6 +173,7 @@ export const IF_RA_RCVD = 0x20;
 export const IF_RA_MANAGED = 0x40;
 export const IF_RA_OTHERCONF = 0x80;
 export const IF_READY = 0x80000000;
+export const IF_PREFIX_AUTOCONF = 0x02;
 
 // linux/pkt_sched.h
 export const TC_H_ROOT = 0xffffffff;

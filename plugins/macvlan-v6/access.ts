@@ -23,12 +23,12 @@ import { listRoutes, routeAddition, routeRemoval } from '../../lib/netlink/route
 import type { NetlinkSocket } from '../../lib/netlink/socket.ts';
 import { admitHost } from '../../lib/nftables/guard/guard.ts';
 import { ensureSysctlIfPresent } from '../../lib/system/sysctl.ts';
-import type { Work } from './connect.ts';
 import { KIND } from './detail.ts';
 import type { MacvlanRecord } from './detail.ts';
 import { everyOther } from './guard.ts';
 import { mooredPort } from './moored.ts';
 import { hostIfnameFor, hostMacFor } from './names.ts';
+import type { Work } from './work.ts';
 
 const SCOPE_GLOBAL = 0;
 

@@ -1,6 +1,6 @@
 /** The kernel's part of an attachment: the macvlan, its guard on the master, the container's addresses. */
 import { NetmoorError, isErrno } from '../../lib/base/errors.ts';
-import { formatAddress, parsePrefix } from '../../lib/base/ip.ts';
+import { parsePrefix } from '../../lib/base/ip.ts';
 import type { Address } from '../../lib/base/ip.ts';
 import type { UndoStack } from '../../lib/base/undo.ts';
 import type { CniInterface } from '../../lib/cni/result.ts';
@@ -36,21 +36,8 @@ import { guard, guardAddresses, guardContainer } from './guard.ts';
 import { checkMtu, requireMaster } from './master.ts';
 import { stableSecretFor } from './names.ts';
 import { hasRival } from './own.ts';
+import type { Made, Work } from './work.ts';
 import { knownMacs } from './strangers.ts';
-
-/** What all steps of one attachment work with. */
-export interface Work {
-  readonly host: Host;
-  readonly request: Request<MacvlanConfig>;
-  readonly sandbox: Sandbox;
-}
-
-/** What the kernel has made. */
-export interface Made {
-  readonly link: Link;
-  readonly master: Link;
-  readonly nsid: number;
-}
 
 /** Where the master is. */
 function masterSocket({ host, request, sandbox }: Work): NetlinkSocket {
@@ -122,22 +109,36 @@ function label({ request, sandbox }: Work, record: MacvlanRecord, { index }: Lin
   if (alias !== undefined) sandbox.route.request(labelling({ index }, alias));
 }
 
-/** How the kernel is to make addresses, said before the interface is raised. */
+/**
+ * How the kernel is to make addresses, said before the interface is raised; where routers are not believed, of the
+ * link-local one alone. The namespace may have been made to prefer something else (net.ipv6.conf.default).
+ */
 function chooseIdentifier({ request, sandbox }: Work, { index, name }: Link): void {
   const { config, key, netns } = request;
-  const { identifier, machine, containerName } = config;
-  if (identifier === 'eui64') return;
-  if (identifier === 'stable-privacy') {
+  const { identifier, machine, containerName, slaac } = config;
+  if (slaac && identifier === 'stable-privacy') {
     const whose = { ...key, container: containerName ?? key.containerId };
     const secret = stableSecretFor(machine, whose);
     // It cannot be read as long as there is none; writing it chooses RFC 7217 as well.
     inNetns(netns, () => writeSysctl(secret, 'net', 'ipv6', 'conf', name, 'stable_secret'));
     return;
   }
-  const op = `set the interface identifier ${formatAddress(identifier)}`;
-  // The kernel takes one only where routers are believed.
-  inNetns(netns, () => ensureSysctl('2', 'net', 'ipv6', 'conf', name, 'accept_ra'));
-  sandbox.route.request(inet6Change(index, { token: identifier }, op));
+  const token = slaac && typeof identifier !== 'string' ? { token: identifier } : {};
+  // The kernel takes one only where routers are believed, and asked.
+  if (token.token !== undefined) inNetns(netns, () => believeRouters(name));
+  const op = `choose how ${name} gets its IPv6 addresses`;
+  try {
+    // Not by sysctl, which would make the link-local address at once: the kernel asks no routers then (addrconf_rs_timer).
+    sandbox.route.request(inet6Change(index, { addressGeneration: 'eui64', ...token }, op));
+  } catch (error) {
+    // Without IPv6 there is nothing to choose, which is said where it is wanted.
+    if (!isErrno(error, 'EAFNOSUPPORT', 'EOPNOTSUPP')) throw error;
+  }
+}
+
+function believeRouters(name: string): void {
+  ensureSysctl('2', 'net', 'ipv6', 'conf', name, 'accept_ra');
+  ensureSysctl('-1', 'net', 'ipv6', 'conf', name, 'router_solicitations');
 }
 
 function wantedOf({ request }: Work, record: MacvlanRecord): SandboxWanted {
@@ -239,7 +240,7 @@ export async function connect(
   const known = { ...record, detail: { ...record.detail, ...additions } };
   guard(work, known, undo);
   host.step('attach: guarded');
-  if (request.config.slaac) chooseIdentifier(work, link);
+  chooseIdentifier(work, link);
   let notifications = request.config.slaac ? inNetns(request.netns, openAutoconfWatch) : undefined;
   const stopListening = (): void => {
     notifications?.close();

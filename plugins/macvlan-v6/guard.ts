@@ -11,11 +11,11 @@ import type { MooredPort } from '../../lib/nftables/guard/port.ts';
 import { inNetns } from '../../lib/system/netns.ts';
 import { formatKey } from '../../ipam/record.ts';
 import type { StoreReader } from '../../ipam/store/store.ts';
-import type { Work } from './connect.ts';
 import { KIND, readDetail } from './detail.ts';
 import type { MacvlanRecord } from './detail.ts';
 import { mooredPort } from './moored.ts';
 import { findLabelled } from './own.ts';
+import type { Work } from './work.ts';
 
 /** Those of all other attachments, of every store: for a table that has to be built again. */
 export function everyOther(host: Host, record: MacvlanRecord): MooredPort[] {

@@ -5,12 +5,13 @@ import type { Told } from '../../lib/mooring/kind.ts';
 import { verifyInterface } from '../../lib/mooring/verify.ts';
 import type { Complaints } from '../../lib/mooring/verify.ts';
 import { listAddresses } from '../../lib/netlink/address.ts';
+import type { InterfaceAddress } from '../../lib/netlink/address.ts';
 import { isLinkLocal } from '../../lib/netlink/autoconf.ts';
 import { findLink } from '../../lib/netlink/link.ts';
 import { IFF_UP } from '../../lib/netlink/link-message.ts';
 import type { Link } from '../../lib/netlink/link-message.ts';
 import { NetlinkSocket } from '../../lib/netlink/socket.ts';
-import { IFA_F_DADFAILED, IFA_F_PERMANENT } from '../../lib/netlink/uapi.ts';
+import { IFA_F_DADFAILED, IFA_F_PERMANENT, IFA_F_STABLE_PRIVACY } from '../../lib/netlink/uapi.ts';
 import { checkGuard } from '../../lib/nftables/guard/check.ts';
 import { checkInside } from '../../lib/nftables/guard/inside.ts';
 import { inNetns } from '../../lib/system/netns.ts';
@@ -49,7 +50,11 @@ function verifyMacvlan(link: Link, { detail }: MacvlanRecord): Complaints {
 /** Which addresses routers give may change; that there is one may not, nor that somebody else has it. */
 function verifyIpv6(socket: NetlinkSocket, link: Link, { detail }: MacvlanRecord): Complaints {
   const own = listAddresses(socket, link.index).filter(({ prefix }) => prefix.address.family === 6);
-  const lost = own.filter(({ flags }) => (flags & IFA_F_DADFAILED) !== 0);
+  const failed = ({ flags }: InterfaceAddress): boolean => (flags & IFA_F_DADFAILED) !== 0;
+  // In place of one by RFC 7217 the kernel may have made another.
+  const replaced = ({ flags, scope }: InterfaceAddress): boolean =>
+    (flags & IFA_F_STABLE_PRIVACY) !== 0 && own.some((other) => other.scope === scope && !failed(other));
+  const lost = own.filter((address) => failed(address) && !replaced(address));
   const made = own.filter(
     ({ flags, scope }) => scope === 0 && (flags & (IFA_F_PERMANENT | IFA_F_DADFAILED)) === 0,
   );
