@@ -102,7 +102,7 @@ export class LanContender {
     const add = await this.#spawner.time(this.#job('ADD', number, addressing));
     const { pinged, final } = await this.#watcher.usable(number);
     const del = await this.#spawner.time(this.#job('DEL', number, addressing, add.output));
-    this.#watcher.forget([number]);
+    await this.#watcher.forget([number]);
     await this.#host.removeContainer(`c${number}`);
     return { add: add.total, del: del.total, pinged: pinged - add.started, final: final - add.started };
   }
@@ -114,7 +114,7 @@ export class LanContender {
     const { jobs: timings } = await this.#spawner.run(count, jobs);
     const usable: Usable[] = [];
     for (const number of numbers) usable.push(await this.#watcher.usable(number));
-    this.#watcher.forget(numbers);
+    await this.#watcher.forget(numbers);
     const first = Math.min(...timings.map(({ started }) => started));
     return Math.max(...usable.map(({ pinged }) => pinged)) - first;
   }

@@ -17,6 +17,8 @@ use constant { RUNNING => 0x10001, OPTIMISTIC => 0x04, DADFAILED => 0x08, TENTAT
 # The groups RTMGRP_LINK and RTMGRP_IPV6_IFADDR of rtnetlink.h.
 use constant GROUPS => 0x1 | 0x100;
 use constant { ECHO_REQUEST => 128, ECHO_REPLY => 129 };
+# Seconds.
+use constant REPEAT => 0.01;
 
 $| = 1;
 my %watched;
@@ -78,10 +80,10 @@ sub on_address {
     print "final $number ", now(), ' ', inet_ntop(AF_INET6, $one->{address}), "\n";
 }
 
-# The kernel of the peer keeps the request until it has found the neighbour.
+# The kernel of the peer keeps the request until it has found the neighbour; one that is lost all the same is repeated.
 sub ping {
-    my ($number, $one) = @_;
-    return if $one->{asked} || !$one->{up} || !$one->{address};
+    my ($number, $one, $again) = @_;
+    return if ($one->{asked} && !$again) || !$one->{up} || !$one->{address};
     $one->{asked} = 1;
     my $request = pack 'CCnnn', ECHO_REQUEST, 0, 0, $number, 1;
     send($icmp, $request, 0, pack_sockaddr_in6(0, $one->{address})) or die "echo request: $!";
@@ -127,6 +129,11 @@ for (;;) {
     }
     my $wanted = '';
     vec($wanted, $_, 1) = 1 for keys %by;
-    select(my $ready = $wanted, undef, undef, undef) > 0 or next;
+    my @unanswered = grep { $watched{$_}{asked} && !$watched{$_}{pinged} } keys %watched;
+    my $ready = $wanted;
+    if (select($ready, undef, undef, @unanswered ? REPEAT : undef) <= 0) {
+        ping($_, $watched{$_}, 1) for @unanswered;
+        next;
+    }
     for my $descriptor (keys %by) { $by{$descriptor}->() if vec($ready, $descriptor, 1) }
 }

@@ -17,9 +17,11 @@ export interface Usable {
 const DEADLINE_MS = 60_000;
 
 export class Watcher {
+  readonly #peer: LanStation;
   readonly #perl: Background;
 
-  private constructor(perl: Background) {
+  private constructor(peer: LanStation, perl: Background) {
+    this.#peer = peer;
     this.#perl = perl;
   }
 
@@ -32,7 +34,7 @@ export class Watcher {
       echo 4 > /proc/sys/net/ipv6/neigh/eth0/retrans_time_ms
       echo 1000 > /proc/sys/net/ipv6/neigh/eth0/mcast_solicit`);
     const program = readFileSync(new URL('watcher.pl', import.meta.url), 'utf8');
-    return new Watcher(peer.place.start(['perl', '-e', program]));
+    return new Watcher(peer, peer.place.start(['perl', '-e', program]));
   }
 
   /** Resolves when whatever happens to eth0 in these namespaces is noticed. */
@@ -42,8 +44,13 @@ export class Watcher {
     await this.#tell(`watching ${Math.max(...containers.keys())}\n`);
   }
 
-  forget(numbers: readonly number[]): void {
+  /**
+   * Notices nothing of them any more. The peer forgets its neighbours too: else it would look for the next holder of an
+   * address at the MAC of the one before, which only the contender who gives the lowest free address would suffer.
+   */
+  async forget(numbers: readonly number[]): Promise<void> {
     this.#perl.write(numbers.map((number) => `forget ${number}\n`).join(''));
+    await this.#peer.place.must(['ip', 'neigh', 'flush', 'dev', 'eth0']);
   }
 
   async usable(number: number): Promise<Usable> {
