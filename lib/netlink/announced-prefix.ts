@@ -1,6 +1,7 @@
 /**
- * Prefixes that a router announces, as the kernel tells of each (RTNLGRP_IPV6_PREFIX; linux/rtnetlink.h struct prefixmsg;
- * RFC 4861, section 4.6.2), whether or not an address is made of it. Any station on the LAN may have written it.
+ * Prefixes that a router announces, as the kernel tells of each (RTNLGRP_IPV6_PREFIX; linux/rtnetlink.h struct
+ * prefixmsg; RFC 4861, section 4.6.2), whether or not an address is made of it. Any station on the LAN may have written
+ * it.
  */
 import { bitsOf } from '../base/ip.ts';
 import type { Prefix } from '../base/ip.ts';
