@@ -112,3 +112,22 @@ for (const [what, trick] of Object.entries(TRICKS)) {
     });
   }
 }
+
+t.test('a master that has been given another name is guarded again', { skip }, async (t) => {
+  await withHost(t, async (host) => {
+    const bed = await makeLan(host);
+    const c11 = await moor(host, 11);
+    await guarded(bed, c11);
+    await c11.must(['nft', 'delete', 'table', 'netdev', 'netmoor_inside']);
+    await host.shell('ip link set lan0 name lan9');
+    const renamed = { ...bed, master: { ...bed.master, name: 'lan9' } };
+    await netfilterIn(host, host, (nf) => guardPort(nf, port(renamed, 11), () => []));
+    const heard = await startListener(bed.lan);
+    const sender = await startSender(c11);
+    const mark = marker();
+    const packet = (from: string) =>
+      mark(ipv4({ from: one.mac, to: LAN.mac }, { from, to: LAN.v4 }, 17, udp(9, 9)));
+    t.strictSame(await heardBy(sender, packet(victim.v4), packet(one.v4), { heard }), []);
+    t.strictSame(await heardBy(sender, packet(one.v4), packet(one.v4), { heard }), ['heard']);
+  });
+});

@@ -206,3 +206,33 @@ t.test("the host's own traffic, also after its MAC address has changed", { skip 
     await nothingDropped(host);
   });
 });
+
+/** A frame of a virtual machine's: written to the character device of a macvtap, behind struct virtio_net_hdr. */
+const VIRTUAL_MACHINE = `open(my $tap, '+<', shift) or die "tap: $!";
+  syswrite($tap, "\\0" x 10 . pack('H*', $_)) or die "write: $!" for @ARGV;`;
+
+t.test('virtual machines of the host', { skip }, async (t) => {
+  await withHost(t, async (host) => {
+    const bed = await makeLan(host);
+    await netfilterIn(host, host, (nf) => guardPort(nf, port(bed, 11), () => []));
+    const numbers = await host.shell(`
+      ip link add link lan0 name tap0 type macvtap mode bridge
+      ip link set tap0 up
+      mount -t sysfs sysfs /mnt
+      cat /mnt/class/net/tap0/macvtap/tap*/dev
+      umount /mnt`);
+    const [major = '', minor = ''] = numbers.trim().split(':');
+    await host.must(['mknod', '/tmp/tap', 'c', major, minor]);
+    const heard = await startListener(bed.lan);
+    const mac = '02:00:5e:00:55:55';
+    const ends = { from: 'fe80::55', to: ALL_NODES.v6 };
+    const frames = [
+      ipv6({ from: mac, to: ALL_NODES.mac }, ends, 58, icmp6(ends, 134, RA_BODY)),
+      ipv4({ from: mac, to: BROADCAST }, { from: '10.9.0.55', to: '255.255.255.255' }, 17, udp(67, 68)),
+    ].map((frame) => frame.toString('hex'));
+    await host.must(['perl', '-e', VIRTUAL_MACHINE, '/tmp/tap', ...frames]);
+    for (const frame of frames)
+      await until(() => heard.output.includes(frame), 'a frame of the virtual machine');
+    await nothingDropped(host);
+  });
+});

@@ -89,8 +89,8 @@ function ensure(
 /**
  * Guards an attachment, in one transaction; repeating it changes nothing. `everyOther` is called only when the table
  * has to be built, and says what other attachments need. Throws NetmoorError('address-taken') for a MAC address, or a
- * leased IP address, whose holder `lives`, and SystemError: ENOENT when there is no such master, EOPNOTSUPP from
- * kernels without the egress hook (before 5.16).
+ * leased IP address, whose holder `lives`, and SystemError: EOPNOTSUPP from kernels without the egress hook (before
+ * 5.16), ENOENT from kernels before 6.16 when there is no such master; later ones wait for one of that name.
  */
 export function guardPort(
   nf: NetlinkSocket,
