@@ -8,13 +8,15 @@ import type { Prefix } from '../base/ip.ts';
 import { DecodeError } from './attributes.ts';
 import { struct } from './codec.ts';
 import { ipAddress } from './ip-field.ts';
-import { IF_PREFIX_AUTOCONF, PREFIX_ADDRESS } from './uapi.ts';
+import { PREFIX_ADDRESS } from './uapi.ts';
 
 /** struct prefixmsg, and where in it. */
 const PREFIXMSG = 12;
 const IFINDEX = 4;
 const LENGTH = 9;
 const FLAGS = 10;
+/** The A flag: newer kernels tell the option's own byte (seen in 6.18), older ones IF_PREFIX_AUTOCONF (net/if_inet6.h). */
+const AUTONOMOUS = 0x40 | 0x02;
 
 export interface AnnouncedPrefix {
   /** ifindex it came in by. */
@@ -36,6 +38,6 @@ export function decodeAnnouncedPrefix({ data }: { readonly data: Buffer }): Anno
   return {
     index: data.readInt32LE(IFINDEX),
     prefix: { address, length },
-    autonomous: (data.readUInt8(FLAGS) & IF_PREFIX_AUTOCONF) !== 0,
+    autonomous: (data.readUInt8(FLAGS) & AUTONOMOUS) !== 0,
   };
 }

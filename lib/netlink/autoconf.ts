@@ -4,7 +4,7 @@
  */
 import { NetmoorError } from '../base/errors.ts';
 import { parsePrefix, prefixContains } from '../base/ip.ts';
-import type { Address } from '../base/ip.ts';
+import type { Address, Prefix } from '../base/ip.ts';
 import { listAddresses } from './address.ts';
 import type { InterfaceAddress } from './address.ts';
 import { MOST_REMEMBERED, hear, nothingAdvertised } from './advertised.ts';
@@ -28,6 +28,7 @@ import {
   RTNLGRP_IPV6_PREFIX,
   RTNLGRP_IPV6_ROUTE,
   RTNLGRP_ND_USEROPT,
+  RTPROT_KERNEL,
   RTPROT_RA,
   RT_TABLE_MAIN,
 } from './uapi.ts';
@@ -57,6 +58,8 @@ export interface Autoconfigured {
   readonly domains: readonly string[];
   /** All that were announced, also those that no address can be made of. */
   readonly prefixes: readonly AnnouncedPrefix[];
+  /** Said to be on the link; of those of another length than 64 the kernel tells only by their routes. */
+  readonly onLink: readonly Prefix[];
   /** MTU that a router tells, which is not heeded in any case (RFC 4861, section 6.3.4). */
   readonly mtu: number | undefined;
 }
@@ -95,10 +98,15 @@ function look(route: NetlinkSocket, index: number, strict: boolean, heard: Adver
   const linkLocal = own.filter(({ scope }) => scope === SCOPE_LINK);
   const failed = own.filter(({ flags }) => (flags & IFA_F_DADFAILED) !== 0);
   const conflicts = [...failed, ...heard.lost.values()];
-  const routes = listRoutes(route, 6).filter(
-    ({ interface: out, protocol, destination, table }) =>
-      out === index && protocol === RTPROT_RA && destination.length === 0 && table === RT_TABLE_MAIN,
+  const all = listRoutes(route, 6).filter(
+    ({ interface: out, table }) => out === index && table === RT_TABLE_MAIN,
   );
+  const routes = all.filter(
+    ({ protocol, destination }) => protocol === RTPROT_RA && destination.length === 0,
+  );
+  const onLink = all
+    .filter(({ protocol, expires }) => protocol === RTPROT_KERNEL && expires !== undefined)
+    .map(({ destination }) => destination);
   const flags = inet6?.flags ?? 0;
   const managed = (flags & IF_RA_MANAGED) !== 0;
   return {
@@ -115,6 +123,7 @@ function look(route: NetlinkSocket, index: number, strict: boolean, heard: Adver
     servers: heard.servers,
     domains: heard.domains,
     prefixes: heard.prefixes,
+    onLink: onLink.slice(0, MOST_REMEMBERED),
     mtu: inet6?.raMtu,
   };
 }

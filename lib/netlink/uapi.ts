@@ -173,7 +173,6 @@ export const IF_RA_RCVD = 0x20;
 export const IF_RA_MANAGED = 0x40;
 export const IF_RA_OTHERCONF = 0x80;
 export const IF_READY = 0x80000000;
-export const IF_PREFIX_AUTOCONF = 0x02;
 
 // linux/pkt_sched.h
 export const TC_H_ROOT = 0xffffffff;

@@ -29,23 +29,20 @@ function refuseDuplicate({ duplicate: [first] }: Autoconfigured): void {
   );
 }
 
-/** The first that a router has announced, and why no address came of it. */
-function whyNone({ prefixes: [first], managed }: Autoconfigured): { why: string; advice: string } {
-  if (first === undefined && managed) {
-    return {
-      why: 'it wants addresses to be asked of a DHCPv6 server',
-      advice: 'give the network a pool, or let the router announce a prefix for autoconfiguration',
-    };
-  }
-  if (first === undefined)
-    return { why: 'it announces no prefix', advice: 'let it announce one, or give the network a pool' };
+/** What the router has announced, and why no address came of it. */
+function whyNone({ prefixes: [first], onLink, managed }: Autoconfigured): { why: string; advice: string } {
+  const advice =
+    'let the router announce a prefix of length 64 for autoconfiguration, or give the network a pool';
+  const odd = onLink.find(({ length }) => length !== 64);
+  if (odd !== undefined)
+    return { why: `prefix ${formatPrefix(odd)} is of length ${odd.length}, not 64`, advice };
+  if (first === undefined && managed)
+    return { why: 'it wants addresses to be asked of a DHCPv6 server', advice };
+  if (first === undefined) return { why: 'it announces no prefix of length 64', advice };
   const text = formatPrefix(first.prefix);
-  const advice = 'let the router announce one of length 64 for autoconfiguration, or give the network a pool';
-  if (!first.autonomous)
-    return { why: `prefix ${text} is not for autoconfiguration (AdvAutonomous is off)`, advice };
-  if (first.prefix.length !== 64)
-    return { why: `prefix ${text} is of length ${first.prefix.length}, not 64`, advice };
-  return { why: `prefix ${text} is deprecated, or nobody could tell whether its address is free`, advice };
+  return first.autonomous
+    ? { why: `prefix ${text} is deprecated, or nobody could tell whether its address is free`, advice }
+    : { why: `prefix ${text} is not for autoconfiguration (AdvAutonomous is off)`, advice };
 }
 
 /** Why there is no address, of which the first reason that fits is the right one. */

@@ -16,6 +16,8 @@ import {
 import type { Bed } from './macvlan-bed.ts';
 import { macToEui64 } from './macvlan-eui64.ts';
 
+t.setTimeout(120_000);
+
 const MAC = '02:11:22:33:44:55';
 const IDENTIFIER = macToEui64(MAC);
 const GLOBAL = `2001:db8:50:0:${IDENTIFIER}`;

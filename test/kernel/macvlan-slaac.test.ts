@@ -4,6 +4,8 @@ import { addresses, inet6, named, network, skip, state, withLan, withRouter } fr
 import type { Frame } from './lan-listener.ts';
 import { macToEui64 } from './macvlan-eui64.ts';
 
+t.setTimeout(120_000);
+
 const PREFIX = '2001:db8:50::/64';
 const ADVERTISED = `
   AdvLinkMTU 1400;
