@@ -36,6 +36,7 @@ import { guard, guardAgain } from './guard.ts';
 import { checkMtu, requireMaster } from './master.ts';
 import { stableSecretFor } from './names.ts';
 import { hasRival } from './own.ts';
+import { rankRouters, requireAsked } from './routers.ts';
 
 /** What all steps of one attachment work with. */
 export interface Work {
@@ -206,6 +207,7 @@ function configure(
   );
   host.step('attach: container configured');
   const found = autoconfigure(work, made, record, notifications);
+  requireAsked(request.config, found.addresses);
   if (config.dad !== 'off') awaitDetection(sandbox, link, config.dad, host.world.monotonic, config.timeout);
   const final = { ...record, ...found };
   guardAgain(work, final);
@@ -238,6 +240,7 @@ export async function connect(
     notifications = undefined;
   };
   undo.push('stop listening', stopListening);
+  if (request.config.slaac) rankRouters(work, link);
   return {
     raise() {
       whenMacIsFree(work, made, record.mac ?? '', () => raiseInterface(sandbox, wantedOf(work, record)));

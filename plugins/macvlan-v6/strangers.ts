@@ -15,7 +15,9 @@ export function knownMacs(host: Host, record: MacvlanRecord): string[] {
   const { route, store } = host;
   const master = findLink(route, record.detail.masterIndex ?? 0);
   if (master === undefined) return [];
-  const beside = listLinks(route).filter(({ kind, peer }) => kind?.startsWith('macv') && peer === master.index);
+  const beside = listLinks(route).filter(
+    ({ kind, peer }) => kind?.startsWith('macv') && peer === master.index,
+  );
   const first = store.read((tx) => lastOf(tx, host.askOthers, { name: KIND }, record)).onSegment;
   const before = first ? listUnicast(route, master.index).filter((mac) => mac !== record.mac) : [];
   return [...[master, ...beside].flatMap(({ mac }) => mac ?? []), ...before];
