@@ -36,8 +36,9 @@ import { guard, guardAddresses, guardContainer } from './guard.ts';
 import { checkMtu, requireMaster } from './master.ts';
 import { stableSecretFor } from './names.ts';
 import { hasRival } from './own.ts';
-import type { Made, Work } from './work.ts';
+import { rankRouters, requireAsked } from './routers.ts';
 import { knownMacs } from './strangers.ts';
+import type { Made, Work } from './work.ts';
 
 /** Where the master is. */
 function masterSocket({ host, request, sandbox }: Work): NetlinkSocket {
@@ -205,6 +206,7 @@ function configure(
   );
   host.step('attach: container configured');
   const found = autoconfigure(work, made, record, notifications);
+  requireAsked(request.config, found.addresses);
   if (config.dad !== 'off') awaitDetection(sandbox, link, config.dad, host.world.monotonic, config.timeout);
   const final = { ...record, ...found };
   if (config.slaac) {
@@ -248,6 +250,7 @@ export async function connect(
     notifications = undefined;
   };
   undo.push('stop listening', stopListening);
+  if (request.config.slaac) rankRouters(work, link);
   return {
     raise() {
       whenMacIsFree(work, made, record.mac ?? '', () => raiseInterface(sandbox, wantedOf(work, record)));

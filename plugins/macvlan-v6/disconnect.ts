@@ -32,26 +32,30 @@ function removeGuard(
 
 /**
  * What is left of it in a container that lives on would be in the way of the next interface of that name. Where no path
- * leads there any more, it stays, without an interface to guard.
+ * leads there any more, it stays, without an interface to guard. Returns the closing of the socket, which waits until
+ * the kernel has taken the rules apart.
  */
-function removeInside({ world }: Host, record: MacvlanRecord): void {
+function removeInside({ world }: Host, record: MacvlanRecord): () => void {
+  const nothing = (): void => {};
   const port = mooredPort(record);
-  const { netns } = record;
-  if (port === undefined || !port.spoofCheck || netns === undefined) return;
+  const { netns, ifname } = record;
+  if (port === undefined || !port.spoofCheck || netns === undefined) return nothing;
   let opened: Netns;
   try {
     opened = world.openNetns(netns.path);
   } catch (error) {
-    if (error instanceof NetmoorError && error.kind === 'bad-netns') return;
+    if (error instanceof NetmoorError && error.kind === 'bad-netns') return nothing;
     throw error;
   }
   try {
-    if (opened.id !== netns.inode) return;
+    if (opened.id !== netns.inode) return nothing;
     const netfilter = inNetns(opened, () => NetlinkSocket.open('netfilter'));
     try {
-      unguardInside(netfilter, record.ifname);
-    } finally {
+      unguardInside(netfilter, ifname);
+      return () => netfilter.close();
+    } catch (error) {
       netfilter.close();
+      throw error;
     }
   } finally {
     world.closeNetns(opened);
@@ -63,19 +67,18 @@ function removeInterface({ route }: Sockets, record: MacvlanRecord): void {
   if (own !== undefined) removeLink(route, own.link.index, { nsid: own.nsid });
 }
 
-/** The interface first: an address is let go of when nobody uses it any more. */
+/**
+ * Guards before the interface: the kernel takes rules apart in the background, and an interface waits as long for its
+ * own end, so the two run side by side.
+ */
 export function ownRemovals(host: Host, record: MacvlanRecord): Removal[] {
+  let close = (): void => {};
   return [
-    {
-      what: 'delete its interface',
-      step: 'detach: interfaces deleted',
-      remove: () => removeInterface(host, record),
-    },
     {
       what: 'remove its guard',
       step: 'detach: rules removed',
       remove() {
-        removeInside(host, record);
+        close = removeInside(host, record);
         removeGuard(host, record, NOT_LAST);
       },
     },
@@ -88,6 +91,17 @@ export function ownRemovals(host: Host, record: MacvlanRecord): Removal[] {
           },
         ]
       : []),
+    {
+      what: 'delete its interface',
+      step: 'detach: interfaces deleted',
+      remove() {
+        try {
+          removeInterface(host, record);
+        } finally {
+          close();
+        }
+      },
+    },
   ];
 }
 
