@@ -15,7 +15,9 @@ const PREFIXMSG = 12;
 const IFINDEX = 4;
 const LENGTH = 9;
 const FLAGS = 10;
-/** The A flag: newer kernels tell the option's own byte (seen in 6.18), older ones IF_PREFIX_AUTOCONF (net/if_inet6.h). */
+/**
+ * The A flag: newer kernels tell the option's own byte (seen in 6.18), older ones IF_PREFIX_AUTOCONF (net/if_inet6.h).
+ */
 const AUTONOMOUS = 0x40 | 0x02;
 
 export interface AnnouncedPrefix {

@@ -8,6 +8,7 @@ import type { Last, Removal } from '../../lib/mooring/kind.ts';
 import { removeLink } from '../../lib/netlink/link-removal.ts';
 import { NetlinkSocket } from '../../lib/netlink/socket.ts';
 import { removePortsOf, unguardPort } from '../../lib/nftables/guard/guard.ts';
+import type { LastPort } from '../../lib/nftables/guard/guard.ts';
 import { unguardInside } from '../../lib/nftables/guard/inside.ts';
 import { ownerComment } from '../../lib/nftables/owner.ts';
 import { inNetns } from '../../lib/system/netns.ts';
@@ -71,7 +72,7 @@ function removeInterface({ route }: Sockets, record: MacvlanRecord): void {
  * Guards before the interface: the kernel takes rules apart in the background, and an interface waits as long for its
  * own end, so the two run side by side.
  */
-export function ownRemovals(host: Host, record: MacvlanRecord): Removal[] {
+export function ownRemovals(host: Host, record: MacvlanRecord, last: LastPort = NOT_LAST): Removal[] {
   let close = (): void => {};
   return [
     {
@@ -79,7 +80,7 @@ export function ownRemovals(host: Host, record: MacvlanRecord): Removal[] {
       step: 'detach: rules removed',
       remove() {
         close = removeInside(host, record);
-        removeGuard(host, record, NOT_LAST);
+        removeGuard(host, record, last);
       },
     },
     ...(record.detail.hostAccess
@@ -109,12 +110,13 @@ export function ownRemovals(host: Host, record: MacvlanRecord): Removal[] {
 export function leaveShared(
   host: Host,
   record: MacvlanRecord,
-  { ofNetwork, onSegment, ofAll }: Last,
+  { onSegment, ofAll }: Last,
   whole: boolean,
 ): void {
-  if (whole) for (const { remove } of ownRemovals(host, record)) remove();
+  const last = { onMaster: onSegment, ofAll };
+  if (whole) for (const { remove } of ownRemovals(host, record, last)) remove();
+  else if (onSegment || ofAll) removeGuard(host, record, last);
   if (onSegment) removeAccess(host, record);
-  if (ofNetwork || onSegment || ofAll) removeGuard(host, record, { onMaster: onSegment, ofAll });
 }
 
 /** Whether an interface is there that says of itself to be of the key. */

@@ -15,7 +15,7 @@ import {
 } from '../../lib/nftables/guard/guard.ts';
 import type { MooredPort } from '../../lib/nftables/guard/guard.ts';
 import { portsOnRecord } from '../../lib/nftables/guard/holdings.ts';
-import { INSIDE_TABLE, checkInside, guardInside, unguardInside } from '../../lib/nftables/guard/inside.ts';
+import { checkInside, guardInside, insideTable, unguardInside } from '../../lib/nftables/guard/inside.ts';
 import { GUARD_SET_NAMES } from '../../lib/nftables/layout.ts';
 import { makeLan, moor, netfilterIn, port } from './guard-bed.ts';
 import type { Bed } from './guard-bed.ts';
@@ -217,11 +217,19 @@ onBed('inside a container', async (t, bed) => {
       await container.must(['nft', '-f', '-'], { input: saved });
       t.equal(await container.must(['nft', 'list', 'ruleset']), saved, 'saved and restored');
       t.strictSame(checkInside(nf, each), []);
-      await container.must(['nft', 'insert', 'rule', 'netdev', INSIDE_TABLE, 'egress', 'accept']);
+      await container.must([
+        'nft',
+        'insert',
+        'rule',
+        'netdev',
+        insideTable(each.owner.ifname),
+        'egress',
+        'accept',
+      ]);
       t.not(checkInside(nf, each).length, 0, 'a rule too many');
     }
-    unguardInside(nf);
-    unguardInside(nf);
+    unguardInside(nf, port(bed, 11).owner.ifname);
+    unguardInside(nf, port(bed, 11).owner.ifname);
     t.strictSame(await container.nft(), []);
   });
 });
