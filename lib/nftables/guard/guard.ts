@@ -1,90 +1,32 @@
 /**
  * The guard of macvlan networks: the table "netdev netmoor" on their masters, in the host's network namespace. Who is
  * root in a container cannot reach it. SECURITY.md says what holds against whom.
- *
- * Adding is optimistic, as in ../table.ts: one transaction with the attachment's elements alone, and only where the
- * table is missing, or not as it was made, is it built with everything that should be in it.
  */
-import type { SystemError } from '../../base/errors.ts';
 import { parseMac } from '../../base/mac.ts';
-import { NLM_F_CREATE, NLM_F_EXCL } from '../../netlink/socket.ts';
 import type { NetlinkSocket } from '../../netlink/socket.ts';
-import { failedWith, tryCommit } from '../batch.ts';
-import { outcome, ownConflicts } from '../conflicts.ts';
+import { tryCommit } from '../batch.ts';
 import type { Lives } from '../conflicts.ts';
 import { elementMessages } from '../element-messages.ts';
 import type { SetElement } from '../elements.ts';
 import { GUARD_SET_NAMES } from '../layout.ts';
 import { NFPROTO_NETDEV } from '../message.ts';
 import type { NftMessage } from '../message.ts';
-import { ATTEMPTS, commitPlanned } from '../planned.ts';
-import { elementId, elementsOf, presentElements } from '../present.ts';
+import { commitPlanned } from '../planned.ts';
+import { elementsOf } from '../present.ts';
 import { currentGeneration } from '../query.ts';
-import { dropTables, tableStates } from '../tables.ts';
+import { dropTables } from '../tables.ts';
+import { ADDITION, additions, ensure } from './addition.ts';
 import { masterRemoval, mending } from './masters.ts';
 import { allOf, element, hostComment, masterComment, masterOf, portElements } from './port-elements.ts';
 import type { PortElements } from './port-elements.ts';
 import type { Allowed, Master, MooredPort } from './port.ts';
-import { fitTable, rebuildGuard } from './rebuild.ts';
-import type { Wanted } from './rebuild.ts';
+import { guardElements, presentOf, readable, without } from './present.ts';
+import { fitTable } from './rebuild.ts';
 
 export type { Allowed, Master, MooredPort } from './port.ts';
+export { guardElements } from './present.ts';
 
-const ADDITION = 'guard a port';
 const REMOVAL = 'remove nftables elements';
-
-/** What several may have is there already, perhaps. */
-function additions({ own, known, shared }: PortElements): NftMessage[] {
-  return [
-    ...elementMessages('NEWSETELEM', [...shared, ...known], NLM_F_CREATE),
-    ...elementMessages('NEWSETELEM', own, NLM_F_CREATE | NLM_F_EXCL),
-  ];
-}
-
-function attempt(
-  nf: NetlinkSocket,
-  wanted: Wanted,
-  everyOther: () => readonly MooredPort[],
-  lives: Lives,
-): SystemError | undefined {
-  const rules = fitTable(nf);
-  if (rules === undefined) return outcome(rebuildGuard(nf, wanted, everyOther, lives), 'EEXIST');
-  const mend = mending(nf, wanted.master, rules);
-  let failures = tryCommit(nf, [...mend, ...additions(wanted)], ADDITION);
-  const nowhere = failures.find(
-    ({ index, error }) => mend[index]?.name === 'NEWCHAIN' && error.code === 'ENOENT',
-  );
-  if (nowhere) throw nowhere.error;
-  const taken = failedWith(
-    failures.filter(({ index }) => index >= mend.length),
-    'EEXIST',
-  );
-  if (taken && !failedWith(failures, 'ENOENT')) {
-    const generation = currentGeneration(nf, ADDITION);
-    const { stale, missing } = ownConflicts(nf, wanted.own, taken, lives);
-    const messages = [
-      ...mending(nf, wanted.master, rules),
-      ...elementMessages('DELSETELEM', stale),
-      ...additions({ ...wanted, own: missing }),
-    ];
-    failures = tryCommit(nf, messages, ADDITION, generation);
-  }
-  // ENOENT: somebody has taken the table apart since we looked.
-  return outcome(failures, 'EEXIST', 'ENOENT');
-}
-
-function ensure(
-  nf: NetlinkSocket,
-  wanted: Wanted,
-  everyOther: () => readonly MooredPort[],
-  lives: Lives,
-): void {
-  for (let tries = 1; ; tries++) {
-    const reason = attempt(nf, wanted, everyOther, lives);
-    if (reason === undefined) return;
-    if (tries === ATTEMPTS) throw reason;
-  }
-}
 
 /**
  * Guards an attachment, in one transaction; repeating it changes nothing. `everyOther` is called only when the table
@@ -101,26 +43,20 @@ export function guardPort(
   ensure(nf, { master: port.master, ...portElements(port) }, everyOther, lives);
 }
 
-function without(elements: readonly SetElement[], others: readonly SetElement[]): SetElement[] {
-  const ids = new Set(others.map(elementId));
-  return elements.filter((each) => !ids.has(elementId(each)));
-}
-
-/** Of these, what is there with the comment they should have. */
-function presentOf(nf: NetlinkSocket, elements: readonly SetElement[]): SetElement[] {
-  const comments = new Map(elements.map((each) => [elementId(each), each.comment]));
-  const present = [...presentElements(nf, elements).values()];
-  return present.filter((each) => comments.get(elementId(each)) === each.comment);
-}
-
-/** Another layout's sets are not ours to read. */
-function readable(nf: NetlinkSocket): boolean {
-  return tableStates(nf, [NFPROTO_NETDEV]).get(NFPROTO_NETDEV)?.current === true;
+/** What of `port` is not in `there`. */
+function more(port: PortElements, there: PortElements): PortElements {
+  const all = allOf(there);
+  return {
+    own: without(port.own, all),
+    known: without(port.known, all),
+    shared: without(port.shared, all),
+  };
 }
 
 /**
  * From `before` to `after`, which differ in what the attachment may do, not in whose it is or where: when the LAN has
- * given it other addresses. Errors as of guardPort().
+ * given it other addresses. One transaction, unless something is not as it should be: then the old is removed first.
+ * Errors as of guardPort().
  */
 export function changeAddresses(
   nf: NetlinkSocket,
@@ -131,7 +67,14 @@ export function changeAddresses(
 ): void {
   const [was, will] = [portElements(before), portElements(after)];
   const gone = without([...was.own, ...was.known], allOf(will));
-  commitPlanned(nf, REMOVAL, () => (readable(nf) ? elementMessages('DELSETELEM', presentOf(nf, gone)) : []));
+  const deletion = () => elementMessages('DELSETELEM', presentOf(nf, gone));
+  const generation = currentGeneration(nf, ADDITION);
+  const rules = fitTable(nf);
+  if (rules && mending(nf, after.master, rules).length === 0) {
+    const messages = [...deletion(), ...additions(more(will, was))];
+    if (tryCommit(nf, messages, ADDITION, generation).length === 0) return;
+  }
+  commitPlanned(nf, REMOVAL, () => (readable(nf) ? deletion() : []));
   guardPort(nf, after, everyOther, lives);
 }
 
@@ -165,11 +108,6 @@ export function unguardPort(nf: NetlinkSocket, port: MooredPort, last: LastPort)
     return [...elementMessages('DELSETELEM', removed), ...master];
   });
   if (last.ofAll) dropTables(nf, [NFPROTO_NETDEV]);
-}
-
-/** All elements in the guard's table, if it is of this version's layout. */
-export function guardElements(nf: NetlinkSocket): SetElement[] {
-  return readable(nf) ? GUARD_SET_NAMES.flatMap((set) => elementsOf(nf, set)) : [];
 }
 
 /**
