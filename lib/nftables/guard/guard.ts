@@ -68,7 +68,8 @@ export function changeAddresses(
   const [was, will] = [portElements(before), portElements(after)];
   const gone = without([...was.own, ...was.known], allOf(will));
   const deletion = () => elementMessages('DELSETELEM', presentOf(nf, gone));
-  const generation = currentGeneration(nf, ADDITION);
+  // What is only added depends on nothing that was read: others may come between.
+  const generation = gone.length === 0 ? undefined : currentGeneration(nf, ADDITION);
   const rules = fitTable(nf);
   if (rules && mending(nf, after.master, rules).length === 0) {
     const messages = [...deletion(), ...additions(more(will, was))];
