@@ -182,10 +182,12 @@ export function untilAutoconfigured(
   let settled = Number.POSITIVE_INFINITY;
   let questions = 0;
   let unanswered = true;
+  let patience = GRACE_MS;
   for (;;) {
     const found = glance(route, index, strict, heard);
     if (unanswered && questions < QUESTIONS && found?.canAsk && solicit()) {
-      questions++;
+      // An answer to the first comes with the address, one to a later one is all that is waited for.
+      if (questions++ > 0) patience = MOST_GRACE_MS;
       unanswered = false;
     }
     const done =
@@ -193,11 +195,14 @@ export function untilAutoconfigured(
     settled = done ? Math.min(settled, now() + MOST_GRACE_MS) : Number.POSITIVE_INFINITY;
     const left = Math.min(deadline, settled) - now();
     if (left <= 0) return atLast(found ?? look(route, index, strict, heard));
-    const messages = notifications.awaitMessages(done ? Math.min(GRACE_MS, left) : left, 'wait for a router');
+    const messages = notifications.awaitMessages(done ? Math.min(patience, left) : left, 'wait for a router');
     if (messages === undefined && done) return found;
     // What was lost with others only a router can repeat.
     if (messages === 'lost') unanswered = true;
-    else if (messages !== undefined) hear(messages, index, heard);
+    else if (messages !== undefined) {
+      patience = GRACE_MS;
+      hear(messages, index, heard);
+    }
   }
 }
 
