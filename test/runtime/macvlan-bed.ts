@@ -102,7 +102,8 @@ export async function untilNoMacvlan(host: Host): Promise<void> {
   await until(left, 'no macvlan is left in the host');
 }
 
-/** The addresses that the store has leased. */
+/** The addresses that the store has leased, with their prefix lengths. */
 export async function leasedBy(host: Host): Promise<string[]> {
-  return (await asked(host, 'leases')).view.leases.map(({ address }) => address);
+  const { leases } = (await asked(host, 'leases')).view;
+  return leases.filter(({ own }) => own).map(({ address }) => address);
 }
