@@ -22,13 +22,20 @@ import { findLabelled, findOwn } from './own.ts';
 /** An attachment's own guard, whoever else there is. */
 const NOT_LAST = { onMaster: false, ofAll: false };
 
+/** Its ADD died: what routers gave it by then is guarded, and on no record. */
+function isUnfinished({ detail }: MacvlanRecord): boolean {
+  return detail.slaac && detail.autoconfigured.length === 0;
+}
+
 function removeGuard(
   host: Sockets,
   record: MacvlanRecord,
   last: { onMaster: boolean; ofAll: boolean },
 ): void {
   const port = mooredPort(record);
-  if (port !== undefined) unguardPort(host.netfilter, port, last);
+  if (port === undefined) return;
+  if (isUnfinished(record)) removePortsOf(host.netfilter, new Set([ownerComment(record)]));
+  unguardPort(host.netfilter, port, last);
 }
 
 /**

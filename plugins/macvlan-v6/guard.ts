@@ -5,9 +5,10 @@ import type { Host, Sockets } from '../../lib/mooring/host.ts';
 import { parseKey } from '../../lib/mooring/label.ts';
 import { knownRecords, lastOf } from '../../lib/mooring/records.ts';
 import { NetlinkSocket } from '../../lib/netlink/socket.ts';
-import { changeAddresses, guardPort, unguardPort } from '../../lib/nftables/guard/guard.ts';
+import { changeAddresses, guardPort, removePortsOf, unguardPort } from '../../lib/nftables/guard/guard.ts';
 import { guardInside, unguardInside } from '../../lib/nftables/guard/inside.ts';
 import type { MooredPort } from '../../lib/nftables/guard/port.ts';
+import { ownerComment } from '../../lib/nftables/owner.ts';
 import { inNetns } from '../../lib/system/netns.ts';
 import { formatKey } from '../../ipam/record.ts';
 import type { StoreReader } from '../../ipam/store/store.ts';
@@ -55,6 +56,8 @@ export function guard({ host }: Work, record: MacvlanRecord, undo: UndoStack): v
   undo.push('remove its guard', () => {
     writeAlone(host, (tx, ask) => {
       const { onSegment, ofAll } = lastOf(tx, ask, { name: KIND }, record);
+      // Addresses that came later than the record are among them.
+      removePortsOf(host.netfilter, new Set([ownerComment(record)]));
       unguardPort(host.netfilter, port, { onMaster: onSegment, ofAll });
     });
   });
