@@ -1,6 +1,6 @@
 /**
- * The nf_tables codec against the bytes nft and iptables-nft send (test/golden/nft.hex, guard.hex and layout.hex), and against
- * nonsense.
+ * The nf_tables codec against the bytes nft and iptables-nft send (test/golden/nft.hex, guard.hex and layout.hex), and
+ * against nonsense.
  */
 import t from 'tap';
 import { DecodeError, eachAttribute } from '../../lib/netlink/attributes.ts';

@@ -1,4 +1,6 @@
-/** Frames as a rogue makes them: built byte by byte (RFCs named at each), so that nothing of a stack's help is in them. */
+/**
+ * Frames as a rogue makes them: built byte by byte (RFCs named at each), so that nothing of a stack's help is in them.
+ */
 import { addressBytes, parseAddress } from '../../lib/base/ip.ts';
 import { parseMac } from '../../lib/base/mac.ts';
 

@@ -1,6 +1,6 @@
 /**
- * Adding to the guard's table. Optimistic, as in ../table.ts: one transaction with the elements alone, and only where the
- * table is missing, or not as it was made, is it built with everything that should be in it.
+ * Adding to the guard's table. Optimistic, as in ../table.ts: one transaction with the elements alone, and only where
+ * the table is missing, or not as it was made, is it built with everything that should be in it.
  */
 import type { SystemError } from '../../base/errors.ts';
 import { NLM_F_CREATE, NLM_F_EXCL } from '../../netlink/socket.ts';

@@ -4,8 +4,8 @@ import type { Address, Prefix } from '../../base/ip.ts';
 import type { Owner } from '../owner.ts';
 
 /**
- * The interface that macvlans are stacked on. Elements know it by its index, which a new name does not change; `name` is
- * the one it has now, by which the kernel binds hooks to it.
+ * The interface that macvlans are stacked on. Elements know it by its index, which a new name does not change; `name`
+ * is the one it has now, by which the kernel binds hooks to it.
  */
 export interface Master {
   readonly name: string;
