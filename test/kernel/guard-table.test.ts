@@ -157,7 +157,12 @@ onBed('what goes leaves nothing', async (t, bed, nf) => {
   guardPort(nf, two, none);
   t.ok(removePortsOf(nf, new Set(['lan/c12/eth0'])) > 5);
   t.equal(removePortsOf(nf, new Set(['lan/c12/eth0'])), 0);
-  unguardPort(nf, two, { onMaster: true, ofAll: true });
+  t.strictSame(await bed.host.nft(), []);
+  guardPort(nf, one, none);
+  guardPort(nf, two, none);
+  removePortsOf(nf, new Set(['lan/c12/eth0']));
+  t.strictSame(checkGuard(nf, one), [], 'another stays');
+  unguardPort(nf, one, { onMaster: true, ofAll: true });
   t.strictSame(await bed.host.nft(), []);
   unguardPort(nf, two, { onMaster: true, ofAll: true });
   t.equal(removePortsOf(nf, new Set(['lan/c12/eth0'])), 0);

@@ -8,16 +8,14 @@ import { tryCommit } from '../batch.ts';
 import type { Lives } from '../conflicts.ts';
 import { elementMessages } from '../element-messages.ts';
 import type { SetElement } from '../elements.ts';
-import { GUARD_SET_NAMES } from '../layout.ts';
 import { NFPROTO_NETDEV } from '../message.ts';
 import type { NftMessage } from '../message.ts';
 import { commitPlanned } from '../planned.ts';
-import { elementsOf } from '../present.ts';
 import { currentGeneration } from '../query.ts';
 import { dropTables } from '../tables.ts';
 import { ADDITION, additions, ensure } from './addition.ts';
 import { masterRemoval, mending } from './masters.ts';
-import { allOf, element, hostComment, masterComment, masterOf, portElements } from './port-elements.ts';
+import { allOf, element, hostComment, isShared, masterOf, portElements } from './port-elements.ts';
 import type { PortElements } from './port-elements.ts';
 import type { Allowed, Master, MooredPort } from './port.ts';
 import { guardElements, presentOf, readable, without } from './present.ts';
@@ -85,15 +83,16 @@ export interface LastPort {
   readonly ofAll: boolean;
 }
 
-/** With nobody else behind a master: what all on it shared, and its base chains. */
-function masterLeft(nf: NetlinkSocket, master: Master, removed: readonly SetElement[]): NftMessage[] {
-  const ports = without(elementsOf(nf, 'ports'), removed);
-  if (ports.some((port) => masterOf(port) === master.index)) return [];
-  const comments = [masterComment(master), hostComment(master)];
-  const shared = GUARD_SET_NAMES.flatMap((set) => elementsOf(nf, set)).filter(({ comment }) =>
-    comments.includes(comment),
-  );
-  return [...elementMessages('DELSETELEM', shared), ...masterRemoval(nf, master)];
+/** What stays behind a master when nobody of `all` but the removed was there: what all shared, and its base chains. */
+function masterLeft(
+  nf: NetlinkSocket,
+  master: Pick<Master, 'index'>,
+  all: readonly SetElement[],
+  removed: readonly SetElement[],
+): NftMessage[] {
+  const rest = without(all, removed).filter((each) => masterOf(each) === master.index);
+  if (rest.some(({ set }) => set === 'ports')) return [];
+  return [...elementMessages('DELSETELEM', rest.filter(isShared)), ...masterRemoval(nf, master)];
 }
 
 /**
@@ -105,23 +104,30 @@ export function unguardPort(nf: NetlinkSocket, port: MooredPort, last: LastPort)
   commitPlanned(nf, REMOVAL, () => {
     if (!readable(nf)) return [];
     const removed = presentOf(nf, [...own, ...known]);
-    const master = last.onMaster || last.ofAll ? masterLeft(nf, port.master, removed) : [];
+    const lastHere = last.onMaster || last.ofAll;
+    const master = lastHere ? masterLeft(nf, port.master, guardElements(nf), removed) : [];
     return [...elementMessages('DELSETELEM', removed), ...master];
   });
   if (last.ofAll) dropTables(nf, [NFPROTO_NETDEV]);
 }
 
 /**
- * Removes all elements that bear one of these names (ownerComment()), for owners of whom nothing else is known; how
- * many. Base chains stay.
+ * Removes all elements that bear one of these names (ownerComment()), for owners of whom nothing else is known, and
+ * what then is of no use behind their masters; how many elements of theirs there were.
  */
 export function removePortsOf(nf: NetlinkSocket, owners: ReadonlySet<string>): number {
   let count = 0;
   commitPlanned(nf, REMOVAL, () => {
-    const elements = guardElements(nf).filter(({ comment }) => owners.has(comment));
-    count = elements.length;
-    return elementMessages('DELSETELEM', elements);
+    const all = guardElements(nf);
+    const removed = all.filter(({ comment }) => owners.has(comment));
+    count = removed.length;
+    const masters = new Set(removed.map(masterOf));
+    return [
+      ...elementMessages('DELSETELEM', removed),
+      ...[...masters].flatMap((index) => masterLeft(nf, { index }, all, removed)),
+    ];
   });
+  if (count > 0) dropTables(nf, [NFPROTO_NETDEV]);
   return count;
 }
 

@@ -61,7 +61,7 @@ export function masterMessages(master: Master): NftMessage[] {
 }
 
 /** Of a master's base chains, where they are, the devices they are bound to. */
-function boundTo(nf: NetlinkSocket, { index }: Master): Map<Hook, string | undefined> {
+function boundTo(nf: NetlinkSocket, { index }: Pick<Master, 'index'>): Map<Hook, string | undefined> {
   const op = 'look for the base chains of a master';
   const type = messageType('GETCHAIN');
   const requests = HOOKS.map((hook) => {
@@ -129,6 +129,6 @@ export function guardedMasters(nf: NetlinkSocket): Map<number, string | undefine
 }
 
 /** Removes the base chains of a master, of those that are there. */
-export function masterRemoval(nf: NetlinkSocket, master: Master): NftMessage[] {
+export function masterRemoval(nf: NetlinkSocket, master: Pick<Master, 'index'>): NftMessage[] {
   return [...boundTo(nf, master).keys()].map((hook) => removal(baseChainName(hook, master.index)));
 }

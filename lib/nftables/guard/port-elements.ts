@@ -22,6 +22,11 @@ export function hostComment({ name }: Master): string {
   return `host ${name}`.slice(0, COMMENT_MAX_LENGTH);
 }
 
+/** It has one of these two comments. */
+export function isShared({ comment }: SetElement): boolean {
+  return /^(?:master|host) /.test(comment);
+}
+
 function indexBytes(index: number): Buffer {
   const bytes = Buffer.alloc(4);
   bytes.writeUInt32LE(index);
