@@ -41,6 +41,7 @@ t.test('nothing but the type: an IPv6 citizen by what routers say', async (t) =>
     identifier: 'eui64',
     mac: undefined,
     containerName: undefined,
+    podNamespace: '',
     portMappings: [],
     master: '',
     linkInContainer: false,
