@@ -11,8 +11,8 @@ import { MOST_REMEMBERED, hear, nothingAdvertised } from './advertised.ts';
 import type { Advertised } from './advertised.ts';
 import type { AnnouncedPrefix } from './announced-prefix.ts';
 import { findInet6 } from './inet6.ts';
-import { listRoutes } from './route.ts';
-import type { Route } from './route.ts';
+import { ICMPV6_ROUTER_PREF_LOW, ICMPV6_ROUTER_PREF_MEDIUM, listRoutes } from './route.ts';
+import type { Route, RouteState } from './route.ts';
 import type { NetlinkSocket } from './socket.ts';
 import {
   IFA_F_DADFAILED,
@@ -52,7 +52,7 @@ export interface Autoconfigured {
   readonly canAsk: boolean;
   /** Some are being looked for still. */
   readonly pending: boolean;
-  /** Default routes, the first MOST_REMEMBERED of them. */
+  /** Default routes, the first MOST_REMEMBERED of them; preferred ones before others (RFC 4191). */
   readonly routes: readonly Route[];
   readonly servers: readonly Address[];
   readonly domains: readonly string[];
@@ -91,6 +91,11 @@ function isFinal({ flags }: InterfaceAddress): boolean {
   return (flags & IFA_F_STABLE_PRIVACY) === 0;
 }
 
+/** The value is of two bits, and signed (RFC 4191, section 2.1). */
+function rankOf({ preference = ICMPV6_ROUTER_PREF_MEDIUM }: RouteState): number {
+  return preference === ICMPV6_ROUTER_PREF_LOW ? -1 : preference;
+}
+
 function look(route: NetlinkSocket, index: number, strict: boolean, heard: Advertised): Autoconfigured {
   const inet6 = findInet6(route, index);
   const own = listAddresses(route, index).filter(({ prefix }) => prefix.address.family === 6);
@@ -101,9 +106,9 @@ function look(route: NetlinkSocket, index: number, strict: boolean, heard: Adver
   const all = listRoutes(route, 6).filter(
     ({ interface: out, table }) => out === index && table === RT_TABLE_MAIN,
   );
-  const routes = all.filter(
-    ({ protocol, destination }) => protocol === RTPROT_RA && destination.length === 0,
-  );
+  const routes = all
+    .filter(({ protocol, destination }) => protocol === RTPROT_RA && destination.length === 0)
+    .sort((a, b) => rankOf(b) - rankOf(a));
   const onLink = all
     .filter(({ protocol, expires }) => protocol === RTPROT_KERNEL && expires !== undefined)
     .map(({ destination }) => destination);

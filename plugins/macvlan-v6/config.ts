@@ -24,6 +24,8 @@ import type { Addressing } from './addressing.ts';
 export type Dad = 'strict' | 'optimistic' | 'off';
 
 export interface MacvlanConfig extends MooringConfig, Addressing {
+  /** What names of containers are unique in, where the runtime tells it (K8S_POD_NAMESPACE); else ''. */
+  readonly podNamespace: string;
   /** '' until complete() has looked for the way out. */
   readonly master: string;
   readonly linkInContainer: boolean;
@@ -115,6 +117,7 @@ export function readMacvlanConfig(config: CniConfig, request: CniRequest): Macvl
     ...readAddressing(input, config, requestedPrefixes(config, request)),
     mac: readMac(input, config, request),
     containerName: containerName(config, request),
+    podNamespace: request.args.get('K8S_POD_NAMESPACE') ?? '',
     portMappings: [],
     master: input.master ?? '',
     linkInContainer: input.linkInContainer ?? false,

@@ -34,7 +34,7 @@ import type { MacvlanConfig } from './config.ts';
 import type { MacvlanDetail, MacvlanRecord } from './detail.ts';
 import { guard, guardAddresses, guardContainer } from './guard.ts';
 import { checkMtu, requireMaster } from './master.ts';
-import { stableSecretFor } from './names.ts';
+import { stableSecretFor, whoseOf } from './names.ts';
 import { hasRival } from './own.ts';
 import { rankRouters, requireAsked } from './routers.ts';
 import { knownMacs } from './strangers.ts';
@@ -116,10 +116,9 @@ function label({ request, sandbox }: Work, record: MacvlanRecord, { index }: Lin
  */
 function chooseIdentifier({ request, sandbox }: Work, { index, name }: Link): void {
   const { config, key, netns } = request;
-  const { identifier, machine, containerName, slaac } = config;
+  const { identifier, machine, slaac } = config;
   if (slaac && identifier === 'stable-privacy') {
-    const whose = { ...key, container: containerName ?? key.containerId };
-    const secret = stableSecretFor(machine, whose);
+    const secret = stableSecretFor(machine, whoseOf(key, config));
     // It cannot be read as long as there is none; writing it chooses RFC 7217 as well.
     inNetns(netns, () => writeSysctl(secret, 'net', 'ipv6', 'conf', name, 'stable_secret'));
     return;

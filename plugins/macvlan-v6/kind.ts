@@ -6,7 +6,7 @@ import { KIND, readDetail } from './detail.ts';
 import type { MacvlanDetail } from './detail.ts';
 import { isLeft, leaveShared, ownRemovals, removeByKey } from './disconnect.ts';
 import { checkMtu, requireMaster } from './master.ts';
-import { containerMacFor, segmentInContainer } from './names.ts';
+import { containerMacFor, segmentInContainer, whoseOf } from './names.ts';
 import { planAttachment } from './plan.ts';
 
 export const macvlanV6: Kind<MacvlanConfig, MacvlanDetail> = {
@@ -28,8 +28,8 @@ export const macvlanV6: Kind<MacvlanConfig, MacvlanDetail> = {
   // Addresses on one LAN are unique whatever networks are on it.
   scopeOf: (segment) => `master ${segment}`,
   addresses: ({ ipam }) => (ipam.kind === 'delegated' ? 'after-link' : 'before-link'),
-  identify: ({ network, containerId, ifname }, { mac, mtu, machine, containerName }) => ({
-    mac: mac ?? containerMacFor(machine, { network, container: containerName ?? containerId, ifname }),
+  identify: (key, { mac, mtu, machine, ...named }) => ({
+    mac: mac ?? containerMacFor(machine, whoseOf(key, named)),
     ...(mtu === undefined ? {} : { mtu }),
   }),
   plan: planAttachment,

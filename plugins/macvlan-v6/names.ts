@@ -1,12 +1,28 @@
 /** Names that macvlan-v6 gives by itself, always the same for the same thing. */
 import { macFrom } from '../../lib/base/mac.ts';
 import { sha256 } from '../../lib/base/sha256.ts';
+import type { AttachmentKey } from '../../ipam/record.ts';
 
 /** Whose interface it is. `container` is its name where the runtime tells it, so that it outlives the id. */
-interface Whose {
+export interface Whose {
   readonly network: string;
   readonly container: string;
   readonly ifname: string;
+}
+
+interface Named {
+  readonly containerName: string | undefined;
+  readonly podNamespace: string;
+}
+
+/** Two pods may bear one name, each in a namespace of its own. */
+export function whoseOf(
+  { network, containerId, ifname }: AttachmentKey,
+  { containerName, podNamespace }: Named,
+): Whose {
+  if (containerName === undefined) return { network, container: containerId, ifname };
+  const container = podNamespace === '' ? containerName : `${podNamespace}/${containerName}`;
+  return { network, container, ifname };
 }
 
 /**

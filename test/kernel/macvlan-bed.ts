@@ -49,8 +49,9 @@ export function network(host: Host, config: Readonly<Record<string, unknown>> = 
 }
 
 /** What a runtime that tells the container's name calls it by. */
-export function named(name: string): Wish {
-  return { args: `IgnoreUnknown=1;K8S_POD_NAME=${name}` };
+export function named(name: string, namespace?: string): Wish {
+  const space = namespace === undefined ? '' : `;K8S_POD_NAMESPACE=${namespace}`;
+  return { args: `IgnoreUnknown=1;K8S_POD_NAME=${name}${space}` };
 }
 
 /** One IPv6 address as `ip -j address` shows it. */

@@ -57,3 +57,25 @@ for (const [what, script] of Object.entries(PREPARED)) {
     });
   });
 }
+
+t.test('the master is in the container', { skip }, async (t) => {
+  await withRouter(t, async ({ host, lan }) => {
+    const peer = await lan.station('peer', { addresses: ['2001:db8:50::9/64'] });
+    const pod = await lan.station('pod');
+    await pod.place.shell('ip link set eth0 name up0');
+    for (const dad of ['strict', 'optimistic', 'off']) {
+      const lanNetwork = network(host, { name: dad, dad, master: 'up0', linkInContainer: true });
+      const { code, json, stdout } = await lanNetwork.run('ADD', dad, {}, {}, pod.place.netnsPath);
+      t.equal(code, 0, stdout);
+      const address = json?.ips?.[0]?.address.replace('/64', '') ?? '';
+      t.match(address, /^2001:db8:50:/);
+      t.ok(await peer.pings(address));
+      const deleted = await lanNetwork.run('DEL', dad, {}, {}, pod.place.netnsPath);
+      t.equal(deleted.code, 0);
+    }
+    t.same(
+      (await pod.place.ip('link')).map(({ ifname }) => ifname),
+      ['lo', 'up0'],
+    );
+  });
+});

@@ -106,6 +106,19 @@ t.test('the same name has the same address for ever', { skip }, async (t) => {
   });
 });
 
+t.test('pods of one name in two namespaces', { skip }, async (t) => {
+  await withRouter(t, async ({ host }) => {
+    for (const interfaceIdentifier of ['eui64', 'stable-privacy']) {
+      const lanNetwork = network(host, { name: interfaceIdentifier, interfaceIdentifier });
+      const spaces = ['test', 'production'].map((space) => named('web-0', space));
+      const results = [];
+      for (const [i, wish] of spaces.entries())
+        results.push((await lanNetwork.container(`${interfaceIdentifier}${i}`, wish)).result);
+      t.equal(new Set(results.flatMap(addresses)).size, 2, `${interfaceIdentifier}: each has its own`);
+    }
+  });
+});
+
 t.test('on another prefix it has another address that is as lasting', { skip }, async (t) => {
   await withLan(t, async ({ host, lan }) => {
     const router = await lan.router();

@@ -99,6 +99,21 @@ t.test('what the configuration or the runtime says', { skip }, async (t) => {
   });
 });
 
+t.test('a fixed address beside that of the router', { skip }, async (t) => {
+  await withRouter(t, async ({ host }) => {
+    const both = network(host, {
+      addressing: ['slaac', 'static'],
+      addresses: ['fd00:50::77/64', '2001:db8:50::77/64'],
+    });
+    const { place, result } = await both.container('c1');
+    t.match(addresses(result), ['fd00:50::77/64', '2001:db8:50::77/64', /^2001:db8:50:/]);
+    t.equal((await inet6(place, 'global')).length, 3);
+    t.equal(await both.check('c1', result), undefined);
+    await both.del('c1');
+    t.equal(await onRecord(host), 0);
+  });
+});
+
 t.test('two networks on one master never give one address twice', { skip }, async (t) => {
   await withLan(t, async ({ host }) => {
     const ipam = {

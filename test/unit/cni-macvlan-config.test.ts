@@ -42,6 +42,7 @@ t.test('nothing but the type: an IPv6 citizen by what routers say', async (t) =>
     askedOfRouters: [],
     mac: undefined,
     containerName: undefined,
+    podNamespace: '',
     portMappings: [],
     master: '',
     linkInContainer: false,
