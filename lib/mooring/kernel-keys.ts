@@ -33,7 +33,11 @@ const DETECTION: Readonly<Record<Dad, Settings>> = {
   ],
 };
 
-/** Addresses and default routes as routers say, whatever the container forwards; no second address that changes. */
+/**
+ * Addresses and default routes as routers say, whatever the container forwards; no second address that changes. Routers
+ * are anybody on the LAN: of addresses the kernel's default number, and a hop limit by which the container still gets
+ * beyond the LAN (RFC 4861, section 6.3.4, knows no such bound).
+ */
 const SLAAC: Settings = [
   ['accept_ra', '2'],
   ['accept_ra_defrtr', '1'],
@@ -41,6 +45,9 @@ const SLAAC: Settings = [
   ['accept_ra_mtu', '1'],
   ['autoconf', '1'],
   ['use_tempaddr', '0'],
+  ['max_addresses', '16'],
+  ['accept_ra_min_hop_limit', '32'],
+  ['router_solicitations', '-1'],
 ];
 
 /**
@@ -69,6 +76,7 @@ export function setKernelKeys({ ifname, addresses, dad, slaac = false }: KeysWan
   const detection = DETECTION[slaac && dad === 'strict' ? 'optimistic' : dad];
   for (const [key, value] of [...(slaac ? SLAAC : []), ...detection]) conf(value, 'ipv6', ifname, key);
   if (dad === 'off') return;
+  conf('1', 'ipv6', ifname, 'dad_transmits');
   // With hairpin mode a container hears its own probes: the nonce tells them apart (RFC 7527).
   conf('1', 'ipv6', ifname, 'enhanced_dad');
   // Also the longest time that detection is put off by (addrconf_dad_kick), for hosts that all start at once.

@@ -130,7 +130,7 @@ export interface Removal {
 
 /** What bears netmoor's marks in the kernel, and no record accounts for. */
 export interface Orphan {
-  readonly kind: 'interface' | 'bridge' | 'address' | 'forwarding';
+  readonly kind: 'interface' | 'bridge' | 'address' | 'forwarding' | 'rules';
   /** In words: "bridge nm-web". */
   readonly what: string;
   readonly remove: () => void;

@@ -2,17 +2,18 @@
  * Stateless address autoconfiguration as the kernel does it (RFC 4862): waiting for what routers give an interface, by
  * notifications and never by sleeping.
  */
-import { formatPrefix, parseAddress } from '../base/ip.ts';
-import type { Address } from '../base/ip.ts';
-import { decodeAddress, listAddresses } from './address.ts';
+import { NetmoorError } from '../base/errors.ts';
+import { parsePrefix, prefixContains } from '../base/ip.ts';
+import type { Address, Prefix } from '../base/ip.ts';
+import { listAddresses } from './address.ts';
 import type { InterfaceAddress } from './address.ts';
-import { DecodeError } from './attributes.ts';
+import { MOST_REMEMBERED, hear, nothingAdvertised } from './advertised.ts';
+import type { Advertised } from './advertised.ts';
+import type { AnnouncedPrefix } from './announced-prefix.ts';
 import { findInet6 } from './inet6.ts';
-import { decodeNdOption } from './nd-option.ts';
-import type { NdOption } from './nd-option.ts';
 import { listRoutes } from './route.ts';
 import type { Route } from './route.ts';
-import type { NetlinkMessage, NetlinkSocket } from './socket.ts';
+import type { NetlinkSocket } from './socket.ts';
 import {
   IFA_F_DADFAILED,
   IFA_F_DEPRECATED,
@@ -22,12 +23,12 @@ import {
   IFA_F_TENTATIVE,
   IF_RA_MANAGED,
   IF_RA_RCVD,
-  RTM_DELADDR,
-  RTM_NEWNDUSEROPT,
   RTNLGRP_IPV6_IFADDR,
   RTNLGRP_IPV6_IFINFO,
+  RTNLGRP_IPV6_PREFIX,
   RTNLGRP_IPV6_ROUTE,
   RTNLGRP_ND_USEROPT,
+  RTPROT_KERNEL,
   RTPROT_RA,
   RT_TABLE_MAIN,
 } from './uapi.ts';
@@ -43,36 +44,40 @@ export interface Autoconfigured {
   readonly addresses: readonly InterfaceAddress[];
   /** Link-local, ready to be used. */
   readonly linkLocal: readonly InterfaceAddress[];
-  /** Somebody else has these. */
+  /** Somebody else has these, and nothing will come in their place. */
   readonly duplicate: readonly InterfaceAddress[];
+  /** Somebody else has these; of some the kernel has made, or is about to make, another one. */
+  readonly conflicts: readonly InterfaceAddress[];
   /** Routers can be asked: there is a link-local address, or one that may turn out to be another's. */
   readonly canAsk: boolean;
   /** Some are being looked for still. */
   readonly pending: boolean;
-  /** Default routes. */
+  /** Default routes, the first MOST_REMEMBERED of them. */
   readonly routes: readonly Route[];
   readonly servers: readonly Address[];
   readonly domains: readonly string[];
-  /** IPv6 MTU of the link, when a router tells it. */
+  /** All that were announced, also those that no address can be made of. */
+  readonly prefixes: readonly AnnouncedPrefix[];
+  /** Said to be on the link; of those of another length than 64 the kernel tells only by their routes. */
+  readonly onLink: readonly Prefix[];
+  /** MTU that a router tells, which is not heeded in any case (RFC 4861, section 6.3.4). */
   readonly mtu: number | undefined;
 }
 
 /** In the calling thread's namespace; to be opened before the interface is raised. */
 export function openAutoconfWatch(): NetlinkSocket {
-  return openWatch([RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV6_IFINFO, RTNLGRP_IPV6_ROUTE, RTNLGRP_ND_USEROPT]);
+  return openWatch([
+    RTNLGRP_IPV6_IFADDR,
+    RTNLGRP_IPV6_IFINFO,
+    RTNLGRP_IPV6_ROUTE,
+    RTNLGRP_IPV6_PREFIX,
+    RTNLGRP_ND_USEROPT,
+  ]);
 }
 
 const SCOPE_GLOBAL = 0;
 const SCOPE_LINK = 253;
-
-/** Routers can say as much as they like: so many name servers and domains are remembered (MAXNS of resolv.conf is 3). */
-const MOST_OPTIONS = 16;
-
-/**
- * How long nothing must have been told: one advertisement has been read to its end then, and on most LANs whoever has
- * an address that was taken optimistically has said so, which the kernel heeds within 1 ms.
- */
-const GRACE_MS = 5;
+const LINK_LOCAL = parsePrefix('fe80::/10');
 
 const DETECTION = IFA_F_TENTATIVE | IFA_F_DADFAILED;
 
@@ -82,78 +87,64 @@ function isUsable({ flags }: InterfaceAddress, strict: boolean): boolean {
 }
 
 /** Of a fixed interface identifier nothing else will come; the kernel tries another one by itself for RFC 7217. */
-function isLost({ flags }: InterfaceAddress): boolean {
-  return (flags & IFA_F_DADFAILED) !== 0 && (flags & IFA_F_STABLE_PRIVACY) === 0;
+function isFinal({ flags }: InterfaceAddress): boolean {
+  return (flags & IFA_F_STABLE_PRIVACY) === 0;
 }
 
-/** What notifications tell, and nothing but they. */
-interface Heard {
-  readonly servers: Address[];
-  readonly domains: string[];
-  /** By text, of what the kernel has taken away again since somebody else has it. */
-  readonly lost: Map<string, InterfaceAddress>;
-  /** A router has told something of the link. */
-  told: boolean;
-}
-
-/** A lifetime of zero takes back what was said before (RFC 8106, sections 5.1 and 5.2). */
-function remember<T>(list: T[], items: readonly T[], lifetime: number, same: (a: T, b: T) => boolean): void {
-  for (const item of items) {
-    const at = list.findIndex((other) => same(item, other));
-    if (lifetime === 0) {
-      if (at >= 0) list.splice(at, 1);
-    } else if (at < 0 && list.length < MOST_OPTIONS) list.push(item);
-  }
-}
-
-/** What cannot be read a router has made up: it is read over. */
-function readOption(message: NetlinkMessage, index: number, heard: Heard): void {
-  let option: NdOption;
-  try {
-    option = decodeNdOption(message);
-  } catch (error) {
-    if (error instanceof DecodeError) return;
-    throw error;
-  }
-  if (option.index !== index) return;
-  heard.told = true;
-  const { rdnss, dnssl } = option;
-  if (rdnss) remember(heard.servers, rdnss.servers, rdnss.lifetime, (a, b) => a.value === b.value);
-  if (dnssl) remember(heard.domains, dnssl.domains, dnssl.lifetime, (a, b) => a === b);
-}
-
-function readMessages(messages: readonly NetlinkMessage[], index: number, heard: Heard): void {
-  for (const message of messages) {
-    if (message.type === RTM_NEWNDUSEROPT) readOption(message, index, heard);
-    if (message.type !== RTM_DELADDR) continue;
-    const address = decodeAddress(message);
-    if (address.index === index && isLost(address)) heard.lost.set(formatPrefix(address.prefix), address);
-  }
-}
-
-function look(route: NetlinkSocket, index: number, strict: boolean, heard: Heard): Autoconfigured {
+function look(route: NetlinkSocket, index: number, strict: boolean, heard: Advertised): Autoconfigured {
   const inet6 = findInet6(route, index);
   const own = listAddresses(route, index).filter(({ prefix }) => prefix.address.family === 6);
   const made = own.filter(({ scope, flags }) => scope === SCOPE_GLOBAL && (flags & IFA_F_PERMANENT) === 0);
   const linkLocal = own.filter(({ scope }) => scope === SCOPE_LINK);
-  const routes = listRoutes(route, 6).filter(
-    ({ interface: out, protocol, destination, table }) =>
-      out === index && protocol === RTPROT_RA && destination.length === 0 && table === RT_TABLE_MAIN,
+  const failed = own.filter(({ flags }) => (flags & IFA_F_DADFAILED) !== 0);
+  const conflicts = [...failed, ...heard.lost.values()];
+  const all = listRoutes(route, 6).filter(
+    ({ interface: out, table }) => out === index && table === RT_TABLE_MAIN,
   );
+  const routes = all.filter(
+    ({ protocol, destination }) => protocol === RTPROT_RA && destination.length === 0,
+  );
+  const onLink = all
+    .filter(({ protocol, expires }) => protocol === RTPROT_KERNEL && expires !== undefined)
+    .map(({ destination }) => destination);
   const flags = inet6?.flags ?? 0;
+  const managed = (flags & IF_RA_MANAGED) !== 0;
   return {
-    // The flag is set only where the kernel itself has asked for routers.
-    heard: (flags & IF_RA_RCVD) !== 0 || heard.told || made.length > 0 || routes.length > 0,
-    managed: (flags & IF_RA_MANAGED) !== 0,
+    // IF_RA_RCVD is set only where the kernel itself has asked for routers.
+    heard: (flags & IF_RA_RCVD) !== 0 || managed || heard.told || made.length > 0 || routes.length > 0,
+    managed,
     addresses: made.filter((address) => isUsable(address, strict)),
     linkLocal: linkLocal.filter((address) => isUsable(address, strict)),
     canAsk: linkLocal.some((address) => isUsable(address, false)),
-    duplicate: [...own.filter(isLost), ...heard.lost.values()],
+    duplicate: conflicts.filter(isFinal),
+    conflicts,
     pending: own.some(({ flags: each }) => (each & DETECTION) === IFA_F_TENTATIVE) && strict,
-    routes,
+    routes: routes.slice(0, MOST_REMEMBERED),
     servers: heard.servers,
     domains: heard.domains,
+    prefixes: heard.prefixes,
+    onLink: onLink.slice(0, MOST_REMEMBERED),
     mtu: inet6?.raMtu,
+  };
+}
+
+/** The same; undefined while so much is changing that no list of it can be had, as in a storm of advertisements. */
+function glance(...what: Parameters<typeof look>): Autoconfigured | undefined {
+  try {
+    return look(...what);
+  } catch (error) {
+    if (error instanceof NetmoorError && error.kind === 'try-again') return undefined;
+    throw error;
+  }
+}
+
+/** Time is over: what the kernel wanted to find something else for, and has not, counts as well. */
+function atLast(found: Autoconfigured): Autoconfigured {
+  const { addresses, linkLocal, conflicts } = found;
+  if (addresses.length > 0) return found;
+  return {
+    ...found,
+    duplicate: conflicts.filter(({ scope }) => scope !== SCOPE_LINK || linkLocal.length === 0),
   };
 }
 
@@ -161,41 +152,61 @@ export interface AutoconfWanted {
   readonly index: number;
   /** An address that is still being looked for is not yet usable, even if the kernel would let it be (RFC 4429). */
   readonly strict: boolean;
-  /** Asks for routers; called once, when the link has an address to do so from. */
-  readonly solicit: () => void;
+  /** Asks for routers, when the link has an address to do so from; false when it had none after all. */
+  readonly solicit: () => boolean;
   readonly milliseconds: number;
 }
 
 /**
+ * How long nothing must have been told: one advertisement has been read to its end then, and on most LANs whoever has
+ * an address that was taken optimistically has said so, which the kernel heeds within 1 ms. Who never ceases to tell is
+ * not waited for longer than the other.
+ */
+const GRACE_MS = 5;
+const MOST_GRACE_MS = 250;
+/** Questions to the routers beside those of the kernel: the first, and when notifications were lost. */
+const QUESTIONS = 3;
+
+/**
  * Waits until a router has been heard and an address made of what it says can be used, or until somebody else is found
  * to have one, or until the time is over; returns what there is then. `notifications`: of openAutoconfWatch() in the
- * link's namespace; `route`: another socket there.
+ * link's namespace; `route`: another socket there. Throws NetmoorError('try-again') when that cannot be told.
  */
 export function untilAutoconfigured(
   { route, notifications }: { readonly route: NetlinkSocket; readonly notifications: NetlinkSocket },
   { index, strict, solicit, milliseconds }: AutoconfWanted,
   now: () => number,
 ): Autoconfigured {
-  const heard: Heard = { servers: [], domains: [], lost: new Map(), told: false };
+  const heard = nothingAdvertised();
   const deadline = now() + milliseconds;
-  let solicited = false;
+  let settled = Number.POSITIVE_INFINITY;
+  let questions = 0;
+  let unanswered = true;
+  let patience = GRACE_MS;
   for (;;) {
-    const found = look(route, index, strict, heard);
-    if (!solicited && found.canAsk) {
-      solicited = true;
-      solicit();
+    const found = glance(route, index, strict, heard);
+    if (unanswered && questions < QUESTIONS && found?.canAsk && solicit()) {
+      // An answer to the first comes with the address, one to a later one is all that is waited for.
+      if (questions++ > 0) patience = MOST_GRACE_MS;
+      unanswered = false;
     }
-    const done = found.duplicate.length > 0 || (found.addresses.length > 0 && !found.pending);
-    const left = deadline - now();
-    const patience = done ? Math.min(GRACE_MS, left) : left;
-    if (patience <= 0) return found;
-    const messages = notifications.awaitMessages(patience, 'wait for a router');
+    const done =
+      found !== undefined && (found.duplicate.length > 0 || (found.addresses.length > 0 && !found.pending));
+    settled = done ? Math.min(settled, now() + MOST_GRACE_MS) : Number.POSITIVE_INFINITY;
+    const left = Math.min(deadline, settled) - now();
+    if (left <= 0) return atLast(found ?? look(route, index, strict, heard));
+    const messages = notifications.awaitMessages(done ? Math.min(patience, left) : left, 'wait for a router');
     if (messages === undefined && done) return found;
-    if (messages !== undefined && messages !== 'lost') readMessages(messages, index, heard);
+    // What was lost with others only a router can repeat.
+    if (messages === 'lost') unanswered = true;
+    else if (messages !== undefined) {
+      patience = GRACE_MS;
+      hear(messages, index, heard);
+    }
   }
 }
 
 /** Whether an address is of the kind that is always there, whatever routers say. */
-export function isLinkLocal({ value }: Address): boolean {
-  return value >> 118n === parseAddress('fe80::').value >> 118n;
+export function isLinkLocal(address: Address): boolean {
+  return prefixContains(LINK_LOCAL, address);
 }

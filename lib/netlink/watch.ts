@@ -6,7 +6,14 @@ import { listAddresses } from './address.ts';
 import type { InterfaceAddress } from './address.ts';
 import { findLink } from './link.ts';
 import { NetlinkSocket } from './socket.ts';
-import { IFA_F_DADFAILED, IFA_F_TENTATIVE, IF_OPER_UP, RTNLGRP_IPV6_IFADDR, RTNLGRP_LINK } from './uapi.ts';
+import {
+  IFA_F_DADFAILED,
+  IFA_F_STABLE_PRIVACY,
+  IFA_F_TENTATIVE,
+  IF_OPER_UP,
+  RTNLGRP_IPV6_IFADDR,
+  RTNLGRP_LINK,
+} from './uapi.ts';
 
 export {
   RTM_NEWNDUSEROPT,
@@ -69,7 +76,10 @@ export function untilDetected(
   const deadline = now() + milliseconds;
   for (;;) {
     const addresses = listAddresses(notifications, index);
-    const duplicate = addresses.filter(({ flags }) => (flags & IFA_F_DADFAILED) !== 0);
+    const duplicate = addresses.filter(
+      // For RFC 7217 the kernel tries another one by itself, and leaves this where it is.
+      ({ flags }) => (flags & (IFA_F_DADFAILED | IFA_F_STABLE_PRIVACY)) === IFA_F_DADFAILED,
+    );
     const undecided = addresses.filter(
       ({ flags }) => (flags & (IFA_F_TENTATIVE | IFA_F_DADFAILED)) === IFA_F_TENTATIVE,
     );

@@ -1,5 +1,5 @@
 /** What the LAN's routers give, put into the result and on record (RFC 4862, RFC 8106). */
-import { NetmoorError } from '../../lib/base/errors.ts';
+import { NetmoorError, isErrno } from '../../lib/base/errors.ts';
 import { formatAddress, formatPrefix } from '../../lib/base/ip.ts';
 import type { Address } from '../../lib/base/ip.ts';
 import { compactDns } from '../../lib/cni/result.ts';
@@ -8,14 +8,16 @@ import type { Found } from '../../lib/mooring/kind.ts';
 import type { InterfaceAddress } from '../../lib/netlink/address.ts';
 import { isLinkLocal, untilAutoconfigured } from '../../lib/netlink/autoconf.ts';
 import type { Autoconfigured } from '../../lib/netlink/autoconf.ts';
+import type { Link } from '../../lib/netlink/link-message.ts';
 import type { NetlinkSocket } from '../../lib/netlink/socket.ts';
 import { inNetns } from '../../lib/system/netns.ts';
+import type { Netns } from '../../lib/system/netns.ts';
 import { solicitRouters } from '../../lib/system/neighbour-discovery.ts';
 import type { AddressRecord } from '../../ipam/record.ts';
 import type { MacvlanConfig } from './config.ts';
-import type { Made, Work } from './connect.ts';
 import type { MacvlanDetail, MacvlanRecord } from './detail.ts';
 import { subnetsOf } from './plan.ts';
+import type { Made, Work } from './work.ts';
 
 function refuseDuplicate({ duplicate: [first] }: Autoconfigured): void {
   if (first === undefined) return;
@@ -25,6 +27,22 @@ function refuseDuplicate({ duplicate: [first] }: Autoconfigured): void {
     `somebody else on the network has ${address}`,
     'find who it is; another "mac" or "interfaceIdentifier", or "stable-privacy", gives another address',
   );
+}
+
+/** What the router has announced, and why no address came of it. */
+function whyNone({ prefixes: [first], onLink, managed }: Autoconfigured): { why: string; advice: string } {
+  const advice =
+    'let the router announce a prefix of length 64 for autoconfiguration, or give the network a pool';
+  const odd = onLink.find(({ length }) => length !== 64);
+  if (odd !== undefined)
+    return { why: `prefix ${formatPrefix(odd)} is of length ${odd.length}, not 64`, advice };
+  if (first === undefined && managed)
+    return { why: 'it wants addresses to be asked of a DHCPv6 server', advice };
+  if (first === undefined) return { why: 'it announces no prefix of length 64', advice };
+  const text = formatPrefix(first.prefix);
+  return first.autonomous
+    ? { why: `prefix ${text} is deprecated, or nobody could tell whether its address is free`, advice }
+    : { why: `prefix ${text} is not for autoconfiguration (AdvAutonomous is off)`, advice };
 }
 
 /** Why there is no address, of which the first reason that fits is the right one. */
@@ -37,12 +55,10 @@ function refuseLack(found: Autoconfigured, { master, timeout }: MacvlanConfig): 
       'is there one that advertises (radvd, the LAN\'s router)? "timeout" waits longer, "allowLinkLocalOnly" goes on without, "addressing" can be "pool" or "none"',
     );
   }
-  const advice = found.managed
-    ? 'it wants addresses to be asked of a DHCPv6 server; give the network a pool, or let the router announce a prefix for autoconfiguration'
-    : 'let it announce a prefix of length 64 for autoconfiguration (AdvAutonomous), or give the network a pool';
+  const { why, advice } = whyNone(found);
   throw new NetmoorError(
     'not-available',
-    `a router has answered on ${master}, but no address came of it within ${seconds}`,
+    `a router has answered on ${master}, but no address came of it within ${seconds}: ${why}`,
     advice,
   );
 }
@@ -52,11 +68,13 @@ function recordOf({ prefix }: InterfaceAddress, gateway: Address | undefined): A
   return gateway === undefined ? { address } : { address, gateway: formatAddress(gateway) };
 }
 
-function routesOf({ routes, mtu }: Autoconfigured): CniRoute[] {
+/** Routers can tell any; the kernel heeds it from the least of IPv6 up to the link's own (ndisc_router_discovery). */
+const LEAST_MTU = 1280;
+
+function routesOf({ routes, mtu }: Autoconfigured, link: Link): CniRoute[] {
+  const heeded = mtu !== undefined && mtu >= LEAST_MTU && mtu <= link.mtu ? { mtu } : {};
   return routes.flatMap(({ gateway }) =>
-    gateway === undefined
-      ? []
-      : [{ dst: '::/0', gw: formatAddress(gateway), ...(mtu === undefined ? {} : { mtu }) }],
+    gateway === undefined ? [] : [{ dst: '::/0', gw: formatAddress(gateway), ...heeded }],
   );
 }
 
@@ -65,22 +83,33 @@ function serverText(server: Address, ifname: string): string {
   return isLinkLocal(server) ? `${formatAddress(server)}%${ifname}` : formatAddress(server);
 }
 
+/** False when the link has no address to ask from: the one it had a moment ago turned out to be another's. */
+function ask(netns: Netns, { index }: Link): boolean {
+  try {
+    inNetns(netns, () => solicitRouters(index));
+    return true;
+  } catch (error) {
+    if (isErrno(error, 'EADDRNOTAVAIL')) return false;
+    throw error;
+  }
+}
+
 /** Waits for what routers give. Throws NetmoorError 'not-available' or 'address-taken'. */
 export function autoconfigure(
   { host, request, sandbox }: Work,
-  { link, nsid }: Made,
+  { link }: Made,
   record: MacvlanRecord,
   notifications: NetlinkSocket | undefined,
 ): Found<MacvlanDetail> {
   const { config, key } = request;
-  const detail = { ...record.detail, nsid, ifindex: link.index };
+  const { detail } = record;
   if (notifications === undefined) return { addresses: record.addresses, detail, routes: [], dns: {} };
   const found = untilAutoconfigured(
     { route: sandbox.route, notifications },
     {
       index: link.index,
       strict: config.dad === 'strict',
-      solicit: () => inNetns(request.netns, () => solicitRouters(link.index)),
+      solicit: () => ask(request.netns, link),
       milliseconds: config.timeout,
     },
     host.world.monotonic,
@@ -101,7 +130,7 @@ export function autoconfigure(
         ? { linkLocal: formatAddress(linkLocal.prefix.address) }
         : {}),
     },
-    routes: routesOf(found),
+    routes: routesOf(found, link),
     dns: compactDns({
       nameservers: found.servers.map((server) => serverText(server, key.ifname)),
       search: found.domains,

@@ -1,6 +1,6 @@
 /** The kernel's part of an attachment: the macvlan, its guard on the master, the container's addresses. */
 import { NetmoorError, isErrno } from '../../lib/base/errors.ts';
-import { formatAddress, parsePrefix } from '../../lib/base/ip.ts';
+import { parsePrefix } from '../../lib/base/ip.ts';
 import type { Address } from '../../lib/base/ip.ts';
 import type { UndoStack } from '../../lib/base/undo.ts';
 import type { CniInterface } from '../../lib/cni/result.ts';
@@ -32,25 +32,13 @@ import { giveAccess } from './access.ts';
 import { autoconfigure } from './autoconfigure.ts';
 import type { MacvlanConfig } from './config.ts';
 import type { MacvlanDetail, MacvlanRecord } from './detail.ts';
-import { guard, guardAgain } from './guard.ts';
+import { guard, guardAddresses, guardContainer } from './guard.ts';
 import { checkMtu, requireMaster } from './master.ts';
 import { stableSecretFor } from './names.ts';
 import { hasRival } from './own.ts';
 import { rankRouters, requireAsked } from './routers.ts';
-
-/** What all steps of one attachment work with. */
-export interface Work {
-  readonly host: Host;
-  readonly request: Request<MacvlanConfig>;
-  readonly sandbox: Sandbox;
-}
-
-/** What the kernel has made. */
-export interface Made {
-  readonly link: Link;
-  readonly master: Link;
-  readonly nsid: number;
-}
+import { knownMacs } from './strangers.ts';
+import type { Made, Work } from './work.ts';
 
 /** Where the master is. */
 function masterSocket({ host, request, sandbox }: Work): NetlinkSocket {
@@ -122,22 +110,37 @@ function label({ request, sandbox }: Work, record: MacvlanRecord, { index }: Lin
   if (alias !== undefined) sandbox.route.request(labelling({ index }, alias));
 }
 
-/** How the kernel is to make addresses, said before the interface is raised. */
+/**
+ * How the kernel is to make addresses, said before the interface is raised; where routers are not believed, of the
+ * link-local one alone. The namespace may have been made to prefer something else (net.ipv6.conf.default).
+ */
 function chooseIdentifier({ request, sandbox }: Work, { index, name }: Link): void {
   const { config, key, netns } = request;
-  const { identifier, machine, containerName } = config;
-  if (identifier === 'eui64') return;
-  if (identifier === 'stable-privacy') {
+  const { identifier, machine, containerName, slaac } = config;
+  if (slaac && identifier === 'stable-privacy') {
     const whose = { ...key, container: containerName ?? key.containerId };
     const secret = stableSecretFor(machine, whose);
     // It cannot be read as long as there is none; writing it chooses RFC 7217 as well.
     inNetns(netns, () => writeSysctl(secret, 'net', 'ipv6', 'conf', name, 'stable_secret'));
     return;
   }
-  const op = `set the interface identifier ${formatAddress(identifier)}`;
-  // The kernel takes one only where routers are believed.
-  inNetns(netns, () => ensureSysctl('2', 'net', 'ipv6', 'conf', name, 'accept_ra'));
-  sandbox.route.request(inet6Change(index, { token: identifier }, op));
+  const token = slaac && typeof identifier !== 'string' ? { token: identifier } : {};
+  // The kernel takes one only where routers are believed, and asked.
+  if (token.token !== undefined) inNetns(netns, () => believeRouters(name));
+  const op = `choose how ${name} gets its IPv6 addresses`;
+  try {
+    // Not by sysctl, which would make the link-local address at once: the kernel asks no routers then
+    // (addrconf_rs_timer).
+    sandbox.route.request(inet6Change(index, { addressGeneration: 'eui64', ...token }, op));
+  } catch (error) {
+    // Without IPv6 there is nothing to choose, which is said where it is wanted.
+    if (!isErrno(error, 'EAFNOSUPPORT', 'EOPNOTSUPP')) throw error;
+  }
+}
+
+function believeRouters(name: string): void {
+  ensureSysctl('2', 'net', 'ipv6', 'conf', name, 'accept_ra');
+  ensureSysctl('-1', 'net', 'ipv6', 'conf', name, 'router_solicitations');
 }
 
 function wantedOf({ request }: Work, record: MacvlanRecord): SandboxWanted {
@@ -198,10 +201,6 @@ function configure(
   const { host, request, sandbox } = work;
   const { config } = request;
   const { mac = '' } = record;
-  if (record.addresses.length > 0) {
-    label(work, record, made.link);
-    guardAgain(work, record);
-  }
   const link = whenMacIsFree(work, made, mac, () =>
     configureInterface(sandbox, wantedOf(work, record), undo),
   );
@@ -210,11 +209,21 @@ function configure(
   requireAsked(request.config, found.addresses);
   if (config.dad !== 'off') awaitDetection(sandbox, link, config.dad, host.world.monotonic, config.timeout);
   const final = { ...record, ...found };
-  guardAgain(work, final);
+  if (config.slaac) {
+    label(work, final, link);
+    guardAddresses(work, record, final);
+  }
+  guardContainer(work, final, undo);
+  host.step('attach: addresses guarded');
   if (config.hostAccess) giveAccess(work, final, made.master, undo);
   announce(sandbox, link, mac);
   if (config.dad === 'optimistic') announceHeld(sandbox, link, mac, heldIpv6(record));
   return found;
+}
+
+function strangers({ host, request }: Work, record: MacvlanRecord): Pick<MacvlanDetail, 'knownMacs'> {
+  const { spoofCheck, linkInContainer } = request.config;
+  return spoofCheck === 'strict' && !linkInContainer ? { knownMacs: knownMacs(host, record) } : {};
 }
 
 /** Makes the interface; what follows is for whoever knows the addresses. */
@@ -229,11 +238,12 @@ export async function connect(
   const made = create(work, record, undo);
   label(work, record, made.link);
   host.step('attach: macvlan created');
-  const { nsid, link } = made;
-  const known = { ...record, detail: { ...record.detail, nsid, ifindex: link.index } };
+  const { link } = made;
+  const additions = { nsid: made.nsid, ifindex: link.index, ...strangers(work, record) };
+  const known = { ...record, detail: { ...record.detail, ...additions } };
   guard(work, known, undo);
   host.step('attach: guarded');
-  if (request.config.slaac) chooseIdentifier(work, link);
+  chooseIdentifier(work, link);
   let notifications = request.config.slaac ? inNetns(request.netns, openAutoconfWatch) : undefined;
   const stopListening = (): void => {
     notifications?.close();
@@ -246,9 +256,13 @@ export async function connect(
       whenMacIsFree(work, made, record.mac ?? '', () => raiseInterface(sandbox, wantedOf(work, record)));
     },
     configure(leased, more) {
-      const detail = { ...leased.detail, nsid, ifindex: link.index };
+      const whole = { ...leased, detail: { ...leased.detail, ...additions } };
       try {
-        return configure(work, made, { ...leased, detail }, notifications, more);
+        if (leased.addresses.length > record.addresses.length) {
+          label(work, whole, link);
+          guardAddresses(work, known, whole);
+        }
+        return configure(work, made, whole, notifications, more);
       } finally {
         stopListening();
       }

@@ -5,13 +5,16 @@ import type { Told } from '../../lib/mooring/kind.ts';
 import { verifyInterface } from '../../lib/mooring/verify.ts';
 import type { Complaints } from '../../lib/mooring/verify.ts';
 import { listAddresses } from '../../lib/netlink/address.ts';
+import type { InterfaceAddress } from '../../lib/netlink/address.ts';
 import { isLinkLocal } from '../../lib/netlink/autoconf.ts';
 import { findLink } from '../../lib/netlink/link.ts';
 import { IFF_UP } from '../../lib/netlink/link-message.ts';
 import type { Link } from '../../lib/netlink/link-message.ts';
+import { listRoutes } from '../../lib/netlink/route.ts';
 import { NetlinkSocket } from '../../lib/netlink/socket.ts';
-import { IFA_F_DADFAILED, IFA_F_PERMANENT } from '../../lib/netlink/uapi.ts';
-import { checkGuard } from '../../lib/nftables/guard/guard.ts';
+import { IFA_F_DADFAILED, IFA_F_PERMANENT, IFA_F_STABLE_PRIVACY } from '../../lib/netlink/uapi.ts';
+import { checkGuard } from '../../lib/nftables/guard/check.ts';
+import { checkInside } from '../../lib/nftables/guard/inside.ts';
 import { inNetns } from '../../lib/system/netns.ts';
 import type { Netns } from '../../lib/system/netns.ts';
 import { verifyAccess } from './access.ts';
@@ -45,20 +48,58 @@ function verifyMacvlan(link: Link, { detail }: MacvlanRecord): Complaints {
   return complaints;
 }
 
-/** Which addresses routers give may change; that there is one may not, nor that somebody else has it. */
-function verifyIpv6(socket: NetlinkSocket, link: Link, { detail }: MacvlanRecord): Complaints {
-  const own = listAddresses(socket, link.index).filter(({ prefix }) => prefix.address.family === 6);
-  const lost = own.filter(({ flags }) => (flags & IFA_F_DADFAILED) !== 0);
-  const made = own.filter(
+/** Some default route leads out of the interface, whoever made it. */
+function hasWayOut(socket: NetlinkSocket, { index }: Link): boolean {
+  return listRoutes(socket, 6).some(
+    ({ interface: out, destination, gateway }) =>
+      out === index && destination.length === 0 && gateway !== undefined,
+  );
+}
+
+/** Which addresses routers give, and by which of them it goes on, may change; that there are some may not. */
+function verifyAutoconfigured(
+  socket: NetlinkSocket,
+  link: Link,
+  own: readonly InterfaceAddress[],
+  { detail, addresses }: MacvlanRecord,
+): Complaints {
+  const made = own.some(
     ({ flags, scope }) => scope === 0 && (flags & (IFA_F_PERMANENT | IFA_F_DADFAILED)) === 0,
   );
   // Without a router there was the link-local one alone.
   const had = detail.autoconfigured.some((address) => !isLinkLocal(parsePrefix(address).address));
-  const lacking = had && made.length === 0;
+  const ledOut = addresses.some(
+    ({ address, gateway }) => gateway !== undefined && detail.autoconfigured.includes(address),
+  );
+  const where = `interface ${link.name}`;
+  return [
+    ...(had && !made ? [`${where} has no address by router advertisements any more`] : []),
+    ...(ledOut && !hasWayOut(socket, link) ? [`${where} has no IPv6 default route any more`] : []),
+  ];
+}
+
+function verifyIpv6(socket: NetlinkSocket, link: Link, record: MacvlanRecord): Complaints {
+  const own = listAddresses(socket, link.index).filter(({ prefix }) => prefix.address.family === 6);
+  const failed = ({ flags }: InterfaceAddress): boolean => (flags & IFA_F_DADFAILED) !== 0;
+  // In place of one by RFC 7217 the kernel may have made another.
+  const replaced = ({ flags, scope }: InterfaceAddress): boolean =>
+    (flags & IFA_F_STABLE_PRIVACY) !== 0 && own.some((other) => other.scope === scope && !failed(other));
+  const lost = own.filter((address) => failed(address) && !replaced(address));
   return [
     ...lost.map(({ prefix }) => `somebody else on the network has ${formatPrefix(prefix)}`),
-    ...(lacking ? [`interface ${link.name} has no address by router advertisements any more`] : []),
+    ...verifyAutoconfigured(socket, link, own, record),
   ];
+}
+
+function verifyGuard(netns: Netns, record: MacvlanRecord): Complaints {
+  const port = mooredPort(record);
+  if (port === undefined || !port.spoofCheck) return [];
+  const netfilter = inNetns(netns, () => NetlinkSocket.open('netfilter'));
+  try {
+    return checkInside(netfilter, port);
+  } finally {
+    netfilter.close();
+  }
 }
 
 /** What the container sees: its interface, addresses, routes. */
@@ -70,7 +111,12 @@ export function verifyInside(netns: Netns, record: MacvlanRecord, told: Told = {
   try {
     const link = findLink(socket, record.ifname);
     if (link === undefined) return complaints;
-    return [...complaints, ...verifyMacvlan(link, record), ...verifyIpv6(socket, link, record)];
+    return [
+      ...complaints,
+      ...verifyMacvlan(link, record),
+      ...verifyIpv6(socket, link, record),
+      ...verifyGuard(netns, record),
+    ];
   } finally {
     socket.close();
   }
