@@ -249,7 +249,7 @@ export async function connect(
     notifications = undefined;
   };
   undo.push('stop listening', stopListening);
-  if (request.config.slaac) rankRouters(work, link);
+  if (request.config.slaac) rankRouters(sandbox, link);
   return {
     raise() {
       whenMacIsFree(work, made, record.mac ?? '', () => raiseInterface(sandbox, wantedOf(work, record)));
