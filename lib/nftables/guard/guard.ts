@@ -167,6 +167,11 @@ export function unguardPort(nf: NetlinkSocket, port: MooredPort, last: LastPort)
   if (last.ofAll) dropTables(nf, [NFPROTO_NETDEV]);
 }
 
+/** Removes the base chains of a master, and what all on it shared, when no attachment is behind it. */
+export function leaveMaster(nf: NetlinkSocket, master: Master): void {
+  commitPlanned(nf, REMOVAL, () => (readable(nf) ? masterLeft(nf, master, []) : []));
+}
+
 /** All elements in the guard's table, if it is of this version's layout. */
 export function guardElements(nf: NetlinkSocket): SetElement[] {
   return readable(nf) ? GUARD_SET_NAMES.flatMap((set) => elementsOf(nf, set)) : [];
