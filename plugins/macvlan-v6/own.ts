@@ -5,8 +5,9 @@
 import { parseLabel } from '../../lib/mooring/label.ts';
 import { findLink, listLinks } from '../../lib/netlink/link.ts';
 import type { Link } from '../../lib/netlink/link-message.ts';
-import { listNsids } from '../../lib/netlink/nsid.ts';
+import { assignNsid, listNsids } from '../../lib/netlink/nsid.ts';
 import type { NetlinkSocket } from '../../lib/netlink/socket.ts';
+import { closeNetns, openNetns } from '../../lib/system/netns.ts';
 import { sameKey } from '../../ipam/record.ts';
 import type { AttachmentKey } from '../../ipam/record.ts';
 import type { MacvlanRecord } from './detail.ts';
@@ -31,18 +32,50 @@ function search(route: NetlinkSocket, isMeant: (link: Link, nsid: number) => boo
 }
 
 /**
+ * Whether a macvlan stands on a master of the socket's own namespace, of that index: anybody can make one of any MAC
+ * address on an interface of his own, but none on one of the host's.
+ */
+export function standsOnHost(route: NetlinkSocket): (link: Link, masterIndex?: number) => boolean {
+  const here = openNetns('/proc/thread-self/ns/net');
+  try {
+    const nsid = assignNsid(route, here.fd);
+    return ({ kind, netnsid, peer }, masterIndex = peer) =>
+      kind === 'macvlan' && netnsid === nsid && peer === masterIndex;
+  } finally {
+    closeNetns(here);
+  }
+}
+
+/** What is where the record says, whether or not it is recognised. */
+function findThere(route: NetlinkSocket, { detail: { nsid, ifindex } }: MacvlanRecord): Own | undefined {
+  if (nsid === undefined || ifindex === undefined) return undefined;
+  const link = findLink(route, ifindex, { nsid });
+  return link?.kind === 'macvlan' ? { nsid, link } : undefined;
+}
+
+/**
  * The interface of an attachment; undefined when the kernel has none. Who is root in the container may change its MAC
  * address, or its label, and is found all the same; not who changes both.
  */
 export function findOwn(route: NetlinkSocket, record: MacvlanRecord): Own | undefined {
-  const { nsid, ifindex } = record.detail;
+  const { linkInContainer, masterIndex } = record.detail;
   const hasMac = ({ mac }: Link): boolean => mac !== undefined && mac === record.mac;
-  if (nsid !== undefined && ifindex !== undefined) {
-    const link = findLink(route, ifindex, { nsid });
-    // Neither number is given once for all.
-    if (link?.kind === 'macvlan' && (hasMac(link) || hasLabel(link, record))) return { nsid, link };
-  }
-  return search(route, hasMac);
+  const there = findThere(route, record);
+  // Neither number is given once for all.
+  if (there !== undefined && (hasMac(there.link) || hasLabel(there.link, record))) return there;
+  if (linkInContainer) return search(route, hasMac);
+  const stands = standsOnHost(route);
+  return search(route, (link) => hasMac(link) && stands(link, masterIndex));
+}
+
+/**
+ * Whether an interface may be that of the attachment, made unrecognisable: it is where it was, on its master, and says
+ * of itself to be nobody else's.
+ */
+export function mayLive(route: NetlinkSocket, record: MacvlanRecord): boolean {
+  const there = findThere(route, record);
+  if (there === undefined || parseLabel(there.link.alias) !== undefined) return false;
+  return record.detail.linkInContainer || standsOnHost(route)(there.link, record.detail.masterIndex);
 }
 
 /** The same by its label, from the key alone. */
@@ -50,9 +83,10 @@ export function findLabelled(route: NetlinkSocket, key: AttachmentKey): Own | un
   return search(route, (link) => hasLabel(link, key));
 }
 
-/** Whether another macvlan than this one, in a namespace that lives, has its MAC address. */
+/** Whether another macvlan than this one, on the same master, in a namespace that lives, has its MAC address. */
 export function hasRival(route: NetlinkSocket, mac: string, { nsid, link: own }: Own): boolean {
+  const isOwn = (link: Link, n: number): boolean => n === nsid && link.index === own.index;
   return (
-    search(route, (link, n) => link.mac === mac && (n !== nsid || link.index !== own.index)) !== undefined
+    search(route, (link, n) => link.mac === mac && link.peer === own.peer && !isOwn(link, n)) !== undefined
   );
 }

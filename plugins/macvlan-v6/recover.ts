@@ -15,22 +15,30 @@ import { listNsids } from '../../lib/netlink/nsid.ts';
 import type { NetlinkSocket } from '../../lib/netlink/socket.ts';
 import { portsOnRecord } from '../../lib/nftables/guard/holdings.ts';
 import type { PortOnRecord } from '../../lib/nftables/guard/holdings.ts';
+import { ownerComment } from '../../lib/nftables/owner.ts';
 import { RECORD_VERSION } from '../../ipam/record.ts';
 import type { AddressRecord, AttachmentKey } from '../../ipam/record.ts';
 import { hasHostLink } from './access.ts';
 import { DETAIL_VERSION, KIND } from './detail.ts';
 import type { MacvlanRecord } from './detail.ts';
 import { subnetsOf } from './plan.ts';
+import { standsOnHost } from './own.ts';
 import type { Own } from './own.ts';
 
 const LOWER_HALF = (1n << 64n) - 1n;
 
-/** Every macvlan in a namespace that the host knows, by MAC address. */
+/** How a macvlan is found: two masters may have one of the same MAC address each. */
+export function placeOf(mac: string | undefined, masterIndex: number | undefined): string {
+  return `${mac} on ${masterIndex}`;
+}
+
+/** Every macvlan on an interface of the host, in whatever namespace that the host knows, by placeOf(). */
 export function livingMacvlans(route: NetlinkSocket): Map<string, Own> {
   const found = new Map<string, Own>();
+  const stands = standsOnHost(route);
   for (const nsid of listNsids(route))
     for (const link of listLinks(route, { nsid }))
-      if (link.kind === 'macvlan' && link.mac !== undefined) found.set(link.mac, { nsid, link });
+      if (stands(link)) found.set(placeOf(link.mac, link.peer), { nsid, link });
   return found;
 }
 
@@ -50,6 +58,12 @@ function addressesOf(port: PortOnRecord, own: Own, scope: string): (AddressRecor
       const text = formatPrefix(prefixOf(address, own));
       return made ? { address: text, made } : { address: text, scope, made };
     });
+}
+
+/** Of a very long name the guard has a digest alone, which the label has to fit. */
+function keyOf({ owner }: PortOnRecord, { link }: Own): AttachmentKey | undefined {
+  const key = parseKey(owner.replaceAll('%22', '"')) ?? parseLabel(link.alias)?.key;
+  return key && ownerComment(key) === owner ? key : undefined;
 }
 
 function recordOf(
@@ -106,8 +120,8 @@ export function recover({ route, netfilter }: Sockets, world: World, segment?: s
   if (ports.length === 0) return [];
   const living = livingMacvlans(route);
   return ports.flatMap((port) => {
-    const own = living.get(port.mac);
-    const key = parseKey(port.owner.replaceAll('%22', '"'));
+    const own = living.get(placeOf(port.mac, port.master.index));
+    const key = own && keyOf(port, own);
     const master = findLink(route, port.master.index);
     if (own === undefined || key === undefined || master === undefined) return [];
     if (segment !== undefined && master.name !== segment) return [];

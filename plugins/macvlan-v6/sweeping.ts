@@ -3,17 +3,18 @@ import type { Sockets } from '../../lib/mooring/host.ts';
 import type { Books, Orphan, Sweeping } from '../../lib/mooring/kind.ts';
 import { ALIAS } from '../../lib/mooring/marks.ts';
 import { parseLabel } from '../../lib/mooring/label.ts';
+import { knownRecords } from '../../lib/mooring/records.ts';
 import { findLink, listLinks } from '../../lib/netlink/link.ts';
 import { removeLink } from '../../lib/netlink/link-removal.ts';
-import { removePortsOf } from '../../lib/nftables/guard/guard.ts';
+import { leaveMaster, removePortsOf } from '../../lib/nftables/guard/guard.ts';
 import { portsOnRecord } from '../../lib/nftables/guard/holdings.ts';
+import { guardedMasters } from '../../lib/nftables/guard/masters.ts';
 import { NFPROTO_NETDEV } from '../../lib/nftables/message.ts';
 import { ownerComment } from '../../lib/nftables/owner.ts';
 import { dropTables, tableStates } from '../../lib/nftables/tables.ts';
-import { formatKey } from '../../ipam/record.ts';
-import { KIND } from './detail.ts';
+import { KIND, readDetail } from './detail.ts';
 import { isHostIfname } from './names.ts';
-import { livingMacvlans, recover } from './recover.ts';
+import { livingMacvlans, placeOf, recover } from './recover.ts';
 
 /** Elements of the guard under a name that no record bears; removed by owner. */
 function strayGuards({ netfilter }: Sockets, { records }: Books): Orphan[] {
@@ -49,19 +50,39 @@ function strayHostLinks({ route }: Sockets, { records }: Books): Orphan[] {
   });
 }
 
-/** Of containers that live, and are on no record: only when they are to be swept. */
-function strayMacvlans({ route }: Sockets, { records, living }: Books, most: number): Orphan[] {
+/**
+ * Of containers that live, and are on no record: only when they are to be swept. The guard says whose they are, which
+ * no container can change; only where it says nothing their label counts.
+ */
+function strayMacvlans({ route, netfilter }: Sockets, { records, living }: Books, most: number): Orphan[] {
   if (living === 'spare') return [];
-  const keys = new Set(records.map(formatKey));
-  const strays = [...livingMacvlans(route).values()].flatMap(({ nsid, link }) => {
+  const owners = new Set(records.map(ownerComment));
+  const guarded = new Map(
+    portsOnRecord(netfilter).map(({ mac, master, owner }) => [placeOf(mac, master.index), owner]),
+  );
+  const strays = [...livingMacvlans(route)].flatMap(([place, { nsid, link }]) => {
     const label = parseLabel(link.alias);
-    return label === undefined || keys.has(formatKey(label.key)) ? [] : [{ nsid, link, key: label.key }];
+    const owner = guarded.get(place) ?? (label && ownerComment(label.key));
+    return owner === undefined || owners.has(owner) ? [] : [{ nsid, link, owner }];
   });
-  return strays.slice(0, most).map(({ nsid, link, key }) => ({
+  return strays.slice(0, most).map(({ nsid, link, owner }) => ({
     kind: 'interface',
-    what: `interface ${link.name} of ${formatKey(key)}`,
+    what: `interface ${link.name} of ${owner}`,
     remove: () => void removeLink(route, link.index, { nsid }),
   }));
+}
+
+/** Base chains of masters that nobody is attached to, with what all on one shared. */
+function strayChains({ netfilter }: Sockets, { records }: Books): Orphan[] {
+  const used = new Set(
+    knownRecords({ name: KIND, readDetail }, records).map(({ detail }) => detail.masterIndex),
+  );
+  const segments = new Set(records.map(({ segment }) => segment));
+  return [...guardedMasters(netfilter)].flatMap(([index, name = '']): Orphan[] => {
+    if (used.has(index) || segments.has(name)) return [];
+    const what = `the guard of master ${name === '' ? `#${index}` : name}`;
+    return [{ kind: 'rules', what, remove: () => leaveMaster(netfilter, { index, name }) }];
+  });
 }
 
 export const sweeping: Sweeping = {
@@ -71,13 +92,14 @@ export const sweeping: Sweeping = {
   segmentsInUse: (host) => {
     const living = livingMacvlans(host.route);
     return portsOnRecord(host.netfilter).flatMap(({ mac, master }) =>
-      living.has(mac) && master.name !== undefined ? [master.name] : [],
+      living.has(placeOf(mac, master.index)) && master.name !== undefined ? [master.name] : [],
     );
   },
   orphans: (host, books, most) => [
     ...strayMacvlans(host, books, most),
     ...strayGuards(host, books),
     ...strayHostLinks(host, books),
+    ...strayChains(host, books),
     ...strayTable(host, books),
   ],
 };

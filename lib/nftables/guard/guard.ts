@@ -111,6 +111,11 @@ export function unguardPort(nf: NetlinkSocket, port: MooredPort, last: LastPort)
   if (last.ofAll) dropTables(nf, [NFPROTO_NETDEV]);
 }
 
+/** Removes the base chains of a master, and what all on it shared, when no attachment is behind it. */
+export function leaveMaster(nf: NetlinkSocket, master: Pick<Master, 'index'>): void {
+  commitPlanned(nf, REMOVAL, () => (readable(nf) ? masterLeft(nf, master, guardElements(nf), []) : []));
+}
+
 /**
  * Removes all elements that bear one of these names (ownerComment()), for owners of whom nothing else is known, and
  * what then is of no use behind their masters; how many elements of theirs there were.
