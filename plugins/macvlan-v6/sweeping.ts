@@ -81,7 +81,7 @@ function strayChains({ netfilter }: Sockets, { records }: Books): Orphan[] {
   return [...guardedMasters(netfilter)].flatMap(([index, name = '']): Orphan[] => {
     if (used.has(index) || segments.has(name)) return [];
     const what = `the guard of master ${name === '' ? `#${index}` : name}`;
-    return [{ kind: 'rules', what, remove: () => leaveMaster(netfilter, { index, name }) }];
+    return [{ kind: 'rules', what, remove: () => leaveMaster(netfilter, { index }) }];
   });
 }
 

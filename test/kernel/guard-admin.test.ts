@@ -6,7 +6,7 @@
 import t from 'tap';
 import { droppedFrames } from '../../lib/nftables/guard/check.ts';
 import { guardPort } from '../../lib/nftables/guard/guard.ts';
-import { guardInside } from '../../lib/nftables/guard/inside.ts';
+import { guardInside, insideTable } from '../../lib/nftables/guard/inside.ts';
 import { LAN, identity, makeLan, moor, netfilterIn, port } from './guard-bed.ts';
 import type { Bed } from './guard-bed.ts';
 import { ipv4, udp } from './guard-frames.ts';
@@ -88,7 +88,7 @@ for (const [what, trick] of Object.entries(TRICKS)) {
         const bed = await makeLan(host);
         const [c11, c12] = [await moor(host, 11), await moor(host, 12)];
         if (stands) await guarded(bed, c11);
-        if (stands) await c11.must(['nft', 'delete', 'table', 'netdev', 'netmoor_inside']);
+        if (stands) await c11.must(['nft', 'delete', 'table', 'netdev', insideTable('eth0')]);
         const heard = await startListener(bed.lan);
         await tryAll(c11, trick);
         await settled(c11, heard);
@@ -118,7 +118,7 @@ t.test('a master that has been given another name is guarded again', { skip }, a
     const bed = await makeLan(host);
     const c11 = await moor(host, 11);
     await guarded(bed, c11);
-    await c11.must(['nft', 'delete', 'table', 'netdev', 'netmoor_inside']);
+    await c11.must(['nft', 'delete', 'table', 'netdev', insideTable('eth0')]);
     await host.shell('ip link set lan0 name lan9');
     const renamed = { ...bed, master: { ...bed.master, name: 'lan9' } };
     await netfilterIn(host, host, (nf) => guardPort(nf, port(renamed, 11), () => []));

@@ -82,7 +82,7 @@ t.test('twenty at once, with an address for each', { skip }, async (t) => {
     t.same(
       codes(answers),
       names.map(() => 0),
-      answers.find(({ code }) => code !== 0)?.stdout,
+      answers.find(({ code }) => code !== 0)?.stdout ?? '',
     );
     t.equal(new Set(answers.map(({ json }) => json?.ips?.[0]?.address)).size, 20, 'all differ');
     t.match(await asked(host, 'check'), { yes: true });
