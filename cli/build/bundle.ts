@@ -6,6 +6,12 @@
 import { join, relative, resolve } from 'node:path';
 import { build } from 'esbuild';
 import type { BuildOptions, Plugin } from 'esbuild';
+import {
+  emptyTable,
+  insideRules,
+  refuseDhcpServer,
+  refuseRouter,
+} from '../../lib/nftables/guard/inside-skeleton.ts';
 import type { EncodedMessage } from '../../lib/nftables/message.ts';
 import { RULE_END, anchorRequests, ruleEnds, skeleton } from '../../lib/nftables/skeleton.ts';
 import { NFPROTO_NETDEV } from '../../lib/nftables/message.ts';
@@ -72,6 +78,19 @@ function asBytes(encode: (family: number) => EncodedMessage[]): string {
   }`;
 }
 
+/** The same of a function without parameters. */
+function constantBytes(encode: () => EncodedMessage[]): string {
+  const messages = encode().map(({ name, flags, encoded }) => [
+    name,
+    flags,
+    Buffer.from(encoded).toString('base64'),
+  ]);
+  return `export function ${encode.name}() {
+    return ${JSON.stringify(messages)}.map(([name, flags, bytes]) =>
+      ({ name, flags, encoded: Buffer.from(bytes, 'base64') }));
+  }`;
+}
+
 /** Puts the bytes of the nftables skeleton in the place of what makes them. */
 const precomputed: Plugin = {
   name: 'precomputed',
@@ -83,6 +102,10 @@ const precomputed: Plugin = {
         `export function ruleEnds(family) { return ${JSON.stringify(ends)}[family]; }`,
       ];
       return { contents: [...[skeleton, anchorRequests].map(asBytes), ...texts].join('\n') };
+    });
+    onLoad({ filter: /\/lib\/nftables\/guard\/inside-skeleton\.ts$/ }, () => {
+      const constants = [emptyTable, insideRules, refuseRouter, refuseDhcpServer];
+      return { contents: constants.map(constantBytes).join('\n') };
     });
   },
 };

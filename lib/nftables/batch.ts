@@ -8,7 +8,7 @@ import { NLM_F_ACK, NLM_F_REQUEST, decodeAnswer } from '../netlink/socket.ts';
 import type { NetlinkMessage, NetlinkSocket } from '../netlink/socket.ts';
 import { Writer } from '../netlink/writer.ts';
 import { NFNL_SUBSYS_NFTABLES, NFPROTO_UNSPEC, messageType, putMessage } from './message.ts';
-import type { BatchMessage, NftMessage } from './message.ts';
+import type { BatchMessage } from './message.ts';
 
 const NFNL_MSG_BATCH_BEGIN = 0x10;
 const NFNL_MSG_BATCH_END = 0x11;
@@ -112,7 +112,7 @@ export function failedWith(failures: readonly BatchFailure[], ...codes: string[]
 }
 
 /** Applies all messages or throws the first failure. */
-export function commit(nf: NetlinkSocket, messages: readonly NftMessage[], op: string): void {
+export function commit(nf: NetlinkSocket, messages: readonly BatchMessage[], op: string): void {
   const [failure] = tryCommit(nf, messages, op);
   if (failure) throw failure.error;
 }

@@ -26,7 +26,7 @@ import { ensureSysctlIfPresent } from '../../lib/system/sysctl.ts';
 import { KIND } from './detail.ts';
 import type { MacvlanRecord } from './detail.ts';
 import { everyOther } from './guard.ts';
-import { mooredPort } from './moored.ts';
+import { presentPort } from './moored.ts';
 import { hostIfnameFor, hostMacFor } from './names.ts';
 import type { Work } from './work.ts';
 
@@ -101,7 +101,7 @@ export function giveAccess(work: Work, record: MacvlanRecord, master: Link, undo
   quieten(link.name);
   admitHost(netfilter, { name: master.name, index: master.index }, link.mac ?? '', () => [
     ...everyOther(host, record),
-    ...[mooredPort(record) ?? []].flat(),
+    ...[presentPort(route, record) ?? []].flat(),
   ]);
   const addresses = hostAddresses(route, master).map((prefix) =>
     addressAddition(

@@ -14,7 +14,7 @@ import { formatKey } from '../../ipam/record.ts';
 import type { StoreReader } from '../../ipam/store/store.ts';
 import { KIND, readDetail } from './detail.ts';
 import type { MacvlanRecord } from './detail.ts';
-import { mooredPort } from './moored.ts';
+import { mooredPort, presentPort } from './moored.ts';
 import { findLabelled } from './own.ts';
 import type { Work } from './work.ts';
 
@@ -25,7 +25,7 @@ export function everyOther(host: Host, record: MacvlanRecord): MooredPort[] {
   const all = [host.store.read(read), ...host.askOthers(read, [])].flat();
   return all
     .filter((other) => formatKey(other) !== formatKey(record) && other.bootId === host.world.bootId)
-    .flatMap((other) => mooredPort(other) ?? []);
+    .flatMap((other) => presentPort(host.route, other) ?? []);
 }
 
 /** Whether an interface is there of the owner that an element names: then he lives. */

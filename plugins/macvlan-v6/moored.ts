@@ -2,6 +2,8 @@
 import { networkOf, parseAddress, parsePrefix } from '../../lib/base/ip.ts';
 import type { Address, Prefix } from '../../lib/base/ip.ts';
 import { parseMac } from '../../lib/base/mac.ts';
+import { findLink } from '../../lib/netlink/link.ts';
+import type { NetlinkSocket } from '../../lib/netlink/socket.ts';
 import type { MooredPort } from '../../lib/nftables/guard/port.ts';
 import type { MacvlanRecord } from './detail.ts';
 
@@ -54,4 +56,14 @@ export function mooredPort(record: MacvlanRecord): MooredPort | undefined {
       dhcpServer: detail.allowDhcpServer,
     },
   };
+}
+
+/**
+ * The same with the name that the master has now, by which the kernel binds hooks to it; a person may have given it
+ * another one.
+ */
+export function presentPort(route: NetlinkSocket, record: MacvlanRecord): MooredPort | undefined {
+  const port = mooredPort(record);
+  const name = port && findLink(route, port.master.index)?.name;
+  return name === undefined ? port : { ...port, master: { ...port.master, name } };
 }

@@ -19,7 +19,7 @@ import { inNetns } from '../../lib/system/netns.ts';
 import type { Netns } from '../../lib/system/netns.ts';
 import { verifyAccess } from './access.ts';
 import type { MacvlanRecord } from './detail.ts';
-import { mooredPort } from './moored.ts';
+import { mooredPort, presentPort } from './moored.ts';
 
 /** What the host has: the master, the guard on it, its own way to the container. */
 export function verifyHost(host: Host, record: MacvlanRecord): Complaints {
@@ -32,7 +32,7 @@ export function verifyHost(host: Host, record: MacvlanRecord): Complaints {
     if (master.name !== segment) complaints.push(`master ${segment} is called ${master.name} now`);
     if ((master.flags & IFF_UP) === 0) complaints.push(`master ${master.name} is down`);
   }
-  const port = mooredPort(record);
+  const port = presentPort(host.route, record);
   if (port !== undefined) complaints.push(...checkGuard(host.netfilter, port));
   if (detail.hostAccess) complaints.push(...verifyAccess(host, record));
   return complaints;

@@ -222,7 +222,7 @@ t.test('virtual machines of the host', { skip }, async (t) => {
       cat /mnt/class/net/tap0/macvtap/tap*/dev
       umount /mnt`);
     const [major = '', minor = ''] = numbers.trim().split(':');
-    await host.must(['mknod', '/tmp/tap', 'c', major, minor]);
+    await host.must(['mknod', '/run/tap', 'c', major, minor]);
     const heard = await startListener(bed.lan);
     const mac = '02:00:5e:00:55:55';
     const ends = { from: 'fe80::55', to: ALL_NODES.v6 };
@@ -230,7 +230,7 @@ t.test('virtual machines of the host', { skip }, async (t) => {
       ipv6({ from: mac, to: ALL_NODES.mac }, ends, 58, icmp6(ends, 134, RA_BODY)),
       ipv4({ from: mac, to: BROADCAST }, { from: '10.9.0.55', to: '255.255.255.255' }, 17, udp(67, 68)),
     ].map((frame) => frame.toString('hex'));
-    await host.must(['perl', '-e', VIRTUAL_MACHINE, '/tmp/tap', ...frames]);
+    await host.must(['perl', '-e', VIRTUAL_MACHINE, '/run/tap', ...frames]);
     for (const frame of frames)
       await until(() => heard.output.includes(frame), 'a frame of the virtual machine');
     await nothingDropped(host);

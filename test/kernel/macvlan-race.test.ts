@@ -90,7 +90,7 @@ t.test('twenty at once, with an address for each', { skip }, async (t) => {
     t.same(
       codes(gone),
       names.map(() => 0),
-      gone.find(({ code }) => code !== 0)?.stdout,
+      gone.find(({ code }) => code !== 0)?.stdout ?? '',
     );
     for (const name of names) await host.removeContainer(name);
     t.same(await state(host), before, 'and nothing is left');
@@ -107,7 +107,7 @@ t.test('ADD while the last one on the master goes', { skip }, async (t) => {
     for (let round = 0; round < ROUNDS; round++) {
       const [leaving, coming] = round % 2 === 0 ? ['c1', 'c2'] : ['c2', 'c1'];
       const answers = await Promise.all([lan.run('DEL', leaving), lan.run('ADD', coming)]);
-      t.same(codes(answers), [0, 0], answers.find(({ code }) => code !== 0)?.stdout);
+      t.same(codes(answers), [0, 0], answers.find(({ code }) => code !== 0)?.stdout ?? '');
       t.match(await asked(host, 'check'), { yes: true }, 'the one that stays has all it shares');
     }
     await lan.del('c1');

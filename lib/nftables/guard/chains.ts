@@ -17,8 +17,8 @@
  */
 import { rule } from '../chain-plan.ts';
 import type { ChainPlan, RulePlan } from '../chain-plan.ts';
-import { NFT_META_PKTTYPE, NFT_META_PROTOCOL, NFT_META_SKUID } from '../expressions/meta.ts';
-import { ETHERTYPES, and, byte, carriesIp, differs, word } from '../frame-match.ts';
+import { NFT_META_PKTTYPE, NFT_META_SKUID } from '../expressions/meta.ts';
+import { and, byte, differs, word } from '../frame-match.ts';
 import type { GuardSet } from '../layout.ts';
 import { equals, loadMeta } from '../match.ts';
 import {
@@ -42,6 +42,7 @@ import {
   sender,
 } from './phrases.ts';
 import type { Hook } from './phrases.ts';
+import { lie, roles } from './frame-rules.ts';
 import { bySets } from './ownership.ts';
 import { portChains } from './port-chains.ts';
 import { roleChains } from './roles.ts';
@@ -54,29 +55,10 @@ const PACKET_OTHERHOST = 3;
 /** IEEE 802.1Q and 802.1ad. */
 const VLAN_TAGS = [word(0x8100), word(0x88a8)];
 
-/**
- * The protocol that the kernel dissects by is what the sender of a packet socket says it is (sockaddr_ll.sll_protocol);
- * the receiver goes by the frame.
- */
-export function lie(family: 4 | 6 | 'arp'): RulePlan {
-  return rule('frames that are not what they were sent as', framed(ETHERTYPES[family]), [
-    loadMeta(NFT_META_PROTOCOL),
-    differs(ETHERTYPES[family]),
-    ...DROP,
-  ]);
-}
-
 /** A tag with a priority but no number is taken off by whoever receives it. */
 function priorityTag(type: Buffer): RulePlan {
   const none = [and(Buffer.from([0x0f, 0xff])), equals(Buffer.alloc(2))];
   return rule('what is behind a tag of no VLAN', framed(type), VLAN_TCI, none, DROP);
-}
-
-export function roles(hook: Hook): RulePlan[] {
-  return [
-    rule('roles in IPv4', carriesIp(4), jump(hook, 'roles4')),
-    rule('roles in IPv6', carriesIp(6), jump(hook, 'roles6')),
-  ];
 }
 
 const HELD = 'addresses that attachments hold';

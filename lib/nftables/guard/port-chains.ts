@@ -83,12 +83,15 @@ function port6(hook: Hook, own: Ownership): ChainPlan[] {
     target(hook, own),
     unspecified6(hook),
     {
+      name: chainName(hook, 'source6'),
+      rules: [...rules(own.source6, ACCEPT), rule('IPv6 addresses of others', DROP)],
+    },
+    {
       name: chainName(hook, 'port6'),
       rules: [
         rule('not yet configured', from(6), goTo(hook, 'unspecified6')),
         rule('neighbour advertisements', icmp6(ICMP6.neighbourAdvertisement), jump(hook, 'target6')),
-        ...rules(own.source6, ACCEPT),
-        rule('IPv6 addresses of others', DROP),
+        rule('its source', goTo(hook, 'source6')),
       ],
     },
   ];
