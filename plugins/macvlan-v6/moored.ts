@@ -64,6 +64,7 @@ export function mooredPort(record: MacvlanRecord): MooredPort | undefined {
  */
 export function presentPort(route: NetlinkSocket, record: MacvlanRecord): MooredPort | undefined {
   const port = mooredPort(record);
-  const name = port && findLink(route, port.master.index)?.name;
-  return name === undefined ? port : { ...port, master: { ...port.master, name } };
+  if (port === undefined) return undefined;
+  const { index, name } = port.master;
+  return { ...port, master: { index, name: findLink(route, index)?.name ?? name } };
 }
