@@ -139,7 +139,7 @@ function chooseIdentifier({ request, sandbox }: Work, { index, name }: Link): vo
   if (token.token !== undefined) inNetns(netns, () => believeRouters(name));
   const op = `choose how ${name} gets its IPv6 addresses`;
   try {
-    // Not by sysctl, which would make the link-local address at once: the kernel asks no routers then (addrconf_rs_timer).
+    // Not by sysctl, which would make the link-local address at once: the kernel would ask no routers then.
     sandbox.route.request(inet6Change(index, { addressGeneration: 'eui64', ...token }, op));
   } catch (error) {
     // Without IPv6 there is nothing to choose, which is said where it is wanted.
@@ -218,13 +218,16 @@ function configure(
     configureInterface(sandbox, wantedOf(work, record), undo),
   );
   host.step('attach: container configured');
+  // Before routers are heard: setting the MAC address makes the kernel forget its neighbours (neigh_changeaddr), whom it
+  // cannot ask for again as long as its addresses are optimistic (RFC 4429, section 3.2).
+  if (config.dad === 'optimistic') announce(sandbox, link, mac);
   const found = autoconfigure(work, made, record, notifications);
   if (config.dad !== 'off') awaitDetection(sandbox, link, config.dad, host.world.monotonic, config.timeout);
   const final = { ...record, ...found };
   guardAgain(work, final);
   if (config.hostAccess) giveAccess(work, final, made.master, undo);
-  announce(sandbox, link, mac);
   if (config.dad === 'optimistic') announceHeld(sandbox, link, mac, heldIpv6(record));
+  else announce(sandbox, link, mac);
   return found;
 }
 
