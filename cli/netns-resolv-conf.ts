@@ -12,7 +12,7 @@ import type { Json } from '../lib/cni/json.ts';
 import { isJsonObject } from '../lib/cni/json.ts';
 import { allCachedAttachments, byInterface, isWhereItWas } from '../lib/cni/lists/cache.ts';
 import type { CachedAttachment } from '../lib/cni/lists/cache.ts';
-import { combineDns, hostDns, resolvConfText } from '../lib/cni/resolv-conf.ts';
+import { combineDns, dnsOn, hostDns, resolvConfText } from '../lib/cni/resolv-conf.ts';
 import { compactDns } from '../lib/cni/result.ts';
 import type { Dns } from '../lib/cni/result.ts';
 import type { World } from '../lib/cni/world.ts';
@@ -49,8 +49,9 @@ export function askedDns(capability: Json | undefined): Dns {
  */
 export function settingsOf(cached: readonly CachedAttachment[], world: World): Dns {
   const sorted = cached.toSorted(byInterface);
-  const asked = sorted.map(({ capabilities }) => askedDns(capabilities['dns']));
-  const said = combineDns([...asked, ...sorted.map(({ result }) => result?.dns ?? {})]);
+  const asked = sorted.map(({ ifname, capabilities }) => dnsOn(ifname, askedDns(capabilities['dns'])));
+  const given = sorted.map(({ ifname, result }) => dnsOn(ifname, result?.dns ?? {}));
+  const said = combineDns([...asked, ...given]);
   return Object.keys(said).length === 0 ? {} : combineDns([said, hostDns(world)]);
 }
 

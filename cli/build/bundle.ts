@@ -8,6 +8,7 @@ import { build } from 'esbuild';
 import type { BuildOptions, Plugin } from 'esbuild';
 import type { EncodedMessage } from '../../lib/nftables/message.ts';
 import { RULE_END, anchorRequests, ruleEnds, skeleton } from '../../lib/nftables/skeleton.ts';
+import { NFPROTO_NETDEV } from '../../lib/nftables/message.ts';
 import { FAMILIES } from '../../lib/nftables/tables.ts';
 import { WRAPPER } from './evaluate.ts';
 import { PLUGINS, PROGRAMS, ROOT, START } from './paths.ts';
@@ -56,9 +57,12 @@ function secondStage(wanted: Map<string, string>): Plugin {
   };
 }
 
+/** The families whose tables netmoor builds. */
+const BUILT = [...FAMILIES, NFPROTO_NETDEV];
+
 /** A function that returns the same messages as bytes. */
 function asBytes(encode: (family: number) => EncodedMessage[]): string {
-  const messages = FAMILIES.map((family) => [
+  const messages = BUILT.map((family) => [
     family,
     encode(family).map(({ name, flags, encoded }) => [name, flags, Buffer.from(encoded).toString('base64')]),
   ]);
@@ -73,7 +77,7 @@ const precomputed: Plugin = {
   name: 'precomputed',
   setup({ onLoad }) {
     onLoad({ filter: /\/lib\/nftables\/skeleton\.ts$/ }, () => {
-      const ends = Object.fromEntries(FAMILIES.map((family) => [family, ruleEnds(family)]));
+      const ends = Object.fromEntries(BUILT.map((family) => [family, ruleEnds(family)]));
       const texts = [
         `export const RULE_END = ${RULE_END};`,
         `export function ruleEnds(family) { return ${JSON.stringify(ends)}[family]; }`,

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { restampCaches } from './cache-marks.ts';
 import { EMBEDDED_ARGUMENTS, NODE_FLAGS } from './flags.ts';
 import { proveSameCaches } from './same-caches.ts';
+import { ignoreConfigFile } from './without-config-file.ts';
 import { removeLibatomic } from './without-libatomic.ts';
 import { BIN, KOFFI, NODE, STAGES, START, WORK } from './paths.ts';
 
@@ -18,14 +19,16 @@ export function strip(file: string, output: string): void {
 }
 
 /**
- * Node.js without debugging information, a fifth of the file, without libatomic, which a host need not have, and
- * with code caches of its own modules that V8 accepts under our options: compiling them anew costs milliseconds.
+ * Node.js without debugging information, a fifth of the file, without libatomic, which a host need not have, without
+ * an eye for a configuration file among our arguments, and with code caches of its own modules that V8 accepts under
+ * our options: compiling them anew costs milliseconds.
  */
 function slimNode(): string {
   const slim = join(WORK, 'node');
   strip(NODE, slim);
   const file = readFileSync(slim);
   removeLibatomic(file);
+  ignoreConfigFile(file);
   proveSameCaches(NODE, [], NODE_FLAGS, WORK);
   if (restampCaches(file, NODE, [], NODE_FLAGS) === 0)
     throw new Error('this Node.js marks its code caches in another way (see cache-marks.ts)');

@@ -21,9 +21,7 @@ export const NODE_FLAGS: readonly string[] = [
 
 /**
  * The options as the executable carries them, before the caller's arguments. Node.js reads on behind them, for options
- * that say what to read before it starts (--env-file), unless this mark ends them; it takes the mark out.
+ * that say what to read before it starts (--env-file), unless this mark ends them; it takes the mark out. One option it
+ * would look for behind the mark, too: see without-config-file.ts.
  */
 export const EMBEDDED_ARGUMENTS: readonly string[] = [...NODE_FLAGS, '--'];
-
-/** What Node.js looks for behind the mark, too: no program here may have an option that begins like these. */
-export const FOREIGN_OPTIONS = ['--experimental-config-file', '--experimental-default-config-file'] as const;

@@ -1,25 +1,19 @@
 /**
- * Takes libatomic out of a Node.js executable (ELF, System V ABI gABI chapters 4 and 5, GNU symbol versioning). Node.js
- * 26 wants that library for one function that V8 calls, on 8 bytes, and a host without compilers does not have it:
+ * Takes libatomic out of a Node.js executable (ELF: see elf.ts; GNU symbol versioning). Node.js 26 wants that library
+ * for one function that V8 calls, on 8 bytes, and a host without compilers does not have it:
  * nothing that runs there otherwise needs it. The function is written into the unused end of the last page of code, and
  * the relocation that asked the library for it asks for this one.
  */
+import { DT_SYMTAB, Executable, PT_LOAD, SYMBOL_BYTES } from './elf.ts';
 
-const PT_LOAD = 1;
 const PF_X = 1;
-const PROGRAM_HEADER_BYTES = 56;
 
-const DT_NULL = 0n;
 const DT_NEEDED = 1n;
 const DT_PLTRELSZ = 2n;
-const DT_STRTAB = 5n;
-const DT_SYMTAB = 6n;
 const DT_JMPREL = 23n;
 const DT_VERNEED = 0x6ffffffen;
 const DT_VERNEEDNUM = 0x6fffffffn;
-const PT_DYNAMIC = 2;
 
-const SYMBOL_BYTES = 24;
 const RELOCATION_BYTES = 24;
 const R_X86_64_JUMP_SLOT = 7n;
 const R_X86_64_IRELATIVE = 37n;
@@ -44,77 +38,6 @@ const CODE = Buffer.from(
     .replaceAll(' ', ''),
   'hex',
 );
-
-interface Segment {
-  /** Where its program header is in the file. */
-  readonly header: number;
-  readonly type: number;
-  readonly flags: number;
-  readonly offset: number;
-  readonly address: number;
-  readonly size: number;
-}
-
-interface DynamicEntry {
-  readonly at: number;
-  readonly tag: bigint;
-  readonly value: number;
-}
-
-class Executable {
-  readonly file: Buffer;
-  readonly segments: readonly Segment[];
-  readonly dynamic: readonly DynamicEntry[];
-
-  constructor(file: Buffer) {
-    this.file = file;
-    if (file.toString('latin1', 0, 6) !== '\x7fELF\x02\x01')
-      throw new Error('not a 64-bit little-endian ELF file');
-    const headers = Number(file.readBigUInt64LE(32));
-    this.segments = Array.from({ length: file.readUInt16LE(56) }, (_, index) => {
-      const header = headers + index * PROGRAM_HEADER_BYTES;
-      return {
-        header,
-        type: file.readUInt32LE(header),
-        flags: file.readUInt32LE(header + 4),
-        offset: Number(file.readBigUInt64LE(header + 8)),
-        address: Number(file.readBigUInt64LE(header + 16)),
-        size: Number(file.readBigUInt64LE(header + 32)),
-      };
-    });
-    this.dynamic = this.#readDynamic();
-  }
-
-  #readDynamic(): DynamicEntry[] {
-    const segment = this.segments.find(({ type }) => type === PT_DYNAMIC);
-    if (segment === undefined) throw new Error('not dynamically linked');
-    const entries = Array.from({ length: segment.size / 16 }, (_, index) => {
-      const at = segment.offset + index * 16;
-      return { at, tag: this.file.readBigUInt64LE(at), value: Number(this.file.readBigUInt64LE(at + 8)) };
-    });
-    return entries.slice(0, entries.findIndex(({ tag }) => tag === DT_NULL) + 1);
-  }
-
-  entry(tag: bigint): DynamicEntry {
-    const found = this.dynamic.find((entry) => entry.tag === tag);
-    if (found === undefined) throw new Error(`no dynamic entry of tag ${tag}`);
-    return found;
-  }
-
-  /** The offset in the file of what is mapped at an address. */
-  offsetOf(address: number): number {
-    const within = ({ type, address: start, size }: Segment): boolean =>
-      type === PT_LOAD && address >= start && address < start + size;
-    const segment = this.segments.find(within);
-    if (segment === undefined) throw new Error(`address 0x${address.toString(16)} is not in the file`);
-    return address - segment.address + segment.offset;
-  }
-
-  text(index: number): string {
-    const start = this.offsetOf(this.entry(DT_STRTAB).value) + index;
-    return this.file.toString('latin1', start, this.file.indexOf(0, start));
-  }
-}
 
 /** Writes CODE behind the code that is there; its address. */
 function addCode({ file, segments }: Executable): number {

@@ -31,7 +31,9 @@ function networkNode(network: NetworkNode): Node {
 
 function segmentNode(segment: SegmentNode): Node {
   const { name, kind, networks } = segment;
-  const facts = segment.interface === undefined ? ['not there'] : segment.interface.addresses;
+  // A master in the container bears the network's name behind its own.
+  const away = kind === 'master' && name.includes('@') ? 'in the container' : 'not there';
+  const facts = segment.interface === undefined ? [away] : segment.interface.addresses;
   return { title: `${kind} ${name}`, facts, remarks: [], children: networks.map(networkNode) };
 }
 

@@ -45,6 +45,8 @@ export interface HostFacts {
   readonly uplink: Link | undefined;
   readonly links: readonly Link[];
   readonly addresses: readonly InterfaceAddress[];
+  /** The plugins whose segments are masters; those of all others are bridges. */
+  readonly ofMasters: ReadonlySet<string>;
 }
 
 const SCOPE_GLOBAL = 0;
@@ -56,7 +58,7 @@ function interfaceView(link: Link, { addresses }: HostFacts): InterfaceView {
 
 function segmentNode(name: string, networks: readonly NetworkNode[], facts: HostFacts): SegmentNode {
   const link = facts.links.find((candidate) => candidate.name === name);
-  const kind = link === undefined || link.kind === 'bridge' ? 'bridge' : 'master';
+  const kind = networks.every(({ plugin }) => facts.ofMasters.has(plugin)) ? 'master' : 'bridge';
   return { name, kind, ...(link === undefined ? {} : { interface: interfaceView(link, facts) }), networks };
 }
 

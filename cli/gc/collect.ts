@@ -44,11 +44,13 @@ interface Dead {
   readonly garbage: Garbage;
 }
 
-function deathOf({ world, sockets, kinds }: Work, record: AttachmentRecord): string | undefined {
+type Judging = Pick<Work, 'world' | 'sockets' | 'kinds'>;
+
+function deathOf({ world, sockets, kinds }: Judging, record: AttachmentRecord): string | undefined {
   return causeOfDeath({ route: sockets.route, world }, record, kinds.get(record.plugin));
 }
 
-function findDead(work: Work, { store }: NamedStore): Dead[] {
+function findDead(work: Judging, { store }: NamedStore): Dead[] {
   return store
     .read((tx) => tx.attachments())
     .flatMap((record) => {
@@ -57,6 +59,12 @@ function findDead(work: Work, { store }: NamedStore): Dead[] {
         ? []
         : [{ record, garbage: { kind: 'attachment', what: formatKey(record), reason } }];
     });
+}
+
+/** Why attachments on record are dead, by key (formatKey); nothing is changed by looking. */
+export function reasonsOfDeath(work: Judging, stores: readonly NamedStore[]): ReadonlyMap<string, string> {
+  const dead = stores.flatMap((named) => findDead(work, named));
+  return new Map(dead.map(({ record, garbage }) => [formatKey(record), garbage.reason]));
 }
 
 /** Of plugins that this version does not know nothing could be taken down; another boot's go by themselves. */

@@ -13,6 +13,7 @@ import type { World } from '../../lib/cni/world.ts';
 import { listLinks } from '../../lib/netlink/link.ts';
 import { NetlinkSocket } from '../../lib/netlink/socket.ts';
 import type { Ours } from '../../lib/cni/lists/attachment.ts';
+import { formatKey } from '../../ipam/record.ts';
 import { withdrawDns } from '../attached-dns.ts';
 import type { Found } from './collect.ts';
 import type { Garbage } from './garbage.ts';
@@ -26,11 +27,13 @@ function lostInterface({ result }: CachedAttachment, interfaces: ReadonlySet<str
 /**
  * Why it is certain that the container is gone, or was never attached to the end; undefined when it is not. A path that
  * leads elsewhere proves nothing by itself, the namespace may live on without it. A process that has ended does, and a
- * host that was restarted; and so does the host's end of a veth, which the kernel destroys together with the namespace.
+ * host that was restarted; and so does the host's end of a veth, which the kernel destroys together with the namespace. Where there is
+ * none, its kind knows by its record.
  */
 function reasonToCollect(
   cached: CachedAttachment,
   interfaces: ReadonlySet<string>,
+  dead: ReadonlyMap<string, string>,
   world: World,
 ): string | undefined {
   const { origin } = cached;
@@ -40,8 +43,9 @@ function reasonToCollect(
   const { process } = origin;
   if (process !== undefined && world.processIdentity(process.pid)?.started !== process.started)
     return `process ${process.pid} of the container has ended`;
-  const lost = isWhereItWas(cached, world) ? undefined : lostInterface(cached, interfaces);
-  return lost === undefined ? undefined : `its interface ${lost} is gone`;
+  if (isWhereItWas(cached, world)) return undefined;
+  const lost = lostInterface(cached, interfaces);
+  return lost === undefined ? dead.get(formatKey(cached)) : `its interface ${lost} is gone`;
 }
 
 function listInterfaces(): ReadonlySet<string> {
@@ -57,10 +61,14 @@ function garbageOf({ network, containerId, ifname }: CachedAttachment, reason: s
   return { kind: 'attachment', what: `${network}/${containerId}/${ifname}`, reason };
 }
 
-/** Detaches them, going on after failures; with `dryRun` it only tells which. */
+/**
+ * Detaches them, going on after failures; with `dryRun` it only tells which. `dead`: why attachments on record are, by
+ * key.
+ */
 export async function collectResults(
   world: World,
   ours: Ours,
+  dead: ReadonlyMap<string, string>,
   dryRun: boolean,
   note: (line: string) => void,
 ): Promise<Found> {
@@ -68,7 +76,7 @@ export async function collectResults(
   const all = allCachedAttachments(world);
   const interfaces = all.length > 0 ? listInterfaces() : new Set<string>();
   for (const cached of all) {
-    const reason = reasonToCollect(cached, interfaces, world);
+    const reason = reasonToCollect(cached, interfaces, dead, world);
     if (reason === undefined) continue;
     const garbage = garbageOf(cached, reason);
     try {

@@ -2,7 +2,7 @@
 import type { NetmoorError } from '../../lib/base/errors.ts';
 import { shortenIds } from '../attachment-view.ts';
 import { collectResults } from '../gc/results.ts';
-import { collect, look } from '../gc/collect.ts';
+import { collect, look, reasonsOfDeath } from '../gc/collect.ts';
 import { rebuild } from '../gc/rebuild.ts';
 import type { Found } from '../gc/collect.ts';
 import type { Collection, Failure } from '../gc/garbage.ts';
@@ -73,9 +73,12 @@ export const verb: Verb = {
     const all = unread.failures.length === 0 ? read : undefined;
     const note = (line: string): void => void notes.push(line);
     const nothing: Found = { garbage: [], failures: [] };
-    const onFile =
-      dataDir === undefined ? await collectResults(world, pluginsOf(list), dryRun, note) : nothing;
+    const collectOnFile = async (): Promise<Found> => {
+      const dead = await withSockets(async (sockets) => reasonsOfDeath({ world, sockets, kinds }, stores));
+      return collectResults(world, pluginsOf(list), dead, dryRun, note);
+    };
     const kinds = await kindsNamed(list, list.keys());
+    const onFile = dataDir === undefined ? await collectOnFile() : nothing;
     const living = switches.has('unrecorded') ? 'sweep' : 'spare';
     const sweepings = new Map<string, Sweeping>();
     for (const [name, kind] of kinds) sweepings.set(name, await kind.sweeping());

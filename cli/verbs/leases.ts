@@ -17,7 +17,7 @@ export interface LeaseView {
   readonly name?: string;
   /** ISO 8601 */
   readonly since: string;
-  /** False: another IPAM plugin gave it, and only that one knows whether it still holds. */
+  /** False: another IPAM plugin or the routers gave it, and only they know whether it still holds. */
   readonly own: boolean;
 }
 
@@ -37,7 +37,7 @@ export function leasesOf(records: readonly AttachmentRecord[]): LeaseView[] {
 
 export function formatLeases(leases: readonly LeaseView[], usage: readonly SubnetUsage[]): string {
   const rows = leases.map((lease) => [
-    lease.own ? lease.address : `${lease.address} (delegated)`,
+    lease.own ? lease.address : `${lease.address} (given by others)`,
     lease.network,
     containerLabel(lease),
     lease.since.slice(0, 19).replace('T', ' '),

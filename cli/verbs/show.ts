@@ -4,6 +4,9 @@ import { listAddresses } from '../../lib/netlink/address.ts';
 import { listLinks } from '../../lib/netlink/link.ts';
 import { NetlinkSocket } from '../../lib/netlink/socket.ts';
 import { findUplink } from '../../lib/netlink/uplink.ts';
+import { kindsNamed } from '../../plugins/kinds.ts';
+import type { KindList } from '../../plugins/kinds.ts';
+import type { NetworkRecord } from '../../ipam/record.ts';
 import { draw } from '../drawing/tree.ts';
 import { nodesOf } from '../drawing/nodes.ts';
 import { listAttachments } from '../liveness.ts';
@@ -14,7 +17,11 @@ import type { Verb } from '../verb.ts';
 
 const DEFAULT_COLUMNS = 100;
 
-function gatherFacts(): HostFacts {
+async function gatherFacts(list: KindList, networks: readonly NetworkRecord[]): Promise<HostFacts> {
+  const kinds = await kindsNamed(
+    list,
+    networks.map(({ plugin }) => plugin),
+  );
   const socket = NetlinkSocket.open('route');
   try {
     return {
@@ -22,6 +29,9 @@ function gatherFacts(): HostFacts {
       uplink: findUplink(socket),
       links: listLinks(socket),
       addresses: listAddresses(socket, 0),
+      ofMasters: new Set(
+        [...kinds.values()].flatMap(({ name, segments }) => (segments === 'master' ? name : [])),
+      ),
     };
   } finally {
     socket.close();
@@ -42,7 +52,7 @@ export const verb: Verb = {
     const [word] = operands;
     const { networks, attachments } =
       word === undefined ? everything : narrow(everything.networks, everything.attachments, word);
-    const topology = buildTopology(gatherFacts(), networks, attachments);
+    const topology = buildTopology(await gatherFacts(kinds, networks), networks, attachments);
     return { json: topology, text: () => draw(nodesOf(topology), { ascii: switches.has('ascii'), columns }) };
   },
 };

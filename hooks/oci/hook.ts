@@ -35,10 +35,10 @@ export interface HookSurroundings {
   readonly openLog?: typeof openLog;
 }
 
-/** What failed, and what to do about it. */
+/** The CNI code for programs; for people what failed, and what to do about it. */
 function complaint(error: unknown): string {
-  const { msg, details } = toCniError(error);
-  return singleLine(details === '' ? msg : `${msg}; ${details}`);
+  const { code, msg, details } = toCniError(error);
+  return singleLine(`error ${code}: ${details === '' ? msg : `${msg}; ${details}`}`);
 }
 
 /** The lease store of a flag is one that "netmoor gc" must know of. */

@@ -1,7 +1,7 @@
 /** The files that are asked for, with what stands in them. */
 import { NetmoorError } from '../../lib/base/errors.ts';
 import { containerAddresses } from '../../lib/cni/lists/host-map.ts';
-import { combineDns, hostDns, resolvConfText } from '../../lib/cni/resolv-conf.ts';
+import { combineDns, dnsOn, hostDns, resolvConfText } from '../../lib/cni/resolv-conf.ts';
 import type { ContainerFile, HookConfig } from './config.ts';
 import { stageContainerFile } from './container-files.ts';
 import type { Plan } from './plan.ts';
@@ -13,7 +13,10 @@ import { hostnameText, hostsText } from './texts.ts';
 import type { NamedResult } from './texts.ts';
 
 function resolvConf(task: Task, config: HookConfig, results: readonly NamedResult[]): string {
-  const dns = combineDns([config.dns, ...results.map(({ result }) => result.dns), hostDns(task.world)]);
+  const said = results.map(({ ifname, result }) => dnsOn(ifname, result.dns));
+  const [first] = results;
+  const asked = first === undefined ? config.dns : dnsOn(first.ifname, config.dns);
+  const dns = combineDns([asked, ...said, hostDns(task.world)]);
   if (dns.nameservers !== undefined) return resolvConfText(dns);
   throw new NetmoorError(
     'bad-config',

@@ -4,7 +4,8 @@ import { AddressError, parseAddress } from '../base/ip.ts';
 import type { Dns } from './result.ts';
 import { compactDns } from './result.ts';
 
-function isAddress(text: string): boolean {
+/** A plain one, without zone. */
+export function isAddress(text: string): boolean {
   try {
     parseAddress(text);
     return true;

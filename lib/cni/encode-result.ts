@@ -1,7 +1,7 @@
 /** The result in exactly the shape of one version of the CNI specification (section 5 of each). */
 import { NetmoorError } from '../base/errors.ts';
 import { compact, compactDns } from './result.ts';
-import type { CniInterface, CniIp, CniResult, CniRoute } from './result.ts';
+import type { CniInterface, CniIp, CniResult, CniRoute, Dns } from './result.ts';
 import { isAtLeast } from './versions.ts';
 import type { CniVersion } from './versions.ts';
 
@@ -36,6 +36,14 @@ export function refuseInexpressible(
   }
 }
 
+/**
+ * Name servers are addresses, of which podman refuses any with a zone, and the container with it. Which interface a
+ * link-local one is to be reached by is that of the result (dnsOn, resolv-conf.ts).
+ */
+function encodeDns({ nameservers, ...rest }: Dns): Dns {
+  return compactDns({ ...rest, nameservers: nameservers?.map((server) => server.replace(/%.*$/, '')) });
+}
+
 /** 0.1.0 and 0.2.0: one address of each family, no interfaces. */
 function encodeOld(result: CniResult, cniVersion: CniVersion): object {
   refuseInexpressible(result.ips, cniVersion);
@@ -48,7 +56,7 @@ function encodeOld(result: CniResult, cniVersion: CniVersion): object {
       'set "cniVersion" to 0.3.1 or later for a network without addresses',
     );
   }
-  return { ...compact({ cniVersion, ip4, ip6 }), dns: compactDns(result.dns) };
+  return { ...compact({ cniVersion, ip4, ip6 }), dns: encodeDns(result.dns) };
 }
 
 function encodeInterface(item: CniInterface, modern: boolean): object {
@@ -87,7 +95,7 @@ export function encodeResult(result: CniResult, cniVersion: CniVersion): object 
   if (!isAtLeast(cniVersion, '0.3.0')) return encodeOld(result, cniVersion);
   const modern = isAtLeast(cniVersion, '1.1.0');
   const withVersion = !isAtLeast(cniVersion, '1.0.0');
-  const dns = compactDns(result.dns);
+  const dns = encodeDns(result.dns);
   return {
     ...compact({
       cniVersion,

@@ -62,13 +62,14 @@ function notAllowed(place: string, value: unknown, allowed: readonly unknown[]):
   return new NetmoorError(
     'bad-config',
     `${place} must be one of ${allowed.map(quote).join(', ')}, not ${quote(value)}`,
-    meant === undefined ? '' : `did you mean "${meant}"?`,
+    meant === undefined ? 'write one of these' : `did you mean "${meant}"?`,
   );
 }
 
 function adviceOn(keyword: string, value: unknown): string {
   if (keyword === 'maximum') return 'lower it';
-  if (keyword === 'minimum') return 'raise it';
+  if (keyword === 'minimum' || keyword === 'exclusiveMinimum') return 'raise it';
+  if (keyword === 'minItems') return 'name at least one, or leave the key out';
   return typeof value === 'string' && value.includes('\0') ? 'no path has a NUL byte: take it out' : '';
 }
 

@@ -130,7 +130,7 @@ export interface Removal {
 
 /** What bears netmoor's marks in the kernel, and no record accounts for. */
 export interface Orphan {
-  readonly kind: 'interface' | 'bridge' | 'address' | 'forwarding';
+  readonly kind: 'interface' | 'bridge' | 'address' | 'forwarding' | 'rules';
   /** In words: "bridge nm-web". */
   readonly what: string;
   readonly remove: () => void;
@@ -171,6 +171,8 @@ export interface Kind<C extends MooringConfig = MooringConfig, D extends Mooring
   readonly name: string;
   /** One line that says what it is. */
   readonly about: string;
+  /** What its segments are. */
+  readonly segments: 'bridge' | 'master';
 
   /** Checks everything that can be checked without the host. Pure. Throws NetmoorError. */
   readConfig(config: CniConfig, request: CniRequest): Promise<C>;

@@ -96,12 +96,11 @@ function requestsFor(
   const routes = wanted.routes.map((route) => rankedAddition(route, link, present));
   const raiseLoopback =
     loopback && (loopback.flags & IFF_UP) === 0 ? [linkChange(loopback.index, { up: true }, 'raise lo')] : [];
-  return [
-    ...raiseLoopback,
-    ...addresses,
-    linkChange(link.index, { up: true }, `raise ${link.name}`),
-    ...routes,
-  ];
+  const raise = linkChange(link.index, { up: true }, `raise ${link.name}`);
+  // To optimistic ones that were there before, nothing would be delivered until detection has ended: the kernel makes
+  // their routes when it begins (addrconf_dad_begin), which it does not for those of a link that comes up.
+  const inOrder = wanted.dad === 'optimistic' ? [raise, ...addresses] : [...addresses, raise];
+  return [...raiseLoopback, ...inOrder, ...routes];
 }
 
 function requireInterface({ route }: Sandbox, ifname: string): Link {

@@ -1,11 +1,9 @@
 /** Messages about interface addresses as bytes and back (rtnetlink(7), linux/if_addr.h struct ifaddrmsg). */
-import { DecodeError } from './attributes.ts';
-import { encode, sized, struct, u32, u8 } from './codec.ts';
+import { encode, headed, sized, struct, u32, u8 } from './codec.ts';
 import type { Codec, Decoded } from './codec.ts';
 import { ipAddress } from './ip-field.ts';
 import { IFA_ADDRESS, IFA_BROADCAST, IFA_CACHEINFO, IFA_FLAGS, IFA_LOCAL, IFA_PROTO } from './uapi.ts';
 
-const IFADDRMSG = 8;
 /** struct ifa_cacheinfo: the two lifetimes, and when the address was made and changed. */
 const CACHEINFO = 16;
 
@@ -45,36 +43,22 @@ const addressAttributes = struct({
   lifetime: { type: IFA_CACHEINFO, codec: lifetime },
 });
 
-export interface AddressMessage {
-  /** AF_INET or AF_INET6; 0 in a request for both. */
-  readonly family: number;
-  /** Length of the prefix. */
-  readonly length: number;
-  readonly flags: number;
-  readonly scope: number;
-  readonly index: number;
-  readonly attributes: Decoded<typeof addressAttributes>;
-}
-
 /** What follows the netlink header of RTM_NEWADDR and its like; reading throws DecodeError. */
-export const addressMessage: Codec<AddressMessage> = {
-  put(out, { family, length, flags, scope, index, attributes }) {
-    for (const number of [family, length, flags, scope]) out.u8(number);
-    out.u32(index);
-    addressAttributes.put(out, attributes);
+export const addressMessage = headed(
+  'an address message',
+  {
+    /** AF_INET or AF_INET6; 0 in a request for both. */
+    family: 1,
+    /** Length of the prefix. */
+    length: 1,
+    flags: 1,
+    scope: 1,
+    /** ifindex */
+    index: 4,
   },
-  get(data) {
-    if (data.length < IFADDRMSG) throw new DecodeError(`an address message has ${data.length} bytes`);
-    return {
-      family: data.readUInt8(0),
-      length: data.readUInt8(1),
-      flags: data.readUInt8(2),
-      scope: data.readUInt8(3),
-      index: data.readUInt32LE(4),
-      attributes: addressAttributes.get(data.subarray(IFADDRMSG)),
-    };
-  },
-};
+  addressAttributes,
+);
+export type AddressMessage = Decoded<typeof addressMessage>;
 
 export function encodeAddress(message: Partial<AddressMessage>): Buffer {
   return encode(addressMessage, {

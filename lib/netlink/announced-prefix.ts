@@ -1,6 +1,7 @@
 /**
- * Prefixes that a router announces, as the kernel tells of each (RTNLGRP_IPV6_PREFIX; struct prefixmsg of
- * linux/rtnetlink.h; RFC 4861, section 4.6.2). Any station on the LAN may have written it.
+ * Prefixes that a router announces, as the kernel tells of each (RTNLGRP_IPV6_PREFIX; linux/rtnetlink.h struct
+ * prefixmsg; RFC 4861, section 4.6.2), whether or not an address is made of it. Any station on the LAN may have written
+ * it.
  */
 import { bitsOf } from '../base/ip.ts';
 import type { Prefix } from '../base/ip.ts';
@@ -14,7 +15,9 @@ const PREFIXMSG = 12;
 const IFINDEX = 4;
 const LENGTH = 9;
 const FLAGS = 10;
-/** The A flag: as in the option in newer kernels (seen in 6.18), IF_PREFIX_AUTOCONF (net/if_inet6.h) in older ones. */
+/**
+ * The A flag: newer kernels tell the option's own byte (seen in 6.18), older ones IF_PREFIX_AUTOCONF (net/if_inet6.h).
+ */
 const AUTONOMOUS = 0x40 | 0x02;
 
 export interface AnnouncedPrefix {

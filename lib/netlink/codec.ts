@@ -86,6 +86,46 @@ export function struct<F extends Fields>(fields: F): Codec<Values<F>> {
   };
 }
 
+/** Numbers of a C struct, by name: their sizes in bytes, in its order. */
+type Header = Readonly<Record<string, 1 | 2 | 4>>;
+
+/** Where C puts them: each at a multiple of its size, the whole filled up to a multiple of four. */
+function layOut(header: Header): { numbers: { name: string; size: number; at: number }[]; length: number } {
+  let end = 0;
+  const numbers = Object.entries(header).map(([name, size]) => {
+    const at = Math.ceil(end / size) * size;
+    end = at + size;
+    return { name, size, at };
+  });
+  return { numbers, length: Math.ceil(end / 4) * 4 };
+}
+
+/** What the messages of rtnetlink are: a struct of numbers in the machine's order, then attributes. */
+export function headed<H extends Header, A>(
+  what: string,
+  header: H,
+  attributes: Codec<A>,
+): Codec<{ readonly [K in keyof H]: number } & { readonly attributes: A }> {
+  type Message = { readonly [K in keyof H]: number } & { readonly attributes: A };
+  const { numbers, length } = layOut(header);
+  return {
+    put(out, message) {
+      const bytes = Buffer.alloc(length);
+      const values: Readonly<Record<string, number>> = message;
+      for (const { name, size, at } of numbers) bytes.writeUIntLE(values[name] ?? 0, at, size);
+      out.bytes(bytes);
+      attributes.put(out, message.attributes);
+    },
+    get(data) {
+      if (data.length < length) throw new DecodeError(`${what} has ${data.length} bytes`);
+      const values: Record<string, unknown> = {};
+      for (const { name, size, at } of numbers) values[name] = data.readUIntLE(at, size);
+      values['attributes'] = attributes.get(data.subarray(length));
+      return values as Message;
+    },
+  };
+}
+
 /** Nests numbered from one, as libnftnl numbers elements; the kernel does not look at the numbers. */
 export function numbered<T>(codec: Codec<T>): Codec<readonly T[]> {
   return {

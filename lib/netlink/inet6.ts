@@ -62,8 +62,8 @@ export interface Inet6 {
 
 /**
  * The request that changes how a link gets addresses. A token is refused (EINVAL) where router advertisements are not
- * accepted or routers not solicited, and on loopback (inet6_set_iftoken); one for which there is an advertised prefix
- * already is in use at once. "none" leaves alone what addresses there are.
+ * accepted or routers not solicited, and on loopback; addresses of an earlier token go, and the new one's come with the
+ * next advertisement, for which the kernel asks if the link is up (inet6_set_iftoken). Other addresses stay.
  */
 export function inet6Change(
   index: number,

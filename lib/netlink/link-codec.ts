@@ -1,6 +1,5 @@
 /** Link messages as bytes and back (rtnetlink(7), linux/if_link.h, linux/rtnetlink.h struct ifinfomsg). */
-import { DecodeError } from './attributes.ts';
-import { bareText, bytes, encode, nest, plainNest, struct, text, u32, u8 } from './codec.ts';
+import { bareText, bytes, encode, headed, nest, plainNest, struct, text, u32, u8 } from './codec.ts';
 import type { Codec, Decoded, RawAttribute } from './codec.ts';
 import { isMacvlan, macvlanData } from './macvlan-codec.ts';
 import type { MacvlanData } from './macvlan-codec.ts';
@@ -30,8 +29,6 @@ import {
   IFLA_TARGET_NETNSID,
   VETH_INFO_PEER,
 } from './uapi.ts';
-
-const IFINFOMSG = 16;
 
 /** A port of a bridge (IFLA_BRPORT_*); 1 and 0 for on and off. */
 const bridgePort = struct({ hairpin: u8(IFLA_BRPORT_MODE), isolated: u8(IFLA_BRPORT_ISOLATED) });
@@ -147,37 +144,21 @@ const fields = {
   families: bytes(IFLA_AF_SPEC),
 } as const;
 
-const plainAttributes: Codec<LinkAttributes> = struct(fields);
-// Of other families, IFLA_PROTINFO is something else. br_setlink insists on the flag of the nest.
-const bridgeAttributes: Codec<LinkAttributes> = struct({ ...fields, port: nest(IFLA_PROTINFO, bridgePort) });
+/** struct ifinfomsg */
+const HEADER = { family: 1, type: 2, index: 4, flags: 4, change: 4 } as const;
 
-function attributesOf(family: number): Codec<LinkAttributes> {
-  return family === AF_BRIDGE ? bridgeAttributes : plainAttributes;
-}
+const plainMessage: Codec<LinkMessage> = headed('a link message', HEADER, struct(fields));
+// Of other families, IFLA_PROTINFO is something else. br_setlink insists on the flag of the nest.
+const bridgeMessage: Codec<LinkMessage> = headed(
+  'a link message of a bridge',
+  HEADER,
+  struct({ ...fields, port: nest(IFLA_PROTINFO, bridgePort) }),
+);
 
 /** What follows the netlink header of RTM_NEWLINK and its like; reading throws DecodeError. */
 export const linkMessage: Codec<LinkMessage> = {
-  put(out, { family, type, index, flags, change, attributes }) {
-    out.u8(family);
-    out.u8(0);
-    out.u16(type);
-    out.u32(index);
-    out.u32(flags);
-    out.u32(change);
-    attributesOf(family).put(out, attributes);
-  },
-  get(data) {
-    if (data.length < IFINFOMSG) throw new DecodeError(`a link message has ${data.length} bytes`);
-    const family = data.readUInt8(0);
-    return {
-      family,
-      type: data.readUInt16LE(2),
-      index: data.readUInt32LE(4),
-      flags: data.readUInt32LE(8),
-      change: data.readUInt32LE(12),
-      attributes: attributesOf(family).get(data.subarray(IFINFOMSG)),
-    };
-  },
+  put: (out, message) => (message.family === AF_BRIDGE ? bridgeMessage : plainMessage).put(out, message),
+  get: (data) => (data[0] === AF_BRIDGE ? bridgeMessage : plainMessage).get(data),
 };
 
 const vethData: Codec<{ readonly peer?: LinkMessage }> = struct({

@@ -69,7 +69,8 @@ export interface Whereabouts {
   readonly nsid?: number | undefined;
 }
 
-export function targetOf({ nsid }: Whereabouts): { targetNsid?: number } {
+/** How a request says so. */
+export function whereAttributes({ nsid }: Whereabouts): { targetNsid?: number } {
   return nsid === undefined ? {} : { targetNsid: nsid };
 }
 
@@ -85,7 +86,7 @@ export function getRequest(which: string | number, where: Whereabouts = {}): Net
     type: RTM_GETLINK,
     op: `look up interface ${named ? which : `#${which}`}`,
     data: encodeLink(
-      { ...(named && { name: which }), ...targetOf(where), extMask: RTEXT_FILTER_SKIP_STATS },
+      { ...(named && { name: which }), ...whereAttributes(where), extMask: RTEXT_FILTER_SKIP_STATS },
       { index: named ? 0 : which },
     ),
   };

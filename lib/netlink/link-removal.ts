@@ -1,7 +1,7 @@
 /** Deleting links. */
 import { isErrno } from '../base/errors.ts';
 import { encodeLink } from './link-codec.ts';
-import { absence, targetOf } from './link-message.ts';
+import { absence, whereAttributes } from './link-message.ts';
 import type { Link, Whereabouts } from './link-message.ts';
 import type { NetlinkRequest, NetlinkSocket } from './socket.ts';
 import { RTM_DELLINK, RTM_SETLINK } from './uapi.ts';
@@ -11,7 +11,7 @@ export function linkRemoval(which: string | number, where: Whereabouts = {}): Ne
   const named = typeof which === 'string';
   const op = `delete interface ${named ? which : `#${which}`}`;
   const data = encodeLink(
-    { ...(named && { name: which }), ...targetOf(where) },
+    { ...(named && { name: which }), ...whereAttributes(where) },
     { index: named ? 0 : which },
   );
   return { type: RTM_DELLINK, op, data };

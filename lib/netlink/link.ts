@@ -1,7 +1,7 @@
 /** Finding links. */
 import { isErrno } from '../base/errors.ts';
 import { encodeLink } from './link-codec.ts';
-import { absence, decodeLink, getRequest, targetOf } from './link-message.ts';
+import { absence, decodeLink, getRequest, whereAttributes } from './link-message.ts';
 import type { Link, Whereabouts } from './link-message.ts';
 import type { NetlinkSocket } from './socket.ts';
 import { RTEXT_FILTER_SKIP_STATS, RTM_GETLINK, RTM_NEWLINK } from './uapi.ts';
@@ -25,7 +25,7 @@ export function findLink(
 
 /** All links of the socket's namespace, or of another; of one that is gone, none. */
 export function listLinks(socket: NetlinkSocket, where: Whereabouts = {}): Link[] {
-  const data = encodeLink({ ...targetOf(where), extMask: RTEXT_FILTER_SKIP_STATS });
+  const data = encodeLink({ ...whereAttributes(where), extMask: RTEXT_FILTER_SKIP_STATS });
   try {
     return socket.dump({ type: RTM_GETLINK, data, op: 'list interfaces' }).map(decodeLink);
   } catch (error) {

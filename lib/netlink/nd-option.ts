@@ -99,8 +99,8 @@ function optionsIn(data: Buffer): Map<number, Buffer> {
 
 /**
  * Reads RTM_NEWNDUSEROPT; of options other than those two (kernels tell of prefixes as well), only whence they come.
- * The kernel tells of each option in a message of its own (ndisc_ra_useropt). Throws DecodeError, for what is cut off or without end; domains that are no
- * names of hosts are left out.
+ * The kernel tells of each option in a message of its own (ndisc_ra_useropt). Throws DecodeError, for what is cut off
+ * or without end; domains that are no names of hosts are left out.
  */
 export function decodeNdOption({ data }: { readonly data: Buffer }): NdOption {
   if (data.length < NDUSEROPTMSG) throw new DecodeError(`a message of an option has ${data.length} bytes`);

@@ -8,13 +8,10 @@
  */
 import { isErrno } from '../base/errors.ts';
 import { DecodeError } from './attributes.ts';
-import { encode, s32, struct, u32 } from './codec.ts';
-import type { Codec, Decoded } from './codec.ts';
+import { encode, headed, s32, struct, u32 } from './codec.ts';
+import type { Decoded } from './codec.ts';
 import type { NetlinkRequest, NetlinkSocket } from './socket.ts';
 import { NETNSA_FD, NETNSA_NSID, NETNSA_NSID_NOT_ASSIGNED, RTM_GETNSID, RTM_NEWNSID } from './uapi.ts';
-
-/** struct rtgenmsg, filled up. */
-const RTGENMSG = 4;
 
 /** In the order in which ip writes them. */
 const nsidAttributes = struct({
@@ -23,27 +20,22 @@ const nsidAttributes = struct({
   /** NETNSA_NSID_NOT_ASSIGNED for none yet; where it is to be given, for one that the kernel chooses. */
   nsid: s32(NETNSA_NSID),
 });
-export type NsidMessage = Decoded<typeof nsidAttributes>;
+export type NsidAttributes = Decoded<typeof nsidAttributes>;
 
-/** What follows the netlink header of RTM_NEWNSID and its like; reading throws DecodeError. */
-export const nsidMessage: Codec<NsidMessage> = {
-  put(out, message) {
-    out.u32(0);
-    nsidAttributes.put(out, message);
-  },
-  get(data) {
-    if (data.length < RTGENMSG) throw new DecodeError(`a message of a namespace id has ${data.length} bytes`);
-    return nsidAttributes.get(data.subarray(RTGENMSG));
-  },
-};
+/** What follows the netlink header of RTM_NEWNSID and its like (struct rtgenmsg); reading throws DecodeError. */
+export const nsidMessage = headed('a message of a namespace id', { family: 1 }, nsidAttributes);
+
+export function encodeNsid(attributes: NsidAttributes): Buffer {
+  return encode(nsidMessage, { family: 0, attributes });
+}
 
 function lookup(netnsFd: number): NetlinkRequest {
-  return { type: RTM_GETNSID, data: encode(nsidMessage, { netnsFd }), op: 'look up the id of a namespace' };
+  return { type: RTM_GETNSID, data: encodeNsid({ netnsFd }), op: 'look up the id of a namespace' };
 }
 
 /** Reads RTM_NEWNSID; undefined for "none". Throws DecodeError. */
 export function decodeNsid({ data }: { readonly data: Buffer }): number | undefined {
-  const { nsid } = nsidMessage.get(data);
+  const { nsid } = nsidMessage.get(data).attributes;
   return nsid === NETNSA_NSID_NOT_ASSIGNED ? undefined : nsid;
 }
 
@@ -58,7 +50,7 @@ export function nsidOf(socket: NetlinkSocket, netnsFd: number): number | undefin
 
 /** The same, and gives it one first when it has none. Somebody else may do so at the same time. */
 export function assignNsid(socket: NetlinkSocket, netnsFd: number): number {
-  const data = encode(nsidMessage, { netnsFd, nsid: NETNSA_NSID_NOT_ASSIGNED });
+  const data = encodeNsid({ netnsFd, nsid: NETNSA_NSID_NOT_ASSIGNED });
   const assignment = { type: RTM_NEWNSID, data, op: 'give a namespace an id' };
   const { replies, failures } = socket.exchange([assignment, lookup(netnsFd)]);
   const failure = failures.find(({ error }) => !isErrno(error, 'EEXIST'));
@@ -71,7 +63,7 @@ export function assignNsid(socket: NetlinkSocket, netnsFd: number): number {
 
 /** The ids of all namespaces that the socket's knows. */
 export function listNsids(socket: NetlinkSocket): number[] {
-  const data = encode(nsidMessage, {});
+  const data = encodeNsid({});
   return socket
     .dump({ type: RTM_GETNSID, data, op: 'list the ids of namespaces' })
     .flatMap((message) => decodeNsid(message) ?? []);

@@ -1,8 +1,7 @@
 /** Queueing disciplines (tc(8), rtnetlink(7), linux/rtnetlink.h struct tcmsg, linux/pkt_sched.h). */
 import { isErrno } from '../base/errors.ts';
-import { DecodeError } from './attributes.ts';
-import { bytes, encode, struct, text } from './codec.ts';
-import type { Codec, Decoded } from './codec.ts';
+import { bytes, encode, headed, struct, text } from './codec.ts';
+import type { Decoded } from './codec.ts';
 import type { NetlinkRequest, NetlinkSocket } from './socket.ts';
 import { decodeTbf, encodeTbf } from './tbf.ts';
 import type { Tbf, TbfState } from './tbf.ts';
@@ -22,7 +21,6 @@ import {
 /** Handles, "1:" and "ffff:" in tc's notation. */
 const ROOT_HANDLE = 0x00010000;
 export const INGRESS_HANDLE = 0xffff0000;
-const TCMSG = 20;
 
 export interface Qdisc {
   readonly kind: string;
@@ -33,36 +31,21 @@ export interface Qdisc {
 /** Of disciplines and filters alike; what `options` are depends on the kind. */
 const tcAttributes = struct({ kind: text(TCA_KIND), options: bytes(TCA_OPTIONS) });
 
-/** A message about a discipline or a filter (struct tcmsg). */
-export interface TcMessage {
-  readonly family: number;
-  /** ifindex */
-  readonly index: number;
-  readonly handle: number;
-  readonly parent: number;
-  /** Of a filter its priority, and the protocol in network order. */
-  readonly info: number;
-  readonly attributes: Decoded<typeof tcAttributes>;
-}
-
 /** What follows the netlink header of RTM_NEWQDISC, RTM_NEWTFILTER and their like; reading throws DecodeError. */
-export const tcMessage: Codec<TcMessage> = {
-  put(out, { family, index, handle, parent, info, attributes }) {
-    for (const number of [family, index, handle, parent, info]) out.u32(number);
-    tcAttributes.put(out, attributes);
+export const tcMessage = headed(
+  'a message of traffic control',
+  {
+    family: 1,
+    /** ifindex */
+    index: 4,
+    handle: 4,
+    parent: 4,
+    /** Of a filter its priority, and the protocol in network order. */
+    info: 4,
   },
-  get(data) {
-    if (data.length < TCMSG) throw new DecodeError(`a message of traffic control has ${data.length} bytes`);
-    return {
-      family: data.readUInt32LE(0),
-      index: data.readUInt32LE(4),
-      handle: data.readUInt32LE(8),
-      parent: data.readUInt32LE(12),
-      info: data.readUInt32LE(16),
-      attributes: tcAttributes.get(data.subarray(TCMSG)),
-    };
-  },
-};
+  tcAttributes,
+);
+export type TcMessage = Decoded<typeof tcMessage>;
 
 export function encodeTc(message: Pick<TcMessage, 'index' | 'parent'> & Partial<TcMessage>): Buffer {
   return encode(tcMessage, { family: 0, handle: 0, info: 0, attributes: {}, ...message });

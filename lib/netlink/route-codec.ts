@@ -1,7 +1,6 @@
 /** Messages about routes as bytes and back (rtnetlink(7), linux/rtnetlink.h struct rtmsg). */
-import { DecodeError } from './attributes.ts';
-import { bytes, encode, plainNest, struct, u32, u8 } from './codec.ts';
-import type { Codec, Decoded } from './codec.ts';
+import { bytes, encode, headed, plainNest, struct, u32, u8 } from './codec.ts';
+import type { Decoded } from './codec.ts';
 import { ipAddress } from './ip-field.ts';
 import {
   RTAX_ADVMSS,
@@ -16,8 +15,6 @@ import {
   RTA_PRIORITY,
   RTA_TABLE,
 } from './uapi.ts';
-
-const RTMSG = 12;
 
 /** In the order in which ip writes them. */
 const routeAttributes = struct({
@@ -37,45 +34,26 @@ const routeAttributes = struct({
   cacheInfo: bytes(RTA_CACHEINFO),
 });
 
-export interface RouteMessage {
-  /** AF_INET or AF_INET6. */
-  readonly family: number;
-  /** Lengths of the prefixes of destination and source. */
-  readonly length: number;
-  readonly sourceLength: number;
-  readonly tos: number;
-  readonly table: number;
-  /** RTPROT_*, RT_SCOPE_*, RTN_*, RTM_F_* and RTNH_F_* */
-  readonly protocol: number;
-  readonly scope: number;
-  readonly type: number;
-  readonly flags: number;
-  readonly attributes: Decoded<typeof routeAttributes>;
-}
-
 /** What follows the netlink header of RTM_NEWROUTE and its like; reading throws DecodeError. */
-export const routeMessage: Codec<RouteMessage> = {
-  put(out, { family, length, sourceLength, tos, table, protocol, scope, type, flags, attributes }) {
-    for (const number of [family, length, sourceLength, tos, table, protocol, scope, type]) out.u8(number);
-    out.u32(flags);
-    routeAttributes.put(out, attributes);
+export const routeMessage = headed(
+  'a route message',
+  {
+    /** AF_INET or AF_INET6. */
+    family: 1,
+    /** Lengths of the prefixes of destination and source. */
+    length: 1,
+    sourceLength: 1,
+    tos: 1,
+    table: 1,
+    /** RTPROT_*, RT_SCOPE_*, RTN_*, RTM_F_* and RTNH_F_* */
+    protocol: 1,
+    scope: 1,
+    type: 1,
+    flags: 4,
   },
-  get(data) {
-    if (data.length < RTMSG) throw new DecodeError(`a route message has ${data.length} bytes`);
-    return {
-      family: data.readUInt8(0),
-      length: data.readUInt8(1),
-      sourceLength: data.readUInt8(2),
-      tos: data.readUInt8(3),
-      table: data.readUInt8(4),
-      protocol: data.readUInt8(5),
-      scope: data.readUInt8(6),
-      type: data.readUInt8(7),
-      flags: data.readUInt32LE(8),
-      attributes: routeAttributes.get(data.subarray(RTMSG)),
-    };
-  },
-};
+  routeAttributes,
+);
+export type RouteMessage = Decoded<typeof routeMessage>;
 
 export function encodeRoute(message: Partial<RouteMessage>): Buffer {
   return encode(routeMessage, {

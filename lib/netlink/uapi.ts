@@ -41,6 +41,8 @@ export const RTM_GETADDR = 22;
 export const RTM_NEWROUTE = 24;
 export const RTM_DELROUTE = 25;
 export const RTM_GETROUTE = 26;
+export const RTM_NEWNEIGH = 28;
+export const RTM_GETNEIGH = 30;
 export const RTM_NEWQDISC = 36;
 export const RTM_GETQDISC = 38;
 export const RTM_NEWTFILTER = 44;
@@ -155,6 +157,10 @@ export const IFA_F_NOPREFIXROUTE = 0x200;
 export const IFA_F_STABLE_PRIVACY = 0x800;
 export const IFAPROT_KERNEL_RA = 2;
 export const IFAPROT_KERNEL_LL = 3;
+
+// linux/neighbour.h
+export const NDA_LLADDR = 2;
+export const NTF_SELF = 2;
 
 // linux/icmpv6.h
 export const ICMPV6_ROUTER_PREF_MEDIUM = 0;

@@ -11,8 +11,15 @@ import { ifnameBytes } from './match.ts';
 /** No owner's comment: those of attachments have slashes or a colon, those of bridges a space. */
 export const ANCHOR_COMMENT = 'anchor';
 
-/** No interface is named "." (dev_valid_name), no packet has all ones as its source or as its protocol. */
+/** The greatest of an int. nft writes one more as -1, and cannot read that. */
+const LAST_INDEX = Buffer.from([0xff, 0xff, 0xff, 0x7f]);
+
+/**
+ * No interface is named "." (dev_valid_name) or has that index, no packet has all ones as its source or as its
+ * protocol.
+ */
 function nobody(type: TypeName): Buffer {
+  if (type === 'iface_index') return LAST_INDEX;
   return type === 'ifname' ? ifnameBytes('.') : Buffer.alloc(TYPES[type].length, 0xff);
 }
 

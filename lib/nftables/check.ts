@@ -6,7 +6,7 @@ import type { SetElement } from './elements.ts';
 import { flushedSets } from './intact.ts';
 import { chainsOf } from './layout-rules.ts';
 import { TABLE } from './layout.ts';
-import { NFPROTO_BRIDGE } from './message.ts';
+import { NFPROTO_BRIDGE, NFPROTO_NETDEV } from './message.ts';
 import { covers, distinct, elementId, elementsOf, presentElements } from './present.ts';
 import { list } from './query.ts';
 import { familiesOf } from './rebuild.ts';
@@ -15,12 +15,17 @@ import { tableStates } from './tables.ts';
 import type { TableState } from './tables.ts';
 import { commentIn } from './userdata.ts';
 
+const FAMILY_NAMES: ReadonlyMap<number, string> = new Map([
+  [NFPROTO_BRIDGE, 'bridge'],
+  [NFPROTO_NETDEV, 'netdev'],
+]);
+
 function tableName(family: number): string {
-  return `nftables table ${family === NFPROTO_BRIDGE ? 'bridge' : 'inet'} ${TABLE}`;
+  return `nftables table ${FAMILY_NAMES.get(family) ?? 'inet'} ${TABLE}`;
 }
 
 /** The rules are known by their comments; a chain with others, or fewer, has been tampered with. */
-function checkRules(nf: NetlinkSocket, family: number): string[] {
+export function checkRules(nf: NetlinkSocket, family: number): string[] {
   const rules = Map.groupBy(
     list(nf, 'RULE', family, { table: TABLE }, 'read nftables rules'),
     ({ body }) => body.chain,
@@ -34,13 +39,13 @@ function checkRules(nf: NetlinkSocket, family: number): string[] {
   });
 }
 
-function checkTable(family: number, state: TableState | undefined): string[] {
+export function checkTable(family: number, state: TableState | undefined): string[] {
   if (state === undefined) return [`${tableName(family)} is missing`];
   if (!state.current) return [`${tableName(family)} was made by another version`];
   return state.dormant ? [`${tableName(family)} is dormant: somebody has switched it off`] : [];
 }
 
-function checkOwn(nf: NetlinkSocket, own: readonly SetElement[]): string[] {
+export function checkOwn(nf: NetlinkSocket, own: readonly SetElement[]): string[] {
   const present = presentElements(nf, own);
   return own.flatMap((element) => {
     const what = `nftables set ${element.set}: ${describeKey(element)}`;

@@ -22,6 +22,13 @@ function describeField(type: TypeName, bytes: Uint8Array): string {
       return PROTOCOL_NAMES.get(bytes[0] ?? 0) ?? String(bytes[0]);
     case 'inet_service':
       return String(Buffer.from(bytes).readUInt16BE(0));
+    case 'iface_index':
+      return String(Buffer.from(bytes).readUInt32LE(0));
+    case 'nd_target':
+      return formatAddress(addressFromBytes(bytes));
+    case 'nd_target_prefix':
+    case 'nd_target_id':
+      return Buffer.from(bytes).toString('hex');
     case 'ifname':
       return Buffer.from(bytes).toString('utf8').replace(/\0.*$/s, '');
   }

@@ -13,17 +13,23 @@ import type { NetlinkSocket } from '../netlink/socket.ts';
 import { getRequest } from './query.ts';
 import { RULE_END, anchorRequests, ruleEnds } from './skeleton.ts';
 
-/** Whether the table's rules are those that the skeleton made, all of them and no others, in their order. */
-export function hasItsRules(nf: NetlinkSocket, family: number): boolean {
+/**
+ * Messages about rules that stand behind those of the skeleton; undefined unless these are all there, in their order.
+ */
+export function rulesBehind(nf: NetlinkSocket, family: number): Buffer[] | undefined {
   const made = ruleEnds(family);
   const rule = messageType('NEWRULE');
   const said = nf
     .dump(getRequest('RULE', family, { table: TABLE }, 'read nftables rules'))
-    .filter(({ type }) => type === rule);
-  return (
-    said.length === made.length &&
-    said.every(({ data }, index) => data.subarray(-RULE_END).toString('hex') === made[index])
-  );
+    .filter(({ type }) => type === rule)
+    .map(({ data }) => data);
+  const same = made.every((end, index) => said[index]?.subarray(-RULE_END).toString('hex') === end);
+  return same ? said.slice(made.length) : undefined;
+}
+
+/** Whether the table's rules are those that the skeleton made, all of them and no others, in their order. */
+export function hasItsRules(nf: NetlinkSocket, family: number): boolean {
+  return rulesBehind(nf, family)?.length === 0;
 }
 
 /** The sets of the family's table that have lost their anchor, or are missing; one pipelined request. */

@@ -16,48 +16,28 @@ import { rule } from './chain-plan.ts';
 import type { ChainPlan, RulePlan } from './chain-plan.ts';
 import { NFT_RETURN, NF_DROP } from './data.ts';
 import type { Expression } from './expression.ts';
-import { NFT_CMP_LTE, NFT_CMP_NEQ } from './expressions/cmp.ts';
 import { NFT_DYNSET_OP_UPDATE } from './expressions/dynset.ts';
+import { NFT_META_IIFNAME, NFT_META_OIFNAME, NFT_META_PKTTYPE } from './expressions/meta.ts';
+import { NFT_PAYLOAD_NETWORK_HEADER } from './expressions/payload.ts';
 import {
-  NFT_META_IIFNAME,
-  NFT_META_L4PROTO,
-  NFT_META_OIFNAME,
-  NFT_META_PKTTYPE,
-  NFT_META_PROTOCOL,
-} from './expressions/meta.ts';
-import { NFT_PAYLOAD_NETWORK_HEADER, NFT_PAYLOAD_TRANSPORT_HEADER } from './expressions/payload.ts';
+  IPPROTO,
+  LATER_FRAGMENT_6,
+  and,
+  atMost,
+  byte,
+  carries,
+  carriesIp,
+  differs,
+  transport,
+} from './frame-match.ts';
 import { equals, inSet, loadAddress, loadMeta, notInSet, verdict } from './match.ts';
 import { NF_INET_FORWARD } from './messages/chain.ts';
 
 /** linux/netfilter_bridge.h NF_BR_PRI_FILTER_BRIDGED: nft's "filter" in this family. */
 const FILTER_BRIDGED = -200;
 const RETURN = verdict(NFT_RETURN);
-/** linux/if_ether.h: Ethernet's numbers for IPv4 and IPv6. */
-const ETHERTYPES = { 4: Buffer.from([0x08, 0x00]), 6: Buffer.from([0x86, 0xdd]) } as const;
-/** IANA protocol numbers. */
-const [ICMP, TCP, UDP, ICMP6, SCTP] = [1, 6, 17, 58, 132] as const;
-const FRAGMENT_HEADER = 44;
 /** linux/if_packet.h: for the receiving interface, here the bridge. */
 const PACKET_HOST = 0;
-
-const byte = (value: number) => Buffer.from([value]);
-const differs = (value: Uint8Array): Expression => ({
-  kind: 'cmp',
-  sreg: 1,
-  op: NFT_CMP_NEQ,
-  data: { value },
-});
-const ip = (family: Family) => [loadMeta(NFT_META_PROTOCOL), equals(ETHERTYPES[family])];
-const carries = (protocol: number) => [loadMeta(NFT_META_L4PROTO), equals(byte(protocol))];
-
-function transport(offset: number, length = 1, dreg = 1): Expression {
-  return { kind: 'payload', dreg, base: NFT_PAYLOAD_TRANSPORT_HEADER, offset, length };
-}
-
-function and(mask: Uint8Array): Expression {
-  const xor = { value: Buffer.alloc(mask.length) };
-  return { kind: 'bitwise', sreg: 1, dreg: 1, op: 0, length: mask.length, mask: { value: mask }, xor };
-}
 
 /** The flow of a packet in four registers, as its answers will have it or as it has it itself. */
 function flow(family: Family, as: 'asked' | 'answer'): Expression[] {
@@ -78,14 +58,21 @@ const remember = (family: Family): RulePlan =>
   rule(
     'whom it asks may answer',
     [loadMeta(NFT_META_IIFNAME), inSet('isolated')],
-    ip(family),
-    carries(UDP),
+    carriesIp(family),
+    carries(IPPROTO.udp),
     flow(family, 'asked'),
     { kind: 'dynset', sregKey: 1, op: NFT_DYNSET_OP_UPDATE, set: `asked${family}` },
   );
 
 const answered = (family: Family): RulePlan =>
-  rule('answers', ip(family), carries(UDP), flow(family, 'answer'), inSet(`asked${family}`), RETURN);
+  rule(
+    'answers',
+    carriesIp(family),
+    carries(IPPROTO.udp),
+    flow(family, 'answer'),
+    inSet(`asked${family}`),
+    RETURN,
+  );
 
 /**
  * Without its first part a datagram is never put together again; the part that tells what it is must be whole to be let
@@ -94,23 +81,23 @@ const answered = (family: Family): RulePlan =>
 const REST = 'the rest of what was let in';
 const rest4 = rule(
   REST,
-  ip(4),
+  carriesIp(4),
   { kind: 'payload', dreg: 1, base: NFT_PAYLOAD_NETWORK_HEADER, offset: 6, length: 2 },
   and(Buffer.from([0x1f, 0xff])),
   differs(Buffer.alloc(2)),
   RETURN,
 );
-const rest6 = rule(
-  REST,
-  ip(6),
-  { kind: 'exthdr', dreg: 1, type: FRAGMENT_HEADER, offset: 2, length: 2, op: 0, flags: 0 },
-  and(Buffer.from([0xff, 0xf8])),
-  differs(Buffer.alloc(2)),
-  RETURN,
-);
+const rest6 = rule(REST, LATER_FRAGMENT_6, RETURN);
 
 const icmp = (family: Family, comment: string, type: number): RulePlan =>
-  rule(comment, ip(family), carries(family === 4 ? ICMP : ICMP6), transport(0), equals(byte(type)), RETURN);
+  rule(
+    comment,
+    carriesIp(family),
+    carries(family === 4 ? IPPROTO.icmp : IPPROTO.icmp6),
+    transport(0),
+    equals(byte(type)),
+    RETURN,
+  );
 
 const REFUSED = 'new connections from neighbours';
 
@@ -131,26 +118,26 @@ export const isolation: ChainPlan = {
     rest4,
     rest6,
     // RFC 9293 3.1: SYN without ACK. RFC 9260 3.3.2: the INIT chunk comes alone.
-    rule('within connections', carries(TCP), transport(13), and(byte(0x12)), differs(byte(0x02)), RETURN),
-    rule('within connections', carries(SCTP), transport(12), differs(byte(1)), RETURN),
+    rule(
+      'within connections',
+      carries(IPPROTO.tcp),
+      transport(13),
+      and(byte(0x12)),
+      differs(byte(0x02)),
+      RETURN,
+    ),
+    rule('within connections', carries(IPPROTO.sctp), transport(12), differs(byte(1)), RETURN),
     answered(4),
     answered(6),
     // RFC 792; RFC 4443; RFC 4861.
     icmp(4, 'answers', 0),
     icmp(4, 'errors', 3),
     icmp(4, 'errors', 11),
-    rule(
-      'errors',
-      ip(6),
-      carries(ICMP6),
-      transport(0),
-      { kind: 'cmp', sreg: 1, op: NFT_CMP_LTE, data: { value: byte(4) } },
-      RETURN,
-    ),
+    rule('errors', carriesIp(6), carries(IPPROTO.icmp6), transport(0), atMost(byte(4)), RETURN),
     icmp(6, 'answers', 129),
     icmp(6, 'neighbour discovery', 135),
     icmp(6, 'neighbour discovery', 136),
-    rule(REFUSED, ip(4), verdict(NF_DROP)),
-    rule(REFUSED, ip(6), verdict(NF_DROP)),
+    rule(REFUSED, carriesIp(4), verdict(NF_DROP)),
+    rule(REFUSED, carriesIp(6), verdict(NF_DROP)),
   ],
 };

@@ -16,6 +16,7 @@ import {
 } from './expressions/ct.ts';
 import { NFT_META_IIFNAME, NFT_META_OIFNAME } from './expressions/meta.ts';
 import { NFT_PAYLOAD_LL_HEADER } from './expressions/payload.ts';
+import { GUARD_CHAINS } from './guard/chains.ts';
 import { isolation } from './layout-isolation.ts';
 import {
   ctBits,
@@ -31,7 +32,7 @@ import {
   toLocalAddress,
   verdict,
 } from './match.ts';
-import { NFPROTO_BRIDGE } from './message.ts';
+import { NFPROTO_BRIDGE, NFPROTO_NETDEV } from './message.ts';
 import {
   NF_INET_FORWARD,
   NF_INET_LOCAL_OUT,
@@ -251,5 +252,6 @@ export const BRIDGE_CHAINS: readonly ChainPlan[] = [
 
 /** The chains of the table of one family. */
 export function chainsOf(family: number): readonly ChainPlan[] {
+  if (family === NFPROTO_NETDEV) return GUARD_CHAINS;
   return family === NFPROTO_BRIDGE ? BRIDGE_CHAINS : INET_CHAINS;
 }

@@ -6,20 +6,31 @@
  * The layout has a version, kept as the tables' comment. A process that finds another version replaces the tables in
  * one transaction. Change LAYOUT_VERSION with any change of a set, a chain or a rule.
  */
-import { NFPROTO_BRIDGE, NFPROTO_INET } from './message.ts';
+import { GUARD_LAYOUT_VERSION, GUARD_SETS } from './guard/sets.ts';
+import { NFPROTO_BRIDGE, NFPROTO_INET, NFPROTO_NETDEV } from './message.ts';
 
 export const TABLE = 'netmoor';
 const LAYOUT_VERSION = 3;
-export const LAYOUT_COMMENT = `netmoor layout ${LAYOUT_VERSION}`;
 
-/** nft's types (datatype.h of nftables): their numbers, lengths in bytes, and whether nft reads them in host order. */
+export function layoutComment(family: number): string {
+  return `netmoor layout ${family === NFPROTO_NETDEV ? GUARD_LAYOUT_VERSION : LAYOUT_VERSION}`;
+}
+
+/**
+ * nft's types (datatype.h of nftables): their numbers, lengths in bytes, and whether nft reads them in host order.
+ * Those that have a number for nft, but no type, are parts of the transport header: `bits` into it.
+ */
 export const TYPES = {
   ipv4_addr: { number: 7, length: 4, host: false },
   ipv6_addr: { number: 8, length: 16, host: false },
   ether_addr: { number: 9, length: 6, host: false },
   inet_proto: { number: 12, length: 1, host: false },
   inet_service: { number: 13, length: 2, host: false },
+  iface_index: { number: 20, length: 4, host: true },
   ifname: { number: 41, length: 16, host: true },
+  nd_target: { number: 4, length: 16, host: false, bits: 64 },
+  nd_target_prefix: { number: 4, length: 8, host: false, bits: 64 },
+  nd_target_id: { number: 4, length: 8, host: false, bits: 128 },
 } as const;
 
 export type TypeName = keyof typeof TYPES;
@@ -78,17 +89,27 @@ export const ASKED_SETS = {
  */
 export const ASKED_MS = 180_000;
 
-export type SetName = keyof typeof SETS;
+type AttachedSet = keyof typeof SETS;
+export type GuardSet = keyof typeof GUARD_SETS;
+export type SetName = AttachedSet | GuardSet;
+
+const PLANS: Readonly<Record<SetName, SetPlan>> = { ...SETS, ...GUARD_SETS };
 
 export function setPlan(name: SetName): SetPlan {
-  return SETS[name];
+  return PLANS[name];
 }
 
-export const SET_NAMES = Object.keys(SETS) as readonly SetName[];
+/** The sets of the tables that attachments to bridges need. */
+export const SET_NAMES = Object.keys(SETS) as readonly AttachedSet[];
+
+/** The sets of the table that guards the masters of macvlan networks. */
+export const GUARD_SET_NAMES = Object.keys(GUARD_SETS) as readonly GuardSet[];
+
+export const ALL_SET_NAMES: readonly SetName[] = [...SET_NAMES, ...GUARD_SET_NAMES];
 
 /** The sets of the table of one family. */
 export function setsOf(family: number): SetName[] {
-  return SET_NAMES.filter((name) => SETS[name].family === family);
+  return ALL_SET_NAMES.filter((name) => PLANS[name].family === family);
 }
 
 /** How long a field is in a concatenation: whole words of a register. */

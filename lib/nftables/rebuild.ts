@@ -10,7 +10,7 @@ import { elementMessages } from './element-messages.ts';
 import { attachmentElements, bridgeElements } from './elements.ts';
 import type { SetElement } from './elements.ts';
 import { damaged } from './intact.ts';
-import { SET_NAMES, lengthOf, setPlan } from './layout.ts';
+import { lengthOf, setPlan, setsOf } from './layout.ts';
 import { portTaken } from './port-taken.ts';
 import { distinct, elementId, elementsOf } from './present.ts';
 import { currentGeneration } from './query.ts';
@@ -50,9 +50,9 @@ function fitsPlan({ set, key, keyEnd, data }: SetElement): boolean {
 }
 
 /** What the tables still hold with somebody's name on it: his records may be in a store that we cannot read. */
-function survivors(nf: NetlinkSocket, families: readonly number[]): SetElement[] {
-  const sets = SET_NAMES.filter((set) => families.includes(setPlan(set).family));
-  return sets
+export function survivors(nf: NetlinkSocket, families: readonly number[]): SetElement[] {
+  return families
+    .flatMap(setsOf)
     .flatMap((set) => elementsOf(nf, set))
     .filter((element) => element.comment !== '' && fitsPlan(element));
 }

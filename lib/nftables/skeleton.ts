@@ -9,12 +9,12 @@ import { elementMessages } from './element-messages.ts';
 import type { ChainPlan } from './chain-plan.ts';
 import { chainsOf } from './layout-rules.ts';
 import {
+  ALL_SET_NAMES,
   ASKED_MS,
   ASKED_SETS,
-  LAYOUT_COMMENT,
-  SET_NAMES,
   TABLE,
   TYPES,
+  layoutComment,
   lengthOf,
   padded,
   setPlan,
@@ -31,6 +31,7 @@ import {
   NFT_SET_TIMEOUT,
 } from './messages/set.ts';
 import type { SetDefinition } from './messages/set.ts';
+import { typeOf } from './typeof.ts';
 import { commented } from './userdata.ts';
 
 /** nft packs the types of a concatenation into six bits each. */
@@ -60,7 +61,7 @@ function definition(name: SetName, id: number): SetDefinition {
     ...(data && { dataType: numberOf(data), dataLength: lengthOf(data) }),
     id,
     ...(interval && { description: { fields: key.map((type) => ({ length: padded(type) })) } }),
-    userdata: [byteorder(0, key), ...(data ? [byteorder(1, data)] : [])],
+    userdata: [byteorder(0, key), ...(data ? [byteorder(1, data)] : []), ...typeOf(key)],
   };
 }
 
@@ -85,7 +86,7 @@ function askedMessages(family: number): NftMessage[] {
   return names
     .filter((name) => ASKED_SETS[name].family === family)
     .map((name, index) => {
-      const body = askedDefinition(name, SET_NAMES.length + 1 + index);
+      const body = askedDefinition(name, ALL_SET_NAMES.length + 1 + index);
       return { name: 'NEWSET', family, flags: NLM_F_CREATE, body };
     });
 }
@@ -104,11 +105,11 @@ export function skeletonMessages(family: number): NftMessage[] {
       name: 'NEWTABLE',
       family,
       flags: NLM_F_CREATE | NLM_F_EXCL,
-      body: { name: TABLE, flags: 0, userdata: commented(LAYOUT_COMMENT) },
+      body: { name: TABLE, flags: 0, userdata: commented(layoutComment(family)) },
     },
     ...chains.map((chain) => chainMessage(family, chain)),
     ...sets.flatMap((name): NftMessage[] => {
-      const body = definition(name, SET_NAMES.indexOf(name) + 1);
+      const body = definition(name, ALL_SET_NAMES.indexOf(name) + 1);
       return [
         { name: 'NEWSET', family, flags: NLM_F_CREATE, body },
         ...elementMessages('NEWSETELEM', [anchorOf(name)], NLM_F_CREATE),

@@ -8,13 +8,13 @@
  * depends on it is protected by the ruleset's generation number: the kernel refuses the transaction when anything
  * changed in between.
  */
-import { NetmoorError } from '../base/errors.ts';
 import type { SystemError } from '../base/errors.ts';
 import { NLM_F_CREATE, NLM_F_EXCL } from '../netlink/socket.ts';
 import type { NetlinkSocket } from '../netlink/socket.ts';
 import { failedWith, tryCommit } from './batch.ts';
 import type { BatchFailure } from './batch.ts';
-import { describeKey } from './describe.ts';
+import { outcome, ownConflicts } from './conflicts.ts';
+import type { Conflicts, Lives } from './conflicts.ts';
 import { elementMessages } from './element-messages.ts';
 import { attachmentElements, bridgeElements } from './elements.ts';
 import type { SetElement } from './elements.ts';
@@ -23,14 +23,14 @@ import type { SetName } from './layout.ts';
 import { beforeRemoval } from './localnet.ts';
 import type { NftMessage } from './message.ts';
 import { bridgeComment, ownerComment } from './owner.ts';
-import { covers, distinct, elementId, elementsOf, presentElements } from './present.ts';
+import { covers, distinct, elementsOf, presentElements } from './present.ts';
 import { ATTEMPTS, commitPlanned } from './planned.ts';
 import { currentGeneration } from './query.ts';
 import type { AttachmentRules } from './rules.ts';
-import { portTaken } from './port-taken.ts';
 import { familiesOf, rebuild, unfitTables } from './rebuild.ts';
 import { FAMILIES, dropTables, tableStates } from './tables.ts';
 
+export type { Lives } from './conflicts.ts';
 export { listElements } from './listing.ts';
 export type { ListedElement } from './listing.ts';
 export { bridgeComment, ownerComment } from './owner.ts';
@@ -43,51 +43,6 @@ function additions(shared: readonly SetElement[], own: readonly SetElement[]): N
     ...elementMessages('NEWSETELEM', shared, NLM_F_CREATE),
     ...elementMessages('NEWSETELEM', own, NLM_F_CREATE | NLM_F_EXCL),
   ];
-}
-
-/** Whether the owner that a comment names has an interface still. */
-export type Lives = (comment: string) => boolean;
-
-function addressTaken(element: SetElement, holder: string, cause: unknown): NetmoorError {
-  return new NetmoorError(
-    'address-taken',
-    `${describeKey(element)} is in use by ${holder}, of whom the lease store knows nothing`,
-    'run "netmoor gc --rebuild" to put it on record again, and try again',
-    { cause },
-  );
-}
-
-interface Conflicts {
-  /** To be deleted first. */
-  readonly stale: SetElement[];
-  /** Of what is wanted, what is not there as it should be. */
-  readonly missing: SetElement[];
-}
-
-/**
- * The attachment's own elements are kept, or replaced when they lead elsewhere. Another's published port stays his.
- * Another's address does not: the lease store gave it to us, so he left the element behind; unless he lives, and the
- * store has forgotten.
- */
-function ownConflicts(
-  nf: NetlinkSocket,
-  own: readonly SetElement[],
-  refusal: SystemError,
-  lives: Lives,
-): Conflicts {
-  const present = presentElements(nf, own);
-  const stale: SetElement[] = [];
-  const missing = own.filter((element) => {
-    const there = present.get(elementId(element));
-    if (there === undefined) return true;
-    const others = there.comment !== element.comment;
-    if (others && element.set.startsWith('publish')) throw portTaken(element, there.comment, refusal);
-    if (others && lives(there.comment)) throw addressTaken(element, there.comment, refusal);
-    if (!others && (element.data === undefined || there.data?.equals(element.data))) return false;
-    stale.push(there);
-    return true;
-  });
-  return { stale, missing };
 }
 
 /** A subnet of the bridge that lies within another is known already; one around others takes their place. */
@@ -116,15 +71,6 @@ function resolve(
   const bridge = subnetConflicts(nf, shared);
   const deletions = elementMessages('DELSETELEM', [...mine.stale, ...bridge.stale]);
   return tryCommit(nf, [...deletions, ...additions(bridge.missing, mine.missing)], refusal.op, generation);
-}
-
-/** What became of an attempt: done, or worth another one for this reason. Anything else is thrown. */
-function outcome(failures: readonly BatchFailure[], ...worthRetrying: string[]): SystemError | undefined {
-  const [first] = failures;
-  if (first === undefined) return undefined;
-  const raced = failedWith(failures, 'ERESTART', ...worthRetrying);
-  if (raced === undefined) throw first.error;
-  return raced;
 }
 
 function attemptAdd(

@@ -2,7 +2,7 @@
 import type { NetlinkSocket } from '../netlink/socket.ts';
 import { elementMessages } from './element-messages.ts';
 import type { SetElement } from './elements.ts';
-import { LAYOUT_COMMENT, SETS, SET_NAMES, TABLE, setPlan } from './layout.ts';
+import { TABLE, layoutComment, setPlan, setsOf } from './layout.ts';
 import { beforeRemoval } from './localnet.ts';
 import { NFPROTO_BRIDGE, NFPROTO_INET, encodeMessage, messageType } from './message.ts';
 import type { BatchMessage, NftMessage } from './message.ts';
@@ -16,6 +16,7 @@ import { commentIn } from './userdata.ts';
 /** linux/netfilter/nf_tables.h, nft_table_flags: its chains are not called. */
 const NFT_TABLE_F_DORMANT = 1;
 
+/** Of the tables that attachments to bridges need. */
 export const FAMILIES: readonly number[] = [NFPROTO_INET, NFPROTO_BRIDGE];
 
 export interface TableState {
@@ -41,7 +42,7 @@ export function tableStates(nf: NetlinkSocket, families: readonly number[]): Map
   const states = new Map<number, TableState>();
   for (const { family, body } of replies.flatMap((messages) => readAnswers('TABLE', messages))) {
     const { handle = 0n, flags = 0 } = body;
-    const current = commentIn(body.userdata) === LAYOUT_COMMENT;
+    const current = commentIn(body.userdata) === layoutComment(family);
     states.set(family, { handle, current, dormant: (flags & NFT_TABLE_F_DORMANT) !== 0 });
   }
   return states;
@@ -71,11 +72,10 @@ export function build(
  * Removes the tables that hold nothing, and those of another layout. Absence is fine. Elements can be there although
  * our store knows of no attachment: another store may use the same tables.
  */
-export function dropTables(nf: NetlinkSocket): void {
+export function dropTables(nf: NetlinkSocket, families = FAMILIES): void {
   commitPlanned(nf, 'remove the nftables table', () =>
-    [...tableStates(nf, FAMILIES)].flatMap(([family, { handle, current }]): NftMessage[] => {
-      const sets = SET_NAMES.filter((name) => SETS[name].family === family);
-      const elements = sets.flatMap((set) => elementsOf(nf, set));
+    [...tableStates(nf, families)].flatMap(([family, { handle, current }]): NftMessage[] => {
+      const elements = setsOf(family).flatMap((set) => elementsOf(nf, set));
       if (current && elements.length > 0) return [];
       beforeRemoval(elements);
       return [{ name: 'DELTABLE', family, body: { handle } }];

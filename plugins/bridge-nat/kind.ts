@@ -18,6 +18,7 @@ function segmentOf({ bridge }: BridgeNatConfig, network: string): string {
 export const bridgeNat: Kind<BridgeNatConfig, BridgeNatDetail> = {
   name: KIND,
   about: 'CNI bridge-nat plugin of netmoor: bridge, veth, addresses, NAT and published ports, IPv4 and IPv6',
+  segments: 'bridge',
 
   readConfig: async (config, request) => (await import('./config.ts')).readBridgeNatConfig(config, request),
   complete({ route }, config, network) {

@@ -23,10 +23,12 @@ import { listRoutes, routeAddition, routeRemoval } from '../../lib/netlink/route
 import type { NetlinkSocket } from '../../lib/netlink/socket.ts';
 import { admitHost } from '../../lib/nftables/guard/guard.ts';
 import { ensureSysctlIfPresent } from '../../lib/system/sysctl.ts';
-import type { Work } from './connect.ts';
 import { KIND } from './detail.ts';
 import type { MacvlanRecord } from './detail.ts';
+import { everyOther } from './guard.ts';
+import { mooredPort } from './moored.ts';
 import { hostIfnameFor, hostMacFor } from './names.ts';
+import type { Work } from './work.ts';
 
 const SCOPE_GLOBAL = 0;
 
@@ -97,7 +99,10 @@ export function giveAccess(work: Work, record: MacvlanRecord, master: Link, undo
   });
   const link = ensureHostLink(work, master, request.config.machine);
   quieten(link.name);
-  admitHost(netfilter, { name: master.name, index: master.index }, link.mac ?? '');
+  admitHost(netfilter, { name: master.name, index: master.index }, link.mac ?? '', () => [
+    ...everyOther(host, record),
+    ...[mooredPort(record) ?? []].flat(),
+  ]);
   const addresses = hostAddresses(route, master).map((prefix) =>
     addressAddition(
       link.index,
@@ -120,9 +125,18 @@ export function giveAccess(work: Work, record: MacvlanRecord, master: Link, undo
   host.step('attach: host access given');
 }
 
-function hostLink({ route }: Pick<Sockets, 'route'>, { detail }: MacvlanRecord): Link | undefined {
-  const link = findLink(route, hostIfnameFor(detail.masterIndex ?? 0));
+function hostLinkOn({ route }: Pick<Sockets, 'route'>, masterIndex: number): Link | undefined {
+  const link = findLink(route, hostIfnameFor(masterIndex));
   return link?.kind === 'macvlan' && link.alias === ALIAS ? link : undefined;
+}
+
+/** Whether the host has a macvlan of its own on that master. */
+export function hasHostLink(host: Pick<Sockets, 'route'>, masterIndex: number): boolean {
+  return hostLinkOn(host, masterIndex) !== undefined;
+}
+
+function hostLink(host: Pick<Sockets, 'route'>, { detail }: MacvlanRecord): Link | undefined {
+  return hostLinkOn(host, detail.masterIndex ?? 0);
 }
 
 /** The attachment's own routes on the host. */

@@ -29,6 +29,8 @@ export interface Addressing {
   readonly withoutGateway: readonly Address[];
   readonly slaac: boolean;
   readonly identifier: InterfaceIdentifier;
+  /** Asked for, and to come of what routers announce. */
+  readonly askedOfRouters: readonly Address[];
 }
 
 const SOURCES = ['slaac', 'pool', 'static', 'none'] as const;
@@ -183,6 +185,32 @@ function withFixed(ipam: IpamChoice, fixed: readonly Fixed[]): IpamChoice {
   return { kind: 'netmoor', automatic: false, pool: own.pool, extraRanges };
 }
 
+/** Without a length, and in no range: only routers can give it, and only IPv6. */
+function askedOfRouters(whole: readonly Prefix[], slaac: boolean): Address[] {
+  const lost = whole.find(({ address }) => !slaac || address.family === 4);
+  if (lost === undefined) return whole.map(({ address }) => address);
+  const text = formatAddress(lost.address);
+  const length = lost.address.family === 4 ? 24 : 64;
+  return refuse(
+    `requested address ${text} is in no range of "ipam"`,
+    `ask for it with its length: ${text}/${length}`,
+  );
+}
+
+/**
+ * Whoever asks routers for an address chooses its lower half. One by RFC 7217 cannot be chosen, but a runtime that
+ * attaches a container anew asks for the addresses that it had.
+ */
+function identifierFor(configured: InterfaceIdentifier, asked: readonly Address[]): InterfaceIdentifier {
+  const [first, ...others] = asked.map((address) => address.value & ((1n << 64n) - 1n));
+  if (first === undefined || configured === 'stable-privacy') return configured;
+  if (first > 0n && others.every((other) => other === first)) return { family: 6, value: first };
+  return refuse(
+    `requested addresses ${asked.map(formatAddress).join(', ')} have no interface identifier in common`,
+    'an address by router advertisements has the same lower half, not zero, in every prefix',
+  );
+}
+
 /** `requested`: what the runtime asks for, with the prefix lengths it gave. Throws NetmoorError('bad-config'). */
 export function readAddressing(
   input: MacvlanInput,
@@ -192,17 +220,15 @@ export function readAddressing(
   const choice = choiceOf(config);
   const subnets = subnetsOf(choice);
   const known = ({ address }: Prefix): boolean => subnets.some((subnet) => prefixContains(subnet, address));
-  const whole = ({ address, length }: Prefix): boolean => length === bitsOf(address.family);
   const free = requested.filter((prefix) => !known(prefix) && choice.kind !== 'delegated');
-  const lost = free.find(whole);
-  if (lost !== undefined) {
-    const text = formatAddress(lost.address);
-    refuse(`requested address ${text} is in no range of "ipam"`, `ask for it with its length: ${text}/64`);
-  }
-  const fixed = [...readFixed(input), ...free.map((prefix) => ({ prefix, gateway: undefined }))];
+  const whole = free.filter(({ address, length }) => length === bitsOf(address.family));
+  const added = free.filter((prefix) => !whole.includes(prefix));
+  const fixed = [...readFixed(input), ...added.map((prefix) => ({ prefix, gateway: undefined }))];
   const extra = fixed.filter(({ prefix }) => !known(prefix));
   const sources = sourcesOf(input, config, fixed);
   checkSources(sources, config, choice, fixed);
+  const slaac = sources.includes('slaac');
+  const asked = askedOfRouters(whole, slaac);
   return {
     ipam: withFixed(choice, extra),
     requestedAddresses: [
@@ -210,7 +236,8 @@ export function readAddressing(
       ...fixed.map(({ prefix }) => prefix.address),
     ],
     withoutGateway: extra.flatMap(({ prefix, gateway }) => (gateway === undefined ? [prefix.address] : [])),
-    slaac: sources.includes('slaac'),
-    identifier: readIdentifier(input.interfaceIdentifier || 'eui64'),
+    slaac,
+    identifier: identifierFor(readIdentifier(input.interfaceIdentifier || 'eui64'), asked),
+    askedOfRouters: asked,
   };
 }

@@ -15,9 +15,9 @@ import type { Netns } from '../../lib/system/netns.ts';
 import { solicitRouters } from '../../lib/system/neighbour-discovery.ts';
 import type { AddressRecord } from '../../ipam/record.ts';
 import type { MacvlanConfig } from './config.ts';
-import type { Made, Work } from './connect.ts';
 import type { MacvlanDetail, MacvlanRecord } from './detail.ts';
 import { subnetsOf } from './plan.ts';
+import type { Made, Work } from './work.ts';
 
 function refuseDuplicate({ duplicate: [first] }: Autoconfigured): void {
   if (first === undefined) return;
@@ -97,12 +97,12 @@ function ask(netns: Netns, { index }: Link): boolean {
 /** Waits for what routers give. Throws NetmoorError 'not-available' or 'address-taken'. */
 export function autoconfigure(
   { host, request, sandbox }: Work,
-  { link, nsid }: Made,
+  { link }: Made,
   record: MacvlanRecord,
   notifications: NetlinkSocket | undefined,
 ): Found<MacvlanDetail> {
   const { config, key } = request;
-  const detail = { ...record.detail, nsid, ifindex: link.index };
+  const { detail } = record;
   if (notifications === undefined) return { addresses: record.addresses, detail, routes: [], dns: {} };
   const found = untilAutoconfigured(
     { route: sandbox.route, notifications },

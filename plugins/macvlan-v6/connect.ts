@@ -32,24 +32,13 @@ import { giveAccess } from './access.ts';
 import { autoconfigure } from './autoconfigure.ts';
 import type { MacvlanConfig } from './config.ts';
 import type { MacvlanDetail, MacvlanRecord } from './detail.ts';
-import { guard, guardAgain } from './guard.ts';
+import { guard, guardAddresses, guardContainer } from './guard.ts';
 import { checkMtu, requireMaster } from './master.ts';
 import { stableSecretFor, whoseOf } from './names.ts';
 import { hasRival } from './own.ts';
-
-/** What all steps of one attachment work with. */
-export interface Work {
-  readonly host: Host;
-  readonly request: Request<MacvlanConfig>;
-  readonly sandbox: Sandbox;
-}
-
-/** What the kernel has made. */
-export interface Made {
-  readonly link: Link;
-  readonly master: Link;
-  readonly nsid: number;
-}
+import { rankRouters, requireAsked } from './routers.ts';
+import { knownMacs } from './strangers.ts';
+import type { Made, Work } from './work.ts';
 
 /** Where the master is. */
 function masterSocket({ host, request, sandbox }: Work): NetlinkSocket {
@@ -139,7 +128,8 @@ function chooseIdentifier({ request, sandbox }: Work, { index, name }: Link): vo
   if (token.token !== undefined) inNetns(netns, () => believeRouters(name));
   const op = `choose how ${name} gets its IPv6 addresses`;
   try {
-    // Not by sysctl, which would make the link-local address at once: the kernel would ask no routers then.
+    // Not by sysctl, which would make the link-local address at once: the kernel asks no routers then
+    // (addrconf_rs_timer).
     sandbox.route.request(inet6Change(index, { addressGeneration: 'eui64', ...token }, op));
   } catch (error) {
     // Without IPv6 there is nothing to choose, which is said where it is wanted.
@@ -210,10 +200,6 @@ function configure(
   const { host, request, sandbox } = work;
   const { config } = request;
   const { mac = '' } = record;
-  if (record.addresses.length > 0) {
-    label(work, record, made.link);
-    guardAgain(work, record);
-  }
   const link = whenMacIsFree(work, made, mac, () =>
     configureInterface(sandbox, wantedOf(work, record), undo),
   );
@@ -222,13 +208,24 @@ function configure(
   // cannot ask for again as long as its addresses are optimistic (RFC 4429, section 3.2).
   if (config.dad === 'optimistic') announce(sandbox, link, mac);
   const found = autoconfigure(work, made, record, notifications);
+  requireAsked(request.config, found.addresses);
   if (config.dad !== 'off') awaitDetection(sandbox, link, config.dad, host.world.monotonic, config.timeout);
   const final = { ...record, ...found };
-  guardAgain(work, final);
+  if (config.slaac) {
+    label(work, final, link);
+    guardAddresses(work, record, final);
+  }
+  guardContainer(work, final, undo);
+  host.step('attach: addresses guarded');
   if (config.hostAccess) giveAccess(work, final, made.master, undo);
   if (config.dad === 'optimistic') announceHeld(sandbox, link, mac, heldIpv6(record));
   else announce(sandbox, link, mac);
   return found;
+}
+
+function strangers({ host, request }: Work, record: MacvlanRecord): Pick<MacvlanDetail, 'knownMacs'> {
+  const { spoofCheck, linkInContainer } = request.config;
+  return spoofCheck === 'strict' && !linkInContainer ? { knownMacs: knownMacs(host, record) } : {};
 }
 
 /** Makes the interface; what follows is for whoever knows the addresses. */
@@ -243,8 +240,9 @@ export async function connect(
   const made = create(work, record, undo);
   label(work, record, made.link);
   host.step('attach: macvlan created');
-  const { nsid, link } = made;
-  const known = { ...record, detail: { ...record.detail, nsid, ifindex: link.index } };
+  const { link } = made;
+  const additions = { nsid: made.nsid, ifindex: link.index, ...strangers(work, record) };
+  const known = { ...record, detail: { ...record.detail, ...additions } };
   guard(work, known, undo);
   host.step('attach: guarded');
   chooseIdentifier(work, link);
@@ -254,14 +252,19 @@ export async function connect(
     notifications = undefined;
   };
   undo.push('stop listening', stopListening);
+  if (request.config.slaac) rankRouters(sandbox, link);
   return {
     raise() {
       whenMacIsFree(work, made, record.mac ?? '', () => raiseInterface(sandbox, wantedOf(work, record)));
     },
     configure(leased, more) {
-      const detail = { ...leased.detail, nsid, ifindex: link.index };
+      const whole = { ...leased, detail: { ...leased.detail, ...additions } };
       try {
-        return configure(work, made, { ...leased, detail }, notifications, more);
+        if (leased.addresses.length > record.addresses.length) {
+          label(work, whole, link);
+          guardAddresses(work, known, whole);
+        }
+        return configure(work, made, whole, notifications, more);
       } finally {
         stopListening();
       }

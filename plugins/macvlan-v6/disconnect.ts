@@ -7,7 +7,9 @@ import type { Host, Sockets } from '../../lib/mooring/host.ts';
 import type { Last, Removal } from '../../lib/mooring/kind.ts';
 import { removeLink } from '../../lib/netlink/link-removal.ts';
 import { NetlinkSocket } from '../../lib/netlink/socket.ts';
-import { removePortsOf, unguardInside, unguardPort } from '../../lib/nftables/guard/guard.ts';
+import { removePortsOf, unguardPort } from '../../lib/nftables/guard/guard.ts';
+import type { LastPort } from '../../lib/nftables/guard/guard.ts';
+import { unguardInside } from '../../lib/nftables/guard/inside.ts';
 import { ownerComment } from '../../lib/nftables/owner.ts';
 import { inNetns } from '../../lib/system/netns.ts';
 import type { Netns } from '../../lib/system/netns.ts';
@@ -20,37 +22,48 @@ import { findLabelled, findOwn } from './own.ts';
 /** An attachment's own guard, whoever else there is. */
 const NOT_LAST = { onMaster: false, ofAll: false };
 
+/** Its ADD died: what routers gave it by then is guarded, and on no record. */
+function isUnfinished({ detail }: MacvlanRecord): boolean {
+  return detail.slaac && detail.autoconfigured.length === 0;
+}
+
 function removeGuard(
   host: Sockets,
   record: MacvlanRecord,
   last: { onMaster: boolean; ofAll: boolean },
 ): void {
   const port = mooredPort(record);
-  if (port !== undefined) unguardPort(host.netfilter, port, last);
+  if (port === undefined) return;
+  if (isUnfinished(record)) removePortsOf(host.netfilter, new Set([ownerComment(record)]));
+  unguardPort(host.netfilter, port, last);
 }
 
 /**
  * What is left of it in a container that lives on would be in the way of the next interface of that name. Where no path
- * leads there any more, it stays, without an interface to guard.
+ * leads there any more, it stays, without an interface to guard. Returns the closing of the socket, which waits until
+ * the kernel has taken the rules apart.
  */
-function removeInside({ world }: Host, record: MacvlanRecord): void {
+function removeInside({ world }: Host, record: MacvlanRecord): () => void {
+  const nothing = (): void => {};
   const port = mooredPort(record);
-  const { netns } = record;
-  if (port === undefined || !port.spoofCheck || netns === undefined) return;
+  const { netns, ifname } = record;
+  if (port === undefined || !port.spoofCheck || netns === undefined) return nothing;
   let opened: Netns;
   try {
     opened = world.openNetns(netns.path);
   } catch (error) {
-    if (error instanceof NetmoorError && error.kind === 'bad-netns') return;
+    if (error instanceof NetmoorError && error.kind === 'bad-netns') return nothing;
     throw error;
   }
   try {
-    if (opened.id !== netns.inode) return;
+    if (opened.id !== netns.inode) return nothing;
     const netfilter = inNetns(opened, () => NetlinkSocket.open('netfilter'));
     try {
-      unguardInside(netfilter, port);
-    } finally {
+      unguardInside(netfilter, ifname);
+      return () => netfilter.close();
+    } catch (error) {
       netfilter.close();
+      throw error;
     }
   } finally {
     world.closeNetns(opened);
@@ -62,20 +75,19 @@ function removeInterface({ route }: Sockets, record: MacvlanRecord): void {
   if (own !== undefined) removeLink(route, own.link.index, { nsid: own.nsid });
 }
 
-/** The interface first: an address is let go of when nobody uses it any more. */
-export function ownRemovals(host: Host, record: MacvlanRecord): Removal[] {
+/**
+ * Guards before the interface: the kernel takes rules apart in the background, and an interface waits as long for its
+ * own end, so the two run side by side.
+ */
+export function ownRemovals(host: Host, record: MacvlanRecord, last: LastPort = NOT_LAST): Removal[] {
+  let close = (): void => {};
   return [
-    {
-      what: 'delete its interface',
-      step: 'detach: interfaces deleted',
-      remove: () => removeInterface(host, record),
-    },
     {
       what: 'remove its guard',
       step: 'detach: rules removed',
       remove() {
-        removeInside(host, record);
-        removeGuard(host, record, NOT_LAST);
+        close = removeInside(host, record);
+        removeGuard(host, record, last);
       },
     },
     ...(record.detail.hostAccess
@@ -87,6 +99,17 @@ export function ownRemovals(host: Host, record: MacvlanRecord): Removal[] {
           },
         ]
       : []),
+    {
+      what: 'delete its interface',
+      step: 'detach: interfaces deleted',
+      remove() {
+        try {
+          removeInterface(host, record);
+        } finally {
+          close();
+        }
+      },
+    },
   ];
 }
 
@@ -94,12 +117,13 @@ export function ownRemovals(host: Host, record: MacvlanRecord): Removal[] {
 export function leaveShared(
   host: Host,
   record: MacvlanRecord,
-  { ofNetwork, onSegment, ofAll }: Last,
+  { onSegment, ofAll }: Last,
   whole: boolean,
 ): void {
-  if (whole) for (const { remove } of ownRemovals(host, record)) remove();
+  const last = { onMaster: onSegment, ofAll };
+  if (whole) for (const { remove } of ownRemovals(host, record, last)) remove();
+  else if (onSegment || ofAll) removeGuard(host, record, last);
   if (onSegment) removeAccess(host, record);
-  if (ofNetwork || onSegment || ofAll) removeGuard(host, record, { onMaster: onSegment, ofAll });
 }
 
 /** Whether an interface is there that says of itself to be of the key. */

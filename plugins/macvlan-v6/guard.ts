@@ -5,19 +5,21 @@ import type { Host, Sockets } from '../../lib/mooring/host.ts';
 import { parseKey } from '../../lib/mooring/label.ts';
 import { knownRecords, lastOf } from '../../lib/mooring/records.ts';
 import { NetlinkSocket } from '../../lib/netlink/socket.ts';
-import { guardInside, guardPort, unguardPort } from '../../lib/nftables/guard/guard.ts';
+import { changeAddresses, guardPort, removePortsOf, unguardPort } from '../../lib/nftables/guard/guard.ts';
+import { guardInside, unguardInside } from '../../lib/nftables/guard/inside.ts';
 import type { MooredPort } from '../../lib/nftables/guard/port.ts';
+import { ownerComment } from '../../lib/nftables/owner.ts';
 import { inNetns } from '../../lib/system/netns.ts';
 import { formatKey } from '../../ipam/record.ts';
 import type { StoreReader } from '../../ipam/store/store.ts';
-import type { Work } from './connect.ts';
 import { KIND, readDetail } from './detail.ts';
 import type { MacvlanRecord } from './detail.ts';
 import { mooredPort } from './moored.ts';
 import { findLabelled } from './own.ts';
+import type { Work } from './work.ts';
 
 /** Those of all other attachments, of every store: for a table that has to be built again. */
-function everyOther(host: Host, record: MacvlanRecord): MooredPort[] {
+export function everyOther(host: Host, record: MacvlanRecord): MooredPort[] {
   const read = (reader: StoreReader): MacvlanRecord[] =>
     knownRecords({ name: KIND, readDetail }, reader.attachments({ plugin: KIND }));
   const all = [host.store.read(read), ...host.askOthers(read, [])].flat();
@@ -32,45 +34,60 @@ function lives({ route }: Sockets, comment: string): boolean {
   return key !== undefined && findLabelled(route, key) !== undefined;
 }
 
-function writeGuard({ host }: Work, record: MacvlanRecord): MooredPort | undefined {
-  const port = mooredPort(record);
-  if (port === undefined) return undefined;
-  guardPort(
-    host.netfilter,
-    port,
-    () => everyOther(host, record),
-    (comment) => lives(host, comment),
-  );
-  return port;
+function others(
+  host: Host,
+  record: MacvlanRecord,
+): [everyOther: () => MooredPort[], lives: (comment: string) => boolean] {
+  return [() => everyOther(host, record), (comment) => lives(host, comment)];
 }
 
-/** In the container it can be looked through by its root alone, who has only himself to deceive. */
-function writeInside({ request }: Work, port: MooredPort): void {
-  const netfilter = inNetns(request.netns, () => NetlinkSocket.open('netfilter'));
-  try {
-    guardInside(netfilter, port);
-  } finally {
-    netfilter.close();
-  }
+/**
+ * As it can be said before the kernel has made an address that only it can tell (RFC 7217): nothing is checked yet but
+ * what a router or DHCP server would say.
+ */
+function provisional(port: MooredPort): MooredPort {
+  return port.roams ? { ...port, spoofCheck: false, roams: false } : port;
 }
 
 /** Before the interface is raised. */
-export function guard(work: Work, record: MacvlanRecord, undo: UndoStack): void {
+export function guard({ host }: Work, record: MacvlanRecord, undo: UndoStack): void {
   const port = mooredPort(record);
   if (port === undefined) return;
-  const { host } = work;
   undo.push('remove its guard', () => {
     writeAlone(host, (tx, ask) => {
       const { onSegment, ofAll } = lastOf(tx, ask, { name: KIND }, record);
+      // Addresses that came later than the record are among them.
+      removePortsOf(host.netfilter, new Set([ownerComment(record)]));
       unguardPort(host.netfilter, port, { onMaster: onSegment, ofAll });
     });
   });
-  writeGuard(work, record);
-  if (port.spoofCheck) writeInside(work, port);
+  guardPort(host.netfilter, provisional(port), ...others(host, record));
 }
 
-/** When more of its addresses are known. */
-export function guardAgain(work: Work, record: MacvlanRecord): void {
-  const port = writeGuard(work, record);
-  if (port?.spoofCheck) writeInside(work, port);
+/** From the addresses that were known so far to those that are known now. */
+export function guardAddresses({ host }: Work, before: MacvlanRecord, after: MacvlanRecord): void {
+  const [was, is] = [mooredPort(before), mooredPort(after)];
+  if (was === undefined || is === undefined) return;
+  changeAddresses(host.netfilter, provisional(was), is, ...others(host, after));
+}
+
+/**
+ * At the container's end of it, where also what goes to its neighbours on the master comes by; its root, who can look
+ * through it, can take it away.
+ */
+export function guardContainer({ request }: Work, record: MacvlanRecord, undo: UndoStack): void {
+  const port = mooredPort(record);
+  if (port === undefined || !port.spoofCheck) return;
+  const inside = (work: (netfilter: NetlinkSocket) => void): void => {
+    const netfilter = inNetns(request.netns, () => NetlinkSocket.open('netfilter'));
+    try {
+      work(netfilter);
+    } finally {
+      netfilter.close();
+    }
+  };
+  undo.push('remove its guard in the container', () =>
+    inside((netfilter) => unguardInside(netfilter, request.key.ifname)),
+  );
+  inside((netfilter) => guardInside(netfilter, port));
 }

@@ -13,6 +13,7 @@ export const macvlanV6: Kind<MacvlanConfig, MacvlanDetail> = {
   name: KIND,
   about:
     'CNI macvlan-v6 plugin of netmoor: macvlan on the LAN, IPv6 by router advertisements or from a pool, IPv4',
+  segments: 'master',
 
   readConfig: async (config, request) => (await import('./config.ts')).readMacvlanConfig(config, request),
   complete({ route, world }, config) {

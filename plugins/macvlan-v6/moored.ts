@@ -46,12 +46,9 @@ export function mooredPort(record: MacvlanRecord): MooredPort | undefined {
     ),
     identifiers: identifier === undefined ? [] : [identifier],
     roams: detail.slaac && identifier === undefined,
-    // Where the identifiers differ by prefix, those in which they are known.
-    prefixes: [
-      ...(own ? [LINK_LOCAL] : []),
-      ...prefixes.filter(({ address }) => address.family === 6).map(networkOf),
-    ],
+    prefixes: prefixes.filter(({ address }) => address.family === 6).map(networkOf),
     spoofCheck: detail.spoofCheck !== 'off',
+    ...(detail.spoofCheck === 'strict' ? { strict: { known: detail.knownMacs ?? [] } } : {}),
     allow: {
       routerAdvertisements: detail.allowRouterAdvertisements,
       dhcpServer: detail.allowDhcpServer,

@@ -13,7 +13,8 @@ import type { Link } from '../../lib/netlink/link-message.ts';
 import { listRoutes } from '../../lib/netlink/route.ts';
 import { NetlinkSocket } from '../../lib/netlink/socket.ts';
 import { IFA_F_DADFAILED, IFA_F_PERMANENT, IFA_F_STABLE_PRIVACY } from '../../lib/netlink/uapi.ts';
-import { checkGuard } from '../../lib/nftables/guard/guard.ts';
+import { checkGuard } from '../../lib/nftables/guard/check.ts';
+import { checkInside } from '../../lib/nftables/guard/inside.ts';
 import { inNetns } from '../../lib/system/netns.ts';
 import type { Netns } from '../../lib/system/netns.ts';
 import { verifyAccess } from './access.ts';
@@ -90,6 +91,17 @@ function verifyIpv6(socket: NetlinkSocket, link: Link, record: MacvlanRecord): C
   ];
 }
 
+function verifyGuard(netns: Netns, record: MacvlanRecord): Complaints {
+  const port = mooredPort(record);
+  if (port === undefined || !port.spoofCheck) return [];
+  const netfilter = inNetns(netns, () => NetlinkSocket.open('netfilter'));
+  try {
+    return checkInside(netfilter, port);
+  } finally {
+    netfilter.close();
+  }
+}
+
 /** What the container sees: its interface, addresses, routes. */
 export function verifyInside(netns: Netns, record: MacvlanRecord, told: Told = {}): Complaints {
   const { autoconfigured } = record.detail;
@@ -99,7 +111,12 @@ export function verifyInside(netns: Netns, record: MacvlanRecord, told: Told = {
   try {
     const link = findLink(socket, record.ifname);
     if (link === undefined) return complaints;
-    return [...complaints, ...verifyMacvlan(link, record), ...verifyIpv6(socket, link, record)];
+    return [
+      ...complaints,
+      ...verifyMacvlan(link, record),
+      ...verifyIpv6(socket, link, record),
+      ...verifyGuard(netns, record),
+    ];
   } finally {
     socket.close();
   }

@@ -4,7 +4,8 @@
  * The two take turns (A B A B …), so that whatever else the machine does meets both alike. Whole processes are
  * measured, as a runtime spawns them: of the reference bridge (which runs host-local), then portmap, then firewall; of
  * netmoor bridge-nat.
- * --long goes up to 1,000 containers, which takes the reference many minutes.
+ * --long goes up to 1,000 containers, which takes the reference many minutes. --macvlan compares on a LAN instead: see
+ * macvlan.ts.
  */
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { loadavg } from 'node:os';
@@ -14,12 +15,13 @@ import { NODE } from '../../cli/build/paths.ts';
 import { plainEnvironment } from '../kernel/harness-process.ts';
 import { lacking } from '../kernel/harness.ts';
 import { withRuntimeHost } from '../runtime/hook-bundle.ts';
+import { alternate } from './alternate.ts';
 import { Contender, chains } from './contender.ts';
 import { hookTable, measureHooks } from './hook.ts';
 import { comparisonTable, growthTable, plainTable } from './figures.ts';
 import type { Comparison, Times } from './figures.ts';
+import { lackingForMacvlan, measureMacvlan } from './macvlan.ts';
 import type { Job } from './spawner.ts';
-import { untilQuiet } from './quiet.ts';
 import { partsOfStarts } from './startup.ts';
 
 type Pair = readonly [reference: Contender, own: Contender];
@@ -30,31 +32,6 @@ const DIST = fileURLToPath(new URL('../../dist', import.meta.url));
  * Shares of the reference's time. VERSION of a one-shot executable has no goal: it costs a start of the runtime inside.
  */
 const goals = { add: 0.7, del: 0.3, parallel: 0.7, growth: 1.2 };
-
-/** No comparison goes on much longer than this, so that a busy machine gives fewer figures instead of none. */
-const BUDGET_MS = 30_000;
-const FEWEST_ROUNDS = 3;
-
-/**
- * Runs `measure` in turn with both, `rounds` times if the budget lasts; the first round warms up and does not count.
- */
-async function alternate<T>(
-  pair: Pair,
-  rounds: number,
-  measure: (contender: Contender) => Promise<T>,
-): Promise<[T[], T[]]> {
-  const results: [T[], T[]] = [[], []];
-  await untilQuiet();
-  const end = performance.now() + BUDGET_MS;
-  for (let round = 0; round <= rounds; round++) {
-    if (round > FEWEST_ROUNDS && performance.now() > end) break;
-    for (const [i, contender] of pair.entries()) {
-      const result = await measure(contender);
-      if (round > 0) results[i]?.push(result);
-    }
-  }
-  return results;
-}
 
 async function compareVersion(pair: Pair): Promise<Comparison> {
   const [reference, own] = await alternate(pair, 40, async (c) => (await c.spawner.time(c.version())).total);
@@ -182,12 +159,13 @@ async function compare(pair: Pair, long: boolean): Promise<void> {
 
 const REPORTER = { comment: (...lines: unknown[]) => console.error(...lines) };
 
-async function main(): Promise<void> {
-  const { long } = minimist(process.argv.slice(2), { boolean: ['long'] }) as unknown as { long: boolean };
-  const missing =
-    lacking('perl') ?? chains.map((chain) => chain.executable).find((executable) => !existsSync(executable));
-  if (missing !== undefined) throw new Error(`the bench cannot run: ${missing}`);
-  const states = mkdtempSync(`${DIST}/bench-`);
+interface Flags {
+  readonly long: boolean;
+  readonly macvlan: boolean;
+  readonly itself: boolean;
+}
+
+async function compareBridges(states: string, long: boolean): Promise<void> {
   const contenders: Contender[] = [];
   try {
     for (const chain of chains) contenders.push(await Contender.start(chain, `${states}/${chain.name}`));
@@ -197,6 +175,22 @@ async function main(): Promise<void> {
     await withRuntimeHost(REPORTER, async (host) => console.log(`\n${hookTable(await measureHooks(host))}`));
   } finally {
     await Promise.all(contenders.map((contender) => contender.close()));
+  }
+}
+
+async function main(): Promise<void> {
+  const names = { boolean: ['long', 'macvlan', 'itself'] };
+  const { long, macvlan, itself } = minimist(process.argv.slice(2), names) as unknown as Flags;
+  const missing = macvlan
+    ? lackingForMacvlan(itself)
+    : (lacking('perl') ??
+      chains.map((chain) => chain.executable).find((executable) => !existsSync(executable)));
+  if (missing !== undefined) throw new Error(`the bench cannot run: ${missing}`);
+  const states = mkdtempSync(`${DIST}/bench-`);
+  try {
+    if (macvlan) console.log(await measureMacvlan(states, itself));
+    else await compareBridges(states, long);
+  } finally {
     rmSync(states, { recursive: true });
   }
 }

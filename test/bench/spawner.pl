@@ -3,7 +3,8 @@
 # Standard input carries batches: a line with the number of bytes, then that many bytes, fields ended by NUL:
 #   workers, jobs, then per job: steps, then per step: words, word..., variables, NAME=value..., stdin
 # In a step's stdin @PREV@ stands for what the job's first step wrote. Per job one line is answered, in the order they end:
-#   job number, exit code, microseconds of each step joined by commas, microseconds in all,
+#   job number, exit code, microseconds of each step joined by commas, microseconds in all, when it began
+#   (microseconds of CLOCK_MONOTONIC),
 #   what the first step wrote or, when a step failed, its words and what it wrote, in one line
 # and after the last job "end" with the microseconds from the first start to the last end.
 use strict;
@@ -67,7 +68,7 @@ sub run_job {
     my $all = now() - $start;
     (my $said = $failure // $first) =~ s/\s+/ /g;
     # One write of up to 4096 bytes to a pipe is not mixed with others'.
-    return join("\t", $number, $code, join(',', @times), $all, substr($said, 0, 3500)) . "\n";
+    return join("\t", $number, $code, join(',', @times), $all, $start, substr($said, 0, 3500)) . "\n";
 }
 
 # Each worker has its process before the first may begin: the gate is a pipe that all read and that opens by closing.

@@ -26,6 +26,8 @@ export interface Timing {
   readonly steps: readonly number[];
   /** Milliseconds from the first step's start to the last one's end. */
   readonly total: number;
+  /** The first step's start: milliseconds of CLOCK_MONOTONIC. */
+  readonly started: number;
   /** What the first step wrote, in one line. */
   readonly output: string;
 }
@@ -90,7 +92,13 @@ export class Spawner {
 }
 
 function parseTiming(line: string): Timing {
-  const [, code, steps = '', total, output = ''] = line.split('\t');
+  const [, code, steps = '', total, started, output = ''] = line.split('\t');
   if (code !== '0') throw new Error(`a measured process failed: ${output}`);
-  return { steps: steps.split(',').map((time) => Number(time) / 1000), total: Number(total) / 1000, output };
+  const milliseconds = (time: string | undefined) => Number(time) / 1000;
+  return {
+    steps: steps.split(',').map(milliseconds),
+    total: milliseconds(total),
+    started: milliseconds(started),
+    output,
+  };
 }

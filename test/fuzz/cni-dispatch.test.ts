@@ -6,9 +6,11 @@ import t from 'tap';
 import { readdirSync, readFileSync } from 'node:fs';
 import { dispatch } from '../../lib/cni/dispatch.ts';
 import { SUPPORTED_VERSIONS } from '../../lib/cni/versions.ts';
-import type { Plugin } from '../../lib/cni/plugin.ts';
+import type { Context, Plugin } from '../../lib/cni/plugin.ts';
+import type { MooringConfig } from '../../lib/mooring/kind.ts';
 import { delegateAdd } from '../../lib/cni/delegate.ts';
 import { readBridgeNatConfig } from '../../plugins/bridge-nat/config.ts';
+import { readMacvlanConfig } from '../../plugins/macvlan-v6/config.ts';
 import { RESULT, environmentOf, fakePlugin, fakeWorld } from '../unit/cni-fakes.ts';
 import { mutateText, mutateValue, pick, randomOf } from './cni-mutate.ts';
 
@@ -54,15 +56,20 @@ function seeds(): object[] {
   });
 }
 
-/** Reads its configuration as bridge-nat does, and delegates when that says so. */
+function readAs({ config, request }: Context): MooringConfig {
+  const { type } = config.raw;
+  return (type === 'macvlan-v6' ? readMacvlanConfig : readBridgeNatConfig)(config, request);
+}
+
+/** Reads its configuration as our main plugins do, and delegates when that says so. */
 const reader: Plugin = {
   ...fakePlugin(),
   add: (context) => {
-    const { ipam } = readBridgeNatConfig(context.config, context.request);
+    const { ipam } = readAs(context);
     return ipam.kind === 'delegated' ? delegateAdd(ipam.type, context) : RESULT;
   },
-  check: (context) => void readBridgeNatConfig(context.config, context.request),
-  status: (context) => void readBridgeNatConfig(context.config, context.request),
+  check: (context) => void readAs(context),
+  status: (context) => void readAs(context),
 };
 
 const COMMANDS = ['ADD', 'ADD', 'ADD', 'DEL', 'CHECK', 'GC', 'STATUS'];

@@ -10,6 +10,7 @@ import { DecodeError } from '../../lib/netlink/attributes.ts';
 import { encode } from '../../lib/netlink/codec.ts';
 import type { Codec } from '../../lib/netlink/codec.ts';
 import { flowIn } from '../../lib/netlink/conntrack.ts';
+import { fdbMessage, unicastOf } from '../../lib/netlink/fdb.ts';
 import { decodeInet6, families } from '../../lib/netlink/inet6.ts';
 import { linkMessage } from '../../lib/netlink/link-codec.ts';
 import { decodeLink } from '../../lib/netlink/link-message.ts';
@@ -135,6 +136,12 @@ const SUBJECTS: readonly Subject[] = [
         throw new Error('more than there is room for');
     },
     seeds: OPTIONS,
+  },
+  {
+    name: 'unicast addresses',
+    read: (data) => unicastOf({ data }),
+    codec: fdbMessage as Codec<unknown>,
+    seeds: ofTypes(28),
   },
   { name: 'disciplines', read: decodeQdisc, codec: tcMessage as Codec<unknown>, seeds: ofTypes(36) },
   {

@@ -14,11 +14,12 @@ mount -t tmpfs none /run
 ip netns add boat
 ip netns add raft
 
-# RTM_NEWLINK, RTM_DELLINK and RTM_SETLINK; the same of addresses, of routes, of ids of namespaces. What ip asks beforehand is left out.
+# RTM_NEWLINK, RTM_DELLINK and RTM_SETLINK; the same of addresses, of routes, of neighbours, of ids of namespaces. What ip asks beforehand is left out.
 link() { record '1[013]' "$@"; }
 altname() { record '6c' "$@"; }
 address() { record '1[45]' "$@"; }
 route() { record '1[89]' "$@"; }
+neighbour() { record '1[2e]' "$@"; }
 nsid() { record '5[89a]' "$@"; }
 
 {
@@ -56,6 +57,7 @@ nsid() { record '5[89a]' "$@"; }
   echo 2 >/proc/sys/net/ipv6/conf/quay/accept_ra
   link ip token set ::17 dev quay
   link ip link set dev quay addrgenmode none
+  neighbour bridge fdb show dev quay
   nsid ip netns set raft auto
   nsid ip netns list-id
   link ip link del dev queue
@@ -70,5 +72,7 @@ ip link set buoy up
   record_answers 14 ip address show dev quay
   record_answers 18 ip route show table all
   record_answers 18 ip -6 route show table all
+  ip -n boat link set dory up
+  record_answers 1c bridge fdb show dev quay
   record_answers 58 ip netns list-id
 } >ip-answers.hex

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Captures again, with one command, what nft and iptables-nft send to the kernel: test/golden/nft.hex and layout.hex, each
-# entry titled by the command line that caused it; and layout.json and attached.json, how nft lists layout.nft once it is
+# Captures again, with one command, what nft and iptables-nft send to the kernel: test/golden/nft.hex, guard.hex and
+# layout.hex, each entry titled by the command line that caused it; and layout.json and attached.json, how nft lists layout.nft once it is
 # loaded, and attached.nft behind it.
 # Needs root, strace, nft and iptables-nft. Works in a network namespace of its own.
 set -eu -o pipefail
@@ -78,6 +78,8 @@ commands() {
 }
 
 commands >nft.hex
+nft flush ruleset
+record nft -f guard.nft >guard.hex
 nft flush ruleset
 record nft -f layout.nft >layout.hex
 # How nft lists everything there is, without the numbers the kernel gave it.

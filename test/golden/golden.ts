@@ -18,6 +18,8 @@ function split(bytes: Buffer): GoldenMessage[] {
   const messages: GoldenMessage[] = [];
   for (let at = 0; at < bytes.length; ) {
     const length = bytes.readUInt32LE(at);
+    // bridge sends the whole of a buffer, zeros behind its message.
+    if (length === 0) break;
     messages.push({
       type: bytes.readUInt16LE(at + 4),
       flags: bytes.readUInt16LE(at + 6),

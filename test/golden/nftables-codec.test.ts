@@ -1,6 +1,6 @@
 /**
- * The nf_tables codec against the bytes nft and iptables-nft send (test/golden/nft.hex and layout.hex), and against
- * nonsense.
+ * The nf_tables codec against the bytes nft and iptables-nft send (test/golden/nft.hex, guard.hex and layout.hex), and
+ * against nonsense.
  */
 import t from 'tap';
 import { DecodeError, eachAttribute } from '../../lib/netlink/attributes.ts';
@@ -11,7 +11,7 @@ import { Writer } from '../../lib/netlink/writer.ts';
 import { readGoldens } from './golden.ts';
 
 const NFNL_MSG_BATCH_END = 0x11;
-const goldens = ['nft.hex', 'layout.hex'].flatMap(readGoldens);
+const goldens = ['nft.hex', 'guard.hex', 'layout.hex'].flatMap(readGoldens);
 const messages = goldens.flatMap(({ command, messages }) =>
   messages.filter(({ type }) => type > NFNL_MSG_BATCH_END).map((message) => ({ command, ...message })),
 );

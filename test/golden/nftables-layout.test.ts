@@ -7,9 +7,11 @@ import { skeleton, skeletonMessages } from '../../lib/nftables/skeleton.ts';
 import {
   NFPROTO_BRIDGE,
   NFPROTO_INET,
+  NFPROTO_NETDEV,
   decodeMessage,
   encodeMessage,
   messageName,
+  messageType,
 } from '../../lib/nftables/message.ts';
 import type { NftMessage } from '../../lib/nftables/message.ts';
 import { readGoldens } from './golden.ts';
@@ -32,20 +34,47 @@ function ours(message: NftMessage): string {
   return comparable(message.name, decodeMessage(message.name, Buffer.from(encodeMessage(message))));
 }
 
-t.test('message by message, the skeleton is what nft makes of layout.nft', async (t) => {
-  const [golden] = readGoldens('layout.hex');
-  const theirs = (golden?.messages ?? []).flatMap(({ type, data }) => {
+function goldenMessages(file: string): string[] {
+  const [golden] = readGoldens(file);
+  return (golden?.messages ?? []).flatMap(({ type, data }) => {
     const name = messageName(type);
     return name === undefined ? [] : [comparable(name, decodeMessage(name, data))];
   });
+}
+
+t.test('message by message, the skeleton is what nft makes of layout.nft', async (t) => {
+  const theirs = goldenMessages('layout.hex');
   t.ok(theirs.length > 40, 'there is a golden');
   t.strictSame([...skeletonMessages(NFPROTO_INET), ...skeletonMessages(NFPROTO_BRIDGE)].map(ours), theirs);
+});
+
+t.test('and the guard is what nft makes of guard.nft', async (t) => {
+  const theirs = goldenMessages('guard.hex');
+  t.ok(theirs.length > 100, 'there is a golden');
+  t.strictSame(skeletonMessages(NFPROTO_NETDEV).map(ours), theirs);
+});
+
+t.test('nft reads keys that have no type as the guard says it does', async (t) => {
+  const userdata = (messages: readonly { type: number; data: Buffer }[]) =>
+    messages
+      .flatMap(({ type, data }) =>
+        messageName(type) === 'NEWSET' ? [decodeMessage('NEWSET', data).body] : [],
+      )
+      .flatMap(({ name, userdata }) => (name?.includes('target') ? [userdata] : []));
+  const [golden] = readGoldens('guard.hex');
+  const theirs = userdata(golden?.messages ?? []);
+  const made = skeleton(NFPROTO_NETDEV).map(({ name, encoded }) => ({
+    type: messageType(name),
+    data: Buffer.from(encoded),
+  }));
+  t.equal(theirs.length, 4);
+  t.strictSame(userdata(made), theirs);
 });
 
 t.test('the executable carries the bytes of just these messages', async (t) => {
   for (const { source } of STAGES) {
     const text = readFileSync(source, 'latin1');
-    const encoded = [NFPROTO_INET, NFPROTO_BRIDGE].flatMap(skeleton);
+    const encoded = [NFPROTO_INET, NFPROTO_BRIDGE, NFPROTO_NETDEV].flatMap(skeleton);
     const missing = encoded.filter(
       (message) => !text.includes(Buffer.from(message.encoded).toString('base64')),
     );

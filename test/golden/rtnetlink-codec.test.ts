@@ -11,6 +11,7 @@ import { DecodeError } from '../../lib/netlink/attributes.ts';
 import { encode } from '../../lib/netlink/codec.ts';
 import type { Codec } from '../../lib/netlink/codec.ts';
 import { decodeInet6, families, inet6Change } from '../../lib/netlink/inet6.ts';
+import { fdbMessage, listUnicast } from '../../lib/netlink/fdb.ts';
 import { createIfb } from '../../lib/netlink/ifb.ts';
 import { altNaming } from '../../lib/netlink/alt-name.ts';
 import { linkChange, portChange } from '../../lib/netlink/link-change.ts';
@@ -32,7 +33,7 @@ import {
 import type { Route } from '../../lib/netlink/route.ts';
 import type { NetlinkRequest, NetlinkSocket } from '../../lib/netlink/socket.ts';
 import { IFA_F_NODAD, IFF_UP, IF_OPER_UP, RTM_NEWLINKPROP } from '../../lib/netlink/uapi.ts';
-import { FakeKernel, answer } from '../unit/netlink-fake-kernel.ts';
+import { FakeKernel, answer, done } from '../unit/netlink-fake-kernel.ts';
 import { readGoldens } from './golden.ts';
 import type { GoldenMessage } from './golden.ts';
 
@@ -40,12 +41,14 @@ const [QUAY, BUOY, QUEUE] = [10, 11, 12];
 const goldens = readGoldens('ip.hex');
 const answers = readGoldens('ip-answers.hex').map(({ command, messages }) => ({
   command,
-  messages: messages.filter(({ type }) => [16, 20, 24, 88].includes(type)),
+  messages: messages.filter(({ type }) => [16, 20, 24, 28, 88].includes(type)),
 }));
 
-/** RTM_NEWLINK, RTM_NEWADDR, RTM_NEWROUTE and RTM_NEWNSID each begin a group of four. */
+/** RTM_NEWLINK, RTM_NEWADDR, RTM_NEWROUTE, RTM_NEWNEIGH and RTM_NEWNSID each begin a group of four. */
 function codecOf(type: number): Codec<unknown> {
-  const codec = { 4: linkMessage, 5: addressMessage, 6: routeMessage, 22: nsidMessage }[type >> 2];
+  const codec = { 4: linkMessage, 5: addressMessage, 6: routeMessage, 7: fdbMessage, 22: nsidMessage }[
+    type >> 2
+  ];
   if (codec === undefined) throw new Error(`there is no codec of messages of type ${type}`);
   return codec as Codec<unknown>;
 }
@@ -247,11 +250,11 @@ t.test('ids of namespaces are asked for and given with ip’s bytes', async (t) 
   const same = (ours: GoldenMessage, theirs: GoldenMessage | undefined, what: string): unknown =>
     t.strictSame([ours.type, ours.data.toString('hex')], [theirs?.type, theirs?.data.toString('hex')], what);
   const auto = golden('ip netns set raft auto');
-  const netnsFd = nsidMessage.get(auto.data).netnsFd ?? 0;
+  const netnsFd = nsidMessage.get(auto.data).attributes.netnsFd ?? 0;
   t.strictSame(hex(requestOf((socket) => assignNsid(socket, netnsFd))), hex(auto), 'ip netns set');
   // First it asks for single ones.
   const asked = goldens.find(({ command }) => command === 'ip netns list-id')?.messages ?? [];
-  const its = nsidMessage.get(asked[0]?.data ?? Buffer.alloc(0)).netnsFd ?? 0;
+  const its = nsidMessage.get(asked[0]?.data ?? Buffer.alloc(0)).attributes.netnsFd ?? 0;
   same(
     requestOf((socket) => nsidOf(socket, its)),
     asked[0],
@@ -260,6 +263,14 @@ t.test('ids of namespaces are asked for and given with ip’s bytes', async (t) 
   same(requestOf(listNsids), asked.at(-1), 'all ids');
   const told = answered('ip netns list-id').map(decodeNsid);
   t.strictSame(told.slice(-2), [0, 1], 'those of boat and raft, behind what it asked for first');
+});
+
+t.test('unicast addresses of a device are asked for with bridge’s bytes', async (t) => {
+  const command = 'bridge fdb show dev quay';
+  const ours = requestOf((socket) => listUnicast(socket, QUAY));
+  t.strictSame([ours.type, ours.data], [golden(command).type, golden(command).data]);
+  const kernel = new FakeKernel(() => [answered(command), [done()]]);
+  t.strictSame(listUnicast(kernel.socket(), QUAY), ['02:00:00:00:00:05'], 'that of the macvlan on it');
 });
 
 t.test('what the kernel answers is read, and what of it nobody knows is kept', async (t) => {

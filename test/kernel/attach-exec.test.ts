@@ -2,6 +2,9 @@
 import t from 'tap';
 import { attach, must, netmoor, NETMOOR } from './attach-bed.ts';
 import { lacking, withHost } from './harness.ts';
+import { refused } from './netmoor-command.ts';
+import { naming } from '../naming.ts';
+import { inEveryForm, nodeOptions } from '../node-options.ts';
 
 const HASH = '0123456789abcdef'.repeat(4);
 
@@ -36,6 +39,10 @@ t.test('exec', { skip }, async (t) => {
       '--json $(id)',
       'arguments are passed as they are',
     );
+    for (const form of inEveryForm(nodeOptions())) {
+      const printed = await must(host, 'exec', 'web', '--', 'printf', '%s\\n', ...form);
+      t.strictSame(printed.trimEnd().split('\n'), form, 'options of Node.js, too');
+    }
     t.match(await must(host, 'exec', 'web', '--', 'env'), /^HOME=\/root$/m, 'the environment, too');
     t.same((await must(host, 'exec', 'web', '--', 'ls', '/sys/class/net')).trim().split('\n'), [
       'eth0',
@@ -68,20 +75,25 @@ t.test('what cannot be executed', { skip }, async (t) => {
     await attach(host, '--create', 'web', '--name', 'same');
     await attach(host, '--create', 'web2', '--name', 'same');
     host.write('/run/text', 'no program', 0o644);
-    const cases: [string[], number, RegExp][] = [
-      [[], 2, /which container is meant is not said/],
-      [['web'], 2, /there is no command to run/],
-      [['web', 'ip', 'link'], 2, /does not know what to do with ip/],
-      [['wob', '--', 'true'], 1, /no container "wob".*\n.*did you mean web/],
-      [['same', '--', 'true'], 1, /"same" means 2 containers/],
-      [['webb', '--', 'true'], 1, /no container "webb"/],
-      [['../web', '--', 'true'], 1, /no container/],
-      [['web', '--', 'no-such-program'], 1, /there is no program no-such-program/],
-      [['web', '--', '/run/text'], 1, /cannot be executed/],
+    /** Arguments, exit status, CNI code, and what the error names. */
+    const cases: [string[], number, number, ...string[]][] = [
+      [[], 2, 7, 'CONTAINER', 'COMMAND'],
+      [['web'], 2, 7, 'web', 'COMMAND'],
+      [['web', 'ip', 'link'], 2, 7, 'ip'],
+      [['wob', '--', 'true'], 1, 3, '"wob"', 'web'],
+      [['same', '--', 'true'], 1, 7, '"same"', '2'],
+      [['webb', '--', 'true'], 1, 3, '"webb"', 'web'],
+      [['../web', '--', 'true'], 1, 3, '"../web"'],
+      [['web', '--', 'no-such-program'], 1, 5, 'no-such-program'],
+      [['web', '--', '/run/text'], 1, 106, '/run/text', 'EACCES'],
     ];
-    for (const [args, code, stderr] of cases)
-      t.match(await netmoor(host, 'exec', ...args), { code, stdout: '', stderr }, args.join(' '));
+    for (const [args, exit, code, ...things] of cases)
+      t.match(await refused(host, 'exec', ...args), { exit, code, text: naming(...things) }, args.join(' '));
     await host.must(['ip', 'netns', 'delete', 'web']);
-    t.match(await netmoor(host, 'exec', 'web', '--', 'true'), { code: 1 }, 'a container that is gone');
+    t.match(
+      await refused(host, 'exec', 'web', '--', 'true'),
+      { exit: 1, code: 3 },
+      'a container that is gone',
+    );
   });
 });

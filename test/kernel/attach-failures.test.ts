@@ -13,17 +13,25 @@ import {
   endingIn,
   mixed,
   must,
-  netmoor,
   reference,
   scripted,
   stateOf,
   withoutReference,
 } from './attach-bed.ts';
 import { lacking, until, withHost, without } from './harness.ts';
+import type { Host } from './harness.ts';
+import { asked, refused } from './netmoor-command.ts';
+import type { Collection } from '../../cli/gc/garbage.ts';
+import { naming } from '../naming.ts';
 
 t.setTimeout(180_000);
 
 const skip = lacking() ?? false;
+
+/** What netmoor gc cleared away. */
+async function collect(host: Host): Promise<Collection['garbage']> {
+  return (await asked(host, 'gc')).view.garbage;
+}
 
 t.test('what is wrong is refused with nothing touched', { skip }, async (t) => {
   await withHost(
@@ -40,51 +48,53 @@ t.test('what is wrong is refused with nothing touched', { skip }, async (t) => {
       await c1.must(['ip', 'link', 'add', 'mine', 'type', 'bridge']);
       const before = await stateOf(host);
       const at = ['--netns', 'c1'];
-      const cases: [string[], number, RegExp][] = [
-        [[], 2, /which container is meant is not said/],
-        [[...at, '--pid', '1'], 2, /exclude each other/],
-        [[...at, '--netns', 'c1'], 2, /more than once/],
-        [['--pid', '0'], 2, /no process id/],
-        [['--pid', '-1'], 2, /./],
-        [['--pid', '12; reboot'], 2, /no process id/],
-        [['--pid', '4294967295'], 1, /no process/],
-        [['--netns', '../../proc/1/ns/net'], 2, /neither an absolute path nor a name/],
-        [['--netns', '/proc/1/ns/net'], 1, /namespace of the host/],
-        [['--netns', '/proc/self/ns/net'], 1, /namespace of the host/],
-        [['--netns', '/proc/1/ns/mnt'], 1, /namespace of another kind/],
-        [['--netns', '/run/netns-file'], 1, /not a namespace/],
-        [['--netns', 'none'], 1, /cannot be opened/],
-        [['--create', '../c9'], 2, /no name for a namespace/],
-        [['--create', 'x'.repeat(154)], 2, /no name for a namespace/],
-        [[...at, '--id=-c1'], 2, /--id/],
-        [[...at, '--id', 'a/b'], 2, /--id/],
-        [[...at, '--name', 'a b\nc'], 2, /no name/],
-        [[...at, '--ip', '10.82.0.300', 'mixed'], 1, /10\.82\.0\.300/],
-        [[...at, '--ip', '192.0.2.1', 'mixed'], 1, /none of the ranges/],
-        [[...at, '--mac', '01:00:5e:00:00:01', 'mixed'], 1, /multicast/],
-        [[...at, '--mac', '02:00:00:00:00:01', 'back'], 0, /./],
-        [[...at, '--port', '80:80', 'back'], 1, /no plugin of it declares the capability portMappings/],
-        [[...at, '--port', '70000:80', 'mixed'], 1, /70000/],
-        [[...at, '--port', '80:80', '--port', '80:81', 'mixed'], 1, /same port/],
-        [[...at, '--ifname', 'a/b', 'mixed'], 1, /a\/b/],
-        [[...at, '--ifname', 'lo', 'mixed'], 1, /already has an interface lo/],
-        [[...at, 'mixed:ifname=mine'], 1, /already has an interface mine/],
-        [[...at, 'mixed:eth0', 'back:eth0'], 1, /wanted twice/],
-        [[...at, 'mixed', '--cni-path', '/nowhere'], 1, /"tuning" was not found/],
-        [[...at, 'mixed', '--cni-path', 'relative'], 1, /no absolute path|not an absolute path/],
-        [[...at, '--dns', 'dns.example', 'mixed'], 2, /--dns/],
-        [[...at, 'mixd'], 1, /did you mean "mixed"/],
-        [[...at, 'bad'], 1, /no network "bad".*\n.*not usable: .*bad\.conflist/],
-        [[...at, '../mixed'], 1, /no valid name/],
-        [[...at, 'odd'], 1, /did you mean "bridge"/],
-        [[...at, '--prot', '80'], 2, /did you mean --port/],
+      /** Arguments, exit status, CNI code, and what the error names. */
+      const cases: [string[], number, number, ...string[]][] = [
+        [[], 2, 7, '--netns', '--pid', '--create'],
+        [[...at, '--pid', '1'], 2, 7, '--netns', '--pid'],
+        [[...at, '--netns', 'c1'], 2, 7, '--netns'],
+        [['--pid', '0'], 2, 7, '--pid', '"0"'],
+        [['--pid', '-1'], 2, 7, '-1'],
+        [['--pid', '12; reboot'], 2, 7, '--pid', '"12; reboot"'],
+        [['--pid', '4294967295'], 1, 4, '4294967295'],
+        [['--netns', '../../proc/1/ns/net'], 2, 7, '--netns', '"../../proc/1/ns/net"'],
+        [['--netns', '/proc/1/ns/net'], 1, 4, '"/proc/1/ns/net"'],
+        [['--netns', '/proc/self/ns/net'], 1, 4, '"/proc/self/ns/net"'],
+        [['--netns', '/proc/1/ns/mnt'], 1, 4, '"/proc/1/ns/mnt"', 'EINVAL'],
+        [['--netns', '/run/netns-file'], 1, 4, '"/run/netns-file"'],
+        [['--netns', 'none'], 1, 4, '"/run/netns/none"', 'ENOENT'],
+        [['--create', '../c9'], 2, 7, '--create', '"../c9"'],
+        [['--create', 'x'.repeat(154)], 2, 7, '--create'],
+        [[...at, '--id=-c1'], 2, 7, '--id', '"-c1"'],
+        [[...at, '--id', 'a/b'], 2, 7, '--id', '"a/b"'],
+        [[...at, '--name', 'a b\nc'], 2, 7, '--name', '"a b\\nc"'],
+        [[...at, '--ip', '10.82.0.300', 'mixed'], 1, 7, '--ip', '"10.82.0.300"'],
+        [[...at, '--ip', '192.0.2.1', 'mixed'], 1, 7, '192.0.2.1', '10.82.0.1-10.82.0.254'],
+        [[...at, '--mac', '01:00:5e:00:00:01', 'mixed'], 1, 7, '--mac', '01:00:5e:00:00:01'],
+        [[...at, '--port', '80:80', 'back'], 1, 7, 'back', 'portMappings', '/etc/cni/net.d/back.conflist'],
+        [[...at, '--port', '70000:80', 'mixed'], 1, 7, '--port', 'hostPort', '70000'],
+        [[...at, '--port', '80:80', '--port', '80:81', 'mixed'], 1, 7, '--port', 'tcp 80'],
+        [[...at, '--ifname', 'a/b', 'mixed'], 1, 7, '--ifname', '"a/b"'],
+        [[...at, '--ifname', 'lo', 'mixed'], 1, 100, 'lo'],
+        [[...at, 'mixed:ifname=mine'], 1, 100, 'mine'],
+        [[...at, 'mixed:eth0', 'back:eth0'], 1, 7, '"eth0"'],
+        [[...at, 'mixed', '--cni-path', '/nowhere'], 1, 107, '"tuning"', '"/nowhere"'],
+        [[...at, 'mixed', '--cni-path', 'relative'], 1, 7, '"relative"'],
+        [[...at, '--dns', 'dns.example', 'mixed'], 2, 7, '--dns', '"dns.example"'],
+        [[...at, 'mixd'], 1, 7, '"mixd"', '"mixed"'],
+        [[...at, 'bad'], 1, 7, '"bad"', '/etc/cni/net.d/bad.conflist'],
+        [[...at, '../mixed'], 1, 7, '"../mixed"'],
+        [[...at, 'odd'], 1, 2, 'brige', '"bridge"'],
+        [[...at, '--prot', '80'], 2, 7, '--prot', '--port'],
       ];
-      for (const [args, code, stderr] of cases) {
-        const outcome = await netmoor(host, 'attach', ...args);
-        t.match(outcome, { code, stdout: code === 0 ? /./ : '' }, args.join(' '));
-        if (code === 0) await detach(host, ...at);
-        else t.match(outcome.stderr, stderr);
-      }
+      for (const [args, exit, code, ...things] of cases)
+        t.match(
+          await refused(host, 'attach', ...args),
+          { exit, code, text: naming(...things) },
+          args.join(' '),
+        );
+      await attach(host, ...at, '--mac', '02:00:00:00:00:01', 'back');
+      await detach(host, ...at);
       t.strictSame(await stateOf(host), before, 'everything is as before');
     },
     FORWARDING,
@@ -104,16 +114,13 @@ t.test('a failure anywhere undoes everything', { skip }, async (t) => {
       await host.container('c1');
       const before = await stateOf(host);
       for (const type of ['failing', 'rubbish', 'stubborn']) {
-        const outcome = await netmoor(host, 'attach', ...PATHS, '--netns', 'c1', 'back', 'mixed', type);
-        t.match(outcome, {
-          code: 1,
-          stdout: '',
-          stderr: type === 'rubbish' ? /result of rubbish is not JSON/ : /the moon is full/,
-        });
+        const outcome = await refused(host, 'attach', ...PATHS, '--netns', 'c1', 'back', 'mixed', type);
+        const own = { code: 11, text: `${type} ADD: the moon is full\nwait` };
+        t.match(outcome, { exit: 1, ...(type === 'rubbish' ? { code: 6, text: naming('rubbish') } : own) });
         t.strictSame(await stateOf(host), before, type);
       }
-      const created = await netmoor(host, 'attach', ...PATHS, '--create', 'c2', 'back', 'failing');
-      t.match(created, { code: 1, stderr: /failing ADD: the moon is full\n {2}wait/ });
+      const created = await refused(host, 'attach', ...PATHS, '--create', 'c2', 'back', 'failing');
+      t.match(created, { exit: 1, code: 11, text: 'failing ADD: the moon is full\nwait' });
       t.strictSame(await stateOf(host), before, 'the namespace made for it is gone, too');
     },
     FORWARDING,
@@ -140,10 +147,7 @@ t.test('killed in the middle', { skip }, async (t) => {
           'the slow plugin runs',
           10_000,
         );
-        t.match(await netmoor(host, 'attach', ...PATHS, '--netns', 'c1', 'back:lan7'), {
-          code: 1,
-          stderr: /this very moment/,
-        });
+        t.match(await refused(host, 'attach', ...PATHS, '--netns', 'c1', 'back:lan7'), { exit: 1, code: 11 });
         await running.stop();
         await host.must(['rm', '/run/waiting']);
         t.same(
@@ -196,8 +200,8 @@ t.test('a container that is gone, and another one under its name', { skip }, asy
         'address and port are free again',
       );
       await host.container('c2');
-      const claimed = await netmoor(host, 'attach', '--netns', 'c2', '--id', 'c1', 'mixed');
-      t.match(claimed, { code: 1, stderr: /c1 is that of another namespace, "\/run\/netns\/c1"/ });
+      const claimed = await refused(host, 'attach', '--netns', 'c2', '--id', 'c1', 'mixed');
+      t.match(claimed, { exit: 1, code: 7, text: naming('c1', '"/run/netns/c1"') });
       await host.removeContainer('c2');
       await host.removeContainer('c1');
       t.match(
@@ -242,7 +246,11 @@ t.test('netmoor gc clears away what nobody detached', { skip }, async (t) => {
       await host.removeContainer('gone');
       const veth = ends.at(-1)?.name ?? '';
       await until(async () => (await host.run(['ip', 'link', 'show', veth])).code !== 0, `${veth} is gone`);
-      t.match(await must(host, 'gc'), /reference\/gone\/eth0: its interface \S+ is gone/);
+      const garbage = await collect(host);
+      t.match(
+        garbage.filter(({ what }) => what === 'reference/gone/eth0'),
+        [{ kind: 'attachment', reason: naming(veth) }],
+      );
       // Its bridge stays, and what it masqueraded: the reference leaves them behind when the namespace is gone.
       t.strictSame(withoutReference(await state()), withoutReference(before), 'of plugins of others, too');
       t.equal(await held(), '', 'host-local holds no address');
@@ -254,12 +262,12 @@ t.test('netmoor gc clears away what nobody detached', { skip }, async (t) => {
         'the slow plugin runs',
         10_000,
       );
-      t.match(await must(host, 'gc'), /nothing to collect/, 'what is being attached is let alone');
+      t.same(await collect(host), [], 'what is being attached is let alone');
       await running.stop();
       await host.must(['rm', '/run/waiting']);
-      t.match(await must(host, 'gc'), /slow\/alive\/eth1: what was attaching it died/);
+      t.match(await collect(host), [{ kind: 'attachment', what: 'slow/alive/eth1' }]);
       t.strictSame(await state(), between);
-      t.match(await must(host, 'gc'), /nothing to collect/, 'and what lives is let alone');
+      t.same(await collect(host), [], 'and what lives is let alone');
     },
     FORWARDING,
   );
@@ -269,10 +277,17 @@ t.test('a lease store elsewhere is known to gc', { skip }, async (t) => {
   await withHost(t, async (host) => {
     await host.shell('mkdir /run/leases');
     await host.must(['sh', '-c', `cd /run && exec ${NETMOOR} attach --create web --data-dir leases`]);
-    t.match(await must(host, 'gc'), /nothing to collect/);
+    t.same(await collect(host), []);
     t.match(JSON.parse(await must(host, 'ls', '--json')), [{ containerId: 'web', network: 'netmoor' }]);
-    t.match(await must(host, 'check', 'web'), /^web eth0 on netmoor: ok$/m);
+    t.match(await asked(host, 'check', 'web'), {
+      yes: true,
+      view: { attachments: [{ containerId: 'web', ifname: 'eth0', network: 'netmoor', differences: [] }] },
+    });
     await detach(host, '--netns', 'web', '--delete', '--data-dir', '/run/leases');
-    t.match(await netmoor(host, 'attach', '--create', 'web', '--data-dir', '/etc/passwd'), { code: 1 });
+    t.match(await refused(host, 'attach', '--create', 'web', '--data-dir', '/etc/passwd'), {
+      exit: 1,
+      code: 5,
+      text: naming('/etc/passwd'),
+    });
   });
 });

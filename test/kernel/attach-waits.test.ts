@@ -3,10 +3,12 @@
  * given back.
  */
 import t from 'tap';
-import { FORWARDING, netmoor, stateOf } from './attach-bed.ts';
+import { FORWARDING, stateOf } from './attach-bed.ts';
 import { OWN_PLUGINS } from './harness-cni.ts';
 import { lacking, until, withHost } from './harness.ts';
 import type { Host } from './harness.ts';
+import { refused } from './netmoor-command.ts';
+import { naming } from '../naming.ts';
 
 t.setTimeout(120_000);
 
@@ -35,7 +37,7 @@ t.test('a FIFO in the place of a namespace or of resolv.conf', { skip }, async (
         netns: '/run/netns/c1',
       });
       t.match(unread, { code: 1, json: { code: 5 } });
-      t.match(await netmoor(host, 'attach', '--netns', FIFO), { code: 1, stderr: /not a namespace/ });
+      t.match(await refused(host, 'attach', '--netns', FIFO), { exit: 1, code: 4, text: naming(FIFO) });
       await until(async () => {
         t.same(await stateOf(host), before);
         return true;
@@ -73,7 +75,7 @@ t.test('the lock of the map of names is never given back', { skip }, async (t) =
       bundle: '/run/nowhere',
     });
     const failed = await host.run([`${OWN_PLUGINS}/netmoor-hook`], { input: state });
-    t.match(failed, { code: 1, stderr: /hosts\.lock has been locked by another process/ });
+    t.match(failed, { code: 1, stderr: naming('error 11:', '/run/netmoor/hosts.lock') });
     t.same(
       (await place.ip('link', 'show')).map(({ ifname }) => ifname),
       ['lo'],

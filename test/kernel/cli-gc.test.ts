@@ -7,7 +7,8 @@ import t from 'tap';
 import { ask, lacking, serve, until, withHost, without, world } from './harness.ts';
 import type { Host, Snapshot } from './harness.ts';
 import { DUAL_STACK, Network } from './moorings.ts';
-import { asked, netmoor } from './netmoor-command.ts';
+import { asked } from './netmoor-command.ts';
+import { naming } from '../naming.ts';
 
 const skip = lacking() ?? false;
 t.setTimeout(300_000);
@@ -15,10 +16,12 @@ t.setTimeout(300_000);
 const VICTIM = fileURLToPath(new URL('../crash/bridge-nat-victim.ts', import.meta.url));
 const STORE = '/var/lib/cni/netmoor/leases.db';
 
+const COMMENT = 'netmoor people wrote this';
+
 /** A host whose forward chains drop by default, so that a way through them has to be made, and cleared away. */
 const FIREWALL = `
 nft 'table inet filter { chain forward { type filter hook forward priority filter; policy drop; }; }'
-iptables-nft -A FORWARD -m comment --comment "netmoor people wrote this" -j ACCEPT
+iptables-nft -A FORWARD -m comment --comment "${COMMENT}" -j ACCEPT
 iptables-nft -P FORWARD DROP
 `;
 
@@ -82,15 +85,19 @@ t.test('containers that died without DEL', { skip }, async (t) => {
       { from: 'outside' },
       'the other one is still there',
     );
+    const [last] = (await asked(host, 'ls')).view;
     await end(host, 'c1');
-    t.match(await netmoor(host, 'gc'), {
-      code: 0,
-      out: /^removed attachment harbour\/c1\/eth0: its interface nmv\w+ is gone\n$/,
-    });
-    t.match(await netmoor(host, 'gc'), { code: 0, out: 'nothing to collect\n' });
+    const { yes, view } = await asked(host, 'gc');
+    const reason = naming(last?.hostIfname ?? 'none');
+    t.ok(yes);
+    t.match(view.garbage, [{ kind: 'attachment', what: 'harbour/c1/eth0', reason }]);
+    t.same(await collect(host), []);
     t.same(await state(host), before, 'nothing is left');
   });
 });
+
+/** The state of an attachment whose command died. */
+const STATE_OF = { ADD: 'attaching', DEL: 'detaching' };
 
 t.test('an ADD and a DEL that were killed half-way', { skip }, async (t) => {
   await withHost(t, async (host) => {
@@ -121,7 +128,9 @@ t.test('an ADD and a DEL that were killed half-way', { skip }, async (t) => {
         killed.signal === undefined ? 137 : 'SIGKILL',
         `${command} dies at ${step}`,
       );
-      t.match((await asked(host, 'ls')).view, [{ stale: /died|did not finish/ }]);
+      t.match((await asked(host, 'ls')).view, [
+        { containerId: 'c1', state: STATE_OF[command], stale: String },
+      ]);
       t.same(await collect(host), ['attachment harbour/c1/eth0'], step);
       await host.removeContainer('c1');
       t.same(await state(host), before, `nothing is left of ${step}`);
@@ -182,8 +191,8 @@ t.test('what no attachment accounts for', { skip }, async (t) => {
       theirs?.addr_info?.filter(({ family }) => family === 'inet').map(({ local }) => local),
       ['10.6.0.1'],
     );
-    t.match(await host.must(['nft', 'list', 'table', 'inet', 'theirs']), /harbour\/gone/);
-    t.match(await host.must(['iptables-nft', '-S', 'FORWARD']), /netmoor people wrote this/);
+    t.match(await host.must(['nft', 'list', 'table', 'inet', 'theirs']), naming('harbour/gone/eth0'));
+    t.match(await host.must(['iptables-nft', '-S', 'FORWARD']), naming(COMMENT));
     await host.must(['ip', 'link', 'del', 'tap0']);
     t.same(await collect(host), ['bridge bridge nm-tap'], 'once nothing is plugged into it');
   });
@@ -255,9 +264,7 @@ t.test('after a reboot', { skip }, async (t) => {
     await host.cniMust('netmoor', 'ADD', call);
     t.same(await collect(host), [], 'an address is held while the host runs');
     await host.must([process.execPath, '--eval', REBOOT]);
-    t.match((await asked(host, 'ls')).view, [
-      { containerId: 'vm', stale: 'the host has been restarted since' },
-    ]);
+    t.match((await asked(host, 'ls')).view, [{ containerId: 'vm', state: 'attached', stale: String }]);
     t.same(await collect(host, '--dry-run'), ['attachment lan/vm/eth0', 'network the record of network lan']);
     t.same(await collect(host), ['attachment lan/vm/eth0', 'network the record of network lan']);
     t.same(await collect(host), []);

@@ -26,6 +26,7 @@ const VOLATILE = new Set([
   'bytes',
   'expires',
   'tentative',
+  'optimistic',
   'valid_life_time',
   'preferred_life_time',
   'hello_timer',

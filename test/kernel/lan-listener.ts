@@ -32,8 +32,17 @@ function parse(output: string): Frame[] {
     const hex = lines.filter(isHex).map((line) => line.replace(/^\t0x[0-9a-f]{4}: /, ''));
     const text = lines.filter((line) => !isHex(line)).join('\n');
     const bytes = Buffer.from(hex.join('').replace(/\s/g, ''), 'hex');
-    return [{ at: Number(head[1]), text: text.trim(), bytes }];
+    return bytes.length < size(bytes) ? [] : [{ at: Number(head[1]), text: text.trim(), bytes }];
   });
+}
+
+/** How long a frame is by its own account, the header not yet whole included: tcpdump writes line by line. */
+function size(bytes: Buffer): number {
+  const ETHERNET = 14;
+  if (bytes.length < ETHERNET + 6) return ETHERNET + 6;
+  const type = bytes.readUInt16BE(12);
+  if (type === 0x86dd) return ETHERNET + 40 + bytes.readUInt16BE(ETHERNET + 4);
+  return type === 0x0800 ? ETHERNET + bytes.readUInt16BE(ETHERNET + 2) : ETHERNET + 28;
 }
 
 export class LanListener {
@@ -50,7 +59,7 @@ export class LanListener {
     return new LanListener(tcpdump);
   }
 
-  /** What was heard so far. The newest frame may still lack bytes while tcpdump writes it. */
+  /** What was heard so far, each frame as soon as all of it is there. */
   frames(): Frame[] {
     return parse(this.#tcpdump.output);
   }

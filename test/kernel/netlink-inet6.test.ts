@@ -111,11 +111,15 @@ test('how addresses are made', { skip }, async (t) => {
         throw error;
       }
     };
+    const own = (): number =>
+      listAddresses(socket, index).filter(({ prefix }) => formatPrefix(prefix).startsWith('fe80:')).length;
+    await until(() => own() === 1, 'the link-local address');
     for (const addressGeneration of ['none', 'random', 'eui64'] as const) {
       t.equal(change({ addressGeneration }), undefined);
       t.equal(findInet6(socket, 'near')?.addressGeneration, addressGeneration);
       const [link] = await host.ip('-details', 'link', 'show', 'dev', 'near');
       t.equal(link?.['inet6_addr_gen_mode'], addressGeneration);
+      t.equal(own(), 1, 'what address there is stays');
     }
     t.equal(change({ addressGeneration: 'stable-privacy' }), 'EINVAL', 'without a secret');
     await host.shell('echo 2001:db8::1 > /proc/sys/net/ipv6/conf/near/stable_secret');
@@ -129,6 +133,11 @@ test('how addresses are made', { skip }, async (t) => {
     await sendAdvertisement(router, 'far', { options: [prefixOption('2001:db8:7::/64')] });
     const prefixes = (): string[] => listAddresses(socket, index).map(({ prefix }) => formatPrefix(prefix));
     await until(() => prefixes().includes('2001:db8:7::17/64'), 'the address of the token');
+    t.equal(change({ token: parseAddress('::18') }), undefined);
+    await until(() => !prefixes().includes('2001:db8:7::17/64'), 'the end of that address');
+    t.notOk(prefixes().includes('2001:db8:7::18/64'), 'nobody advertised anything since');
+    await sendAdvertisement(router, 'far', { options: [prefixOption('2001:db8:7::/64')] });
+    await until(() => prefixes().includes('2001:db8:7::18/64'), 'the address of the new token');
     t.equal(change({ token: parseAddress('::') }), undefined, 'no token again');
     t.equal(findInet6(socket, 'near')?.token, undefined);
     await host.shell('echo 0 > /proc/sys/net/ipv6/conf/near/accept_ra');

@@ -1,4 +1,4 @@
-/** lib/netlink/nd-option.ts and awaitMessages() on the real kernel: what a router on the LAN says, well meant and not. */
+/** lib/netlink/nd-option.ts and awaitMessages() on the real kernel: what a router says, well meant and not. */
 import { test } from 'tap';
 import { parseAddress } from '../../lib/base/ip.ts';
 import { DecodeError } from '../../lib/netlink/attributes.ts';

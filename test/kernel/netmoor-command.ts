@@ -48,6 +48,24 @@ export async function asked<V extends keyof Views>(
   return { yes: code === 0, view: view as Views[V] };
 }
 
+/** What a verb says that does not do its work (schemas/cli-error.schema.json), and its exit status. */
+export interface Refusal {
+  readonly exit: number;
+  readonly code: number;
+  /** What failed, and what to do about it. */
+  readonly text: string;
+}
+
+/** Runs a verb that must fail, with --json. Throws when what it says is not of the schema. */
+export async function refused(host: Host, verb: string, ...args: string[]): Promise<Refusal> {
+  const outcome = await netmoor(host, verb, '--json', ...args);
+  const { validate } = (await import('../../schemas/compiled/cli-error.js')) as { validate: Validator };
+  const error = JSON.parse(outcome.out) as { code: number; msg: string; details: string };
+  if (!validate(error))
+    throw new Error(`netmoor ${verb}: exit ${outcome.code}\n${outcome.out}${outcome.err}`);
+  return { exit: outcome.code, code: error.code, text: `${error.msg}\n${error.details}` };
+}
+
 /** The networks on record: those in use, and those whose subnets are remembered. */
 export async function recorded(host: Host): Promise<NetworkView[]> {
   return (await asked(host, 'networks')).view.filter(({ createdAt }) => createdAt !== undefined);

@@ -21,6 +21,11 @@ class Ear {
     this.#socat = socat;
   }
 
+  /**
+   * The command reads its datagram before it says anything. Were it gone when socat hands the datagram on, that child
+   * of socat would fail, and to socat 1.7 a failed child is one that left its datagram unread: it throws the next one
+   * away.
+   */
   static async open(place: Place, address: string): Promise<Ear> {
     const socat = place.start([
       'socat',
@@ -28,7 +33,7 @@ class Ear {
       '-d',
       '-u',
       `${address},fork`,
-      'SYSTEM:echo $SOCAT_PEERADDR >&2',
+      'SYSTEM:cat >/dev/null; echo $SOCAT_PEERADDR >&2',
     ]);
     await socat.until(() => socat.errors.includes('receiving '), `socket ${address}`);
     return new Ear(socat);

@@ -6,7 +6,7 @@ import type { Place } from './harness.ts';
  * Sends one router advertisement (RFC 4861 4.2) to all nodes: a router for half an hour, without any option. Perl's raw
  * ICMPv6 socket lets the kernel fill in the checksum.
  */
-const ADVERTISE = `use Socket qw(:all);
+export const ADVERTISE = `use Socket qw(:all);
   socket(my $s, AF_INET6, SOCK_RAW, 58) or die "socket: $!";
   setsockopt($s, 41, 18, pack("i", 255)) or die "hops: $!";
   my $index = shift;

@@ -9,7 +9,7 @@ const SEND = `use Socket qw(:all);
   socket(my $s, AF_INET6, SOCK_RAW, 58) or die "socket: $!";
   setsockopt($s, 41, 18, pack("i", 255)) or die "hops: $!";
   setsockopt($s, 41, 17, pack("i", $index)) or die "interface: $!";
-  send($s, pack("H*", $message), 0, pack_sockaddr_in6(0, inet_pton(AF_INET6, "ff02::1"), 0, $index))
+  send($s, pack("H*", $message), 0, pack_sockaddr_in6(0, inet_pton(AF_INET6, "ff02::1"), $index))
     or die "send: $!";`;
 
 export interface Advertisement {

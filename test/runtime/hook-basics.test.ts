@@ -17,8 +17,14 @@ import {
 import { lackingFor } from './lacking.ts';
 import { stateOf } from './states.ts';
 import { addressesOf, reachesOutside, serveAll } from './traffic.ts';
+import { naming } from '../naming.ts';
 
 t.setTimeout(300_000);
+
+/** How many processes of the hook had something to log. */
+function callsIn(log: string): number {
+  return new Set(log.match(/netmoor-hook\[\d+\]/g)).size;
+}
 
 for (const name of ['runc', 'crun']) {
   const skip = lackingFor(name, 'runc', 'busybox', 'socat', 'nft');
@@ -40,9 +46,10 @@ for (const name of ['runc', 'crun']) {
       t.equal(await countResults(host), 0, 'nothing is attached any more');
       t.same(await readHostMap(host), []);
       t.same(await stateOf(host, HOOK_FILES), before, 'everything is as before');
-      const log = await readLog(host);
-      t.match(log, /c1 attached to netmoor eth0 \d/);
-      t.match(log, /c1 detached from netmoor \(eth0\)/);
+      const lines = (await readLog(host)).trimEnd().split('\n');
+      const line = naming('c1', 'netmoor', 'eth0');
+      t.match(lines, [line, line], 'the log names who was attached to what, and detached');
+      t.equal(lines.length, 2);
     });
   });
 
@@ -89,9 +96,7 @@ for (const name of ['runc', 'crun']) {
         ['lo', 'eth0'],
       );
       t.equal(await countResults(host), 1);
-      const log = await readLog(host);
-      t.equal(log.match(/attached to/g)?.length, 1);
-      t.match(log, /is attached already/);
+      t.ok(callsIn(await readLog(host)) >= 2, 'the hook was called for each');
       await runtime.remove('c1');
       t.equal(await countResults(host), 0);
     });
@@ -152,7 +157,7 @@ test('runc calls the hook twice when the container has no mount namespace', { sk
     await host.must(['mount', '-t', 'proc', 'proc', `${bundle.rootfs}/proc`]);
     const place = await runtime.start(bundle);
     t.equal((await addressesOf(place, 'eth0')).length, 2);
-    t.match(await readLog(host), /c1 attached to.*\n.*c1 is attached already/);
+    t.equal(callsIn(await readLog(host)), 2);
     t.equal(await countResults(host), 1);
     await runtime.remove('c1');
     t.equal(await countResults(host), 0);
@@ -172,8 +177,8 @@ test('where a syslog listens, it gets the log', {
     const wrong = await makeHookBundle(host, 'c2', { annotations: { 'netmoor/networks': 'none' } });
     await runtime.run(wrong);
     await syslog.until(() => syslog.output.includes('c2'), 'the failure is logged');
-    t.match(syslog.output, /<30>netmoor-hook\[\d+\]: c1 attached to netmoor eth0 /);
-    t.match(syslog.output, /<27>netmoor-hook\[\d+\]: c2: there is no network "none"/);
+    t.match(syslog.output, /<30>netmoor-hook\[\d+\]: c1 .*netmoor eth0 /);
+    t.match(syslog.output, /<27>netmoor-hook\[\d+\]: c2: error 7: .*"none"/);
     t.equal(await readLog(host), '', 'and no file does');
     await syslog.stop();
   });

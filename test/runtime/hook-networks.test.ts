@@ -16,6 +16,7 @@ import {
 import { lackingFor } from './lacking.ts';
 import { stateOf } from './states.ts';
 import { addressesOf } from './traffic.ts';
+import { naming } from '../naming.ts';
 
 t.setTimeout(300_000);
 
@@ -76,7 +77,7 @@ for (const name of ['runc', 'crun']) {
       t.equal((await ask(host.outside, 'tcp', world.host4, 8080))?.from, 'c1', 'published by ours');
       await server.stop();
       const rules = await host.must(['nft', 'list', 'ruleset']);
-      t.match(rules, /9090/, 'published by theirs');
+      t.match(rules, naming('9090'), 'published by theirs');
       const results = JSON.parse(await host.must(['cat', `${bundle.directory}/net.json`])) as object;
       t.match(results, {
         containerId: 'c1',

@@ -11,6 +11,7 @@ import { lackingFor } from './lacking.ts';
 import { Podman, PODMAN_FILES } from './podman.ts';
 import { stateOf, withForwardingHost } from './states.ts';
 import { addressesOf } from './traffic.ts';
+import { naming } from '../naming.ts';
 
 t.setTimeout(300_000);
 
@@ -107,7 +108,7 @@ for (const name of ['runc', 'crun']) {
             ...[...options, 'run', '--rm', '--cgroup-parent', host.id, '--network', 'none'],
             ...['--annotation', 'netmoor/networks=front,back', IMAGE, 'true'],
           );
-          t.match(refused, { code: 125, stderr: /annotation/ });
+          t.match(refused, { code: 125, stderr: naming('KEY=VALUE') });
           await run(
             'c3',
             '--annotation',
@@ -140,7 +141,7 @@ for (const name of ['runc', 'crun']) {
             ...['--annotation', 'netmoor/networks=frnt', IMAGE, 'true'],
           );
           t.not(failed.code, 0);
-          t.match(await readLog(host), /there is no network "frnt".*did you mean "front"/);
+          t.match(await readLog(host), naming('error 7:', '"frnt"', '"front"'));
           t.equal(await countResults(host), 0);
           t.same(await stateOf(host, IGNORED), before, 'everything is as before');
         });

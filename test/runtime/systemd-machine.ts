@@ -116,7 +116,8 @@ export class Machine {
 
 /** The page at / of a web server; undefined when there is none. */
 export async function fetchFrom(place: Place, address: string, port: number): Promise<string | undefined> {
-  const client = ['socat', '-t', '2', '-', `TCP4:${address}:${port},connect-timeout=2`];
+  const remote = address.includes(':') ? `TCP6:[${address}]` : `TCP4:${address}`;
+  const client = ['socat', '-t', '2', '-', `${remote}:${port},connect-timeout=2`];
   const { code, stdout } = await place.run(client, { input: 'GET / HTTP/1.0\r\n\r\n' });
   const body = stdout.indexOf('\r\n\r\n');
   return code === 0 && body >= 0 ? stdout.slice(body + 4) : undefined;

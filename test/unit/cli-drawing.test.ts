@@ -154,14 +154,15 @@ const facts: HostFacts = {
   uplink,
   links: [uplink, link(3, 'nm-web', 'bridge')],
   addresses: [address(2, '203.0.113.2/24'), address(2, 'fe80::1/64', 253), address(3, '10.1.0.1/24')],
+  ofMasters: new Set(['macvlan-v6']),
 };
 
-function network(name: string, segment?: string): NetworkRecord {
+function network(name: string, segment?: string, plugin = 'bridge-nat'): NetworkRecord {
   const subnets = ['10.1.0.0/24'];
   return {
     version: RECORD_VERSION,
     name,
-    plugin: 'bridge-nat',
+    plugin,
     subnets,
     automatic: name === 'web',
     createdAt: 0,
@@ -207,6 +208,19 @@ t.test('the topology', async (t) => {
  │           stale: its interface is gone
  └─ network lan  10.1.0.0/24
     └─ aaaaaaaaaaaa eth0
+`),
+  );
+  const masters = [network('lan', 'eth0', 'macvlan-v6'), network('vps', 'eth1@vps', 'macvlan-v6')];
+  t.equal(
+    draw(nodesOf(buildTopology(facts, masters, [])), { ascii: false, columns: 80 }),
+    lines(`
+┌ host moor ──────────────────┐
+│ uplink eth0  203.0.113.2/24 │
+└┬────────────────────────────┘
+ ├─ master eth0  203.0.113.2/24
+ │  └─ network lan  10.1.0.0/24, nobody attached
+ └─ master eth1@vps  in the container
+    └─ network vps  10.1.0.0/24, nobody attached
 `),
   );
   t.match(

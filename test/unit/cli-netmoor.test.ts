@@ -190,10 +190,10 @@ bond       web      eth0       10.1.0.3/24  *:53 -> 53/udp  attached  0s
   t.equal(
     (await run('leases', '--data-dir', dir)).out,
     `
-ADDRESS                 NETWORK  CONTAINER  SINCE (UTC)
-10.1.0.2/24             web      c1         1970-01-01 00:16:40
-10.1.0.3/24             web      bond       1970-01-01 00:16:40
-fd00::3/64 (delegated)  web      bond       1970-01-01 00:16:40
+ADDRESS                       NETWORK  CONTAINER  SINCE (UTC)
+10.1.0.2/24                   web      c1         1970-01-01 00:16:40
+10.1.0.3/24                   web      bond       1970-01-01 00:16:40
+fd00::3/64 (given by others)  web      bond       1970-01-01 00:16:40
 
 NETWORK  SUBNET       TAKEN  OF
 web      10.1.0.0/24  2      253

@@ -234,6 +234,7 @@ t.test('every example is valid, and so is what it says to bridge-nat', async (t)
       name: string;
       plugins: { type: string; capabilities?: object }[];
     };
+    if (plugins.some(({ type }) => type === 'macvlan-v6')) continue;
     const [own, ...others] = plugins.filter(({ type }) => type === 'bridge-nat');
     t.strictSame(others, [], file);
     const { capabilities: _, ...rest } = own ?? (t.fail(file) as never);

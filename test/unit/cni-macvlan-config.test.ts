@@ -39,6 +39,7 @@ t.test('nothing but the type: an IPv6 citizen by what routers say', async (t) =>
     withoutGateway: [],
     slaac: true,
     identifier: 'eui64',
+    askedOfRouters: [],
     mac: undefined,
     containerName: undefined,
     podNamespace: '',
@@ -141,6 +142,32 @@ t.test('addresses that are asked for', async (t) => {
   t.strictSame(withGateway.withoutGateway, []);
 });
 
+t.test('an address that only routers can give: its lower half is chosen', async (t) => {
+  const chosen = (members: object): object => {
+    const { identifier, askedOfRouters, requestedAddresses, slaac } = read(members);
+    return {
+      identifier: typeof identifier === 'string' ? identifier : formatAddress(identifier),
+      asked: askedOfRouters.map(formatAddress),
+      requested: requestedAddresses.map(formatAddress),
+      slaac,
+    };
+  };
+  const ips = ['2001:db8:1::5', '2001:db8:2::5', '192.0.2.9'];
+  t.strictSame(chosen({ ipam: { ranges: [V4] }, runtimeConfig: { ips } }), {
+    identifier: '::5',
+    asked: ['2001:db8:1::5', '2001:db8:2::5'],
+    requested: ['192.0.2.9'],
+    slaac: true,
+  });
+  t.match(
+    chosen({ interfaceIdentifier: '::9', runtimeConfig: { ips: ['2001:db8:1::5'] } }),
+    { identifier: '::5' },
+    'what is asked for counts first',
+  );
+  const opaque = { interfaceIdentifier: 'stable-privacy', runtimeConfig: { ips: ['2001:db8:1::5'] } };
+  t.match(chosen(opaque), { identifier: 'stable-privacy', asked: ['2001:db8:1::5'] }, 'to be compared later');
+});
+
 t.test('contradictions', async (t) => {
   const cases: [object, string][] = [
     [{ mode: 'source' }, 'bad-config'],
@@ -166,7 +193,11 @@ t.test('contradictions', async (t) => {
     [{ addresses: ['2001:db8::5/128'] }, 'bad-config'],
     [{ addresses: [{ address: '2001:db8::5/64', gateway: '192.0.2.1' }] }, 'bad-config'],
     [{ addresses: [{ gateway: '192.0.2.1' }] }, 'bad-config'],
-    [{ runtimeConfig: { ips: ['2001:db8::5'] } }, 'bad-config'],
+    [{ addressing: 'none', runtimeConfig: { ips: ['2001:db8::5'] } }, 'bad-config'],
+    [{ ipam: { ranges: [V6] }, runtimeConfig: { ips: ['2001:db8::5'] } }, 'bad-config'],
+    [{ runtimeConfig: { ips: ['192.0.2.5'] } }, 'bad-config'],
+    [{ runtimeConfig: { ips: ['2001:db8:1::5', '2001:db8:2::6'] } }, 'bad-config'],
+    [{ runtimeConfig: { ips: ['2001:db8:1::'] } }, 'bad-config'],
     [{ interfaceIdentifier: '2001:db8::5' }, 'bad-config'],
     [{ interfaceIdentifier: '::' }, 'bad-config'],
     [{ interfaceIdentifier: 'random' }, 'bad-config'],

@@ -84,6 +84,13 @@ t.test('a full result in the shape of each version', async (t) => {
   }
 });
 
+t.test('name servers are written without a zone', async (t) => {
+  const dns = { nameservers: ['fe80::1%eth0', 'fd00::1'], search: ['lan'] };
+  t.match(encodeResult({ ...EMPTY_RESULT, dns }, '1.0.0'), {
+    dns: { nameservers: ['fe80::1', 'fd00::1'], search: ['lan'] },
+  });
+});
+
 t.test('an empty result: dns is always there before 1.0.0, empty lists never', async (t) => {
   for (const cniVersion of ['0.3.0', '0.3.1', '0.4.0'] as const)
     t.strictSame(encodeResult(EMPTY_RESULT, cniVersion), { cniVersion, dns: {} });

@@ -2,16 +2,20 @@
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, linkSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import t from 'tap';
 import { restampCaches } from '../../cli/build/cache-marks.ts';
+import { Executable } from '../../cli/build/elf.ts';
 import { strip } from '../../cli/build/executable.ts';
-import { FOREIGN_OPTIONS, NODE_FLAGS } from '../../cli/build/flags.ts';
+import { NODE_FLAGS } from '../../cli/build/flags.ts';
 import { proveSameCaches } from '../../cli/build/same-caches.ts';
+import { FUNCTION, ignoreConfigFile } from '../../cli/build/without-config-file.ts';
 import { removeLibatomic } from '../../cli/build/without-libatomic.ts';
 import { BIN, NODE } from '../../cli/build/paths.ts';
 import { PROGRAMS } from '../../cli/programs.ts';
 import { versionAnswer } from '../../lib/cni/versions.ts';
 import { naming } from '../naming.ts';
+import { inEveryForm, nodeOptions, v8Options } from '../node-options.ts';
 
 interface Run {
   readonly args?: readonly string[];
@@ -74,24 +78,30 @@ t.test('what the caller wants of Node.js is not obeyed', async (t) => {
   t.strictSame(start(join(BIN, 'bridge-nat'), { env }), ANSWER);
 });
 
-/** Every option word in a text of help. */
-function optionsIn(text: string): string[] {
-  return [...new Set(text.match(/(?<![\w-])--?[a-z][a-z0-9-]*/g))];
-}
+/** What netmoor itself knows in front of its verb. */
+const OURS = ['--help', '-h', '--version'];
 
 t.test('no argument is an option of Node.js', async (t) => {
   const netmoor = join(BIN, 'netmoor');
-  const help = start(NODE, { args: ['--help'] }).out + start(NODE, { args: ['--v8-options'] }).out;
-  const all = [...optionsIn(help), ...process.allowedNodeEnvironmentFlags];
-  const words = all.filter((word) => !FOREIGN_OPTIONS.some((option) => word.startsWith(option)));
-  t.ok(['--env-file', '--eval', '--version', '--inspect', '-r'].every((word) => words.includes(word)));
+  const words = [...nodeOptions(), ...v8Options()];
+  const known = ['--env-file', '--eval', '--version', '--inspect', '-r', '--experimental-config-file'];
+  t.strictSame(
+    known.filter((word) => !words.includes(word)),
+    [],
+  );
   const ours = start(netmoor, { args: ['version'] });
   t.match(ours.out, /^netmoor \d/);
-  const unknown = start(netmoor, { args: ['version', '--unknown'] });
+  const foreign = words.filter((word) => !OURS.includes(word));
   // The first one is refused by us; Node.js would look at all of them.
-  const forms = [words, words.map((word) => `${word}=/absent`), words.flatMap((word) => [word, '/absent'])];
-  for (const form of forms)
-    t.strictSame(start(netmoor, { args: ['version', '--unknown', ...form] }), unknown);
+  const inside = start(netmoor, { args: ['version', '--unknown'] });
+  t.match(inside, { out: '', status: 2 });
+  for (const form of inEveryForm(words))
+    t.strictSame(start(netmoor, { args: ['version', '--unknown', ...form] }), inside);
+  const front = start(netmoor, { args: ['--unknown'] });
+  t.match(front, { out: '', status: 2 });
+  // A value of its own could be a verb.
+  for (const form of inEveryForm(foreign).slice(0, 2))
+    t.strictSame(start(netmoor, { args: ['--unknown', ...form] }), front);
   t.strictSame(
     start(netmoor, { argv0: '--version', args: ['version'] }),
     ours,
@@ -99,20 +109,24 @@ t.test('no argument is an option of Node.js', async (t) => {
   );
 });
 
-t.test('no option of ours is one that Node.js looks for', async (t) => {
-  const verbs = (start(join(BIN, 'netmoor'), { args: ['help'] }).out.match(/^ {2}[a-z]+(?= )/gm) ?? []).map(
-    (verb) => verb.trim(),
-  );
-  t.ok(verbs.length > 5);
-  const helps = verbs.map((verb) => start(join(BIN, 'netmoor'), { args: [verb, '--help'] }).out);
-  const words = optionsIn([...helps, start(join(BIN, 'netmoor-hook'), { args: ['--help'] }).err].join('\n'));
-  t.ok(words.includes('--env-file') && words.includes('--json'));
+t.test('each option of Node.js is refused in front of a verb', async (t) => {
+  const netmoor = join(BIN, 'netmoor');
+  const words = nodeOptions().filter((word) => !OURS.includes(word));
+  const alone = start(netmoor, { args: ['--unknown'] });
   t.strictSame(
-    words.filter((word) => FOREIGN_OPTIONS.some((option) => word.startsWith(option))),
+    words.filter((word) => !isDeepStrictEqual(start(netmoor, { args: [word] }), alone)),
     [],
   );
+});
+
+t.test('no argument of the hook is an option of Node.js', async (t) => {
+  const hook = join(BIN, 'netmoor-hook');
+  const refusal = start(hook, { args: ['--unknown'] });
+  t.match(refusal, { out: '', status: 1 });
+  const words = [...nodeOptions(), ...v8Options()].filter((word) => word !== '--help');
+  for (const form of inEveryForm(words)) t.strictSame(start(hook, { args: ['--unknown', ...form] }), refusal);
   const dir = t.testdir({});
-  const { err } = start(join(BIN, 'netmoor-hook'), { args: ['--env-file', join(dir, 'absent')] });
+  const { err } = start(hook, { args: ['--env-file', join(dir, 'absent')] });
   t.match(err, naming('netmoor-hook', 'stdin'), 'the hook itself is what reads --env-file');
 });
 
@@ -142,6 +156,26 @@ t.test('libatomic, which hosts without compilers lack, is not needed', async (t)
   removeLibatomic(file);
   t.ok(file.equals(once), 'an executable without it stays as it is');
   t.throws(() => removeLibatomic(Buffer.from('#!/bin/sh\n')), { message: naming('ELF') });
+});
+
+t.test('a configuration file of Node.js is not looked for', async (t) => {
+  const dir = t.testdir({ broken: 'garbage [[[' });
+  const arg = `--experimental-config-file=${join(dir, 'broken')}`;
+  t.match(
+    start(NODE, { args: ['-p', '1', arg] }),
+    { out: '', status: 9 },
+    'but by a Node.js that was left as it is',
+  );
+  t.strictSame(start(join(BIN, 'bridge-nat'), { ...ASK_VERSION, args: [arg] }), ANSWER);
+  const file = readFileSync(NODE);
+  ignoreConfigFile(file);
+  const once = Buffer.from(file);
+  ignoreConfigFile(file);
+  t.ok(file.equals(once), 'an executable that was changed stays as it is');
+  const begin = new Executable(file).symbol(FUNCTION);
+  file.fill(0, begin, begin + 64);
+  t.throws(() => ignoreConfigFile(file), 'nor does one whose function begins in another way pass');
+  t.throws(() => ignoreConfigFile(readFileSync('/bin/true')), { message: naming(FUNCTION) });
 });
 
 t.test('code caches are the same under our options', async (t) => {

@@ -17,7 +17,7 @@ import type { Bundle, Mount } from '../../hooks/oci/bundle.ts';
 import { stageContainerFile } from '../../hooks/oci/container-files.ts';
 import { removeResultFiles, stageResultFiles } from '../../hooks/oci/result-files.ts';
 import { hostsText } from '../../hooks/oci/texts.ts';
-import { combineDns, resolvConfText, usableInContainer } from '../../lib/cni/resolv-conf.ts';
+import { combineDns, dnsOn, resolvConfText, usableInContainer } from '../../lib/cni/resolv-conf.ts';
 import { RESULT } from './cni-fakes.ts';
 import type { ErrorKind } from '../../lib/base/errors.ts';
 import { naming } from '../naming.ts';
@@ -324,6 +324,12 @@ t.test('texts', async (t) => {
     search: ['a'],
   });
   t.strictSame(usableInContainer({ nameservers: ['127.0.0.53'] }), {});
+  const linkLocal = { nameservers: ['fe80::1', 'fe80::2%eth7', 'fd00::1', '9.9.9.9'], search: ['a'] };
+  t.strictSame(dnsOn('eth1', linkLocal), {
+    nameservers: ['fe80::1%eth1', 'fe80::2%eth7', 'fd00::1', '9.9.9.9'],
+    search: ['a'],
+  });
+  t.strictSame(dnsOn('eth1', {}), {});
   const combined = combineDns([
     { search: ['mine'] },
     { nameservers: ['1.1.1.1'], domain: 'net' },

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import { NetmoorError } from '../../lib/base/errors.ts';
 import type { ErrorKind } from '../../lib/base/errors.ts';
+import { CODE_OF_KIND } from '../../lib/cni/errors.ts';
 import { fakePlugin, OWN_ID, RESULT } from './cni-fakes.ts';
 import { OCI_CONFIG, PID, setScene } from './hook-fakes.ts';
 import { naming } from '../naming.ts';
@@ -114,8 +115,8 @@ t.test('refused with nothing touched', async (t) => {
     t.equal(exitCode, 1, name);
     t.equal(error?.kind, kind, name);
     t.match(stderr, naming(...things), name);
-    t.match(stderr, /^netmoor-hook: [^\n]+\n$/, 'one line');
-    t.match(scene.log, [naming('error', 'c1', ...things)]);
+    t.match(stderr, /^netmoor-hook: error \d+: [^\n]+\n$/, 'one line');
+    t.match(scene.log, [naming('error', 'c1', `error ${CODE_OF_KIND[kind]}:`, ...things)]);
     t.strictSame(calls(scene), []);
     t.notOk(existsSync(join(scene.root, 'results')));
     t.notOk(existsSync(join(scene.root, 'run')));

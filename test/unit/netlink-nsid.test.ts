@@ -2,11 +2,10 @@
 import { constants } from 'node:os';
 import t from 'tap';
 import { SystemError } from '../../lib/base/errors.ts';
-import { encode } from '../../lib/netlink/codec.ts';
 import { findLink, listLinks } from '../../lib/netlink/link.ts';
 import { linkMessage } from '../../lib/netlink/link-codec.ts';
 import { removeLink } from '../../lib/netlink/link-removal.ts';
-import { assignNsid, nsidMessage } from '../../lib/netlink/nsid.ts';
+import { assignNsid, encodeNsid } from '../../lib/netlink/nsid.ts';
 import type { NetlinkMessage, NetlinkSocket } from '../../lib/netlink/socket.ts';
 import { RTM_GETNSID, RTM_NEWNSID } from '../../lib/netlink/uapi.ts';
 import { FakeKernel, answer, done } from './netlink-fake-kernel.ts';
@@ -75,7 +74,7 @@ t.test('the id goes with the request', async (t) => {
 
 /** A kernel that answers the assignment with an error, and then tells this id. */
 function knowing(nsid: number, errno: number): FakeKernel {
-  const told: Part = { type: RTM_NEWNSID, data: encode(nsidMessage, { nsid }) };
+  const told: Part = { type: RTM_NEWNSID, data: encodeNsid({ nsid }) };
   return new FakeKernel(({ type }: NetlinkMessage) =>
     type === RTM_GETNSID ? [[told], [answer()]] : [[answer(errno)]],
   );

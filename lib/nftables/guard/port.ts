@@ -1,8 +1,12 @@
 /** What the guard is asked to do for an attachment to a macvlan network; values only. */
+import { addressBytes } from '../../base/ip.ts';
 import type { Address, Prefix } from '../../base/ip.ts';
 import type { Owner } from '../owner.ts';
 
-/** The interface that macvlans are stacked on. Elements know it by its index, which a new name does not change. */
+/**
+ * The interface that macvlans are stacked on. Elements know it by its index, which a new name does not change; `name`
+ * is the one it has now, by which the kernel binds hooks to it.
+ */
 export interface Master {
   readonly name: string;
   readonly index: number;
@@ -34,9 +38,24 @@ export interface MooredPort {
   readonly allow: Allowed;
   /**
    * Behind this master only known MAC addresses send: attachments', and those listed here. What the host's kernel makes
-   * itself (ARP, neighbour discovery, what it forwards) has the master's MAC address, or that of a macvlan of the host's
-   * own: they belong into the list, and must not change. Routers of the LAN that lead from one subnet of attachments to
-   * another belong there too.
+   * itself (ARP, neighbour discovery, what it forwards) has the master's MAC address, or that of a macvlan of the
+   * host's own: they belong into the list, and must not change. Routers of the LAN that lead from one subnet of
+   * attachments to another belong there too.
    */
   readonly strict?: { readonly known: readonly string[] };
+}
+
+export const LINK_LOCAL_PREFIX = Buffer.from('fe80000000000000', 'hex');
+
+export function idBytes(identifier: bigint): Buffer {
+  const bytes = Buffer.alloc(8);
+  bytes.writeBigUInt64BE(identifier);
+  return bytes;
+}
+
+/** The first halves of addresses in the port's prefixes of IPv6. */
+export function prefixesOf({ prefixes }: MooredPort): Buffer[] {
+  return prefixes
+    .filter(({ address, length }) => address.family === 6 && length >= 64)
+    .map(({ address }) => addressBytes(address).subarray(0, 8));
 }

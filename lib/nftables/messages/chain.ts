@@ -12,6 +12,10 @@ export const NF_INET_FORWARD = 2;
 export const NF_INET_LOCAL_OUT = 3;
 export const NF_INET_POST_ROUTING = 4;
 
+/** Hook numbers of the family netdev (linux/netfilter_netdev.h, nf_dev_hooks). Egress is of Linux 5.16. */
+export const NF_NETDEV_INGRESS = 0;
+export const NF_NETDEV_EGRESS = 1;
+
 const hook = struct({
   hooknum: u32be(1),
   priority: s32be(2),

@@ -34,6 +34,7 @@ const macFor = (prefix: string, key: AttachmentKey): string =>
 export const kind: Kind<MooringConfig, ToyDetail> = {
   name: 'toy',
   about: 'a plugin of the tests',
+  segments: 'bridge',
 
   readConfig: async (config, request) => ({
     ipam: readIpamChoice(config),

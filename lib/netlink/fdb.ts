@@ -1,0 +1,40 @@
+/**
+ * The unicast addresses a device listens to beside its own: `bridge fdb show dev X` calls them "self" (bridge(8),
+ * linux/neighbour.h struct ndmsg).
+ */
+import { formatMac } from '../base/mac.ts';
+import { isErrno } from '../base/errors.ts';
+import { bytes, encode, headed, struct } from './codec.ts';
+import type { NetlinkSocket } from './socket.ts';
+import { AF_BRIDGE, NDA_LLADDR, NTF_SELF, RTM_GETNEIGH } from './uapi.ts';
+
+/** What follows the netlink header of RTM_NEWNEIGH and its like; reading throws DecodeError. */
+export const fdbMessage = headed(
+  'a message of a neighbour',
+  { family: 1, index: 4, state: 2, flags: 1, type: 1 },
+  struct({ mac: bytes(NDA_LLADDR) }),
+);
+
+/** Of an entry of the device's own, not of a bridge it is a port of: its address, unless that is a multicast one. */
+export function unicastOf({ data }: { readonly data: Buffer }): string | undefined {
+  const { flags, attributes } = fdbMessage.get(data);
+  const { mac } = attributes;
+  if ((flags & NTF_SELF) === 0 || mac?.length !== 6) return undefined;
+  return (mac[0] ?? 0) & 1 ? undefined : formatMac(mac);
+}
+
+/**
+ * The macvlans on a master show here by their MAC addresses, whatever namespaces they are in, as long as they are up;
+ * one in the mode passthru does not (macvlan_open). Of a device that is gone, none.
+ */
+export function listUnicast(socket: NetlinkSocket, index: number): string[] {
+  const header = { family: AF_BRIDGE, index, state: 0, flags: 0, type: 0 };
+  const data = encode(fdbMessage, { ...header, attributes: {} });
+  const op = `list the addresses of interface #${index}`;
+  try {
+    return socket.dump({ type: RTM_GETNEIGH, data, op }).flatMap((message) => unicastOf(message) ?? []);
+  } catch (error) {
+    if (isErrno(error, 'ENODEV')) return [];
+    throw error;
+  }
+}

@@ -1,0 +1,77 @@
+/** Phrases for rules that see whole frames, in the families bridge and netdev; see match.ts for the registers. */
+import type { Family } from '../base/ip.ts';
+import type { Expression } from './expression.ts';
+import { NFT_CMP_LTE, NFT_CMP_NEQ } from './expressions/cmp.ts';
+import { NFT_META_L4PROTO, NFT_META_PROTOCOL } from './expressions/meta.ts';
+import { NFT_PAYLOAD_TRANSPORT_HEADER } from './expressions/payload.ts';
+import { equals, loadMeta } from './match.ts';
+
+/** linux/if_ether.h: Ethernet's numbers for IPv4, IPv6 and ARP. */
+export const ETHERTYPES = {
+  4: Buffer.from([0x08, 0x00]),
+  6: Buffer.from([0x86, 0xdd]),
+  arp: Buffer.from([0x08, 0x06]),
+} as const;
+
+/** IANA protocol numbers. */
+export const IPPROTO = { icmp: 1, igmp: 2, tcp: 6, udp: 17, fragment: 44, icmp6: 58, sctp: 132 } as const;
+
+export const byte = (value: number) => Buffer.from([value]);
+
+/** Two bytes in network order. */
+export function word(value: number): Buffer {
+  const bytes = Buffer.alloc(2);
+  bytes.writeUInt16BE(value);
+  return bytes;
+}
+
+/** Register 1 holds something else. */
+export const differs = (value: Uint8Array): Expression => ({
+  kind: 'cmp',
+  sreg: 1,
+  op: NFT_CMP_NEQ,
+  data: { value },
+});
+
+export const atMost = (value: Uint8Array): Expression => ({
+  kind: 'cmp',
+  sreg: 1,
+  op: NFT_CMP_LTE,
+  data: { value },
+});
+
+/** What the kernel takes the frame for. */
+export const carriesIp = (family: Family | 'arp') => [
+  loadMeta(NFT_META_PROTOCOL),
+  equals(ETHERTYPES[family]),
+];
+
+/** The layer 4 protocol, behind extension headers too. */
+export const carries = (protocol: number) => [loadMeta(NFT_META_L4PROTO), equals(byte(protocol))];
+
+/** Not there in fragments but the first. */
+export function transport(offset: number, length = 1, dreg = 1): Expression {
+  return { kind: 'payload', dreg, base: NFT_PAYLOAD_TRANSPORT_HEADER, offset, length };
+}
+
+/** A register and a mask. */
+export function and(mask: Uint8Array, register = 1): Expression {
+  const xor = { value: Buffer.alloc(mask.length) };
+  return {
+    kind: 'bitwise',
+    sreg: register,
+    dreg: register,
+    op: 0,
+    length: mask.length,
+    mask: { value: mask },
+    xor,
+  };
+}
+
+/** A fragment of IPv6 but the first (RFC 8200 4.5). */
+export const LATER_FRAGMENT_6: readonly Expression[] = [
+  ...carriesIp(6),
+  { kind: 'exthdr', dreg: 1, type: IPPROTO.fragment, offset: 2, length: 2, op: 0, flags: 0 },
+  and(Buffer.from([0xff, 0xf8])),
+  differs(Buffer.alloc(2)),
+];

@@ -1,0 +1,116 @@
+/**
+ * Records made again from the kernel: the guard's elements bear their owner's name, his MAC and his addresses, and
+ * stand on the host, where no container reaches them; a macvlan with that MAC address in some namespace shows that he
+ * lives. What neither tells (routes, dns, a namespace's path) is left out; DEL, GC and further ADDs need none of it.
+ */
+import { formatAddress, formatPrefix, parsePrefix } from '../../lib/base/ip.ts';
+import type { Address, Prefix } from '../../lib/base/ip.ts';
+import type { World } from '../../lib/cni/world.ts';
+import type { Sockets } from '../../lib/mooring/host.ts';
+import { parseKey, parseLabel } from '../../lib/mooring/label.ts';
+import { here } from '../../lib/mooring/vantage.ts';
+import { isLinkLocal } from '../../lib/netlink/autoconf.ts';
+import { findLink, listLinks } from '../../lib/netlink/link.ts';
+import { listNsids } from '../../lib/netlink/nsid.ts';
+import type { NetlinkSocket } from '../../lib/netlink/socket.ts';
+import { portsOnRecord } from '../../lib/nftables/guard/holdings.ts';
+import type { PortOnRecord } from '../../lib/nftables/guard/holdings.ts';
+import { RECORD_VERSION } from '../../ipam/record.ts';
+import type { AddressRecord, AttachmentKey } from '../../ipam/record.ts';
+import { hasHostLink } from './access.ts';
+import { DETAIL_VERSION, KIND } from './detail.ts';
+import type { MacvlanRecord } from './detail.ts';
+import { subnetsOf } from './plan.ts';
+import type { Own } from './own.ts';
+
+const LOWER_HALF = (1n << 64n) - 1n;
+
+/** Every macvlan in a namespace that the host knows, by MAC address. */
+export function livingMacvlans(route: NetlinkSocket): Map<string, Own> {
+  const found = new Map<string, Own>();
+  for (const nsid of listNsids(route))
+    for (const link of listLinks(route, { nsid }))
+      if (link.kind === 'macvlan' && link.mac !== undefined) found.set(link.mac, { nsid, link });
+  return found;
+}
+
+/** The length is on the label, which the container's root may have changed, to his own harm. */
+function prefixOf(address: Address, { link }: Own): Prefix {
+  const labelled = parseLabel(link.alias)?.addresses.map(parsePrefix) ?? [];
+  const same = labelled.find((prefix) => formatAddress(prefix.address) === formatAddress(address));
+  return same ?? { address, length: address.family === 6 ? 64 : 32 };
+}
+
+function addressesOf(port: PortOnRecord, own: Own, scope: string): (AddressRecord & { made: boolean })[] {
+  return port.addresses
+    .filter((address) => !isLinkLocal(address))
+    .map((address) => {
+      // Routers give what has the container's own identifier; the rest may have come from the store.
+      const made = address.family === 6 && port.identifiers.includes(address.value & LOWER_HALF);
+      const text = formatPrefix(prefixOf(address, own));
+      return made ? { address: text, made } : { address: text, scope, made };
+    });
+}
+
+function recordOf(
+  key: AttachmentKey,
+  port: PortOnRecord,
+  own: Own,
+  segment: string,
+  hostAccess: boolean,
+  world: World,
+): MacvlanRecord {
+  const all = addressesOf(port, own, `master ${segment}`);
+  const linkLocal = port.addresses.find(isLinkLocal);
+  const createdAt = world.now();
+  const addresses = all.map(({ made: _how, ...address }) => address);
+  return {
+    version: RECORD_VERSION,
+    ...key,
+    plugin: KIND,
+    state: 'attached',
+    incarnation: `recovered.${createdAt}.${own.nsid}.${own.link.index}`,
+    bootId: world.bootId,
+    createdAt,
+    host: here(world),
+    segment,
+    mac: port.mac,
+    mtu: own.link.mtu,
+    addresses,
+    ports: [],
+    detail: {
+      version: DETAIL_VERSION,
+      subnets: subnetsOf(addresses),
+      routes: [],
+      mode: own.link.macvlan?.mode ?? 'bridge',
+      linkInContainer: false,
+      masterIndex: port.master.index,
+      slaac: port.roams || port.identifiers.length > 0,
+      interfaceIdentifier: port.roams ? 'stable-privacy' : 'eui64',
+      dad: 'optimistic',
+      autoconfigured: all.filter(({ made }) => made).map(({ address }) => address),
+      hostAccess,
+      spoofCheck: port.spoofCheck ? 'on' : 'off',
+      allowRouterAdvertisements: port.allow.routerAdvertisements,
+      allowDhcpServer: port.allow.dhcpServer,
+      nsid: own.nsid,
+      ifindex: own.link.index,
+      ...(linkLocal ? { linkLocal: formatAddress(linkLocal) } : {}),
+    },
+  };
+}
+
+/** See Sweeping.recover. */
+export function recover({ route, netfilter }: Sockets, world: World, segment?: string): MacvlanRecord[] {
+  const ports = portsOnRecord(netfilter);
+  if (ports.length === 0) return [];
+  const living = livingMacvlans(route);
+  return ports.flatMap((port) => {
+    const own = living.get(port.mac);
+    const key = parseKey(port.owner.replaceAll('%22', '"'));
+    const master = findLink(route, port.master.index);
+    if (own === undefined || key === undefined || master === undefined) return [];
+    if (segment !== undefined && master.name !== segment) return [];
+    return [recordOf(key, port, own, master.name, hasHostLink({ route }, master.index), world)];
+  });
+}
