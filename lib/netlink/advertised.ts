@@ -61,8 +61,7 @@ function hearPrefix(message: NetlinkMessage, index: number, heard: Advertised): 
   const announced = decodeAnnouncedPrefix(message);
   if (announced.index !== index) return;
   heard.told = true;
-  const text = formatPrefix(announced.prefix);
-  remember(heard.prefixes, [announced], 1, ({ prefix }) => formatPrefix(prefix) === text);
+  remember(heard.prefixes, [announced], 1, (a, b) => formatPrefix(a.prefix) === formatPrefix(b.prefix));
 }
 
 function hearRemoval(message: NetlinkMessage, index: number, { lost }: Advertised): void {

@@ -204,6 +204,9 @@ function configure(
     configureInterface(sandbox, wantedOf(work, record), undo),
   );
   host.step('attach: container configured');
+  // Before routers are heard: setting the MAC address makes the kernel forget its neighbours (neigh_changeaddr), whom it
+  // cannot ask for again as long as its addresses are optimistic (RFC 4429, section 3.2).
+  if (config.dad === 'optimistic') announce(sandbox, link, mac);
   const found = autoconfigure(work, made, record, notifications);
   requireAsked(request.config, found.addresses);
   if (config.dad !== 'off') awaitDetection(sandbox, link, config.dad, host.world.monotonic, config.timeout);
@@ -215,8 +218,8 @@ function configure(
   guardContainer(work, final, undo);
   host.step('attach: addresses guarded');
   if (config.hostAccess) giveAccess(work, final, made.master, undo);
-  announce(sandbox, link, mac);
   if (config.dad === 'optimistic') announceHeld(sandbox, link, mac, heldIpv6(record));
+  else announce(sandbox, link, mac);
   return found;
 }
 

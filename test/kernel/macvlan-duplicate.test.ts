@@ -93,3 +93,32 @@ for (const dad of ['strict', 'optimistic']) {
     });
   });
 }
+
+t.test('stable-privacy gives up in the end', { skip }, async (t) => {
+  await withRouter(t, async (bed) => {
+    const { host } = bed;
+    for (const dad of ['strict', 'optimistic']) {
+      const lanNetwork = network(host, { dad, timeout: 2, interfaceIdentifier: 'stable-privacy' });
+      const { place, result } = await lanNetwork.container(`${dad}1`, named(dad));
+      const [first = ''] = addresses(result);
+      const [linkLocal] = await inet6(place, 'link');
+      await lanNetwork.del(`${dad}1`, named(dad));
+      for (const [name, held, own] of [
+        ['link', [], linkLocal?.local],
+        ['global', [first], undefined],
+      ] as const) {
+        const thief = await bed.lan.station(`${dad}-${name}`, {
+          addresses: held,
+          ...(own === undefined ? {} : { linkLocal: own }),
+        });
+        const container = await host.container(`${dad}-${name}`);
+        await container.shell('echo 0 > /proc/sys/net/ipv6/idgen_retries');
+        const { code, msg } = await refused(lanNetwork, container.name, named(dad));
+        t.equal(code, CODES.addressTaken, `${dad}, ${name}`);
+        t.match(msg, own ?? first.replace('/64', ''), 'the first one is named');
+        t.equal(await onRecord(host), 0);
+        await thief.place.shell('ip link set eth0 down');
+      }
+    }
+  });
+});

@@ -91,8 +91,9 @@ t.test('what the configuration or the runtime says', { skip }, async (t) => {
       t.equal(code, CODES.addressTaken, `${ips} is somebody's`);
       t.match(msg, ips[0]?.replace('/64', ''));
     }
+    const alone = network(host, { name: 'asked', addressing: 'none' });
     t.equal(
-      (await refused(asked, 'c4', { ips: ['2001:db8:50::79'] })).code,
+      (await refused(alone, 'c4', { ips: ['2001:db8:50::79'] })).code,
       CODES.config,
       'without a length',
     );
