@@ -24,6 +24,7 @@ import type { Addressing } from './addressing.ts';
 export type Dad = 'strict' | 'optimistic' | 'off';
 
 export interface MacvlanConfig extends MooringConfig, Addressing {
+  readonly askedOfRouters: Addressing['askedOfRouters'];
   /** '' until complete() has looked for the way out. */
   readonly master: string;
   readonly linkInContainer: boolean;
