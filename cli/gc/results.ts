@@ -27,8 +27,8 @@ function lostInterface({ result }: CachedAttachment, interfaces: ReadonlySet<str
 /**
  * Why it is certain that the container is gone, or was never attached to the end; undefined when it is not. A path that
  * leads elsewhere proves nothing by itself, the namespace may live on without it. A process that has ended does, and a
- * host that was restarted; and so does the host's end of a veth, which the kernel destroys together with the namespace. Where there is
- * none, its kind knows by its record.
+ * host that was restarted; and so does the host's end of a veth, which the kernel destroys together with the namespace.
+ * Where there is none, its kind knows by its record.
  */
 function reasonToCollect(
   cached: CachedAttachment,

@@ -9,6 +9,8 @@ import type { Address, Prefix } from '../base/ip.ts';
 import { formatMac, parseMac } from '../base/mac.ts';
 import type { CniConfig } from './config.ts';
 import type { CniRequest } from './environment.ts';
+import { isJsonObject, parseJsonObject } from './json.ts';
+import type { Json } from './json.ts';
 
 /** Refused values from CNI_ARGS are invalid variables (code 4), all others an invalid configuration (code 7). */
 function read<T>(place: string, text: string, reader: (text: string) => T): T {
@@ -55,6 +57,40 @@ export function requestedPrefixes(config: CniConfig, request: CniRequest): Prefi
     ({ address }) => !capability.some((given) => given.address.family === address.family),
   );
   return distinct([...capability, ...others]);
+}
+
+/** A configuration, or what it holds at `path`, with fewer `ips`. */
+function withFewerIps(value: Json, path: readonly string[], stays: (text: Json) => boolean): Json {
+  if (!isJsonObject(value)) return value;
+  const [next = 'ips', ...rest] = path;
+  const fewer = (inner: Json): Json =>
+    path.length > 0 ? withFewerIps(inner, rest, stays) : Array.isArray(inner) ? inner.filter(stays) : inner;
+  // Capabilities are read without regard to case.
+  const members = Object.entries(value).map(([key, inner]): [string, Json] => [
+    key,
+    key.toLowerCase() === next.toLowerCase() ? fewer(inner) : inner,
+  ]);
+  return Object.fromEntries(members);
+}
+
+/** A request that has been read, asking for none of these addresses any more: for a plugin that is to give others. */
+export function withoutAddresses(request: CniRequest, gone: readonly Address[]): CniRequest {
+  if (gone.length === 0) return request;
+  const stays = (text: Json): boolean =>
+    typeof text !== 'string' ||
+    !gone.some((address) => sameAddress(address, readPrefix(text.trim()).address));
+  let config: Json = parseJsonObject(request.stdin, 'network configuration');
+  for (const path of [['runtimeConfig'], ['args', 'cni']]) config = withFewerIps(config, path, stays);
+  const args = (request.environment['CNI_ARGS'] ?? '').split(';').flatMap((pair) => {
+    if (!pair.startsWith('IP=')) return [pair];
+    const left = pair
+      .slice(3)
+      .split(',')
+      .filter((text) => text.trim() !== '' && stays(text));
+    return left.length > 0 ? [`IP=${left.join(',')}`] : [];
+  });
+  const environment = { ...request.environment, CNI_ARGS: args.join(';') };
+  return { ...request, stdin: Buffer.from(JSON.stringify(config)), environment };
 }
 
 /** The same, without their lengths. */

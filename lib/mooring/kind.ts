@@ -32,6 +32,8 @@ export interface MooringConfig {
   /** What the runtime asks for this attachment. */
   readonly mac: string | undefined;
   readonly requestedAddresses: readonly Address[];
+  /** Asked for as well, but of the LAN's routers: no IPAM plugin is to hear of them. */
+  readonly askedOfRouters?: readonly Address[];
   readonly containerName: string | undefined;
   readonly portMappings: readonly PortMapping[];
 }

@@ -5,6 +5,7 @@
 import type { Delegation } from '../cni/delegate.ts';
 import type { AttachedContext, Context } from '../cni/plugin.ts';
 import { requireNetns } from '../cni/plugin.ts';
+import { withoutAddresses } from '../cni/requested.ts';
 import type { Dns } from '../cni/result.ts';
 import type { CniVersion } from '../cni/versions.ts';
 import type { Netns } from '../system/netns.ts';
@@ -37,12 +38,13 @@ export async function askedOf<C extends MooringConfig, D extends MooringDetail>(
   context: AttachedContext,
 ): Promise<Asked<C>> {
   const { config, request, world, note } = context;
+  const read = await kind.readConfig(config, request);
   return {
     key: keyOf(context),
-    config: await kind.readConfig(config, request),
+    config: read,
     netns: requireNetns(context),
     cniVersion: config.cniVersion,
     dns: { runtime: config.runtimeConfig.dns, config: config.dns },
-    delegation: { request, world, note },
+    delegation: { request: withoutAddresses(request, read.askedOfRouters ?? []), world, note },
   };
 }

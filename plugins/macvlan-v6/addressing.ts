@@ -220,8 +220,13 @@ export function readAddressing(
   const choice = choiceOf(config);
   const subnets = subnetsOf(choice);
   const known = ({ address }: Prefix): boolean => subnets.some((subnet) => prefixContains(subnet, address));
-  const free = requested.filter((prefix) => !known(prefix) && choice.kind !== 'delegated');
-  const whole = free.filter(({ address, length }) => length === bitsOf(address.family));
+  const isWhole = ({ address, length }: Prefix): boolean => length === bitsOf(address.family);
+  const delegated = choice.kind === 'delegated';
+  const onlyRouters = delegated && !hasIpv6(config) && sourcesOf(input, config, []).includes('slaac');
+  const free = requested.filter((prefix) =>
+    delegated ? onlyRouters && isWhole(prefix) && prefix.address.family === 6 : !known(prefix),
+  );
+  const whole = free.filter(isWhole);
   const added = free.filter((prefix) => !whole.includes(prefix));
   const fixed = [...readFixed(input), ...added.map((prefix) => ({ prefix, gateway: undefined }))];
   const extra = fixed.filter(({ prefix }) => !known(prefix));

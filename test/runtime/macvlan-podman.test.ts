@@ -38,7 +38,13 @@ interface World extends MacvlanBed {
 
 async function listed(t: Test, { podman }: World): Promise<void> {
   const lines = await podman.must('network', 'ls', '--format', '{{.Name}} {{.Driver}}');
-  t.match(lines.split('\n'), ['dual macvlan-v6', 'lan macvlan-v6', 'net1 bridge-nat', 'podman bridge']);
+  t.match(lines.split('\n'), [
+    'dual macvlan-v6',
+    'lan macvlan-v6',
+    'net1 bridge-nat',
+    'podman bridge',
+    'theirs macvlan-v6',
+  ]);
   t.match(JSON.parse(await podman.must('network', 'inspect', 'lan', 'dual')), [
     { name: 'lan', driver: 'macvlan-v6' },
     { name: 'dual', driver: 'macvlan-v6' },
@@ -137,6 +143,30 @@ async function besideBridge(t: Test, world: World): Promise<void> {
   await podman.remove('c5');
 }
 
+/** IPv4 of the reference's IPAM plugin, IPv6 of the router: each is asked for its own. */
+async function otherIpam(t: Test, { podman, peer, host }: World): Promise<void> {
+  const place = await podman.container('c9', '--network', 'theirs', '--ip', '192.0.2.220');
+  const addresses = ['192.0.2.220/24', `${slaacOf(await macOf(place, 'eth0'))}/64`];
+  t.same(await addressesOf(place, 'eth0'), addresses);
+  await podman.must('network', 'reload', 'c9');
+  t.same(await addressesOf(place, 'eth0'), addresses);
+  for (const each of addresses) t.ok(await peer.pings(each.replace(/\/.*/, '')), `a peer reaches ${each}`);
+  await podman.remove('c9');
+  t.equal((await host.run(['test', '-e', '/var/lib/cni/networks/theirs/192.0.2.220'])).code, 1);
+}
+
+/** An address of the store's ranges stays with a name that it is reserved for. */
+async function reserved(t: Test, { podman, host }: World): Promise<void> {
+  await podman.container('mail', '--network', 'dual');
+  const now = async () =>
+    addressesOf(host.at((await podman.inspect('mail')).NetworkSettings.SandboxKey), 'eth0');
+  const first = await now();
+  t.equal(first[0], '192.0.2.101/24');
+  await podman.must('restart', '--time', '0', 'mail');
+  t.same(await now(), first);
+  await podman.remove('mail');
+}
+
 /** Without the capability libcni keeps the ports to itself. */
 async function noPorts(t: Test, world: World): Promise<void> {
   const { podman, host } = world;
@@ -173,8 +203,11 @@ test('podman on a LAN', { skip }, async (t) => {
   await withLanHost(t, async (bed) => {
     const { host } = bed;
     writeLan(host, 'lan');
-    writeLan(host, 'dual', { ipam: { ...POOL4, routes: [{ dst: '0.0.0.0/0' }] } });
+    const routes = [{ dst: '0.0.0.0/0' }];
+    writeLan(host, 'dual', { ipam: { ...POOL4, routes, reservations: { mail: ['192.0.2.101'] } } });
     writeConflist(host, own, networks.net1);
+    const ranges = [[{ subnet: '192.0.2.0/24', rangeStart: '192.0.2.220' }]];
+    writeLan(host, 'theirs', { ipam: { type: 'host-local', ranges } });
     const podman = await Podman.start(host);
     await serveAll(host.outside);
     const world = { ...bed, podman };
@@ -182,6 +215,8 @@ test('podman on a LAN', { skip }, async (t) => {
     await t.test('network ls and inspect', (t) => listed(t, world));
     await t.test('an address that stays', (t) => keepsAddress(t, world));
     await t.test('dual stack, chosen addresses', (t) => dualStack(t, world));
+    await t.test('addresses of another IPAM plugin', (t) => otherIpam(t, world));
+    await t.test('a reserved address', (t) => reserved(t, world));
     await t.test('beside a bridge', (t) => besideBridge(t, world));
     await t.test('ports', (t) => noPorts(t, world));
     await t.test('a chosen address of a LAN with routers', (t) => chosenIdentifier(t, world));

@@ -164,6 +164,16 @@ t.test('an address that only routers can give: its lower half is chosen', async 
     { identifier: '::5' },
     'what is asked for counts first',
   );
+  t.match(
+    chosen({ ipam: { type: 'host-local', ranges: [V4] }, runtimeConfig: { ips } }),
+    { asked: ['2001:db8:1::5', '2001:db8:2::5'], requested: ['192.0.2.9'] },
+    'beside another IPAM plugin',
+  );
+  t.match(
+    chosen({ ipam: { type: 'host-local', ranges: [V4, V6] }, runtimeConfig: { ips } }),
+    { asked: [], requested: ips },
+    'which may give IPv6 addresses itself',
+  );
   const opaque = { interfaceIdentifier: 'stable-privacy', runtimeConfig: { ips: ['2001:db8:1::5'] } };
   t.match(chosen(opaque), { identifier: 'stable-privacy', asked: ['2001:db8:1::5'] }, 'to be compared later');
 });

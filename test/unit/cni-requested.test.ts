@@ -1,6 +1,6 @@
 /** What is asked for one attachment: addresses, MAC, name, published ports, DNS; and whose word counts. */
 import t from 'tap';
-import { formatAddress } from '../../lib/base/ip.ts';
+import { formatAddress, parseAddress } from '../../lib/base/ip.ts';
 import { readConfig } from '../../lib/cni/config.ts';
 import type { CniConfig } from '../../lib/cni/config.ts';
 import { chooseDns, parseResolvConf } from '../../lib/cni/dns.ts';
@@ -8,7 +8,12 @@ import { readParameters } from '../../lib/cni/environment.ts';
 import type { CniRequest } from '../../lib/cni/environment.ts';
 import { describeMapping, mappingsConflict, readPortMappings } from '../../lib/cni/port-mappings.ts';
 import type { PortMappingInput } from '../../lib/cni/runtime-config.ts';
-import { containerName, requestedAddresses, requestedMac } from '../../lib/cni/requested.ts';
+import {
+  containerName,
+  requestedAddresses,
+  requestedMac,
+  withoutAddresses,
+} from '../../lib/cni/requested.ts';
 import { CONFIG, environmentOf } from './cni-fakes.ts';
 import { naming } from '../naming.ts';
 
@@ -19,6 +24,28 @@ function asked(args: string, members: object = {}): [CniConfig, CniRequest] {
 
 const addresses = (args: string, members?: object): string[] =>
   requestedAddresses(...asked(args, members)).map(formatAddress);
+
+t.test('a request without addresses that somebody else is to give', async (t) => {
+  const config = {
+    ...CONFIG,
+    runtimeConfig: { IPs: ['10.0.0.1', '2001:DB8::1', '2001:db8::2/64'], mac: '02:00:00:00:00:01' },
+    args: { cni: { ips: ['2001:db8:0::1/64'], name: 'web' } },
+  };
+  const args = 'IgnoreUnknown=1;IP=10.0.0.1, 2001:db8::2,,;K8S_POD_NAME=web';
+  const environment = environmentOf('ADD', { CNI_ARGS: args });
+  const request = { ...readParameters(environment), stdin: Buffer.from(JSON.stringify(config)) };
+  t.equal(withoutAddresses(request, []), request);
+  const left = withoutAddresses(request, [parseAddress('2001:db8::1'), parseAddress('2001:db8::2')]);
+  t.strictSame(JSON.parse(left.stdin.toString()), {
+    ...config,
+    runtimeConfig: { ...config.runtimeConfig, IPs: ['10.0.0.1'] },
+    args: { cni: { ...config.args.cni, ips: [] } },
+  });
+  t.strictSame(left.environment, {
+    ...environment,
+    CNI_ARGS: 'IgnoreUnknown=1;IP=10.0.0.1;K8S_POD_NAME=web',
+  });
+});
 
 t.test('addresses: the capability, then args, then CNI_ARGS', async (t) => {
   t.strictSame(addresses(''), []);
