@@ -34,7 +34,7 @@ import type { MacvlanConfig } from './config.ts';
 import type { MacvlanDetail, MacvlanRecord } from './detail.ts';
 import { guard, guardAddresses, guardContainer } from './guard.ts';
 import { checkMtu, requireMaster } from './master.ts';
-import { stableSecretFor } from './names.ts';
+import { ifindexesFor, stableSecretFor } from './names.ts';
 import { hasRival } from './own.ts';
 import type { Made, Work } from './work.ts';
 import { knownMacs } from './strangers.ts';
@@ -72,6 +72,21 @@ function refusal(error: unknown, { config }: Request<MacvlanConfig>, mac: string
   return error;
 }
 
+/** Undefined when it worked with one of these indexes; what the kernel said of the last, when somebody has all. */
+function firstThatWorks(indexes: readonly number[], work: (index: number) => void): unknown {
+  let failure: unknown;
+  for (const index of indexes) {
+    try {
+      work(index);
+      return undefined;
+    } catch (error) {
+      failure = error;
+      if (!isErrno(error, 'EEXIST', 'EBUSY')) break;
+    }
+  }
+  return failure;
+}
+
 /** Makes the macvlan in the container, under its final name, down. */
 function create(work: Work, record: MacvlanRecord, undo: UndoStack): Made {
   const { host, request, sandbox } = work;
@@ -90,11 +105,10 @@ function create(work: Work, record: MacvlanRecord, undo: UndoStack): Made {
     ...(mtu === undefined ? {} : { mtu }),
     ...(config.bcQueueLength === undefined ? {} : { bcQueueLength: config.bcQueueLength }),
   };
-  try {
-    socket.request(macvlanCreation(wanted));
-  } catch (error) {
-    throw refusal(error, request, mac);
-  }
+  const failure = firstThatWorks(ifindexesFor(record.incarnation), (index) =>
+    socket.request(macvlanCreation({ ...wanted, index })),
+  );
+  if (failure !== undefined) throw refusal(failure, request, mac);
   undo.push(`delete interface ${key.ifname}`, () => {
     const link = findLink(sandbox.route, key.ifname);
     if (link?.kind === 'macvlan') removeLink(sandbox.route, link.index);

@@ -117,7 +117,7 @@ t.test('a store that was lost is made again', { skip }, async (t) => {
     await lose(host);
     t.same((await asked(host, 'gc', '--rebuild', '--dry-run')).view.recovered.length, 3);
     t.same(await ids(host), [], 'a dry run puts nothing back');
-    t.same((await asked(host, 'gc', '--rebuild')).view.recovered.sort(), [
+    t.same((await asked(host, 'gc', '--rebuild')).view.recovered.toSorted(), [
       'lan/c1/eth0',
       `${'n'.repeat(76)}/${id}/eth0`,
       'slaac/c2/eth0',

@@ -41,6 +41,15 @@ function additions({ own, known, shared }: PortElements): NftMessage[] {
   ];
 }
 
+/** Of addresses that two may believe to have, those whose owner is dead: the next of that MAC address has them. */
+function abandoned(nf: NetlinkSocket, known: readonly SetElement[], lives: Lives): SetElement[] {
+  const present = presentElements(nf, known);
+  return known.flatMap((element) => {
+    const there = present.get(elementId(element));
+    return there === undefined || there.comment === element.comment || lives(there.comment) ? [] : [there];
+  });
+}
+
 function attempt(
   nf: NetlinkSocket,
   wanted: Wanted,
@@ -64,7 +73,7 @@ function attempt(
     const { stale, missing } = ownConflicts(nf, wanted.own, taken, lives);
     const messages = [
       ...mending(nf, wanted.master, rules),
-      ...elementMessages('DELSETELEM', stale),
+      ...elementMessages('DELSETELEM', [...stale, ...abandoned(nf, wanted.known, lives)]),
       ...additions({ ...wanted, own: missing }),
     ];
     failures = tryCommit(nf, messages, ADDITION, generation);

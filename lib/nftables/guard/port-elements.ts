@@ -22,6 +22,11 @@ export function hostComment({ name }: Master): string {
   return `host ${name}`.slice(0, COMMENT_MAX_LENGTH);
 }
 
+/** Whether a comment is one of these, and no attachment's. */
+export function isShared(comment: string): boolean {
+  return /^(?:master|host) /.test(comment);
+}
+
 function indexBytes(index: number): Buffer {
   const bytes = Buffer.alloc(4);
   bytes.writeUInt32LE(index);
