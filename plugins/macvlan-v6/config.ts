@@ -43,6 +43,8 @@ export interface MacvlanConfig extends MooringConfig, Addressing {
   readonly machine: string;
   /** ifindex of the master; undefined until complete(), and for one in the container. */
   readonly masterIndex: number | undefined;
+  /** The master's MAC address, which is the container's in the mode passthru; undefined as masterIndex is. */
+  readonly masterMac: string | undefined;
 }
 
 const LOWEST_MTU = 68; // ETH_MIN_MTU (linux/if_ether.h)
@@ -130,7 +132,14 @@ export function readMacvlanConfig(config: CniConfig, request: CniRequest): Macvl
     allowDhcpServer: input.allowDhcpServer ?? false,
     machine: '',
     masterIndex: undefined,
+    masterMac: undefined,
   };
+  if (read.mode === 'passthru' && read.mac !== undefined) {
+    refuse(
+      `MAC address ${read.mac} is not possible in mode passthru: the container has that of the master`,
+      'ask for none, or give it to the master',
+    );
+  }
   checkExpressible(config, read);
   return read;
 }

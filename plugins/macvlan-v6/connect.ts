@@ -44,15 +44,17 @@ function masterSocket({ host, request, sandbox }: Work): NetlinkSocket {
   return request.config.linkInContainer ? sandbox.route : host.route;
 }
 
+function macTaken({ master }: MacvlanConfig, mac: string, cause: unknown): NetmoorError {
+  return new NetmoorError(
+    'address-taken',
+    `another interface on master ${master} has the MAC address ${mac}`,
+    'a container of this name may be attached already; detach that one, or ask for another MAC address',
+    { cause },
+  );
+}
+
 function refusal(error: unknown, { config }: Request<MacvlanConfig>, mac: string): unknown {
-  if (isErrno(error, 'EADDRINUSE')) {
-    return new NetmoorError(
-      'address-taken',
-      `another interface on master ${config.master} has the MAC address ${mac}`,
-      'a container of this name may be attached already; detach that one, or ask for another MAC address',
-      { cause: error },
-    );
-  }
+  if (isErrno(error, 'EADDRINUSE')) return macTaken(config, mac, error);
   if (config.mode === 'passthru' && isErrno(error, 'EINVAL', 'EBUSY')) {
     return new NetmoorError(
       'not-available',
@@ -251,8 +253,16 @@ export async function connect(
   host.step('attach: macvlan created');
   const { link } = made;
   const additions = { nsid: made.nsid, ifindex: link.index, ...strangers(work, record) };
-  const known = { ...record, detail: { ...record.detail, ...additions } };
-  guard(work, known, undo);
+  // In the mode passthru it is the master's, whatever was asked for.
+  const mac = link.mac === undefined ? {} : { mac: link.mac };
+  const known = { ...record, ...mac, detail: { ...record.detail, ...additions } };
+  try {
+    guard(work, known, undo);
+  } catch (error) {
+    const taken = error instanceof NetmoorError && error.kind === 'address-taken';
+    const { mac: own = '' } = known;
+    throw taken && hasRival(host.route, own, made) ? macTaken(request.config, own, error) : error;
+  }
   host.step('attach: guarded');
   chooseIdentifier(work, link);
   let notifications = request.config.slaac ? inNetns(request.netns, openAutoconfWatch) : undefined;
@@ -263,16 +273,16 @@ export async function connect(
   undo.push('stop listening', stopListening);
   return {
     raise() {
-      whenMacIsFree(work, made, record.mac ?? '', () => raiseInterface(sandbox, wantedOf(work, record)));
+      whenMacIsFree(work, made, known.mac ?? '', () => raiseInterface(sandbox, wantedOf(work, record)));
     },
     configure(leased, more) {
-      const whole = { ...leased, detail: { ...leased.detail, ...additions } };
+      const whole = { ...leased, ...mac, detail: { ...leased.detail, ...additions } };
       try {
         if (leased.addresses.length > record.addresses.length) {
           label(work, whole, link);
           guardAddresses(work, known, whole);
         }
-        return configure(work, made, whole, notifications, more);
+        return { ...configure(work, made, whole, notifications, more), ...mac };
       } finally {
         stopListening();
       }
