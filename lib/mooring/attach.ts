@@ -109,9 +109,10 @@ async function configured<D extends MooringDetail>(
 ): Promise<Made<D>> {
   const found = await connection.configure(intent.record, undo);
   if (found === undefined) return { intent, connection, routes: [] };
-  const { addresses, detail, routes } = found;
+  const { addresses, detail, routes, mac } = found;
+  const more = { addresses, detail, ...(mac === undefined ? {} : { mac }) };
   const dns = Object.keys(intent.dns).length > 0 ? intent.dns : found.dns;
-  return { intent: { record: { ...intent.record, addresses, detail }, dns }, connection, routes };
+  return { intent: { record: { ...intent.record, ...more }, dns }, connection, routes };
 }
 
 /** The kernel's part. `progress` is told of the record as it grows, for the roll-back. */

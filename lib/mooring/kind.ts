@@ -88,6 +88,8 @@ export interface Identity {
 
 /** What an attachment turned out to be, beyond its plan: what the network itself has given. */
 export interface Found<D> extends Plan<D> {
+  /** Of the interface, where it could not be chosen. */
+  readonly mac?: string;
   /** Routes that the kernel follows by the network's word, for the result alone: they come and go. */
   readonly routes: readonly CniRoute[];
   /** What the network says of name servers; counts where whoever gave the addresses says nothing. */

@@ -11,6 +11,8 @@ export type { MacvlanMode } from './macvlan-codec.ts';
 
 export interface MacvlanCreation {
   readonly name: string;
+  /** ifindex where it is born; one that the kernel chooses when absent. EBUSY, or EEXIST, when somebody has it. */
+  readonly index?: number;
   /** Random when absent; in the mode passthru the master's, whatever is said here (macvlan_common_newlink). */
   readonly mac?: string;
   /** The master's when absent; EINVAL when it is larger than that. */
@@ -31,8 +33,8 @@ export interface MacvlanCreation {
  * for another one (EINVAL), and a master with others none for one in that mode.
  */
 export function macvlanCreation(macvlan: MacvlanCreation): NetlinkRequest {
-  const { name, mac, mtu, master, mode, netnsFd, bcQueueLength, flags } = macvlan;
-  const data = encodeLink({
+  const { name, index, mac, mtu, master, mode, netnsFd, bcQueueLength, flags } = macvlan;
+  const attributes = {
     name,
     link: master,
     ...(mac !== undefined && { mac: parseMac(mac) }),
@@ -46,7 +48,8 @@ export function macvlanCreation(macvlan: MacvlanCreation): NetlinkRequest {
         ...(flags !== undefined && { flags }),
       },
     },
-  });
+  };
+  const data = encodeLink(attributes, { index: index ?? 0 });
   const op = `create macvlan ${name} on interface #${master}`;
   return { type: RTM_NEWLINK, flags: NLM_F_CREATE | NLM_F_EXCL, op, data };
 }

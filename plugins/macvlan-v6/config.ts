@@ -24,6 +24,7 @@ import type { Addressing } from './addressing.ts';
 export type Dad = 'strict' | 'optimistic' | 'off';
 
 export interface MacvlanConfig extends MooringConfig, Addressing {
+  readonly askedOfRouters: Addressing['askedOfRouters'];
   /** What names of containers are unique in, where the runtime tells it (K8S_POD_NAMESPACE); else ''. */
   readonly podNamespace: string;
   /** '' until complete() has looked for the way out. */
@@ -45,6 +46,8 @@ export interface MacvlanConfig extends MooringConfig, Addressing {
   readonly machine: string;
   /** ifindex of the master; undefined until complete(), and for one in the container. */
   readonly masterIndex: number | undefined;
+  /** The master's MAC address, which is the container's in the mode passthru; undefined as masterIndex is. */
+  readonly masterMac: string | undefined;
 }
 
 const LOWEST_MTU = 68; // ETH_MIN_MTU (linux/if_ether.h)
@@ -133,7 +136,14 @@ export function readMacvlanConfig(config: CniConfig, request: CniRequest): Macvl
     allowDhcpServer: input.allowDhcpServer ?? false,
     machine: '',
     masterIndex: undefined,
+    masterMac: undefined,
   };
+  if (read.mode === 'passthru' && read.mac !== undefined) {
+    refuse(
+      `MAC address ${read.mac} is not possible in mode passthru: the container has that of the master`,
+      'ask for none, or give it to the master',
+    );
+  }
   checkExpressible(config, read);
   return read;
 }

@@ -34,7 +34,7 @@ import type { MacvlanConfig } from './config.ts';
 import type { MacvlanDetail, MacvlanRecord } from './detail.ts';
 import { guard, guardAddresses, guardContainer } from './guard.ts';
 import { checkMtu, requireMaster } from './master.ts';
-import { stableSecretFor, whoseOf } from './names.ts';
+import { ifindexesFor, stableSecretFor, whoseOf } from './names.ts';
 import { hasRival } from './own.ts';
 import { rankRouters, requireAsked } from './routers.ts';
 import { knownMacs } from './strangers.ts';
@@ -45,15 +45,17 @@ function masterSocket({ host, request, sandbox }: Work): NetlinkSocket {
   return request.config.linkInContainer ? sandbox.route : host.route;
 }
 
+function macTaken({ master }: MacvlanConfig, mac: string, cause: unknown): NetmoorError {
+  return new NetmoorError(
+    'address-taken',
+    `another interface on master ${master} has the MAC address ${mac}`,
+    'a container of this name may be attached already; detach that one, or ask for another MAC address',
+    { cause },
+  );
+}
+
 function refusal(error: unknown, { config }: Request<MacvlanConfig>, mac: string): unknown {
-  if (isErrno(error, 'EADDRINUSE')) {
-    return new NetmoorError(
-      'address-taken',
-      `another interface on master ${config.master} has the MAC address ${mac}`,
-      'a container of this name may be attached already; detach that one, or ask for another MAC address',
-      { cause: error },
-    );
-  }
+  if (isErrno(error, 'EADDRINUSE')) return macTaken(config, mac, error);
   if (config.mode === 'passthru' && isErrno(error, 'EINVAL', 'EBUSY')) {
     return new NetmoorError(
       'not-available',
@@ -71,6 +73,21 @@ function refusal(error: unknown, { config }: Request<MacvlanConfig>, mac: string
     );
   }
   return error;
+}
+
+/** Undefined when it worked with one of these indexes; what the kernel said of the last, when somebody has all. */
+function firstThatWorks(indexes: readonly number[], work: (index: number) => void): unknown {
+  let failure: unknown;
+  for (const index of indexes) {
+    try {
+      work(index);
+      return undefined;
+    } catch (error) {
+      failure = error;
+      if (!isErrno(error, 'EEXIST', 'EBUSY')) break;
+    }
+  }
+  return failure;
 }
 
 /** Makes the macvlan in the container, under its final name, down. */
@@ -91,11 +108,10 @@ function create(work: Work, record: MacvlanRecord, undo: UndoStack): Made {
     ...(mtu === undefined ? {} : { mtu }),
     ...(config.bcQueueLength === undefined ? {} : { bcQueueLength: config.bcQueueLength }),
   };
-  try {
-    socket.request(macvlanCreation(wanted));
-  } catch (error) {
-    throw refusal(error, request, mac);
-  }
+  const failure = firstThatWorks(ifindexesFor(record.incarnation), (index) =>
+    socket.request(macvlanCreation({ ...wanted, index })),
+  );
+  if (failure !== undefined) throw refusal(failure, request, mac);
   undo.push(`delete interface ${key.ifname}`, () => {
     const link = findLink(sandbox.route, key.ifname);
     if (link?.kind === 'macvlan') removeLink(sandbox.route, link.index);
@@ -242,8 +258,16 @@ export async function connect(
   host.step('attach: macvlan created');
   const { link } = made;
   const additions = { nsid: made.nsid, ifindex: link.index, ...strangers(work, record) };
-  const known = { ...record, detail: { ...record.detail, ...additions } };
-  guard(work, known, undo);
+  // In the mode passthru it is the master's, whatever was asked for.
+  const mac = link.mac === undefined ? {} : { mac: link.mac };
+  const known = { ...record, ...mac, detail: { ...record.detail, ...additions } };
+  try {
+    guard(work, known, undo);
+  } catch (error) {
+    const taken = error instanceof NetmoorError && error.kind === 'address-taken';
+    const { mac: own = '' } = known;
+    throw taken && hasRival(host.route, own, made) ? macTaken(request.config, own, error) : error;
+  }
   host.step('attach: guarded');
   chooseIdentifier(work, link);
   let notifications = request.config.slaac ? inNetns(request.netns, openAutoconfWatch) : undefined;
@@ -255,16 +279,16 @@ export async function connect(
   if (request.config.slaac) rankRouters(sandbox, link);
   return {
     raise() {
-      whenMacIsFree(work, made, record.mac ?? '', () => raiseInterface(sandbox, wantedOf(work, record)));
+      whenMacIsFree(work, made, known.mac ?? '', () => raiseInterface(sandbox, wantedOf(work, record)));
     },
     configure(leased, more) {
-      const whole = { ...leased, detail: { ...leased.detail, ...additions } };
+      const whole = { ...leased, ...mac, detail: { ...leased.detail, ...additions } };
       try {
         if (leased.addresses.length > record.addresses.length) {
           label(work, whole, link);
           guardAddresses(work, known, whole);
         }
-        return configure(work, made, whole, notifications, more);
+        return { ...configure(work, made, whole, notifications, more), ...mac };
       } finally {
         stopListening();
       }

@@ -4,7 +4,7 @@ import type { Judge } from '../../lib/mooring/kind.ts';
 import { understand } from '../../lib/mooring/records.ts';
 import type { AttachmentRecord } from '../../ipam/record.ts';
 import { readDetail } from './detail.ts';
-import { findOwn, mayLive } from './own.ts';
+import { findOwn } from './own.ts';
 
 /**
  * The kernel takes the macvlan away together with the container's namespace. Where there is none any more, the
@@ -13,6 +13,5 @@ import { findOwn, mayLive } from './own.ts';
 export function deathOf({ route, world }: Judge, record: AttachmentRecord): string | undefined {
   const read = understand({ readDetail }, record);
   if ('unreadable' in read || findOwn(route, read.known) !== undefined) return undefined;
-  if (mayLive(route, read.known)) return undefined;
   return isReachable(record, world) ? undefined : 'its interface is gone with its namespace';
 }

@@ -19,17 +19,18 @@ export const macvlanV6: Kind<MacvlanConfig, MacvlanDetail> = {
   complete({ route, world }, config) {
     const machine = world.machineId;
     if (config.linkInContainer) return { ...config, machine };
-    const { name, index, mtu } = requireMaster(route, config.master);
+    const { name, index, mac, mtu } = requireMaster(route, config.master);
     checkMtu({ name, mtu }, config.mtu);
-    return { ...config, machine, master: name, masterIndex: index, mtu: config.mtu ?? mtu };
+    const found = { masterIndex: index, masterMac: mac };
+    return { ...config, machine, master: name, ...found, mtu: config.mtu ?? mtu };
   },
   segmentOf: ({ master, linkInContainer }, network) =>
     linkInContainer ? segmentInContainer(master, network) : master,
   // Addresses on one LAN are unique whatever networks are on it.
   scopeOf: (segment) => `master ${segment}`,
   addresses: ({ ipam }) => (ipam.kind === 'delegated' ? 'after-link' : 'before-link'),
-  identify: (key, { mac, mtu, machine, ...named }) => ({
-    mac: mac ?? containerMacFor(machine, whoseOf(key, named)),
+  identify: (key, { mode, masterMac, mac, mtu, machine, ...named }) => ({
+    mac: (mode === 'passthru' ? masterMac : mac) ?? containerMacFor(machine, whoseOf(key, named)),
     ...(mtu === undefined ? {} : { mtu }),
   }),
   plan: planAttachment,

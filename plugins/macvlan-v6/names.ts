@@ -42,6 +42,24 @@ export function stableSecretFor(machine: string, { network, container, ifname }:
   return (bytes.toString('hex').match(/.{4}/g) ?? []).join(':');
 }
 
+/** Above those that kernels give by themselves, and a million of them. */
+const LOWEST_INDEX = 0x10000;
+const INDEX_BITS = 20;
+const INDEX_TRIES = 4;
+
+/**
+ * Indexes for the interface of one life of an attachment, of which the first that is free is taken. Nobody can change
+ * the index of an interface: by it the attachment's is told from any other, whatever is done to its names and addresses
+ * in the container, and whoever gets the number of its namespace later.
+ */
+export function ifindexesFor(incarnation: string): number[] {
+  const bytes = sha256(`macvlan ifindex\0${incarnation}`);
+  return Array.from(
+    { length: INDEX_TRIES },
+    (_, at) => LOWEST_INDEX + (bytes.readUInt32BE(4 * at) >>> (32 - INDEX_BITS)),
+  );
+}
+
 /** The host's own macvlan on a master (`hostAccess`). */
 export function hostIfnameFor(masterIndex: number): string {
   return `nmh${masterIndex}`;

@@ -11,6 +11,7 @@ import { closeNetns, openNetns } from '../../lib/system/netns.ts';
 import { sameKey } from '../../ipam/record.ts';
 import type { AttachmentKey } from '../../ipam/record.ts';
 import type { MacvlanRecord } from './detail.ts';
+import { ifindexesFor } from './names.ts';
 
 /** A macvlan in the namespace of that number. */
 export interface Own {
@@ -46,36 +47,23 @@ export function standsOnHost(route: NetlinkSocket): (link: Link, masterIndex?: n
   }
 }
 
-/** What is where the record says, whether or not it is recognised. */
-function findThere(route: NetlinkSocket, { detail: { nsid, ifindex } }: MacvlanRecord): Own | undefined {
-  if (nsid === undefined || ifindex === undefined) return undefined;
-  const link = findLink(route, ifindex, { nsid });
-  return link?.kind === 'macvlan' ? { nsid, link } : undefined;
-}
-
 /**
- * The interface of an attachment; undefined when the kernel has none. Who is root in the container may change its MAC
- * address, or its label, and is found all the same; not who changes both.
+ * The interface of an attachment; undefined when the kernel has none. By its index, which is like no other's and stays
+ * whatever root in the container does to MAC address, name and label, where it was made; elsewhere, where it was moved
+ * or nobody has noted it, one of these has to be there, too.
  */
 export function findOwn(route: NetlinkSocket, record: MacvlanRecord): Own | undefined {
-  const { linkInContainer, masterIndex } = record.detail;
-  const hasMac = ({ mac }: Link): boolean => mac !== undefined && mac === record.mac;
-  const there = findThere(route, record);
-  // Neither number is given once for all.
-  if (there !== undefined && (hasMac(there.link) || hasLabel(there.link, record))) return there;
-  if (linkInContainer) return search(route, hasMac);
-  const stands = standsOnHost(route);
-  return search(route, (link) => hasMac(link) && stands(link, masterIndex));
-}
-
-/**
- * Whether an interface may be that of the attachment, made unrecognisable: it is where it was, on its master, and says
- * of itself to be nobody else's.
- */
-export function mayLive(route: NetlinkSocket, record: MacvlanRecord): boolean {
-  const there = findThere(route, record);
-  if (there === undefined || parseLabel(there.link.alias) !== undefined) return false;
-  return record.detail.linkInContainer || standsOnHost(route)(there.link, record.detail.masterIndex);
+  const { linkInContainer, masterIndex, nsid, ifindex } = record.detail;
+  const indexes = ifindex === undefined ? ifindexesFor(record.incarnation) : [ifindex];
+  const stands = linkInContainer ? ({ kind }: Link) => kind === 'macvlan' : standsOnHost(route);
+  const isOwn = (link: Link, where: number): boolean =>
+    indexes.includes(link.index) &&
+    stands(link, masterIndex) &&
+    (where === nsid || link.mac === record.mac || hasLabel(link, record));
+  const there = nsid === undefined || ifindex === undefined ? undefined : findLink(route, ifindex, { nsid });
+  return there !== undefined && nsid !== undefined && isOwn(there, nsid)
+    ? { nsid, link: there }
+    : search(route, isOwn);
 }
 
 /** The same by its label, from the key alone. */

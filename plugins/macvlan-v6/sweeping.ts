@@ -6,9 +6,10 @@ import { parseLabel } from '../../lib/mooring/label.ts';
 import { knownRecords } from '../../lib/mooring/records.ts';
 import { findLink, listLinks } from '../../lib/netlink/link.ts';
 import { removeLink } from '../../lib/netlink/link-removal.ts';
-import { leaveMaster, removePortsOf } from '../../lib/nftables/guard/guard.ts';
+import { guardElements, leaveMaster, removePortsOf } from '../../lib/nftables/guard/guard.ts';
 import { portsOnRecord } from '../../lib/nftables/guard/holdings.ts';
 import { guardedMasters } from '../../lib/nftables/guard/masters.ts';
+import { isShared } from '../../lib/nftables/guard/port-elements.ts';
 import { NFPROTO_NETDEV } from '../../lib/nftables/message.ts';
 import { ownerComment } from '../../lib/nftables/owner.ts';
 import { dropTables, tableStates } from '../../lib/nftables/tables.ts';
@@ -19,7 +20,8 @@ import { livingMacvlans, placeOf, recover } from './recover.ts';
 /** Elements of the guard under a name that no record bears; removed by owner. */
 function strayGuards({ netfilter }: Sockets, { records }: Books): Orphan[] {
   const owners = new Set(records.map(ownerComment));
-  const strays = new Set(portsOnRecord(netfilter).flatMap(({ owner }) => (owners.has(owner) ? [] : owner)));
+  const named = guardElements(netfilter).map(({ comment }) => comment);
+  const strays = new Set(named.filter((owner) => !owners.has(owner) && !isShared(owner)));
   return [...strays].map((owner) => ({
     kind: 'rules',
     what: `the guard of ${owner}`,

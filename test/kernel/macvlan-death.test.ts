@@ -85,7 +85,8 @@ const DISGUISES: Readonly<Record<string, string>> = {
   'of another MAC address': 'ip link set eth0 address 02:00:00:00:99:01',
   'of another alias': 'ip link set eth0 alias "netmoor lan/other/eth0"',
   'without an alias, renamed': 'ip link set eth0 alias ""; ip link set eth0 name lan9',
-  down: 'ip link set eth0 down',
+  'of another MAC address and alias, renamed and down': `ip link set eth0 down
+    ip link set eth0 address 02:00:00:00:99:01 alias "netmoor lan/other/eth0" name lan9`,
 };
 
 t.test('a living container that no path leads to', { skip }, async (t) => {
@@ -105,24 +106,6 @@ t.test('a living container that no path leads to', { skip }, async (t) => {
       );
       t.same(await state(host), before, `${how}: nothing is left`);
     }
-  });
-});
-
-t.test('made unrecognisable: spared as long as it is there', { skip }, async (t) => {
-  await withHost(t, async (host) => {
-    const lan = await used(host);
-    const place = await hidden(host, lan, 'c1');
-    await place.shell('ip link set eth0 address 02:00:00:00:99:01 alias ""');
-    t.same(await stale(host), []);
-    t.same((await asked(host, 'gc')).view.garbage, []);
-    await lan.container('c2');
-    t.match(
-      (await lan.run('ADD', 'c3', {}, {}, '/run/netns/c2')).json,
-      { code: Number },
-      'its address is not given out',
-    );
-    await place.shell('ip link delete eth0');
-    await until(async () => (await stale(host)).includes('c1'), 'it is stale');
   });
 });
 

@@ -9,7 +9,9 @@ import { failedWith, tryCommit } from '../batch.ts';
 import { outcome, ownConflicts } from '../conflicts.ts';
 import type { Lives } from '../conflicts.ts';
 import { elementMessages } from '../element-messages.ts';
+import type { SetElement } from '../elements.ts';
 import type { NftMessage } from '../message.ts';
+import { elementId, presentElements } from '../present.ts';
 import { ATTEMPTS } from '../planned.ts';
 import { currentGeneration } from '../query.ts';
 import { mending } from './masters.ts';
@@ -26,6 +28,15 @@ export function additions({ own, known, shared }: PortElements): NftMessage[] {
     ...elementMessages('NEWSETELEM', [...shared, ...known], NLM_F_CREATE),
     ...elementMessages('NEWSETELEM', own, NLM_F_CREATE | NLM_F_EXCL),
   ];
+}
+
+/** Of addresses that two may believe to have, those whose owner is dead: the next of that MAC address has them. */
+function abandoned(nf: NetlinkSocket, known: readonly SetElement[], lives: Lives): SetElement[] {
+  const present = presentElements(nf, known);
+  return known.flatMap((element) => {
+    const there = present.get(elementId(element));
+    return there === undefined || there.comment === element.comment || lives(there.comment) ? [] : [there];
+  });
 }
 
 function attempt(
@@ -51,7 +62,7 @@ function attempt(
     const { stale, missing } = ownConflicts(nf, wanted.own, taken, lives);
     const messages = [
       ...mending(nf, wanted.master, rules),
-      ...elementMessages('DELSETELEM', stale),
+      ...elementMessages('DELSETELEM', [...stale, ...abandoned(nf, wanted.known, lives)]),
       ...additions({ ...wanted, own: missing }),
     ];
     failures = tryCommit(nf, messages, ADDITION, generation);

@@ -92,7 +92,13 @@ function masterLeft(
 ): NftMessage[] {
   const rest = without(all, removed).filter((each) => masterOf(each) === master.index);
   if (rest.some(({ set }) => set === 'ports')) return [];
-  return [...elementMessages('DELSETELEM', rest.filter(isShared)), ...masterRemoval(nf, master)];
+  return [
+    ...elementMessages(
+      'DELSETELEM',
+      rest.filter(({ comment }) => isShared(comment)),
+    ),
+    ...masterRemoval(nf, master),
+  ];
 }
 
 /**

@@ -22,8 +22,8 @@ export function hostComment({ name }: Master): string {
   return `host ${name}`.slice(0, COMMENT_MAX_LENGTH);
 }
 
-/** It has one of these two comments. */
-export function isShared({ comment }: SetElement): boolean {
+/** Whether a comment is one of these, and no attachment's. */
+export function isShared(comment: string): boolean {
   return /^(?:master|host) /.test(comment);
 }
 
