@@ -220,8 +220,8 @@ function configure(
     configureInterface(sandbox, wantedOf(work, record), undo),
   );
   host.step('attach: container configured');
-  // Before routers are heard: setting the MAC address makes the kernel forget its neighbours (neigh_changeaddr), whom it
-  // cannot ask for again as long as its addresses are optimistic (RFC 4429, section 3.2).
+  // Before routers are heard: setting the MAC address makes the kernel forget its neighbours (neigh_changeaddr), and it
+  // cannot ask for them again as long as its addresses are optimistic (RFC 4429, section 3.2).
   if (config.dad === 'optimistic') announce(sandbox, link, mac);
   const found = autoconfigure(work, made, record, notifications);
   requireAsked(request.config, found.addresses);
