@@ -22,7 +22,7 @@ import { elementId, elementsOf, presentElements } from '../present.ts';
 import { currentGeneration } from '../query.ts';
 import { dropTables, tableStates } from '../tables.ts';
 import { masterRemoval, mending } from './masters.ts';
-import { allOf, element, hostComment, masterComment, masterOf, portElements } from './port-elements.ts';
+import { allOf, element, hostComment, isShared, masterOf, portElements } from './port-elements.ts';
 import type { PortElements } from './port-elements.ts';
 import type { Allowed, Master, MooredPort } from './port.ts';
 import { fitTable, rebuildGuard } from './rebuild.ts';
@@ -154,9 +154,9 @@ export interface LastPort {
 function masterLeft(nf: NetlinkSocket, master: Master, removed: readonly SetElement[]): NftMessage[] {
   const ports = without(elementsOf(nf, 'ports'), removed);
   if (ports.some((port) => masterOf(port) === master.index)) return [];
-  const comments = [masterComment(master), hostComment(master)];
-  const shared = GUARD_SET_NAMES.flatMap((set) => elementsOf(nf, set)).filter(({ comment }) =>
-    comments.includes(comment),
+  // By index: it may have had another name when they were made.
+  const shared = GUARD_SET_NAMES.flatMap((set) => elementsOf(nf, set)).filter(
+    (each) => masterOf(each) === master.index && isShared(each.comment),
   );
   return [...elementMessages('DELSETELEM', shared), ...masterRemoval(nf, master)];
 }
