@@ -25,12 +25,12 @@ t.test('calls that cannot be done leave nothing', { skip }, async (t) => {
     };
     const environment = 4;
     await fails('no namespace', environment, { netns: undefined });
-    await fails('a namespace that is not there', 3, { netns: '/run/netns/none' });
-    await fails('a file that is none', 3, { netns: '/etc/passwd' });
-    await fails("the host's own", CODES.config, { netns: '/proc/1/ns/net' });
+    await fails('a namespace that is not there', environment, { netns: '/run/netns/none' });
+    await fails('a file that is none', environment, { netns: '/etc/passwd' });
+    await fails("the host's own", environment, { netns: '/proc/1/ns/net' });
     for (const ifname of ['', 'a/b', 'a b', '.', 'sixteenletterslo'])
       await fails(`ifname "${ifname}"`, environment, { ifname });
-    await fails('lo', environment, { ifname: 'lo' });
+    await fails('lo', CODES.nameTaken, { ifname: 'lo' });
     for (const containerId of ['', '../c1', '-c1'])
       await fails(`id "${containerId}"`, environment, { containerId });
     for (const config of [
@@ -98,7 +98,7 @@ t.test('an interface of that name in the container', { skip }, async (t) => {
     const place = await host.container('c1');
     await place.shell('ip link add eth0 type veth peer name eth9');
     const before = await state(host);
-    t.match(await refused(lan, 'c1'), { code: 103 });
+    t.match(await refused(lan, 'c1'), { code: CODES.nameTaken });
     t.equal((await lan.run('DEL', 'c1')).code, 0);
     t.same(await state(host), before, 'it is left alone');
     t.match((await lan.run('ADD', 'c1', { ifname: 'eth1' })).json, { ips: [{}] }, 'another name is free');

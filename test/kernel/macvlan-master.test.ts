@@ -107,7 +107,8 @@ t.test('without a name: the way out, IPv6 before IPv4', { skip }, async (t) => {
 t.test('gone, down and renamed', { skip }, async (t) => {
   await withHost(t, async (host) => {
     await onLan(host);
-    const make = 'ip link add m0 type veth peer name m1; ip link set m1 up; ip link set m0 up';
+    const make = `ip link add m0 address 02:00:00:00:55:00 type veth peer name m1 address 02:00:00:00:55:01
+      ip link set m1 up; ip link set m0 up`;
     const lan = network(host, { ...POOL, master: 'm0', hostAccess: true });
     await host.shell(make);
     await lan.container('first');

@@ -64,7 +64,7 @@ const INSIDE: Readonly<Record<string, string>> = {
   'ip link set eth0 address 02:00:00:00:99:01': '02:00:00:00:99:01',
   'ip address flush dev eth0 scope global': 'fd00:50::2/64',
   'ip -6 route del default': '::/0',
-  'nft delete table netdev netmoor': 'netmoor',
+  'nft flush ruleset': 'eth0',
   'ip link delete eth0': 'eth0',
 };
 

@@ -21,7 +21,7 @@ import { ATTEMPTS, commitPlanned } from '../planned.ts';
 import { elementId, elementsOf, presentElements } from '../present.ts';
 import { currentGeneration } from '../query.ts';
 import { dropTables, tableStates } from '../tables.ts';
-import { masterRemoval, mending } from './masters.ts';
+import { guardedMasters, masterRemoval, mending } from './masters.ts';
 import { allOf, element, hostComment, isShared, masterOf, portElements } from './port-elements.ts';
 import type { PortElements } from './port-elements.ts';
 import type { Allowed, Master, MooredPort } from './port.ts';
@@ -150,15 +150,23 @@ export interface LastPort {
   readonly ofAll: boolean;
 }
 
-/** With nobody else behind a master: what all on it shared, and its base chains. */
+/**
+ * With nobody else behind a master: what all on it shared, and its base chains. The same of masters that were taken
+ * away while somebody was behind them, whose indexes nobody names any more.
+ */
 function masterLeft(nf: NetlinkSocket, master: Master, removed: readonly SetElement[]): NftMessage[] {
-  const ports = without(elementsOf(nf, 'ports'), removed);
-  if (ports.some((port) => masterOf(port) === master.index)) return [];
-  // By index: it may have had another name when they were made.
+  const used = new Set(without(elementsOf(nf, 'ports'), removed).map(masterOf));
+  // By index: a master may have had another name when they were made.
   const shared = GUARD_SET_NAMES.flatMap((set) => elementsOf(nf, set)).filter(
-    (each) => masterOf(each) === master.index && isShared(each.comment),
+    (each) => !used.has(masterOf(each)) && isShared(each.comment),
   );
-  return [...elementMessages('DELSETELEM', shared), ...masterRemoval(nf, master)];
+  const indexes = [...new Set([master.index, ...guardedMasters(nf).keys()])].filter(
+    (index) => !used.has(index),
+  );
+  return [
+    ...elementMessages('DELSETELEM', shared),
+    ...indexes.flatMap((index) => masterRemoval(nf, { index, name: master.name })),
+  ];
 }
 
 /**
