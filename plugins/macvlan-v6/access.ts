@@ -4,51 +4,64 @@
  * IPv6 it needs the host's addresses as well: unlike ARP, neighbour discovery answers for an address only at the
  * interface that has it.
  */
-import { isErrno } from '../../lib/base/errors.ts';
-import { bitsOf, formatAddress, parsePrefix } from '../../lib/base/ip.ts';
-import type { Address, Prefix } from '../../lib/base/ip.ts';
+import { NetmoorError, isErrno } from '../../lib/base/errors.ts';
+import { formatAddress, sameAddress } from '../../lib/base/ip.ts';
+import type { Prefix } from '../../lib/base/ip.ts';
 import type { UndoStack } from '../../lib/base/undo.ts';
 import { writeAlone } from '../../lib/mooring/host.ts';
-import type { Sockets } from '../../lib/mooring/host.ts';
+import type { Host, Sockets } from '../../lib/mooring/host.ts';
 import { ALIAS, IFAPROT_NETMOOR } from '../../lib/mooring/marks.ts';
 import { lastOf } from '../../lib/mooring/records.ts';
-import { addressAddition, listAddresses } from '../../lib/netlink/address.ts';
+import { addressAddition, addressRemoval, listAddresses } from '../../lib/netlink/address.ts';
 import { labelling, linkChange } from '../../lib/netlink/link-change.ts';
 import { createAndFind } from '../../lib/netlink/link-creation.ts';
+import { IFF_UP } from '../../lib/netlink/link-message.ts';
 import type { Link } from '../../lib/netlink/link-message.ts';
 import { findLink } from '../../lib/netlink/link.ts';
 import { removeLink } from '../../lib/netlink/link-removal.ts';
 import { macvlanCreation } from '../../lib/netlink/macvlan.ts';
-import { listRoutes, routeAddition, routeRemoval } from '../../lib/netlink/route.ts';
-import type { NetlinkSocket } from '../../lib/netlink/socket.ts';
+import type { NetlinkRequest, NetlinkSocket } from '../../lib/netlink/socket.ts';
 import { admitHost } from '../../lib/nftables/guard/guard.ts';
 import { ensureSysctlIfPresent } from '../../lib/system/sysctl.ts';
 import { KIND } from './detail.ts';
 import type { MacvlanRecord } from './detail.ts';
-import { everyOther } from './guard.ts';
+import { everyOther, otherRecords } from './guard.ts';
+import { hasMoved, removeRoutesThrough, routeRequests, verifyRoutes } from './host-routes.ts';
 import { presentPort } from './moored.ts';
 import { hostIfnameFor, hostMacFor } from './names.ts';
 import type { Work } from './work.ts';
 
 const SCOPE_GLOBAL = 0;
 
-/** As it is, whether it has just been made or not. */
-function ensureHostLink({ host }: Work, master: Link, machine: string): Link {
+/**
+ * As it is, whether it has just been made or not. Throws NetmoorError('not-available') when something else is called so.
+ */
+function ensureHostLink({ host }: Work, master: Link, machine: string): { link: Link; isNew: boolean } {
   const name = hostIfnameFor(master.index);
-  const found = findLink(host.route, name);
-  if (found?.kind === 'macvlan') return found;
-  const creation = macvlanCreation({
-    name,
-    mac: hostMacFor(machine, master.name),
-    master: master.index,
-    mode: 'bridge',
-  });
+  const mac = hostMacFor(machine, master.name);
+  // By its MAC address, too: who has just made it may not have labelled it yet.
+  const find = (): Link | undefined => {
+    const found = findLink(host.route, name);
+    const isOurs = found?.kind === 'macvlan' && found.peer === master.index;
+    return isOurs && (found.alias === ALIAS || found.mac === mac) ? found : undefined;
+  };
+  const found = find();
+  if (found !== undefined) return { link: found, isNew: false };
+  if (findLink(host.route, name) !== undefined) {
+    throw new NetmoorError(
+      'not-available',
+      `the host has an interface ${name} that is not netmoor's, where its own macvlan on ${master.name} is to be`,
+      'rename that one, or do without hostAccess',
+    );
+  }
+  const creation = macvlanCreation({ name, mac, master: master.index, mode: 'bridge' });
   try {
-    return createAndFind(host.route, [creation, labelling({ name }, ALIAS)], name);
+    const link = createAndFind(host.route, [creation, labelling({ name }, ALIAS)], name);
+    return { link, isNew: true };
   } catch (error) {
-    const raced = isErrno(error, 'EEXIST') ? findLink(host.route, name) : undefined;
-    if (raced?.kind === 'macvlan') return raced;
-    throw error;
+    const raced = isErrno(error, 'EEXIST') ? find() : undefined;
+    if (raced === undefined) throw error;
+    return { link: raced, isNew: true };
   }
 }
 
@@ -69,23 +82,38 @@ function hostAddresses(route: NetlinkSocket, master: Link): Prefix[] {
     .map(({ prefix: { address } }) => ({ address, length: 128 }));
 }
 
-function wholeOf(address: Address): Prefix {
-  return { address, length: bitsOf(address.family) };
+/** The host's macvlan has the addresses that the master has; whether it had others. */
+function passAddresses(route: NetlinkSocket, link: Link, master: Link): boolean {
+  const [wanted, there] = [hostAddresses(route, master), hostAddresses(route, link)];
+  const isIn = (all: readonly Prefix[], { address }: Prefix): boolean =>
+    all.some((other) => sameAddress(other.address, address));
+  const missing = wanted.filter((prefix) => !isIn(there, prefix));
+  const gone = there.filter((prefix) => !isIn(wanted, prefix));
+  const changes = [
+    ...gone.map((prefix) =>
+      addressRemoval(link.index, prefix, `take ${formatAddress(prefix.address)} from ${link.name}`),
+    ),
+    ...missing.map((prefix) => {
+      const op = `give ${formatAddress(prefix.address)} to ${link.name}`;
+      return addressAddition(link.index, prefix, { dad: false, protocol: IFAPROT_NETMOOR }, op);
+    }),
+  ];
+  exchange(route, changes);
+  return changes.length > 0;
 }
 
-/** Those that lie on the LAN alone would be ambiguous on the host, which has other LANs. */
-function destinationsOf({ addresses }: MacvlanRecord): Prefix[] {
-  return addresses
-    .map(({ address }) => parsePrefix(address).address)
-    .filter((address) => address.family === 4 || address.value >> 118n !== 0x3fan)
-    .map(wholeOf);
+/** Others may do the same at this moment. */
+function exchange(route: NetlinkSocket, requests: readonly NetlinkRequest[]): void {
+  const { failures } = route.exchange([...requests]);
+  const failure = failures.find(({ error }) => !isErrno(error, 'EEXIST', 'EADDRNOTAVAIL', 'ESRCH'));
+  if (failure) throw failure.error;
 }
 
-/** Source addresses that the containers know the host by: those of the master. */
-function sourceFor(route: NetlinkSocket, master: Link, address: Address): Address | undefined {
-  return listAddresses(route, master.index).find(
-    ({ prefix, scope }) => prefix.address.family === address.family && scope === SCOPE_GLOBAL,
-  )?.prefix.address;
+/** Those of others on the master who are to be reached, too. */
+function othersWithAccess(host: Host, record: MacvlanRecord): MacvlanRecord[] {
+  return otherRecords(host, record).filter(
+    ({ detail }) => detail.hostAccess && detail.masterIndex === record.detail.masterIndex,
+  );
 }
 
 /** Gives host and container a way to each other. */
@@ -97,31 +125,19 @@ export function giveAccess(work: Work, record: MacvlanRecord, master: Link, undo
       if (lastOf(tx, ask, { name: KIND }, record).onSegment) removeAccess(host, record);
     });
   });
-  const link = ensureHostLink(work, master, request.config.machine);
+  const { link, isNew } = ensureHostLink(work, master, request.config.machine);
   quieten(link.name);
   admitHost(netfilter, { name: master.name, index: master.index }, link.mac ?? '', () => [
     ...everyOther(host, record),
     ...[presentPort(route, record) ?? []].flat(),
   ]);
-  const addresses = hostAddresses(route, master).map((prefix) =>
-    addressAddition(
-      link.index,
-      prefix,
-      { dad: false, protocol: IFAPROT_NETMOOR },
-      `give ${formatAddress(prefix.address)} to ${link.name}`,
-    ),
-  );
-  const raise = linkChange(link.index, { up: true }, `raise ${link.name}`);
-  const routes = destinationsOf(record).map((destination) =>
-    routeAddition(
-      { destination, interface: link.index, source: sourceFor(route, master, destination.address) },
-      `add the host's route to ${formatAddress(destination.address)}`,
-    ),
-  );
+  const wasDown = (link.flags & IFF_UP) === 0;
+  if (wasDown) exchange(route, [linkChange(link.index, { up: true }, `raise ${link.name}`)]);
+  const hasChanged = passAddresses(route, link, master) || hasMoved(route, link, master);
+  // With the interface, or the address they are from, routes go: those of others, too.
+  const records = isNew || wasDown || hasChanged ? [record, ...othersWithAccess(host, record)] : [record];
   undo.push("remove the host's routes", () => removeRoutes(host, record));
-  const { failures } = route.exchange([raise, ...addresses, ...routes]);
-  const failure = failures.find(({ error }) => !isErrno(error, 'EEXIST'));
-  if (failure) throw failure.error;
+  exchange(route, routeRequests(route, link, master, records));
   host.step('attach: host access given');
 }
 
@@ -142,16 +158,7 @@ function hostLink(host: Pick<Sockets, 'route'>, { detail }: MacvlanRecord): Link
 /** The attachment's own routes on the host. */
 export function removeRoutes(host: Sockets, record: MacvlanRecord): void {
   const link = hostLink(host, record);
-  if (link === undefined) return;
-  const requests = destinationsOf(record).map((destination) =>
-    routeRemoval(
-      { destination, interface: link.index },
-      `remove the host's route to ${formatAddress(destination.address)}`,
-    ),
-  );
-  const { failures } = host.route.exchange(requests);
-  const failure = failures.find(({ error }) => !isErrno(error, 'ESRCH'));
-  if (failure) throw failure.error;
+  if (link !== undefined) removeRoutesThrough(host.route, link, record);
 }
 
 /** The host's own macvlan, and with it all routes through it. */
@@ -164,13 +171,6 @@ export function removeAccess(host: Sockets, record: MacvlanRecord): void {
 export function verifyAccess({ route }: Pick<Sockets, 'route'>, record: MacvlanRecord): string[] {
   const link = hostLink({ route }, record);
   if (link === undefined) return [`the host's macvlan on ${record.segment} is gone`];
-  const present = ([4, 6] as const).flatMap((family) => listRoutes(route, family));
-  const missing = destinationsOf(record).filter(
-    ({ address, length }) =>
-      !present.some(
-        ({ destination, interface: out }) =>
-          out === link.index && destination.length === length && destination.address.value === address.value,
-      ),
-  );
-  return missing.map(({ address }) => `the host lacks the route to ${formatAddress(address)}`);
+  const down = (link.flags & IFF_UP) === 0 ? [`the host's macvlan ${link.name} is down`] : [];
+  return [...down, ...verifyRoutes(route, link, record)];
 }

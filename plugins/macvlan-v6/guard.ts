@@ -18,14 +18,17 @@ import { mooredPort, presentPort } from './moored.ts';
 import { findLabelled } from './own.ts';
 import type { Work } from './work.ts';
 
-/** Those of all other attachments, of every store: for a table that has to be built again. */
-export function everyOther(host: Host, record: MacvlanRecord): MooredPort[] {
+/** Those of all other attachments, of every store: for what has to be built again for all. */
+export function otherRecords(host: Host, record: MacvlanRecord): MacvlanRecord[] {
   const read = (reader: StoreReader): MacvlanRecord[] =>
     knownRecords({ name: KIND, readDetail }, reader.attachments({ plugin: KIND }));
   const all = [host.store.read(read), ...host.askOthers(read, [])].flat();
-  return all
-    .filter((other) => formatKey(other) !== formatKey(record) && other.bootId === host.world.bootId)
-    .flatMap((other) => presentPort(host.route, other) ?? []);
+  return all.filter((other) => formatKey(other) !== formatKey(record) && other.bootId === host.world.bootId);
+}
+
+/** The same as the guard knows them. */
+export function everyOther(host: Host, record: MacvlanRecord): MooredPort[] {
+  return otherRecords(host, record).flatMap((other) => presentPort(host.route, other) ?? []);
 }
 
 /** Whether an interface is there of the owner that an element names: then he lives. */

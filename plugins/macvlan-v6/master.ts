@@ -22,13 +22,24 @@ function refusePort(host: NetlinkSocket, link: Link): void {
   );
 }
 
+/** On a macvlan the kernel makes none: it takes the interface that this one stands on (macvlan_common_newlink). */
+function beneath(host: NetlinkSocket, link: Link): Link {
+  if (link.kind !== 'macvlan' && link.kind !== 'macvtap') return link;
+  const lower = link.netnsid === undefined && link.peer !== undefined ? findLink(host, link.peer) : undefined;
+  if (lower !== undefined) return lower;
+  throw unavailable(
+    `master ${link.name} is a ${link.kind} on an interface of another network namespace`,
+    'name an interface that stands for itself',
+  );
+}
+
 /**
  * The master by name, '' for the interface of the IPv6 default route, else of the IPv4 one. Throws
  * NetmoorError('not-available') when there is none, it is down, or what arrives at it goes elsewhere.
  */
 export function requireMaster(host: NetlinkSocket, name: string): Link {
-  const link = name === '' ? findUplink(host, [6, 4]) : findLink(host, name);
-  if (link === undefined) {
+  const named = name === '' ? findUplink(host, [6, 4]) : findLink(host, name);
+  if (named === undefined) {
     if (name !== '')
       throw unavailable(`there is no interface ${quote(name)} on the host`, 'correct "master"');
     throw unavailable(
@@ -36,6 +47,7 @@ export function requireMaster(host: NetlinkSocket, name: string): Link {
       'name an interface in "master"',
     );
   }
+  const link = beneath(host, named);
   refusePort(host, link);
   if ((link.flags & IFF_UP) === 0)
     throw unavailable(`master ${link.name} is down`, `raise it: ip link set ${link.name} up`);

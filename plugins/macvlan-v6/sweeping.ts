@@ -6,7 +6,7 @@ import { parseLabel } from '../../lib/mooring/label.ts';
 import { knownRecords } from '../../lib/mooring/records.ts';
 import { findLink, listLinks } from '../../lib/netlink/link.ts';
 import { removeLink } from '../../lib/netlink/link-removal.ts';
-import { guardElements, leaveMaster, removePortsOf } from '../../lib/nftables/guard/guard.ts';
+import { guardElements, leaveMasters, removePortsOf } from '../../lib/nftables/guard/guard.ts';
 import { portsOnRecord } from '../../lib/nftables/guard/holdings.ts';
 import { guardedMasters } from '../../lib/nftables/guard/masters.ts';
 import { isShared } from '../../lib/nftables/guard/port-elements.ts';
@@ -83,7 +83,7 @@ function strayChains({ netfilter }: Sockets, { records }: Books): Orphan[] {
   return [...guardedMasters(netfilter)].flatMap(([index, name = '']): Orphan[] => {
     if (used.has(index) || segments.has(name)) return [];
     const what = `the guard of master ${name === '' ? `#${index}` : name}`;
-    return [{ kind: 'rules', what, remove: () => leaveMaster(netfilter, { index }) }];
+    return [{ kind: 'rules', what, remove: () => leaveMasters(netfilter) }];
   });
 }
 

@@ -16,7 +16,13 @@ export const SLAAC = { type: 'macvlan-v6', name: 'lan', master: lanWorld.master 
 export const POOL = { ipam: { ranges: [[{ subnet: 'fd00:50::/64' }]] } };
 
 /** What the plugin answers in its error, by lib/cni/errors.ts. */
-export const CODES = { config: 7, unavailable: 50, addressTaken: 101, checkFailed: 104 } as const;
+export const CODES = {
+  config: 7,
+  unavailable: 50,
+  nameTaken: 100,
+  addressTaken: 101,
+  checkFailed: 104,
+} as const;
 
 export interface Bed {
   readonly host: Host;

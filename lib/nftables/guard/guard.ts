@@ -14,7 +14,7 @@ import { commitPlanned } from '../planned.ts';
 import { currentGeneration } from '../query.ts';
 import { dropTables } from '../tables.ts';
 import { ADDITION, additions, ensure } from './addition.ts';
-import { masterRemoval, mending } from './masters.ts';
+import { guardedMasters, masterRemoval, mending } from './masters.ts';
 import { allOf, element, hostComment, isShared, masterOf, portElements } from './port-elements.ts';
 import type { PortElements } from './port-elements.ts';
 import type { Allowed, Master, MooredPort } from './port.ts';
@@ -83,21 +83,23 @@ export interface LastPort {
   readonly ofAll: boolean;
 }
 
-/** What stays behind a master when nobody of `all` but the removed was there: what all shared, and its base chains. */
-function masterLeft(
+/**
+ * What stays behind masters when nobody of `all` but the removed was there: what all shared, and their base chains.
+ * Also of masters that were taken away while somebody was behind them, whose indexes nobody names any more.
+ */
+function mastersLeft(
   nf: NetlinkSocket,
-  master: Pick<Master, 'index'>,
   all: readonly SetElement[],
   removed: readonly SetElement[],
 ): NftMessage[] {
-  const rest = without(all, removed).filter((each) => masterOf(each) === master.index);
-  if (rest.some(({ set }) => set === 'ports')) return [];
+  const rest = without(all, removed);
+  const used = new Set(rest.filter(({ set }) => set === 'ports').map(masterOf));
+  // By index: a master may have had another name when they were made.
+  const shared = rest.filter((each) => isShared(each.comment) && !used.has(masterOf(each)));
+  const indexes = [...guardedMasters(nf).keys()].filter((index) => !used.has(index));
   return [
-    ...elementMessages(
-      'DELSETELEM',
-      rest.filter(({ comment }) => isShared(comment)),
-    ),
-    ...masterRemoval(nf, master),
+    ...elementMessages('DELSETELEM', shared),
+    ...indexes.flatMap((index) => masterRemoval(nf, { index })),
   ];
 }
 
@@ -111,15 +113,15 @@ export function unguardPort(nf: NetlinkSocket, port: MooredPort, last: LastPort)
     if (!readable(nf)) return [];
     const removed = presentOf(nf, [...own, ...known]);
     const lastHere = last.onMaster || last.ofAll;
-    const master = lastHere ? masterLeft(nf, port.master, guardElements(nf), removed) : [];
-    return [...elementMessages('DELSETELEM', removed), ...master];
+    const left = lastHere ? mastersLeft(nf, guardElements(nf), removed) : [];
+    return [...elementMessages('DELSETELEM', removed), ...left];
   });
   if (last.ofAll) dropTables(nf, [NFPROTO_NETDEV]);
 }
 
-/** Removes the base chains of a master, and what all on it shared, when no attachment is behind it. */
-export function leaveMaster(nf: NetlinkSocket, master: Pick<Master, 'index'>): void {
-  commitPlanned(nf, REMOVAL, () => (readable(nf) ? masterLeft(nf, master, guardElements(nf), []) : []));
+/** Removes the base chains of masters, and what all on one shared, where no attachment is behind it. */
+export function leaveMasters(nf: NetlinkSocket): void {
+  commitPlanned(nf, REMOVAL, () => (readable(nf) ? mastersLeft(nf, guardElements(nf), []) : []));
 }
 
 /**
@@ -132,11 +134,7 @@ export function removePortsOf(nf: NetlinkSocket, owners: ReadonlySet<string>): n
     const all = guardElements(nf);
     const removed = all.filter(({ comment }) => owners.has(comment));
     count = removed.length;
-    const masters = new Set(removed.map(masterOf));
-    return [
-      ...elementMessages('DELSETELEM', removed),
-      ...[...masters].flatMap((index) => masterLeft(nf, { index }, all, removed)),
-    ];
+    return [...elementMessages('DELSETELEM', removed), ...mastersLeft(nf, all, removed)];
   });
   if (count > 0) dropTables(nf, [NFPROTO_NETDEV]);
   return count;

@@ -1,0 +1,84 @@
+/** The host's routes to its containers through its own macvlan (access.ts). */
+import { isErrno } from '../../lib/base/errors.ts';
+import { bitsOf, formatAddress, parsePrefix, sameAddress } from '../../lib/base/ip.ts';
+import type { Address, Prefix } from '../../lib/base/ip.ts';
+import { listAddresses } from '../../lib/netlink/address.ts';
+import type { Link } from '../../lib/netlink/link-message.ts';
+import { listRoutes, routeAddition, routeRemoval } from '../../lib/netlink/route.ts';
+import type { RouteState } from '../../lib/netlink/route.ts';
+import type { NetlinkRequest, NetlinkSocket } from '../../lib/netlink/socket.ts';
+import type { MacvlanRecord } from './detail.ts';
+
+const SCOPE_GLOBAL = 0;
+/** linux/rtnetlink.h */
+const RTPROT_KERNEL = 2;
+
+/** Those that lie on the LAN alone would be ambiguous on the host, which has other LANs. */
+function destinationsOf({ addresses }: MacvlanRecord): Prefix[] {
+  return addresses
+    .map(({ address }) => parsePrefix(address).address)
+    .filter((address) => address.family === 4 || address.value >> 118n !== 0x3fan)
+    .map((address) => ({ address, length: bitsOf(address.family) }));
+}
+
+/** Source addresses that the containers know the host by: those of the master. */
+function sourcesOn(route: NetlinkSocket, master: Link): Map<number, Address> {
+  const global = listAddresses(route, master.index).filter(({ scope }) => scope === SCOPE_GLOBAL);
+  return new Map(global.toReversed().map(({ prefix: { address } }) => [address.family, address]));
+}
+
+function presentOn(route: NetlinkSocket, link: Link): RouteState[] {
+  return ([4, 6] as const)
+    .flatMap((family) => listRoutes(route, family))
+    .filter((each) => each.interface === link.index && each.protocol !== RTPROT_KERNEL);
+}
+
+function leadsTo({ destination }: RouteState, { address, length }: Prefix): boolean {
+  return destination.length === length && sameAddress(destination.address, address);
+}
+
+function removal(link: Link, destination: Prefix): NetlinkRequest {
+  const op = `remove the host's route to ${formatAddress(destination.address)}`;
+  return routeRemoval({ destination, interface: link.index }, op);
+}
+
+/** Whether the host is known by another IPv4 address than when its routes were made; IPv6 goes by the interface's. */
+export function hasMoved(route: NetlinkSocket, link: Link, master: Link): boolean {
+  const source = sourcesOn(route, master).get(4);
+  return presentOn(route, link).some(
+    (each) => each.destination.address.family === 4 && each.source?.value !== source?.value,
+  );
+}
+
+/** What makes the routes of these attachments as they should be; it is fine when one is there. */
+export function routeRequests(
+  route: NetlinkSocket,
+  link: Link,
+  master: Link,
+  records: readonly MacvlanRecord[],
+): NetlinkRequest[] {
+  const sources = sourcesOn(route, master);
+  const present = presentOn(route, link);
+  return records.flatMap(destinationsOf).flatMap((destination) => {
+    const source = sources.get(destination.address.family);
+    const wrong = present.some((each) => leadsTo(each, destination) && each.source?.value !== source?.value);
+    const op = `add the host's route to ${formatAddress(destination.address)}`;
+    const addition = routeAddition({ destination, interface: link.index, source }, op);
+    return wrong ? [removal(link, destination), addition] : [addition];
+  });
+}
+
+/** Removes the attachment's own; absence is fine. */
+export function removeRoutesThrough(route: NetlinkSocket, link: Link, record: MacvlanRecord): void {
+  const { failures } = route.exchange(destinationsOf(record).map((each) => removal(link, each)));
+  const failure = failures.find(({ error }) => !isErrno(error, 'ESRCH'));
+  if (failure) throw failure.error;
+}
+
+/** Which of the attachment's are missing, in words. */
+export function verifyRoutes(route: NetlinkSocket, link: Link, record: MacvlanRecord): string[] {
+  const present = presentOn(route, link);
+  return destinationsOf(record)
+    .filter((destination) => !present.some((each) => leadsTo(each, destination)))
+    .map(({ address }) => `the host lacks the route to ${formatAddress(address)}`);
+}
