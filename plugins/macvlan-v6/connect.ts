@@ -144,7 +144,8 @@ function chooseIdentifier({ request, sandbox }: Work, { index, name }: Link): vo
   if (token.token !== undefined) inNetns(netns, () => believeRouters(name));
   const op = `choose how ${name} gets its IPv6 addresses`;
   try {
-    // Not by sysctl, which would make the link-local address at once: the kernel asks no routers then (addrconf_rs_timer).
+    // Not by sysctl, which would make the link-local address at once: the kernel asks no routers then
+    // (addrconf_rs_timer).
     sandbox.route.request(inet6Change(index, { addressGeneration: 'eui64', ...token }, op));
   } catch (error) {
     // Without IPv6 there is nothing to choose, which is said where it is wanted.

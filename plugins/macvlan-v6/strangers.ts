@@ -1,7 +1,7 @@
 /**
- * Whose MAC addresses are known behind a master in the strict mode: the host's, those of other macvlans of the host, and
- * of whatever stood there before the first container did (virtual machines, macvlans of other tools). Nobody tells when
- * another one comes; what a container adds must not become known by itself.
+ * Whose MAC addresses are known behind a master in the strict mode: the host's, those of other macvlans of the host,
+ * and of whatever stood there before the first container did (virtual machines, macvlans of other tools). Nobody tells
+ * when another one comes; what a container adds must not become known by itself.
  */
 import type { Host } from '../../lib/mooring/host.ts';
 import { knownRecords, lastOf } from '../../lib/mooring/records.ts';
