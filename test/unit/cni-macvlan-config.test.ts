@@ -56,6 +56,7 @@ t.test('nothing but the type: an IPv6 citizen by what routers say', async (t) =>
     allowDhcpServer: false,
     machine: '',
     masterIndex: undefined,
+    masterMac: undefined,
   });
 });
 
