@@ -4,6 +4,7 @@ import { shortenIds } from '../attachment-view.ts';
 import { collectResults } from '../gc/results.ts';
 import { collect, look, reasonsOfDeath } from '../gc/collect.ts';
 import { rebuild } from '../gc/rebuild.ts';
+import { printable } from '../text-width.ts';
 import type { Found } from '../gc/collect.ts';
 import type { Collection, Failure } from '../gc/garbage.ts';
 import { withSockets } from '../../lib/mooring/host.ts';
@@ -25,7 +26,8 @@ export function formatCollection({ dryRun, garbage, failures, recovered, unrecor
     ),
   ];
   if (lines.length === 0) lines.push('nothing to collect');
-  return lines.map((line) => `${shortenIds(line)}\n`).join('');
+  // Names of interfaces in containers are their root's to choose.
+  return lines.map((line) => `${printable(shortenIds(line))}\n`).join('');
 }
 
 /** Without one of the stores only the dead of the others go: what is in the kernel may be of that one. */

@@ -42,6 +42,7 @@ const ANSWER_DEADLINE_MS = 5000;
 /** How long, and how often, what keeps changing is listed again. */
 const DUMP_PATIENCE_MS = 2000;
 const DUMP_TRIES = 256;
+const GLIMPSES = 3;
 
 /** More than a socket has room for (transport.ts): at least 700 bytes of memory each. */
 const HEARD_DATAGRAMS = 1 << 14;
@@ -228,6 +229,21 @@ export class NetlinkSocket {
         'try again when less is being created and removed on this host',
       );
     }
+  }
+
+  /**
+   * What a dump request lists, for where somebody who is not trusted may keep changing it, and nobody is to wait for
+   * him: all that one dump saw, or, where each was interrupted, a few of them together. What stays as it is is among
+   * it: the kernel goes on behind the last one listed. The same may be listed more than once. Throws SystemError.
+   */
+  glimpse(request: NetlinkRequest): NetlinkMessage[] {
+    const seen: NetlinkMessage[] = [];
+    for (let tries = 1; tries <= GLIMPSES; tries++) {
+      const { messages, interrupted } = this.#dumpOnce(request);
+      if (!interrupted) return messages;
+      seen.push(...messages);
+    }
+    return seen;
   }
 
   #dumpOnce(request: NetlinkRequest): { messages: NetlinkMessage[]; interrupted: boolean } {

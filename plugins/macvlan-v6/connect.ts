@@ -113,11 +113,13 @@ function create(work: Work, record: MacvlanRecord, undo: UndoStack): Made {
     socket.request(macvlanCreation({ ...wanted, index })),
   );
   if (failure !== undefined) throw refusal(failure, request, mac);
+  let link: Link | undefined;
   undo.push(`delete interface ${key.ifname}`, () => {
-    const link = findLink(sandbox.route, key.ifname);
-    if (link?.kind === 'macvlan') removeLink(sandbox.route, link.index);
+    // By number: whoever is root in the container may have given it another name meanwhile.
+    const made = findLink(sandbox.route, link?.index ?? key.ifname);
+    if (made?.kind === 'macvlan') removeLink(sandbox.route, made.index);
   });
-  const link = findLink(sandbox.route, key.ifname);
+  link = findLink(sandbox.route, key.ifname);
   if (link === undefined) throw new NetmoorError('kernel', `interface ${key.ifname} vanished`, 'try again');
   return { link, master, nsid };
 }

@@ -3,7 +3,7 @@
  * knows the container's namespace (nsid), without entering it and whether or not a path leads there.
  */
 import { parseLabel } from '../../lib/mooring/label.ts';
-import { findLink, listLinks } from '../../lib/netlink/link.ts';
+import { findLink, glimpseLinks } from '../../lib/netlink/link.ts';
 import type { Link } from '../../lib/netlink/link-message.ts';
 import { assignNsid, listNsids } from '../../lib/netlink/nsid.ts';
 import type { NetlinkSocket } from '../../lib/netlink/socket.ts';
@@ -26,7 +26,7 @@ function hasLabel(link: Link, key: AttachmentKey): boolean {
 
 function search(route: NetlinkSocket, isMeant: (link: Link, nsid: number) => boolean): Own | undefined {
   for (const nsid of listNsids(route)) {
-    const link = listLinks(route, { nsid }).find((each) => each.kind === 'macvlan' && isMeant(each, nsid));
+    const link = glimpseLinks(route, nsid).find((each) => each.kind === 'macvlan' && isMeant(each, nsid));
     if (link !== undefined) return { nsid, link };
   }
   return undefined;

@@ -10,7 +10,7 @@ import type { Sockets } from '../../lib/mooring/host.ts';
 import { parseKey, parseLabel } from '../../lib/mooring/label.ts';
 import { here } from '../../lib/mooring/vantage.ts';
 import { isLinkLocal } from '../../lib/netlink/autoconf.ts';
-import { findLink, listLinks } from '../../lib/netlink/link.ts';
+import { findLink, glimpseLinks } from '../../lib/netlink/link.ts';
 import { listNsids } from '../../lib/netlink/nsid.ts';
 import type { NetlinkSocket } from '../../lib/netlink/socket.ts';
 import { portsOnRecord } from '../../lib/nftables/guard/holdings.ts';
@@ -37,7 +37,7 @@ export function livingMacvlans(route: NetlinkSocket): Map<string, Own> {
   const found = new Map<string, Own>();
   const stands = standsOnHost(route);
   for (const nsid of listNsids(route))
-    for (const link of listLinks(route, { nsid }))
+    for (const link of glimpseLinks(route, nsid))
       if (stands(link)) found.set(placeOf(link.mac, link.peer), { nsid, link });
   return found;
 }

@@ -85,8 +85,9 @@ export async function stopped<T>(
   call: CniCall,
   step: string,
   work: (stopped: Stopped) => Promise<T>,
+  program = VICTIM,
 ): Promise<T> {
-  return whileStopped(startPlugin(host, [NODE, VICTIM, step, 'stops'], command, call), work);
+  return whileStopped(startPlugin(host, [NODE, program, step, 'stops'], command, call), work);
 }
 
 /** The same for `netmoor`. */

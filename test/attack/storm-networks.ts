@@ -1,6 +1,10 @@
-/** The networks of the storm: stores of their own and shared ones, bridges of their own and a shared one. */
-import type { CniCall } from '../kernel/harness.ts';
-import { REFERENCE_PLUGINS } from '../kernel/harness-cni.ts';
+/**
+ * The networks of the storm: stores of their own and shared ones, bridges of their own and a shared one, and a LAN with
+ * a router, on which three networks of two stores have one master.
+ */
+import type { CniCall, Host } from '../kernel/harness.ts';
+import { OWN_PLUGINS, REFERENCE_PLUGINS } from '../kernel/harness-cni.ts';
+import { Lan, lanWorld } from '../kernel/lan.ts';
 import type { Key } from './storm-model.ts';
 
 export const CONTAINERS = Array.from({ length: 25 }, (_, index) => `s${index}`);
@@ -19,13 +23,48 @@ function pool(third: number, first: number, last: number, more: object = {}): ob
   return { ranges, ...more };
 }
 
+const LEE = 'fd00:90:50::';
+
+/** Two ranges of one subnet, each of its own store: only the kernel knows of both. */
+function onLan(name: string, more: object): object {
+  return { name, type: 'macvlan-v6', master: lanWorld.master, timeout: 30, ...more };
+}
+
+function lee(first: number, last: number, more: object = {}): object {
+  const range = { subnet: `${LEE}/64`, rangeStart: `${LEE}${first}`, rangeEnd: `${LEE}${last}` };
+  return { ranges: [[range]], ...more };
+}
+
 export const NETWORKS: readonly object[] = [
   { name: 'alpha', ipam: pool(1, 2, 250) },
   { name: 'beta', bridge: 'quay', ipam: pool(2, 10, 100) },
   { name: 'gamma', bridge: 'quay', ipam: pool(2, 110, 200, { dataDir: STORES[1] }) },
   { name: 'delta', ipam: pool(4, 2, 250, { dataDir: STORES[2] }) },
   { name: 'chosen' },
+  onLan('lee', { ipam: lee(10, 99), hostAccess: true }),
+  onLan('luff', { ipam: lee(100, 199, { dataDir: STORES[1] }) }),
+  onLan('slaac', {}),
 ];
+
+/** Resolves when the LAN is there, with the gateway of all that are on it. */
+export async function openLan(host: Host): Promise<void> {
+  const lan = await Lan.open(host);
+  const { router4, router6 } = lanWorld;
+  const router = await lan.router('router', {
+    addresses: [`${router6}/64`, `${router4}/24`, `${LEE}1/64`],
+  });
+  await router.radvd();
+}
+
+export function isOnLan(index: number): boolean {
+  return (NETWORKS[index] as { master?: string }).master !== undefined;
+}
+
+/** The executable of the network's plugin. */
+export function pluginOf(index: number): string {
+  const { type = 'bridge-nat' } = NETWORKS[index] as { type?: string };
+  return `${OWN_PLUGINS}/${type}`;
+}
 
 export function keyOf(containerId: string, index: number): Key {
   const { name = '' } = NETWORKS[index] as { name?: string };
@@ -52,7 +91,7 @@ export function callOf(containerId: string, index: number, netns: string, more: 
   const common = {
     cniVersion: '1.1.0',
     type: 'bridge-nat',
-    runtimeConfig: runtimeConfig(containerId, index),
+    ...(isOnLan(index) ? {} : { runtimeConfig: runtimeConfig(containerId, index) }),
   };
   const config = { ...common, ...NETWORKS[index], ...more };
   return { config, containerId, ifname, path: REFERENCE_PLUGINS, ...(netns ? { netns } : {}) };

@@ -4,6 +4,7 @@ import { ownerComment, bridgeComment } from '../../lib/nftables/owner.ts';
 import { ifbNameFor } from '../../plugins/bridge-nat/names.ts';
 import { until } from '../kernel/harness.ts';
 import type { Host } from '../kernel/harness.ts';
+import { lanWorld } from '../kernel/lan.ts';
 import { asked } from '../kernel/netmoor-command.ts';
 import type { AttachmentView } from '../../cli/attachment-view.ts';
 import { contents } from './attack-bed.ts';
@@ -26,7 +27,9 @@ ip netns delete last`);
 /** Names of the host's links of a kind, without those of the harness. */
 async function links(host: Host, kind: string): Promise<string[]> {
   const all = await host.ip('link', 'show', 'type', kind);
-  return all.flatMap(({ ifname = '' }) => (ifname === 'uplink' ? [] : [ifname])).sort();
+  return all
+    .flatMap(({ ifname = '' }) => (['uplink', lanWorld.master].includes(ifname) ? [] : [ifname]))
+    .sort();
 }
 
 /** Whose the elements in all sets are. */
@@ -57,9 +60,14 @@ function agrees(t: Test, storm: Storm, living: readonly AttachmentView[]): void 
 
 async function holdsTogether(t: Test, host: Host, living: readonly AttachmentView[]): Promise<void> {
   const of = (each: AttachmentView): string => each.segment ?? '';
-  const segments = [...new Set(living.map(of))].sort();
-  t.same(await links(host, 'veth'), living.map(({ hostIfname = '' }) => hostIfname).sort(), 'veths');
+  const onLan = living.filter((each) => of(each) === lanWorld.master);
+  const bridged = living.filter((each) => of(each) !== lanWorld.master);
+  const segments = [...new Set(bridged.map(of))].sort();
+  t.same(await links(host, 'veth'), bridged.map(({ hostIfname = '' }) => hostIfname).sort(), 'veths');
   t.same(await links(host, 'bridge'), segments, 'bridges');
+  const access = await links(host, 'macvlan');
+  if (onLan.some(({ network }) => network === 'lee')) t.equal(access.length, 1, "the host's macvlan");
+  if (onLan.length === 0) t.same(access, [], "no macvlan of the host's");
   const limited = living.filter(({ network }) => network === 'delta').map(ifbNameFor);
   t.same(await links(host, 'ifb'), limited.sort(), 'IFBs');
   const owners = [...living.map(ownerComment), ...segments.map(bridgeComment)];
@@ -86,9 +94,8 @@ async function isConnected(
   const failures = await Promise.all(
     groups.map(async (own, index) => {
       const netns = storm.netnsOf(CONTAINERS[index] ?? '');
-      const inside = (await host.at(`/run/netns/${netns}`).ip('link', 'show', 'type', 'veth')).map(
-        ({ ifname }) => ifname,
-      );
+      const all = await host.at(`/run/netns/${netns}`).ip('link', 'show');
+      const inside = all.map(({ ifname }) => ifname).filter((name) => name !== 'lo');
       const wanted = own.map(({ ifname }) => ifname);
       const pings = own.flatMap(({ ifname, addresses }) =>
         addresses.map(

@@ -8,13 +8,12 @@
 import { randomInt } from 'node:crypto';
 import t from 'tap';
 import { lacking, withHost } from '../kernel/harness.ts';
-import { BRIDGE_NAT } from '../kernel/moorings.ts';
 import { asked } from '../kernel/netmoor-command.ts';
 import { Storm } from './storm.ts';
-import { CONTAINERS, NETWORKS, callOf } from './storm-networks.ts';
+import { CONTAINERS, NETWORKS, callOf, openLan, pluginOf } from './storm-networks.ts';
 import { commentsOf, judge, namespacesGone } from './storm-verdict.ts';
 
-const skip = lacking() ?? false;
+const skip = lacking('radvd', 'tcpdump') ?? false;
 const isLong = process.env['ATTACK_LONG'] !== undefined;
 const OPERATIONS = Number(process.env['ATTACK_OPERATIONS'] ?? (isLong ? 10_000 : 300));
 const SEED = Number(process.env['ATTACK_SEED'] ?? randomInt(1_000_000));
@@ -23,6 +22,7 @@ t.setTimeout(TIMEOUT_MS);
 
 t.test(`${OPERATIONS} operations, ATTACK_SEED=${SEED}`, { skip, timeout: TIMEOUT_MS }, async (t) => {
   await withHost(t, async (host) => {
+    await openLan(host);
     const storm = new Storm(host, SEED, OPERATIONS);
     const begun = performance.now();
     await storm.run();
@@ -42,11 +42,11 @@ t.test(`${OPERATIONS} operations, ATTACK_SEED=${SEED}`, { skip, timeout: TIMEOUT
 
     for (const index of NETWORKS.keys())
       await Promise.all(
-        CONTAINERS.map((container) => host.cniMust([BRIDGE_NAT], 'DEL', callOf(container, index, ''))),
+        CONTAINERS.map((container) => host.cniMust([pluginOf(index)], 'DEL', callOf(container, index, ''))),
       );
     t.same((await asked(host, 'ls')).view, []);
     const left = (await host.ip('link', 'show')).map(({ ifname }) => ifname);
-    t.same(left, ['lo', 'uplink'], 'no interface is left');
+    t.same(left, ['lo', 'uplink', 'lan0'], 'no interface is left');
     t.same([...(await commentsOf(host))], [], 'nor a rule');
     t.same((await asked(host, 'gc')).view.garbage, []);
   });

@@ -6,13 +6,12 @@ import { answerOf, startPlugin } from '../kernel/harness-cni.ts';
 import type { CniAnswer, CniCall, CniCommand } from '../kernel/harness-cni.ts';
 import type { Background } from '../kernel/harness-process.ts';
 import type { Host } from '../kernel/harness.ts';
-import { BRIDGE_NAT } from '../kernel/moorings.ts';
 import { NETMOOR } from '../kernel/netmoor-command.ts';
 import { randomFrom } from '../unit/ipam-ledger.ts';
 import { end, kill, resume, stop } from './signals.ts';
 import { ABSENT, Model, UNKNOWN } from './storm-model.ts';
 import type { Fact } from './storm-model.ts';
-import { CONTAINERS, NETWORKS, callOf, keyOf, keysIn } from './storm-networks.ts';
+import { CONTAINERS, NETWORKS, callOf, keyOf, keysIn, pluginOf } from './storm-networks.ts';
 
 const WORKERS = 50;
 /** Of operations. */
@@ -105,8 +104,13 @@ export class Storm {
     }
   }
 
-  async #call(command: CniCommand, call: CniCall, random: Random): Promise<CniAnswer | undefined> {
-    const process = startPlugin(this.#host, [BRIDGE_NAT], command, call);
+  async #call(
+    command: CniCommand,
+    network: number,
+    call: CniCall,
+    random: Random,
+  ): Promise<CniAnswer | undefined> {
+    const process = startPlugin(this.#host, [pluginOf(network)], command, call);
     const killed = await this.#befall(process, random);
     if (killed !== undefined) {
       this.#count(`${command} killed`);
@@ -126,7 +130,7 @@ export class Storm {
   async #add(container: string, network: number, random: Random): Promise<void> {
     const turn = this.model.begin(keyOf(container, network));
     const netns = `/run/netns/${this.netnsOf(container)}`;
-    const answer = await this.#call('ADD', callOf(container, network, netns), random);
+    const answer = await this.#call('ADD', network, callOf(container, network, netns), random);
     if (answer !== undefined) this.#expect('ADD', answer, 11, ...(turn.alone ? [] : [4]));
     const failed: Fact = answer !== undefined && turn.before.is === 'absent' ? ABSENT : UNKNOWN;
     const ips = (answer?.json?.ips ?? []).map(({ address }) => address);
@@ -141,7 +145,7 @@ export class Storm {
       .map(({ containerId, ifname }) => ({ containerID: containerId, ifname }));
     const { config, path = '' } = callOf(container, network, '', { 'cni.dev/valid-attachments': valid });
     const call = deed === 'GC' ? { config, path } : callOf(container, network, '');
-    const answer = await this.#call(deed, call, random);
+    const answer = await this.#call(deed, network, call, random);
     if (answer !== undefined) this.#expect(deed, answer, 11);
     // GC leaves what somebody is at work on.
     this.model.end(turn, answer?.code === 0 && turn.alone ? ABSENT : UNKNOWN);
@@ -154,7 +158,7 @@ export class Storm {
     const turn = this.model.begin(key);
     const netns = `/run/netns/${this.netnsOf(container)}`;
     const call = callOf(container, network, netns, { prevResult: fact.result });
-    const answer = await this.#call('CHECK', call, random);
+    const answer = await this.#call('CHECK', network, call, random);
     if (answer !== undefined && turn.alone) this.#expect('CHECK', answer, 11);
     this.model.leave(turn);
   }

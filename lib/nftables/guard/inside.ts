@@ -105,12 +105,15 @@ export function guardInside(nf: NetlinkSocket, port: MooredPort): void {
   }
 }
 
-/** Absence is fine. */
+/**
+ * Absence is fine, and so is EPERM: a process of the container has made the table its own (NFT_TABLE_F_OWNER), which
+ * goes with that process, and is no reason for the container to be kept.
+ */
 export function unguardInside(nf: NetlinkSocket, ifname: string): void {
   try {
     commit(nf, [removal(ifname)], 'remove the guard of a container');
   } catch (error) {
-    if (!isErrno(error, 'ENOENT')) throw error;
+    if (!isErrno(error, 'ENOENT', 'EPERM')) throw error;
   }
 }
 
