@@ -24,8 +24,8 @@ const STATIC = {
 };
 
 /**
- * Of the reference's keys, and of the runtime's ways to say them, one each; without those that Debian's version does not
- * know (bcqueuelen, args.cni.mac). Ours asks no router where `ipam` gives IPv6.
+ * Of the reference's keys, and of the runtime's ways to say them, one each; without those that Debian's version does
+ * not know (bcqueuelen, args.cni.mac). Ours asks no router where `ipam` gives IPv6.
  */
 const CONFIGS: Readonly<Record<string, { config?: object; args?: string }>> = {
   'nothing but addresses': {},
