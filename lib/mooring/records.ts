@@ -19,6 +19,22 @@ export function understand<D extends MooringDetail>(
   }
 }
 
+/** For a detail that a kind's schema does not know, or, without `problems`, that is of a newer version. */
+export function unreadableDetail(
+  kind: string,
+  problems: readonly { readonly instancePath: string; readonly message?: string }[] | null | undefined,
+): NetmoorError {
+  const [problem] = problems ?? [];
+  const why = problem
+    ? `${problem.instancePath} ${problem.message ?? ''}`.trim()
+    : 'it is of a newer version';
+  return new NetmoorError(
+    'store',
+    `what ${kind} keeps of it cannot be read: ${why}`,
+    'use the version of netmoor that wrote it, or detach it',
+  );
+}
+
 /** Those of the kind that can be understood. */
 export function knownRecords<D extends MooringDetail>(
   kind: Pick<Kind<MooringConfig, D>, 'name' | 'readDetail'>,

@@ -19,6 +19,16 @@ export function readSysctl(...key: string[]): string {
   return readFileSync(pathOf(key), 'utf8').trimEnd();
 }
 
+/** The same; undefined when there is no such setting. */
+export function readSysctlIfPresent(...key: string[]): string | undefined {
+  try {
+    return readSysctl(...key);
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return undefined;
+    throw error;
+  }
+}
+
 /**
  * Writes unless the value stands there already: containers often see /proc/sys read-only with the right values in it.
  */

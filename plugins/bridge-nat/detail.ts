@@ -2,7 +2,7 @@
  * What bridge-nat adds to an attachment's record: enough to remove, verify and re-create everything without the config
  * it came from. Its schema is schemas/bridge-nat-detail.schema.json.
  */
-import { NetmoorError } from '../../lib/base/errors.ts';
+import { unreadableDetail } from '../../lib/mooring/records.ts';
 import { prefixesOf } from '../../lib/mooring/verify.ts';
 import { parseAddress, parsePrefix } from '../../lib/base/ip.ts';
 import type { Address, Family, Prefix } from '../../lib/base/ip.ts';
@@ -27,15 +27,7 @@ export const DETAIL_VERSION = 2;
 export function readDetail(stored: Detail): BridgeNatDetail {
   const detail: unknown = { version: 1, ...stored };
   if (validate(detail) && detail.version <= DETAIL_VERSION) return { ...detail, version: DETAIL_VERSION };
-  const [problem] = validate.errors ?? [];
-  const why = problem
-    ? `${problem.instancePath} ${problem.message ?? ''}`.trim()
-    : 'it is of a newer version';
-  throw new NetmoorError(
-    'store',
-    `what bridge-nat keeps of it cannot be read: ${why}`,
-    'use the version of netmoor that wrote it, or detach it',
-  );
+  throw unreadableDetail(KIND, validate.errors);
 }
 
 function firstOf(addresses: readonly Prefix[], family: Family): Address | undefined {

@@ -6,6 +6,7 @@ import type { UndoStack } from '../../lib/base/undo.ts';
 import type { CniInterface } from '../../lib/cni/result.ts';
 import type { Host } from '../../lib/mooring/host.ts';
 import type { Connection, Found, Request } from '../../lib/mooring/kind.ts';
+import { quickenDetection } from '../../lib/mooring/kernel-keys.ts';
 import { formatLabel } from '../../lib/mooring/label.ts';
 import { kernelRoute } from '../../lib/mooring/routes.ts';
 import {
@@ -218,6 +219,9 @@ function configure(
   const { host, request, sandbox } = work;
   const { config } = request;
   const { mac = '' } = record;
+  const inside = <T>(step: () => T): T => inNetns(request.netns, step);
+  const unhurried =
+    config.dad === 'optimistic' ? inside(() => quickenDetection(request.key.ifname)) : undefined;
   const link = whenMacIsFree(work, made, mac, () =>
     configureInterface(sandbox, wantedOf(work, record), undo),
   );
@@ -228,6 +232,7 @@ function configure(
   const found = autoconfigure(work, made, record, notifications);
   requireAsked(request.config, found.addresses);
   if (config.dad !== 'off') awaitDetection(sandbox, link, config.dad, host.world.monotonic, config.timeout);
+  if (unhurried) inside(unhurried);
   const final = { ...record, ...found };
   if (config.slaac) {
     label(work, final, link);

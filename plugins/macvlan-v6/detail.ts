@@ -2,7 +2,7 @@
  * What macvlan-v6 adds to an attachment's record: enough to remove and verify everything without the config it came
  * from. Its schema is schemas/macvlan-v6-detail.schema.json.
  */
-import { NetmoorError } from '../../lib/base/errors.ts';
+import { unreadableDetail } from '../../lib/mooring/records.ts';
 import type { AttachmentRecord, Detail } from '../../ipam/record.ts';
 import { validate } from '../../schemas/compiled/macvlan-v6-detail.js';
 import type { MacvlanDetail } from '../../schemas/compiled/macvlan-v6-detail.js';
@@ -21,13 +21,5 @@ export const DETAIL_VERSION = 1;
 export function readDetail(stored: Detail): MacvlanDetail {
   const detail: unknown = stored;
   if (validate(detail) && detail.version <= DETAIL_VERSION) return detail;
-  const [problem] = validate.errors ?? [];
-  const why = problem
-    ? `${problem.instancePath} ${problem.message ?? ''}`.trim()
-    : 'it is of a newer version';
-  throw new NetmoorError(
-    'store',
-    `what macvlan-v6 keeps of it cannot be read: ${why}`,
-    'use the version of netmoor that wrote it, or detach it',
-  );
+  throw unreadableDetail(KIND, validate.errors);
 }

@@ -54,6 +54,18 @@ export function network(host: Host, config: Readonly<Record<string, unknown>> = 
   return new Network(host, { ...SLAAC, ...config });
 }
 
+/** The same after its first attachment has come and gone: what that switched on in the kernel stays on. */
+export async function usedNetwork(
+  host: Host,
+  config: Readonly<Record<string, unknown>> = {},
+): Promise<Network> {
+  const used = network(host, config);
+  await used.container('first');
+  await used.del('first');
+  await host.removeContainer('first');
+  return used;
+}
+
 /** What a runtime that tells the container's name calls it by. */
 export function named(name: string, namespace?: string): Wish {
   const space = namespace === undefined ? '' : `;K8S_POD_NAMESPACE=${namespace}`;

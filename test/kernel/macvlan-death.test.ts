@@ -7,7 +7,7 @@ import type { Test } from 'tap';
 import { until, withHost } from './harness.ts';
 import type { Host, Place } from './harness.ts';
 import { Lan } from './lan.ts';
-import { POOL, network, onRecord, skip, state } from './macvlan-bed.ts';
+import { POOL, network, onRecord, skip, state, usedNetwork } from './macvlan-bed.ts';
 import type { Network } from './moorings.ts';
 import { asked } from './netmoor-command.ts';
 
@@ -26,11 +26,7 @@ async function stale(host: Host): Promise<string[]> {
 
 async function used(host: Host): Promise<Network> {
   await Lan.open(host);
-  const lan = network(host, SMALL);
-  await lan.container('first');
-  await lan.del('first');
-  await host.removeContainer('first');
-  return lan;
+  return usedNetwork(host, SMALL);
 }
 
 /** A container whose process lives and to which no path leads any more. */

@@ -1,10 +1,9 @@
 /** What is left of macvlan-v6 is collected, what was lost put on record again, what was damaged repaired. */
 import t from 'tap';
-import { until, withHost } from './harness.ts';
+import { withHost } from './harness.ts';
 import type { Host } from './harness.ts';
-import { Lan, lanWorld } from './lan.ts';
-import { addresses, network, onRecord, skip, state, withRouter } from './macvlan-bed.ts';
-import type { Network } from './moorings.ts';
+import { Lan } from './lan.ts';
+import { addresses, network, onRecord, skip, state, usedNetwork, withRouter } from './macvlan-bed.ts';
 import { asked } from './netmoor-command.ts';
 
 t.setTimeout(120_000);
@@ -15,21 +14,8 @@ const POOLS = {
   ipam: { ranges: [[{ subnet: '192.0.2.0/24', rangeStart: '192.0.2.100' }], [{ subnet: 'fd00:50::/64' }]] },
 };
 
-async function withUsed(host: Host, config: object = POOLS): Promise<Network> {
-  const lan = network(host, { ...config });
-  await lan.container('first');
-  await lan.del('first');
-  await host.removeContainer('first');
-  return lan;
-}
-
 async function lose(host: Host): Promise<void> {
   await host.shell(`mkdir -p /opt/lost; mv ${DIRECTORY}/leases.db* /opt/lost`);
-}
-
-/** A chain that was made again is listed behind the others. */
-async function ruleset(host: Host): Promise<string[]> {
-  return (await host.must(['nft', '-s', 'list', 'ruleset'])).split('\n').sort();
 }
 
 async function ids(host: Host): Promise<string[]> {
@@ -39,7 +25,7 @@ async function ids(host: Host): Promise<string[]> {
 t.test('the GC verb leaves what is valid', { skip }, async (t) => {
   await withHost(t, async (host) => {
     await Lan.open(host);
-    const lan = await withUsed(host);
+    const lan = await usedNetwork(host, POOLS);
     const before = await state(host);
     const { result } = await lan.container('c1');
     await lan.container('c2');
@@ -56,7 +42,7 @@ t.test('the GC verb leaves what is valid', { skip }, async (t) => {
 
 t.test('a dry run, and what no record accounts for', { skip }, async (t) => {
   await withHost(t, async (host) => {
-    const lan = await Lan.open(host).then(() => withUsed(host, { ...POOLS, hostAccess: true }));
+    const lan = await Lan.open(host).then(() => usedNetwork(host, { ...POOLS, hostAccess: true }));
     const before = await state(host);
     await lan.container('c1');
     await lose(host);
@@ -76,7 +62,7 @@ t.test('a dry run, and what no record accounts for', { skip }, async (t) => {
 t.test('base chains of a master that nobody uses any more', { skip }, async (t) => {
   await withHost(t, async (host) => {
     await Lan.open(host);
-    const lan = await withUsed(host);
+    const lan = await usedNetwork(host, POOLS);
     await host.shell('ip link add other type veth peer name far; ip link set other up; ip link set far up');
     const other = network(host, { ...POOLS, name: 'other', master: 'other' });
     await lan.container('c1');
@@ -100,7 +86,7 @@ const FORGET = `const { DatabaseSync } = require('node:sqlite');
 
 t.test('a store that was lost is made again', { skip }, async (t) => {
   await withRouter(t, async ({ host }) => {
-    const lan = await withUsed(host);
+    const lan = await usedNetwork(host, POOLS);
     const before = await state(host);
     const slaac = network(host, { name: 'slaac' });
     const long = network(host, { ...POOLS, name: 'n'.repeat(76) });
@@ -145,7 +131,7 @@ t.test('a store that was lost is made again', { skip }, async (t) => {
 t.test('an ADD finds by itself who was forgotten', { skip }, async (t) => {
   await withHost(t, async (host) => {
     await Lan.open(host);
-    const lan = await withUsed(host);
+    const lan = await usedNetwork(host, POOLS);
     const first = await lan.container('c1');
     await lose(host);
     const { ip6 } = await lan.container('c2');
@@ -163,7 +149,7 @@ t.test('an ADD finds by itself who was forgotten', { skip }, async (t) => {
 t.test('what a container says of itself is not believed against others', { skip }, async (t) => {
   await withHost(t, async (host) => {
     await Lan.open(host);
-    const lan = await withUsed(host);
+    const lan = await usedNetwork(host, POOLS);
     const victim = await lan.container('victim');
     const { place: rogue } = await lan.container('rogue');
     const [link] = await victim.place.ip('link', 'show', 'eth0');
@@ -184,40 +170,5 @@ t.test('what a container says of itself is not believed against others', { skip 
         .map(({ ifname }) => ifname)
         .filter((each) => each === 'eth0');
     t.same([await left('victim'), await left('rogue')], [[], []], 'each DEL takes the right one');
-  });
-});
-
-const DAMAGES: Readonly<Record<string, string>> = {
-  'everything flushed': 'nft flush ruleset',
-  'the table deleted': 'nft delete table netdev netmoor',
-  'a chain emptied': 'nft flush chain netdev netmoor egress',
-  'the base chains emptied': `nft flush chain netdev netmoor egress_$(cat /sys/class/net/${lanWorld.master}/ifindex)`,
-  'a base chain deleted': `nft delete chain netdev netmoor ingress_$(cat /sys/class/net/${lanWorld.master}/ifindex)`,
-  'a set flushed': 'nft flush set netdev netmoor ports',
-  'the table switched off': "nft add table netdev netmoor '{ flags dormant; }'",
-};
-
-t.test('what was done to the guard is named, and repaired for all by the next ADD', { skip }, async (t) => {
-  await withHost(t, async (host) => {
-    await Lan.open(host);
-    const lan = await withUsed(host);
-    const before = await state(host);
-    const { result } = await lan.container('c1');
-    for (const [what, damage] of Object.entries(DAMAGES)) {
-      const whole = await ruleset(host);
-      await host.shell(damage);
-      t.match(await lan.check('c1', result), /nftables/, `${what}: CHECK says so`);
-      await lan.container('c2');
-      t.equal(await lan.check('c1', result), undefined, `${what}: repaired`);
-      await lan.del('c2');
-      await host.removeContainer('c2');
-      await until(async () => {
-        t.same(await ruleset(host), whole, `${what}: as it was`);
-        return true;
-      }, what);
-    }
-    await lan.del('c1');
-    await host.removeContainer('c1');
-    t.same(await state(host), before);
   });
 });

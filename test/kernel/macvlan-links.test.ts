@@ -104,6 +104,9 @@ t.test('mtu, mac, bcqueuelen', { skip }, async (t) => {
       mac: '02:00:00:00:66:02',
     });
     t.match(await link(other.place), { mtu: 1500, mac: '02:00:00:00:66:02', usedbcqueuelen: 3000 });
+    const told = { cni: { mac: '02:00:00:00:66:03' } };
+    const third = await network(host, { ...POOL, name: 'third', args: told }).container('c4');
+    t.equal((await link(third.place)).mac, '02:00:00:00:66:03');
     await place.shell('ip link set eth0 mtu 1300');
     t.equal(await lan.check('c1', result), undefined, "a smaller one is a later plugin's business");
     await place.shell('ip link set eth0 mtu 1500');

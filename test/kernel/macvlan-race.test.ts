@@ -3,7 +3,7 @@ import t from 'tap';
 import { withHost } from './harness.ts';
 import type { CniAnswer, Host } from './harness.ts';
 import { Lan } from './lan.ts';
-import { POOL, named, network, onRecord, skip, state } from './macvlan-bed.ts';
+import { POOL, named, onRecord, skip, state, usedNetwork } from './macvlan-bed.ts';
 import type { Network } from './moorings.ts';
 import { asked } from './netmoor-command.ts';
 
@@ -21,11 +21,7 @@ const TRY_AGAIN = 11;
 
 async function used(host: Host, config: object = POOL): Promise<Network> {
   await Lan.open(host);
-  const lan = network(host, { ...config });
-  await lan.container('first');
-  await lan.del('first');
-  await host.removeContainer('first');
-  return lan;
+  return usedNetwork(host, { ...config });
 }
 
 function codes(answers: readonly CniAnswer[]): number[] {

@@ -45,6 +45,8 @@ t.test('what the router says is in the container and in the result', { skip }, a
       t.match(route, { gateway: 'fe80::1', dev: 'eth0', protocol: 'ra' });
       const mtu = await place.must(['cat', '/proc/sys/net/ipv6/conf/eth0/mtu']);
       t.equal(mtu.trim(), '1400');
+      const retransmission = await place.must(['cat', '/proc/sys/net/ipv6/neigh/eth0/retrans_time_ms']);
+      t.equal(retransmission, '1000\n', 'its questions to neighbours are in no hurry any more');
       for (const address of expected)
         t.ok(await peer.pings(address.replace('/64', '')), `a peer has ${address}`);
       t.equal(await lanNetwork.check('c1', result), undefined);
