@@ -49,6 +49,9 @@ export function refuseTaken({ route }: Sandbox, ifname: string): void {
   );
 }
 
+/** Of the kernel's numbers (u32). Whoever is root in the container may have put a route there. */
+const LAST_RANK = 0xffffffff;
+
 /** As many others may be configuring interfaces of one container at the same moment. */
 const ATTEMPTS = 10;
 
@@ -69,7 +72,8 @@ function rankedBehind(route: Route, present: readonly Route[]): Route {
       other.destination.address.value === route.destination.address.value,
   );
   if (same.length === 0) return route;
-  return { ...route, priority: Math.max(...same.map((other) => other.priority ?? 1024)) + 1024 };
+  const last = same.reduce((most, { priority = 1024 }) => Math.max(most, priority), 0);
+  return { ...route, priority: Math.min(last + 1024, LAST_RANK) };
 }
 
 /** Whoever takes the same rank at this moment is not to be joined: the kernel refuses the second. */

@@ -61,9 +61,10 @@ export function findOwn(route: NetlinkSocket, record: MacvlanRecord): Own | unde
     stands(link, masterIndex) &&
     (where === nsid || link.mac === record.mac || hasLabel(link, record));
   const there = nsid === undefined || ifindex === undefined ? undefined : findLink(route, ifindex, { nsid });
-  return there !== undefined && nsid !== undefined && isOwn(there, nsid)
-    ? { nsid, link: there }
-    : search(route, isOwn);
+  if (there !== undefined && nsid !== undefined && isOwn(there, nsid)) return { nsid, link: there };
+  const moved = search(route, isOwn);
+  // The master itself may be in another namespace by now.
+  return moved ?? (there?.kind === 'macvlan' && nsid !== undefined ? { nsid, link: there } : undefined);
 }
 
 /** The same by its label, from the key alone. */

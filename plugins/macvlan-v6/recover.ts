@@ -11,6 +11,8 @@ import { parseKey, parseLabel } from '../../lib/mooring/label.ts';
 import { here } from '../../lib/mooring/vantage.ts';
 import { isLinkLocal } from '../../lib/netlink/autoconf.ts';
 import { findLink, glimpseLinks } from '../../lib/netlink/link.ts';
+import { IFF_UP } from '../../lib/netlink/link-message.ts';
+import type { Link } from '../../lib/netlink/link-message.ts';
 import { listNsids } from '../../lib/netlink/nsid.ts';
 import type { NetlinkSocket } from '../../lib/netlink/socket.ts';
 import { portsOnRecord } from '../../lib/nftables/guard/holdings.ts';
@@ -32,13 +34,22 @@ export function placeOf(mac: string | undefined, masterIndex: number | undefined
   return `${mac} on ${masterIndex}`;
 }
 
-/** Every macvlan on an interface of the host, in whatever namespace that the host knows, by placeOf(). */
+/** Of those with one MAC address on one master a single one can be up (macvlan_open). */
+function isUp({ flags }: Link): boolean {
+  return (flags & IFF_UP) !== 0;
+}
+
+/**
+ * Every macvlan on an interface of the host, in whatever namespace that the host knows, by placeOf(). Whoever is root in
+ * a container may give the MAC address of another one to a macvlan of his own, which stays down.
+ */
 export function livingMacvlans(route: NetlinkSocket): Map<string, Own> {
   const found = new Map<string, Own>();
   const stands = standsOnHost(route);
   for (const nsid of listNsids(route))
     for (const link of glimpseLinks(route, nsid))
-      if (stands(link)) found.set(placeOf(link.mac, link.peer), { nsid, link });
+      if (stands(link) && (isUp(link) || !found.has(placeOf(link.mac, link.peer))))
+        found.set(placeOf(link.mac, link.peer), { nsid, link });
   return found;
 }
 

@@ -10,6 +10,9 @@ import { ensureSysctlIfPresent } from '../../lib/system/sysctl.ts';
 import type { AddressRecord } from '../../ipam/record.ts';
 import type { MacvlanConfig } from './config.ts';
 
+/** Of the kernel's numbers (u32). */
+const LAST_METRIC = 0xffffffff;
+
 /** The metric of IPv6 routes for which nobody names one (linux/ipv6_route.h). */
 const IP6_RT_PRIO_USER = 1024;
 
@@ -23,7 +26,8 @@ export function rankRouters({ netns, route }: Sandbox, { name }: Link): void {
     .filter(({ destination, table }) => destination.length === 0 && table === RT_TABLE_MAIN)
     .map(({ priority = IP6_RT_PRIO_USER }) => priority);
   if (metrics.length === 0) return;
-  const metric = String(Math.max(...metrics) + IP6_RT_PRIO_USER);
+  const last = metrics.reduce((most, each) => Math.max(most, each), 0);
+  const metric = String(Math.min(last + IP6_RT_PRIO_USER, LAST_METRIC));
   inNetns(netns, () => ensureSysctlIfPresent(metric, 'net', 'ipv6', 'conf', name, 'ra_defrtr_metric'));
 }
 

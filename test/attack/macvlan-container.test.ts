@@ -146,3 +146,29 @@ t.test('a name that would steer the terminal', { skip }, async (t) => {
     t.same(await interfaces(place), ['lo']);
   });
 });
+
+t.test(
+  'what it has put on its interface outlives DEL, and is cut off by others that are strict',
+  { skip },
+  async (t) => {
+    await withHost(t, async (host) => {
+      const lan = await Lan.open(host);
+      await lan.station('peer', { addresses: ['fd00:50::9/64'] });
+      const strict = network(host, { ...POOL, macspoofchk: 'strict' });
+      await strict.container('other');
+      const { place } = await strict.container('c1');
+      await place.shell('ip link add link eth0 name mine type macvlan mode bridge');
+      await strict.del('c1');
+      t.same(await interfaces(place), ['lo', 'mine']);
+      await place.shell('ip link set mine up; ip address add fd00:50::77/64 dev mine nodad');
+      const ping = ['ping', '-n', '-q', '-c', '1', '-w', '1', 'fd00:50::9'];
+      t.not((await place.run(ping)).code, 0, 'nothing of it leaves');
+      await strict.del('other');
+      t.equal(
+        (await place.run(['ping', '-n', '-q', '-c', '1', '-w', '5', 'fd00:50::9'])).code,
+        0,
+        'or else all',
+      );
+    });
+  },
+);

@@ -83,3 +83,24 @@ t.test("another's MAC address, asked for on a master of the container's own", { 
     t.equal(await onRecord(host), 0);
   });
 });
+
+t.test('a lost store is not made again from a twin that is down', { skip }, async (t) => {
+  await withHost(t, async (host) => {
+    await Lan.open(host);
+    const lan = network(host, POOL);
+    const { place: evil } = await lan.container('evil');
+    const { place, result } = await lan.container('c1');
+    const mac = result.interfaces?.[0]?.mac ?? '';
+    const names = ['twin0', 'twin1'];
+    // One namespace that is listed before that of the victim, and one behind it.
+    const { place: last } = await lan.container('last');
+    for (const [index, twin] of [evil, last].entries())
+      await twin.shell(`ip link add link eth0 name ${names[index]} address ${mac} type macvlan
+        ip link set ${names[index]} alias "netmoor lan/c1/eth0"`);
+    await host.shell('mv /var/lib/cni/netmoor /opt/lost');
+    t.equal((await asked(host, 'gc', '--rebuild')).view.recovered.length, 3);
+    t.match(await asked(host, 'check'), { yes: true });
+    await lan.del('c1');
+    t.same(await interfaces(place), ['lo'], 'DEL finds the right one');
+  });
+});
