@@ -104,7 +104,7 @@ t.test('a rehearsal that fails makes no code cache', { skip }, async (t) => {
   await withHost(t, async (host) => {
     await host.shell('mount -t tmpfs -o ro tmpfs /var/lib');
     for (const { name } of STAGES) {
-      const argv = [NODE, ...NODE_FLAGS, join(ROOT, 'cli/build/rehearse.ts'), name];
+      const argv = ['unshare', '--net', NODE, ...NODE_FLAGS, join(ROOT, 'cli/build/rehearse.ts'), name];
       const { code, stderr } = await host.run(argv);
       t.equal(code, 1);
       t.match(stderr, naming('ADD', '"code": 5'));
