@@ -34,7 +34,8 @@ import type { Work } from './work.ts';
 const SCOPE_GLOBAL = 0;
 
 /**
- * As it is, whether it has just been made or not. Throws NetmoorError('not-available') when something else is called so.
+ * As it is, whether it has just been made or not. Throws NetmoorError('not-available') when something else is called
+ * so.
  */
 function ensureHostLink({ host }: Work, master: Link, machine: string): { link: Link; isNew: boolean } {
   const name = hostIfnameFor(master.index);

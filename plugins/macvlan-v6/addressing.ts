@@ -1,26 +1,18 @@
 /** Where the addresses come from: routers, netmoor's own ranges, another IPAM plugin, or the configuration itself. */
-import { NetmoorError, errorText } from '../../lib/base/errors.ts';
-import {
-  bitsOf,
-  formatAddress,
-  formatPrefix,
-  networkOf,
-  parseAddress,
-  parsePrefix,
-  prefixContains,
-} from '../../lib/base/ip.ts';
+import { bitsOf, parsePrefix, prefixContains } from '../../lib/base/ip.ts';
 import type { Address, Prefix } from '../../lib/base/ip.ts';
 import type { CniConfig } from '../../lib/cni/config.ts';
 import { isJsonObject } from '../../lib/cni/json.ts';
 import type { Json } from '../../lib/cni/json.ts';
 import { quote } from '../../lib/cni/quote.ts';
-import type { IpRanges } from '../../lib/cni/runtime-config.ts';
 import { readIpamChoice } from '../../lib/mooring/ipam.ts';
 import type { IpamChoice } from '../../lib/mooring/ipam.ts';
 import type { MacvlanInput } from '../../schemas/compiled/macvlan-v6.js';
-
-/** How the lower 64 bits of an address come about: of the MAC, of a secret and the prefix, or as given. */
-export type InterfaceIdentifier = 'eui64' | 'stable-privacy' | Address;
+import { askedOfRouters, identifierFor, readIdentifier } from './asked.ts';
+import type { InterfaceIdentifier } from './asked.ts';
+import { readFixed, withFixed } from './fixed.ts';
+import type { Fixed } from './fixed.ts';
+import { refuse } from './refuse.ts';
 
 export interface Addressing {
   readonly ipam: IpamChoice;
@@ -36,49 +28,11 @@ export interface Addressing {
 const SOURCES = ['slaac', 'pool', 'static', 'none'] as const;
 type Source = (typeof SOURCES)[number];
 
-interface Fixed {
-  readonly prefix: Prefix;
-  readonly gateway: Address | undefined;
-}
-
-function refuse(message: string, advice: string): never {
-  throw new NetmoorError('bad-config', message, advice);
-}
-
-function reading<T>(key: string, work: () => T, advice: string): T {
-  try {
-    return work();
-  } catch (error) {
-    return refuse(`${key}: ${errorText(error)}`, advice);
-  }
-}
-
 function readSource(text: string): Source {
   const source = SOURCES.find((each) => each === text);
   return (
     source ?? refuse(`addressing: ${quote(text)} is none of ${SOURCES.join(', ')}`, 'write one, or a list')
   );
-}
-
-function readIdentifier(text: string): InterfaceIdentifier {
-  if (text === 'eui64' || text === 'stable-privacy') return text;
-  const advice = 'write "eui64", "stable-privacy", or the lower half of an address, "::5"';
-  const address = reading('interfaceIdentifier', () => parseAddress(text), advice);
-  if (address.family === 6 && address.value > 0n && address.value >> 64n === 0n) return address;
-  return refuse(`interfaceIdentifier: ${quote(text)} is not the lower half of an IPv6 address`, advice);
-}
-
-function readFixed({ addresses = [] }: MacvlanInput): Fixed[] {
-  return addresses.map((entry, index) => {
-    const key = `addresses[${index}]`;
-    const { address, gateway } = typeof entry === 'string' ? { address: entry, gateway: undefined } : entry;
-    const advice = 'write an address with its prefix length, "2001:db8::5/64"';
-    const prefix = reading(key, () => parsePrefix(address), advice);
-    const router = gateway ? reading(`${key}.gateway`, () => parseAddress(gateway), advice) : undefined;
-    if (router !== undefined && router.family !== prefix.address.family)
-      refuse(`${key}.gateway: ${gateway} is of another family than ${address}`, advice);
-    return { prefix, gateway: router };
-  });
 }
 
 /** All that a pool is written with, of whichever plugin; IPv6 has colons, IPv4 none. */
@@ -101,23 +55,6 @@ function subnetsOf(ipam: IpamChoice): Prefix[] {
     } catch {
       return [];
     }
-  });
-}
-
-/** Each as a range of one address, which the store lets nobody else have. */
-function rangesOf(fixed: readonly Fixed[]): IpRanges {
-  return fixed.map(({ prefix, gateway }) => {
-    const { address, length } = prefix;
-    if (length > bitsOf(address.family) - 2)
-      refuse(
-        `${formatPrefix(prefix)} leaves no room for a LAN`,
-        "write the prefix length of the LAN's subnet",
-      );
-    const network = networkOf(prefix);
-    const own = formatAddress(address);
-    // The network's own address, which nobody can have, stands for no gateway at all.
-    const router = formatAddress(gateway ?? network.address);
-    return [{ subnet: formatPrefix(network), rangeStart: own, rangeEnd: own, gateway: router }];
   });
 }
 
@@ -168,46 +105,6 @@ function choiceOf(config: CniConfig): IpamChoice {
   return refuse(
     'ipam names no range, and the addresses of a LAN cannot be picked',
     'add "ranges": [[{ "subnet": "2001:db8:1::/64" }]], or remove "ipam"',
-  );
-}
-
-/** Puts fixed addresses beside the ranges of netmoor's own. */
-function withFixed(ipam: IpamChoice, fixed: readonly Fixed[]): IpamChoice {
-  if (fixed.length === 0) return ipam;
-  if (ipam.kind === 'delegated') {
-    refuse(
-      `addresses cannot be given beside those of the IPAM plugin ${ipam.type}`,
-      'let that plugin give them, or use ranges of netmoor',
-    );
-  }
-  const own = ipam.kind === 'netmoor' ? ipam : { pool: {}, extraRanges: [] };
-  const extraRanges = [...own.extraRanges, ...rangesOf(fixed)];
-  return { kind: 'netmoor', automatic: false, pool: own.pool, extraRanges };
-}
-
-/** Without a length, and in no range: only routers can give it, and only IPv6. */
-function askedOfRouters(whole: readonly Prefix[], slaac: boolean): Address[] {
-  const lost = whole.find(({ address }) => !slaac || address.family === 4);
-  if (lost === undefined) return whole.map(({ address }) => address);
-  const text = formatAddress(lost.address);
-  const length = lost.address.family === 4 ? 24 : 64;
-  return refuse(
-    `requested address ${text} is in no range of "ipam"`,
-    `ask for it with its length: ${text}/${length}`,
-  );
-}
-
-/**
- * Whoever asks routers for an address chooses its lower half. One by RFC 7217 cannot be chosen, but a runtime that
- * attaches a container anew asks for the addresses that it had.
- */
-function identifierFor(configured: InterfaceIdentifier, asked: readonly Address[]): InterfaceIdentifier {
-  const [first, ...others] = asked.map((address) => address.value & ((1n << 64n) - 1n));
-  if (first === undefined || configured === 'stable-privacy') return configured;
-  if (first > 0n && others.every((other) => other === first)) return { family: 6, value: first };
-  return refuse(
-    `requested addresses ${asked.map(formatAddress).join(', ')} have no interface identifier in common`,
-    'an address by router advertisements has the same lower half, not zero, in every prefix',
   );
 }
 

@@ -3,7 +3,6 @@
  * schemas/ipam.schema.json, then against each other, defaults filled in. The keys of the reference macvlan plugin keep
  * their meaning.
  */
-import { NetmoorError, errorText } from '../../lib/base/errors.ts';
 import { formatMac, parseMac } from '../../lib/base/mac.ts';
 import type { CniConfig } from '../../lib/cni/config.ts';
 import { checkNameServers } from '../../lib/cni/dns.ts';
@@ -20,6 +19,7 @@ import type { MacvlanInput } from '../../schemas/compiled/macvlan-v6.js';
 import macvlanSchema from '../../schemas/macvlan-v6.schema.json' with { type: 'json' };
 import { readAddressing } from './addressing.ts';
 import type { Addressing } from './addressing.ts';
+import { reading, refuse } from './refuse.ts';
 
 export type Dad = 'strict' | 'optimistic' | 'off';
 
@@ -53,10 +53,6 @@ export interface MacvlanConfig extends MooringConfig, Addressing {
 const LOWEST_MTU = 68; // ETH_MIN_MTU (linux/if_ether.h)
 const TIMEOUT_SECONDS = 10;
 
-function refuse(message: string, advice: string): never {
-  throw new NetmoorError('bad-config', message, advice);
-}
-
 function checkKeys(raw: JsonObject): MacvlanInput {
   const input: unknown = raw;
   if (!validate(input)) throw schemaProblem(macvlanSchema, validate.errors, raw, '');
@@ -67,11 +63,8 @@ function checkKeys(raw: JsonObject): MacvlanInput {
 function readMac(input: MacvlanInput, config: CniConfig, request: CniRequest): string | undefined {
   const requested = requestedMac(config, request);
   if (requested !== undefined || !input.mac) return requested;
-  try {
-    return formatMac(parseMac(input.mac));
-  } catch (error) {
-    return refuse(`mac: ${errorText(error)}`, 'correct the value or leave it out');
-  }
+  const { mac } = input;
+  return reading('mac', () => formatMac(parseMac(mac)), 'correct the value or leave it out');
 }
 
 function checkValues(input: MacvlanInput, config: CniConfig): void {
