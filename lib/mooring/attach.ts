@@ -70,6 +70,19 @@ function finish<D extends MooringDetail>(
   });
 }
 
+/** From here on nobody makes anything for it who sees to others, too. */
+function markDetaching<D extends MooringDetail>(host: Host, record: AttachmentRecord<D>): void {
+  const { store, worker } = host;
+  try {
+    store.write((tx) => {
+      if (isCurrent(tx, record))
+        tx.putAttachment({ ...record, state: 'detaching', ...(worker ? { worker } : {}) });
+    });
+  } catch {
+    // What is wrong with the store is told when the record is to be forgotten.
+  }
+}
+
 /** Takes back what was done and forgets the intent; what could not be taken back stays on record for GC. */
 function rollBack<D extends MooringDetail>(
   kind: Kind<MooringConfig, D>,
@@ -78,6 +91,7 @@ function rollBack<D extends MooringDetail>(
   undo: UndoStack,
   cause: unknown,
 ): unknown {
+  markDetaching(host, record);
   const failures = undo.run();
   try {
     host.store.write((tx) => {

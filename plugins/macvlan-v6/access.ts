@@ -41,14 +41,11 @@ function ensureHostLink({ host }: Work, master: Link, machine: string): { link: 
   const name = hostIfnameFor(master.index);
   const mac = hostMacFor(machine, master.name);
   // By its MAC address, too: who has just made it may not have labelled it yet.
-  const find = (): Link | undefined => {
-    const found = findLink(host.route, name);
-    const isOurs = found?.kind === 'macvlan' && found.peer === master.index;
-    return isOurs && (found.alias === ALIAS || found.mac === mac) ? found : undefined;
-  };
-  const found = find();
-  if (found !== undefined) return { link: found, isNew: false };
-  if (findLink(host.route, name) !== undefined) {
+  const isOurs = ({ kind, peer, alias, mac: its }: Link): boolean =>
+    kind === 'macvlan' && peer === master.index && (alias === ALIAS || its === mac);
+  const found = findLink(host.route, name);
+  if (found !== undefined && isOurs(found)) return { link: found, isNew: false };
+  if (found !== undefined) {
     throw new NetmoorError(
       'not-available',
       `the host has an interface ${name} that is not netmoor's, where its own macvlan on ${master.name} is to be`,
@@ -60,8 +57,8 @@ function ensureHostLink({ host }: Work, master: Link, machine: string): { link: 
     const link = createAndFind(host.route, [creation, labelling({ name }, ALIAS)], name);
     return { link, isNew: true };
   } catch (error) {
-    const raced = isErrno(error, 'EEXIST') ? find() : undefined;
-    if (raced === undefined) throw error;
+    const raced = isErrno(error, 'EEXIST') ? findLink(host.route, name) : undefined;
+    if (raced === undefined || !isOurs(raced)) throw error;
     return { link: raced, isNew: true };
   }
 }

@@ -23,7 +23,13 @@ export function otherRecords(host: Host, record: MacvlanRecord): MacvlanRecord[]
   const read = (reader: StoreReader): MacvlanRecord[] =>
     knownRecords({ name: KIND, readDetail }, reader.attachments({ plugin: KIND }));
   const all = [host.store.read(read), ...host.askOthers(read, [])].flat();
-  return all.filter((other) => formatKey(other) !== formatKey(record) && other.bootId === host.world.bootId);
+  // What is being taken down has looked for its guard already, or is about to.
+  return all.filter(
+    (other) =>
+      formatKey(other) !== formatKey(record) &&
+      other.bootId === host.world.bootId &&
+      other.state !== 'detaching',
+  );
 }
 
 /** The same as the guard knows them. */

@@ -40,8 +40,8 @@ function isUp({ flags }: Link): boolean {
 }
 
 /**
- * Every macvlan on an interface of the host, in whatever namespace that the host knows, by placeOf(). Whoever is root in
- * a container may give the MAC address of another one to a macvlan of his own, which stays down.
+ * Every macvlan on an interface of the host, in whatever namespace that the host knows, by placeOf(). Whoever is root
+ * in a container may give the MAC address of another one to a macvlan of his own, which stays down.
  */
 export function livingMacvlans(route: NetlinkSocket): Map<string, Own> {
   const found = new Map<string, Own>();

@@ -2,6 +2,7 @@
 import t from 'tap';
 import { withHost } from '../kernel/harness.ts';
 import { Lan } from '../kernel/lan.ts';
+import { asked } from '../kernel/netmoor-command.ts';
 import { POOL, network, onRecord, skip, state, withRouter } from '../kernel/macvlan-bed.ts';
 
 t.setTimeout(60_000);
@@ -42,3 +43,44 @@ t.test('the master, moved to another namespace', { skip }, async (t) => {
     t.same(await state(host), before);
   });
 });
+
+/** What somebody does to netmoor's table, over and over, while containers come and go. */
+const NUISANCES: Readonly<Record<string, string>> = {
+  'the ruleset is flushed': 'nft flush ruleset; sleep 0.02',
+  'sets are flushed': 'nft flush set netdev netmoor ports; nft flush set netdev netmoor own6; sleep 0.01',
+  'the ruleset changes': 'nft add table inet busy; nft delete table inet busy',
+};
+
+for (const [what, script] of Object.entries(NUISANCES)) {
+  t.test(`${what} meanwhile`, { skip }, async (t) => {
+    await withHost(t, async (host) => {
+      await Lan.open(host);
+      const lan = network(host, { ...POOL, hostAccess: true });
+      const names = Array.from({ length: 12 }, (_, index) => `c${index}`);
+      for (const name of names) await host.container(name);
+      const before = await state(host);
+      const nuisance = host.start(['sh', '-c', `while :; do ${script}; done 2> /dev/null`]);
+      for (let round = 0; round < 3; round++) {
+        const added = await Promise.all(names.map((name) => lan.run('ADD', name)));
+        // What the guard drops for want of its own elements cannot be announced.
+        const odd = added.filter(({ code, json }) => code !== 0 && !/ENOBUFS/.test(json?.msg ?? ''));
+        t.same(
+          odd.map(({ stdout }) => stdout),
+          [],
+          'ADD fails for no other reason',
+        );
+        const deleted = await Promise.all(names.map((name) => lan.run('DEL', name)));
+        t.same(
+          deleted.map(({ code, stdout }) => (code === 0 ? 0 : stdout)),
+          names.map(() => 0),
+        );
+      }
+      await nuisance.stop();
+      await host.run(['nft', 'delete', 'table', 'inet', 'busy']);
+      t.same((await asked(host, 'gc')).view.garbage, [], 'nor is there anything to collect');
+      const after = await state(host);
+      t.same(after, before, 'nothing is left');
+      t.equal(await onRecord(host), 0);
+    });
+  });
+}
