@@ -2,14 +2,11 @@
  * A detach that was stopped half-way and goes on later, or never: nobody else proceeds while it is there, and it takes
  * nothing away that was made after it.
  */
-import { rmSync } from 'node:fs';
-import { dirname } from 'node:path';
 import t from 'tap';
 import type { Test } from 'tap';
 import { lacking, withHost } from '../kernel/harness.ts';
 import type { CniCall, CniJson, Host, Snapshot } from '../kernel/harness.ts';
 import {
-  VICTIM,
   callFor,
   contents,
   dump,
@@ -27,7 +24,6 @@ const skip = lacking() ?? false;
 const TIMEOUT_MS = 200_000;
 t.setTimeout(2 * TIMEOUT_MS);
 t.jobs = 3;
-t.teardown(() => rmSync(dirname(VICTIM), { recursive: true, force: true }));
 
 const PORTS = { runtimeConfig: { portMappings: [{ hostPort: 8080, containerPort: 80, protocol: 'udp' }] } };
 const CALL = callFor('c1', PORTS);

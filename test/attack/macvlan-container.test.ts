@@ -10,7 +10,7 @@ import { stopped } from './attack-bed.ts';
 
 t.setTimeout(90_000);
 
-const VICTIM = bundled('../crash/macvlan-v6-victim');
+const VICTIM = bundled('macvlan-v6-victim');
 
 async function interfaces(place: Place): Promise<string[]> {
   return (await place.ip('link')).map(({ ifname = '' }) => ifname);

@@ -1,14 +1,11 @@
 /** Several networks attached to one container at the same moment: each has its routes, ranked behind one another. */
-import { rmSync } from 'node:fs';
-import { dirname } from 'node:path';
 import t from 'tap';
 import { lacking, withHost } from '../kernel/harness.ts';
-import { VICTIM, must, reaches, run } from './attack-bed.ts';
+import { must, reaches, run } from './attack-bed.ts';
 import { NETWORKS, callOf, isOnLan } from './storm-networks.ts';
 
 const skip = lacking() ?? false;
 t.setTimeout(120_000);
-t.teardown(() => rmSync(dirname(VICTIM), { recursive: true, force: true }));
 
 const ROUNDS = 8;
 

@@ -1,6 +1,4 @@
 /** Two ADDs of one key at once: one attaches, and the other is told to come again, whatever the instant. */
-import { rmSync } from 'node:fs';
-import { dirname } from 'node:path';
 import t from 'tap';
 import type { Test } from 'tap';
 import { answerOf, startPlugin } from '../kernel/harness-cni.ts';
@@ -27,7 +25,6 @@ const skip = lacking() ?? false;
 const TIMEOUT_MS = 200_000;
 t.setTimeout(2 * TIMEOUT_MS);
 t.jobs = 3;
-t.teardown(() => rmSync(dirname(VICTIM), { recursive: true, force: true }));
 
 const ROUNDS = 12;
 const runtimeConfig = {

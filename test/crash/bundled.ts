@@ -2,18 +2,20 @@
  * Programs of the tests in one file each: where dozens of processes are started, stripping types would take most of
  * their time.
  */
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { buildSync } from 'esbuild';
 
-/** Inside the project, where the program finds what it loads at run time; removed by `npm run clean`. */
-const DIRECTORY = fileURLToPath(new URL('../../dist/test', import.meta.url));
+/** Inside the project, where the program finds what it loads at run time; it goes with this process. */
+const DIRECTORY = fileURLToPath(new URL(`../../dist/test/${process.pid}`, import.meta.url));
+process.once('exit', () => rmSync(DIRECTORY, { recursive: true, force: true }));
 
 /**
  * Bundles `name`.ts of this folder and returns the path of the outcome; into `directory` if it must not be the usual
  * one.
  */
-export function bundled(name: string, directory = join(DIRECTORY, String(process.pid))): string {
+export function bundled(name: string, directory = DIRECTORY): string {
   const outfile = join(directory, `${name}.mjs`);
   buildSync({
     entryPoints: [fileURLToPath(new URL(`${name}.ts`, import.meta.url))],

@@ -2,8 +2,6 @@
  * A main plugin killed at every named step of ADD and of DEL, and failing there. Whatever the step, DEL alone, and GC
  * alone, must leave the host as it was, and the next ADD must work.
  */
-import { rmSync } from 'node:fs';
-import { dirname } from 'node:path';
 import t from 'tap';
 import type { Test } from 'tap';
 import { REFERENCE_PLUGINS } from '../kernel/harness-cni.ts';
@@ -211,7 +209,6 @@ export function strike(plugin: string, flavours: readonly Flavour[]): void {
   // Most of the time the kernel waits for its grace periods: several hosts can wait side by side.
   t.jobs = 4;
   const programs = { victim: bundled(`${plugin}-victim`), contents: bundled('store-contents') };
-  t.teardown(() => rmSync(dirname(programs.victim), { recursive: true, force: true }));
   for (const flavour of flavours) {
     const skip = lacking(...(flavour.needs ?? [])) ?? false;
     const test = (what: string, body: (bed: Bed) => Promise<void>): void => {
