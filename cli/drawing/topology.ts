@@ -4,6 +4,7 @@ import { formatPrefix } from '../../lib/base/ip.ts';
 import { nearest } from '../../lib/base/suggest.ts';
 import type { InterfaceAddress } from '../../lib/netlink/address.ts';
 import type { Link } from '../../lib/netlink/link-message.ts';
+import { RT_SCOPE_UNIVERSE } from '../../lib/netlink/route.ts';
 import type { NetworkRecord } from '../../ipam/record.ts';
 import { containerLabel } from '../attachment-view.ts';
 import type { AttachmentView } from '../attachment-view.ts';
@@ -49,10 +50,8 @@ export interface HostFacts {
   readonly ofMasters: ReadonlySet<string>;
 }
 
-const SCOPE_GLOBAL = 0;
-
 function interfaceView(link: Link, { addresses }: HostFacts): InterfaceView {
-  const own = addresses.filter(({ index, scope }) => index === link.index && scope === SCOPE_GLOBAL);
+  const own = addresses.filter(({ index, scope }) => index === link.index && scope === RT_SCOPE_UNIVERSE);
   return { name: link.name, mtu: link.mtu, addresses: own.map(({ prefix }) => formatPrefix(prefix)) };
 }
 

@@ -174,6 +174,13 @@ export function prefixesOverlap(a: Prefix, b: Prefix): boolean {
   return a.length <= b.length ? prefixContains(a, b.address) : prefixContains(b, a.address);
 }
 
+const LINK_LOCAL: Prefix = { address: { family: 6, value: 0xfe80n << 112n }, length: 10 };
+
+/** Whether an IPv6 address is one of a link alone (RFC 4291, section 2.5.6). */
+export function isLinkLocal(address: Address): boolean {
+  return prefixContains(LINK_LOCAL, address);
+}
+
 export function sameAddress(a: Address, b: Address): boolean {
   return a.family === b.family && a.value === b.value;
 }

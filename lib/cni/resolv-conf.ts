@@ -1,7 +1,7 @@
 /**
  * The file by which a container finds its name servers (resolv.conf(5)), as text; and whose DNS settings count in it.
  */
-import { parseAddress, parsePrefix, prefixContains } from '../base/ip.ts';
+import { isLinkLocal, parseAddress } from '../base/ip.ts';
 import { isAddress, parseResolvConf } from './dns.ts';
 import { compactDns } from './result.ts';
 import type { Dns } from './result.ts';
@@ -12,15 +12,13 @@ function isLoopback(server: string): boolean {
   return family === 4 ? value >> 24n === 127n : value === 1n;
 }
 
-const LINK_LOCAL = parsePrefix('fe80::/10');
-
 /**
  * The settings that an interface came with, as the container's programs need them: a link-local name server is one on
  * that interface, which has to be told them (RFC 4007, section 11; glibc, musl and Go all read it).
  */
 export function dnsOn(ifname: string, dns: Dns): Dns {
   const withZone = (server: string): string =>
-    isAddress(server) && prefixContains(LINK_LOCAL, parseAddress(server)) ? `${server}%${ifname}` : server;
+    isAddress(server) && isLinkLocal(parseAddress(server)) ? `${server}%${ifname}` : server;
   return compactDns({ ...dns, nameservers: dns.nameservers?.map(withZone) });
 }
 

@@ -3,7 +3,6 @@
  * notifications and never by sleeping.
  */
 import { NetmoorError } from '../base/errors.ts';
-import { parsePrefix, prefixContains } from '../base/ip.ts';
 import type { Address, Prefix } from '../base/ip.ts';
 import { listAddresses } from './address.ts';
 import type { InterfaceAddress } from './address.ts';
@@ -30,6 +29,8 @@ import {
   RTNLGRP_ND_USEROPT,
   RTPROT_KERNEL,
   RTPROT_RA,
+  RT_SCOPE_LINK,
+  RT_SCOPE_UNIVERSE,
   RT_TABLE_MAIN,
 } from './uapi.ts';
 import { openWatch } from './watch.ts';
@@ -75,10 +76,6 @@ export function openAutoconfWatch(): NetlinkSocket {
   ]);
 }
 
-const SCOPE_GLOBAL = 0;
-const SCOPE_LINK = 253;
-const LINK_LOCAL = parsePrefix('fe80::/10');
-
 const DETECTION = IFA_F_TENTATIVE | IFA_F_DADFAILED;
 
 function isUsable({ flags }: InterfaceAddress, strict: boolean): boolean {
@@ -99,8 +96,10 @@ function rankOf({ preference = ICMPV6_ROUTER_PREF_MEDIUM }: RouteState): number 
 function look(route: NetlinkSocket, index: number, strict: boolean, heard: Advertised): Autoconfigured {
   const inet6 = findInet6(route, index);
   const own = listAddresses(route, index).filter(({ prefix }) => prefix.address.family === 6);
-  const made = own.filter(({ scope, flags }) => scope === SCOPE_GLOBAL && (flags & IFA_F_PERMANENT) === 0);
-  const linkLocal = own.filter(({ scope }) => scope === SCOPE_LINK);
+  const made = own.filter(
+    ({ scope, flags }) => scope === RT_SCOPE_UNIVERSE && (flags & IFA_F_PERMANENT) === 0,
+  );
+  const linkLocal = own.filter(({ scope }) => scope === RT_SCOPE_LINK);
   const failed = own.filter(({ flags }) => (flags & IFA_F_DADFAILED) !== 0);
   const conflicts = [...failed, ...heard.lost.values()];
   const all = listRoutes(route, 6).filter(
@@ -149,7 +148,7 @@ function atLast(found: Autoconfigured): Autoconfigured {
   if (addresses.length > 0) return found;
   return {
     ...found,
-    duplicate: conflicts.filter(({ scope }) => scope !== SCOPE_LINK || linkLocal.length === 0),
+    duplicate: conflicts.filter(({ scope }) => scope !== RT_SCOPE_LINK || linkLocal.length === 0),
   };
 }
 
@@ -209,9 +208,4 @@ export function untilAutoconfigured(
       hear(messages, index, heard);
     }
   }
-}
-
-/** Whether an address is of the kind that is always there, whatever routers say. */
-export function isLinkLocal(address: Address): boolean {
-  return prefixContains(LINK_LOCAL, address);
 }

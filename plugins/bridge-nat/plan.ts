@@ -9,8 +9,8 @@ import {
 } from '../../lib/base/ip.ts';
 import type { Family, Prefix } from '../../lib/base/ip.ts';
 import type { CniRoute } from '../../lib/cni/result.ts';
-import { RT_SCOPE_LINK } from '../../lib/netlink/route.ts';
 import type { Leased, Plan } from '../../lib/mooring/kind.ts';
+import { firstGateway, subnetsOf, withGateways } from '../../lib/mooring/routes.ts';
 import type { AddressRecord } from '../../ipam/record.ts';
 import type { BridgeNatConfig } from './config.ts';
 import { DETAIL_VERSION } from './detail.ts';
@@ -44,17 +44,9 @@ function isDefault(route: CniRoute): boolean {
   return parsePrefix(route.dst).length === 0;
 }
 
-function firstGateway(addresses: readonly AddressRecord[], family: Family): string | undefined {
-  return addresses.find(({ gateway }) => gateway !== undefined && parseAddress(gateway).family === family)
-    ?.gateway;
-}
-
 /** Configured routes with their gateways filled in, and a default route per family where one is ours to add. */
 function routesOf(config: BridgeNatConfig, leased: Leased, addresses: readonly AddressRecord[]): CniRoute[] {
-  const routes = (leased.routes ?? []).map((route) => {
-    const gateway = route.gw ?? firstGateway(addresses, familyOf(route));
-    return route.scope === RT_SCOPE_LINK || gateway === undefined ? route : { ...route, gw: gateway };
-  });
+  const routes = withGateways(leased.routes ?? [], addresses);
   const addDefaults = config.isDefaultGateway || (leased.routes === undefined && config.isGateway);
   for (const family of addDefaults ? ([4, 6] as const) : []) {
     const gateway = firstGateway(addresses, family);
@@ -67,12 +59,11 @@ function routesOf(config: BridgeNatConfig, leased: Leased, addresses: readonly A
 /** The addresses of the record, and what bridge-nat keeps beside them. */
 export function planAttachment(config: BridgeNatConfig, leased: Leased): Plan<BridgeNatDetail> {
   const addresses = leased.addresses.map((record) => withGateway(record, config.isGateway));
-  const subnets = new Set(addresses.map(({ address }) => formatPrefix(networkOf(parsePrefix(address)))));
   return {
     addresses,
     detail: {
       version: DETAIL_VERSION,
-      subnets: [...subnets],
+      subnets: subnetsOf(addresses),
       gateways: config.isGateway ? gatewaysOf(addresses).map(formatPrefix) : [],
       routes: routesOf(config, leased, addresses),
       masquerade: config.ipMasq,

@@ -20,18 +20,16 @@ import type { Link } from '../../lib/netlink/link-message.ts';
 import { findLink } from '../../lib/netlink/link.ts';
 import { removeLink } from '../../lib/netlink/link-removal.ts';
 import { macvlanCreation } from '../../lib/netlink/macvlan.ts';
+import { RT_SCOPE_UNIVERSE } from '../../lib/netlink/route.ts';
 import type { NetlinkRequest, NetlinkSocket } from '../../lib/netlink/socket.ts';
 import { admitHost } from '../../lib/nftables/guard/guard.ts';
 import { ensureSysctlIfPresent } from '../../lib/system/sysctl.ts';
 import { KIND } from './detail.ts';
 import type { MacvlanRecord } from './detail.ts';
-import { everyOther, otherRecords } from './guard.ts';
-import { hasMoved, removeRoutesThrough, routeRequests, verifyRoutes } from './host-routes.ts';
-import { presentPort } from './moored.ts';
+import { otherRecords, portsOf } from './guard.ts';
+import { hasMoved, hostRoutes, removeRoutesThrough, routeRequests, verifyRoutes } from './host-routes.ts';
 import { hostIfnameFor, hostMacFor } from './names.ts';
 import type { Work } from './work.ts';
-
-const SCOPE_GLOBAL = 0;
 
 /**
  * As it is, whether it has just been made or not. Throws NetmoorError('not-available') when something else is called
@@ -76,7 +74,7 @@ function quieten(name: string): void {
 /** The host's IPv6 addresses on the master, each for itself. */
 function hostAddresses(route: NetlinkSocket, master: Link): Prefix[] {
   return listAddresses(route, master.index)
-    .filter(({ prefix, scope }) => prefix.address.family === 6 && scope === SCOPE_GLOBAL)
+    .filter(({ prefix, scope }) => prefix.address.family === 6 && scope === RT_SCOPE_UNIVERSE)
     .map(({ prefix: { address } }) => ({ address, length: 128 }));
 }
 
@@ -125,17 +123,18 @@ export function giveAccess(work: Work, record: MacvlanRecord, master: Link, undo
   });
   const { link, isNew } = ensureHostLink(work, master, request.config.machine);
   quieten(link.name);
-  admitHost(netfilter, { name: master.name, index: master.index }, link.mac ?? '', () => [
-    ...everyOther(host, record),
-    ...[presentPort(route, record) ?? []].flat(),
-  ]);
+  admitHost(netfilter, { name: master.name, index: master.index }, link.mac ?? '', () =>
+    portsOf(host, [record, ...otherRecords(host, record)]),
+  );
   const wasDown = (link.flags & IFF_UP) === 0;
   if (wasDown) exchange(route, [linkChange(link.index, { up: true }, `raise ${link.name}`)]);
-  const hasChanged = passAddresses(route, link, master) || hasMoved(route, link, master);
+  const hasNewAddresses = passAddresses(route, link, master);
+  const routes = hostRoutes(route, link, master);
+  const hasChanged = hasNewAddresses || hasMoved(routes);
   // With the interface, or the address they are from, routes go: those of others, too.
   const records = isNew || wasDown || hasChanged ? [record, ...othersWithAccess(host, record)] : [record];
   undo.push("remove the host's routes", () => removeRoutes(host, record));
-  exchange(route, routeRequests(route, link, master, records));
+  exchange(route, routeRequests(routes, records));
   host.step('attach: host access given');
 }
 

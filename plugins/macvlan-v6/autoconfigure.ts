@@ -6,17 +6,17 @@ import { compactDns } from '../../lib/cni/result.ts';
 import type { CniRoute } from '../../lib/cni/result.ts';
 import type { Found } from '../../lib/mooring/kind.ts';
 import type { InterfaceAddress } from '../../lib/netlink/address.ts';
-import { isLinkLocal, untilAutoconfigured } from '../../lib/netlink/autoconf.ts';
+import { untilAutoconfigured } from '../../lib/netlink/autoconf.ts';
 import type { Autoconfigured } from '../../lib/netlink/autoconf.ts';
 import type { Link } from '../../lib/netlink/link-message.ts';
 import type { NetlinkSocket } from '../../lib/netlink/socket.ts';
 import { inNetns } from '../../lib/system/netns.ts';
 import type { Netns } from '../../lib/system/netns.ts';
 import { solicitRouters } from '../../lib/system/neighbour-discovery.ts';
+import { subnetsOf } from '../../lib/mooring/routes.ts';
 import type { AddressRecord } from '../../ipam/record.ts';
 import type { MacvlanConfig } from './config.ts';
 import type { MacvlanDetail, MacvlanRecord } from './detail.ts';
-import { subnetsOf } from './plan.ts';
 import type { Made, Work } from './work.ts';
 
 function refuseDuplicate({ duplicate: [first] }: Autoconfigured): void {
@@ -78,11 +78,6 @@ function routesOf({ routes, mtu }: Autoconfigured, link: Link): CniRoute[] {
   );
 }
 
-/** A link-local name server means nothing without the interface to reach it by. */
-function serverText(server: Address, ifname: string): string {
-  return isLinkLocal(server) ? `${formatAddress(server)}%${ifname}` : formatAddress(server);
-}
-
 /** False when the link has no address to ask from: the one it had a moment ago turned out to be another's. */
 function ask(netns: Netns, { index }: Link): boolean {
   try {
@@ -101,7 +96,7 @@ export function autoconfigure(
   record: MacvlanRecord,
   notifications: NetlinkSocket | undefined,
 ): Found<MacvlanDetail> {
-  const { config, key } = request;
+  const { config } = request;
   const { detail } = record;
   if (notifications === undefined) return { addresses: record.addresses, detail, routes: [], dns: {} };
   const found = untilAutoconfigured(
@@ -132,7 +127,7 @@ export function autoconfigure(
     },
     routes: routesOf(found, link),
     dns: compactDns({
-      nameservers: found.servers.map((server) => serverText(server, key.ifname)),
+      nameservers: found.servers.map(formatAddress),
       search: found.domains,
     }),
   };

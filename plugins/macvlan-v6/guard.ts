@@ -10,6 +10,7 @@ import { guardInside, unguardInside } from '../../lib/nftables/guard/inside.ts';
 import type { MooredPort } from '../../lib/nftables/guard/port.ts';
 import { ownerComment } from '../../lib/nftables/owner.ts';
 import { inNetns } from '../../lib/system/netns.ts';
+import type { Netns } from '../../lib/system/netns.ts';
 import { formatKey } from '../../ipam/record.ts';
 import type { StoreReader } from '../../ipam/store/store.ts';
 import { KIND, readDetail } from './detail.ts';
@@ -32,9 +33,9 @@ export function otherRecords(host: Host, record: MacvlanRecord): MacvlanRecord[]
   );
 }
 
-/** The same as the guard knows them. */
-export function everyOther(host: Host, record: MacvlanRecord): MooredPort[] {
-  return otherRecords(host, record).flatMap((other) => presentPort(host.route, other) ?? []);
+/** Those of them that the guard knows, as it does. */
+export function portsOf({ route }: Sockets, records: readonly MacvlanRecord[]): MooredPort[] {
+  return records.flatMap((each) => presentPort(route, each) ?? []);
 }
 
 /** Whether an interface is there of the owner that an element names: then he lives. */
@@ -47,7 +48,7 @@ function others(
   host: Host,
   record: MacvlanRecord,
 ): [everyOther: () => MooredPort[], lives: (comment: string) => boolean] {
-  return [() => everyOther(host, record), (comment) => lives(host, comment)];
+  return [() => portsOf(host, otherRecords(host, record)), (comment) => lives(host, comment)];
 }
 
 /**
@@ -80,6 +81,16 @@ export function guardAddresses({ host }: Work, before: MacvlanRecord, after: Mac
   changeAddresses(host.netfilter, provisional(was), is, ...others(host, after));
 }
 
+/** Runs `work` with a socket for nftables of the container's namespace. */
+export function inContainer<T>(netns: Netns, work: (netfilter: NetlinkSocket) => T): T {
+  const netfilter = inNetns(netns, () => NetlinkSocket.open('netfilter'));
+  try {
+    return work(netfilter);
+  } finally {
+    netfilter.close();
+  }
+}
+
 /**
  * At the container's end of it, where also what goes to its neighbours on the master comes by; its root, who can look
  * through it, can take it away.
@@ -87,14 +98,7 @@ export function guardAddresses({ host }: Work, before: MacvlanRecord, after: Mac
 export function guardContainer({ request }: Work, record: MacvlanRecord, undo: UndoStack): void {
   const port = mooredPort(record);
   if (port === undefined || !port.spoofCheck) return;
-  const inside = (work: (netfilter: NetlinkSocket) => void): void => {
-    const netfilter = inNetns(request.netns, () => NetlinkSocket.open('netfilter'));
-    try {
-      work(netfilter);
-    } finally {
-      netfilter.close();
-    }
-  };
+  const inside = (work: (netfilter: NetlinkSocket) => void): void => inContainer(request.netns, work);
   undo.push('remove its guard in the container', () =>
     inside((netfilter) => unguardInside(netfilter, request.key.ifname)),
   );

@@ -1,29 +1,31 @@
 /** The host's routes to its containers through its own macvlan (access.ts). */
 import { isErrno } from '../../lib/base/errors.ts';
-import { bitsOf, formatAddress, parsePrefix, sameAddress } from '../../lib/base/ip.ts';
+import { bitsOf, formatAddress, isLinkLocal, parsePrefix, sameAddress } from '../../lib/base/ip.ts';
 import type { Address, Prefix } from '../../lib/base/ip.ts';
 import { listAddresses } from '../../lib/netlink/address.ts';
 import type { Link } from '../../lib/netlink/link-message.ts';
-import { listRoutes, routeAddition, routeRemoval } from '../../lib/netlink/route.ts';
+import {
+  RTPROT_KERNEL,
+  RT_SCOPE_UNIVERSE,
+  listRoutes,
+  routeAddition,
+  routeRemoval,
+} from '../../lib/netlink/route.ts';
 import type { RouteState } from '../../lib/netlink/route.ts';
 import type { NetlinkRequest, NetlinkSocket } from '../../lib/netlink/socket.ts';
 import type { MacvlanRecord } from './detail.ts';
-
-const SCOPE_GLOBAL = 0;
-/** linux/rtnetlink.h */
-const RTPROT_KERNEL = 2;
 
 /** Those that lie on the LAN alone would be ambiguous on the host, which has other LANs. */
 function destinationsOf({ addresses }: MacvlanRecord): Prefix[] {
   return addresses
     .map(({ address }) => parsePrefix(address).address)
-    .filter((address) => address.family === 4 || address.value >> 118n !== 0x3fan)
+    .filter((address) => !isLinkLocal(address))
     .map((address) => ({ address, length: bitsOf(address.family) }));
 }
 
 /** Source addresses that the containers know the host by: those of the master. */
 function sourcesOn(route: NetlinkSocket, master: Link): Map<number, Address> {
-  const global = listAddresses(route, master.index).filter(({ scope }) => scope === SCOPE_GLOBAL);
+  const global = listAddresses(route, master.index).filter(({ scope }) => scope === RT_SCOPE_UNIVERSE);
   return new Map(global.toReversed().map(({ prefix: { address } }) => [address.family, address]));
 }
 
@@ -42,23 +44,30 @@ function removal(link: Link, destination: Prefix): NetlinkRequest {
   return routeRemoval({ destination, interface: link.index }, op);
 }
 
+/** What there is on the host, looked at once. */
+export interface HostRoutes {
+  readonly link: Link;
+  readonly sources: ReadonlyMap<number, Address>;
+  readonly present: readonly RouteState[];
+}
+
+export function hostRoutes(route: NetlinkSocket, link: Link, master: Link): HostRoutes {
+  return { link, sources: sourcesOn(route, master), present: presentOn(route, link) };
+}
+
 /** Whether the host is known by another IPv4 address than when its routes were made; IPv6 goes by the interface's. */
-export function hasMoved(route: NetlinkSocket, link: Link, master: Link): boolean {
-  const source = sourcesOn(route, master).get(4);
-  return presentOn(route, link).some(
+export function hasMoved({ sources, present }: HostRoutes): boolean {
+  const source = sources.get(4);
+  return present.some(
     (each) => each.destination.address.family === 4 && each.source?.value !== source?.value,
   );
 }
 
 /** What makes the routes of these attachments as they should be; it is fine when one is there. */
 export function routeRequests(
-  route: NetlinkSocket,
-  link: Link,
-  master: Link,
+  { link, sources, present }: HostRoutes,
   records: readonly MacvlanRecord[],
 ): NetlinkRequest[] {
-  const sources = sourcesOn(route, master);
-  const present = presentOn(route, link);
   return records.flatMap(destinationsOf).flatMap((destination) => {
     const source = sources.get(destination.address.family);
     const wrong = present.some((each) => leadsTo(each, destination) && each.source?.value !== source?.value);

@@ -3,13 +3,12 @@
  * stand on the host, where no container reaches them; a macvlan with that MAC address in some namespace shows that he
  * lives. What neither tells (routes, dns, a namespace's path) is left out; DEL, GC and further ADDs need none of it.
  */
-import { formatAddress, formatPrefix, parsePrefix } from '../../lib/base/ip.ts';
+import { formatAddress, formatPrefix, isLinkLocal, parsePrefix } from '../../lib/base/ip.ts';
 import type { Address, Prefix } from '../../lib/base/ip.ts';
 import type { World } from '../../lib/cni/world.ts';
 import type { Sockets } from '../../lib/mooring/host.ts';
 import { parseKey, parseLabel } from '../../lib/mooring/label.ts';
 import { here } from '../../lib/mooring/vantage.ts';
-import { isLinkLocal } from '../../lib/netlink/autoconf.ts';
 import { findLink, glimpseLinks } from '../../lib/netlink/link.ts';
 import { IFF_UP } from '../../lib/netlink/link-message.ts';
 import type { Link } from '../../lib/netlink/link-message.ts';
@@ -19,11 +18,11 @@ import { portsOnRecord } from '../../lib/nftables/guard/holdings.ts';
 import type { PortOnRecord } from '../../lib/nftables/guard/holdings.ts';
 import { ownerComment } from '../../lib/nftables/owner.ts';
 import { RECORD_VERSION } from '../../ipam/record.ts';
+import { subnetsOf } from '../../lib/mooring/routes.ts';
 import type { AddressRecord, AttachmentKey } from '../../ipam/record.ts';
 import { hasHostLink } from './access.ts';
 import { DETAIL_VERSION, KIND } from './detail.ts';
 import type { MacvlanRecord } from './detail.ts';
-import { subnetsOf } from './plan.ts';
 import { standsOnHost } from './own.ts';
 import type { Own } from './own.ts';
 

@@ -1,12 +1,11 @@
 /** What was promised for an attachment of macvlan-v6, and what there is, on the host and in the container. */
-import { formatPrefix, parsePrefix } from '../../lib/base/ip.ts';
+import { formatPrefix, isLinkLocal, parsePrefix } from '../../lib/base/ip.ts';
 import type { Host } from '../../lib/mooring/host.ts';
 import type { Told } from '../../lib/mooring/kind.ts';
 import { verifyInterface } from '../../lib/mooring/verify.ts';
 import type { Complaints } from '../../lib/mooring/verify.ts';
 import { listAddresses } from '../../lib/netlink/address.ts';
 import type { InterfaceAddress } from '../../lib/netlink/address.ts';
-import { isLinkLocal } from '../../lib/netlink/autoconf.ts';
 import { findLink } from '../../lib/netlink/link.ts';
 import { IFF_UP } from '../../lib/netlink/link-message.ts';
 import type { Link } from '../../lib/netlink/link-message.ts';
@@ -19,6 +18,7 @@ import { inNetns } from '../../lib/system/netns.ts';
 import type { Netns } from '../../lib/system/netns.ts';
 import { verifyAccess } from './access.ts';
 import type { MacvlanRecord } from './detail.ts';
+import { inContainer } from './guard.ts';
 import { mooredPort, presentPort } from './moored.ts';
 
 /** What the host has: the master, the guard on it, its own way to the container. */
@@ -94,12 +94,7 @@ function verifyIpv6(socket: NetlinkSocket, link: Link, record: MacvlanRecord): C
 function verifyGuard(netns: Netns, record: MacvlanRecord): Complaints {
   const port = mooredPort(record);
   if (port === undefined || !port.spoofCheck) return [];
-  const netfilter = inNetns(netns, () => NetlinkSocket.open('netfilter'));
-  try {
-    return checkInside(netfilter, port);
-  } finally {
-    netfilter.close();
-  }
+  return inContainer(netns, (netfilter) => checkInside(netfilter, port));
 }
 
 /** What the container sees: its interface, addresses, routes. */
