@@ -23,8 +23,8 @@ const MSG_DONTWAIT = 0x40;
 const MSG_TRUNC = 0x20;
 const POLLIN = 1;
 
-/** Runs one call, again when a signal interrupted it. */
-function retried(op: string, call: (libc: Libc) => number): number {
+/** Runs one call, again when a signal interrupted it. Throws SystemError. */
+export function retried(op: string, call: (libc: Libc) => number): number {
   const libc = Libc.get();
   for (;;) {
     const result = call(libc);
