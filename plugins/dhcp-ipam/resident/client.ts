@@ -141,7 +141,7 @@ export class Client {
 
   /** The link was down, or the host slept. */
   doubt(): void {
-    for (const runner of this.#runners()) this.#guarded(() => runner.feed({ is: 'uncertain' }));
+    for (const runner of this.#runners()) runner.feed({ is: 'uncertain' });
   }
 
   /**
@@ -155,7 +155,7 @@ export class Client {
       const { fd, duplicates } = await runTask<Entered>(this.#world.host, 'enter', this.#whereabouts());
       closeAside(fd);
       for (const address of duplicates.filter((text) => held.some((each) => each.address === text)))
-        this.#guarded(() => this.#v6?.feed({ is: 'duplicate', address }));
+        this.#v6?.feed({ is: 'duplicate', address });
     } catch (error) {
       this.#log('info', errorText(error));
     }
@@ -173,7 +173,7 @@ export class Client {
     let told = true;
     for (const runner of this.#runners()) {
       const failures = runner.failures;
-      this.#guarded(() => runner.feed({ is: 'release' }));
+      runner.feed({ is: 'release' });
       await runner.ended(deadline);
       told &&= runner.failures === failures;
     }
@@ -189,15 +189,6 @@ export class Client {
 
   #runners(): readonly (Runner4 | Runner6)[] {
     return [this.#v4, this.#v6].filter((runner) => runner !== undefined);
-  }
-
-  /** What a machine refuses is a mistake of ours, and must not end what others rely on. */
-  #guarded(work: () => void): void {
-    try {
-      work();
-    } catch (error) {
-      this.#log('error', errorText(error));
-    }
   }
 
   #log(priority: Priority, text: string): void {
@@ -296,7 +287,7 @@ export class Client {
       this.#log('warning', `nobody could be asked for ${addresses.join(', ')}: ${errorText(error)}`);
     }
     if (taken.length > 0) this.#log('warning', `somebody else has ${taken.join(', ')}`);
-    this.#guarded(() => this.#v4?.feed({ is: 'checked', taken }));
+    this.#v4?.feed({ is: 'checked', taken });
   }
 
   #unanswered(milliseconds: number): NetmoorError {

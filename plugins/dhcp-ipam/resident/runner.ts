@@ -114,7 +114,12 @@ export class Runner<Wish, Data, Message, Lease> {
 
   feed(event: Event<Message>): void {
     if (this.#closed || this.#ending || this.#data === undefined) return;
-    this.#take(this.#machine.step(this.#wish, this.#data, event, this.#chance()));
+    try {
+      this.#take(this.#machine.step(this.#wish, this.#data, event, this.#chance()));
+    } catch (error) {
+      // A mistake of ours, which must not end what all the others rely on.
+      this.#outcome.note(`${this.state}, ${event.is}: ${errorText(error)}`);
+    }
   }
 
   /** Nothing more is done. */
@@ -201,6 +206,10 @@ export class Runner<Wish, Data, Message, Lease> {
       const transport = await this.#open({
         heard: (message, from) => this.feed({ is: 'message', message, from }),
         ready: () => this.#flush(),
+        broken: (error) => {
+          this.#outcome.note(`cannot listen: ${errorText(error)}`);
+          this.#hangUp();
+        },
       });
       if (this.#closed || this.#closing === undefined) transport.close();
       else {

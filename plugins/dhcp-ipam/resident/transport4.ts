@@ -17,13 +17,12 @@ import { BROADCAST_MAC } from '../../../ipam/dhcp/frame/ethernet.ts';
 import { CLIENT_PORT, SERVER_PORT, decodeFrame, encodeFrame } from '../../../ipam/dhcp/frame/frame.ts';
 import { decodeMessage, encodeMessage } from '../../../ipam/dhcp/v4/message.ts';
 import type { Message4 } from '../../../ipam/dhcp/v4/message.ts';
+import { takeAll } from './transport.ts';
 import type { Listener, Transport } from './transport.ts';
 
 const OP = 'send a DHCP message';
 const NOBODY = '0.0.0.0';
 const EVERYBODY = '255.255.255.255';
-/** Frames looked at before others have their turn. */
-const MOST_AT_ONCE = 64;
 const LARGEST = 9216;
 
 export interface Place {
@@ -56,13 +55,14 @@ class Transport4 implements Transport<Message4> {
   readonly #server: ServerLink;
   readonly #packets: number;
   readonly #watch: Watch;
+  #closed = false;
   /** By the address they are bound to: open until the end, so that the kernel calls no port unreachable. */
   readonly #datagrams = new Map<string, number>();
 
   constructor(
     place: Place,
     reactor: Pick<Reactor, 'watch'>,
-    { heard }: Listener<Message4>,
+    { heard, broken }: Listener<Message4>,
     server: ServerLink,
   ) {
     this.#place = place;
@@ -72,13 +72,14 @@ class Transport4 implements Transport<Message4> {
       openPacketSocket({ index: place.index, protocol: ETH_P_IP, filter }),
     );
     const buffer = Buffer.allocUnsafe(LARGEST);
-    this.#watch = reactor.watch(this.#packets, () => {
-      for (let count = 0; count < MOST_AT_ONCE; count++) {
-        const length = receive(this.#packets, buffer, 'receive a DHCP message');
-        if (length === undefined) return;
-        hear(Buffer.from(buffer.subarray(0, Math.min(length, LARGEST))), heard);
-      }
-    });
+    const next = (): boolean => {
+      if (this.#closed) return false;
+      const length = receive(this.#packets, buffer, 'receive a DHCP message');
+      if (length === undefined) return false;
+      hear(Buffer.from(buffer.subarray(0, Math.min(length, LARGEST))), heard);
+      return true;
+    };
+    this.#watch = reactor.watch(this.#packets, () => takeAll(next, broken));
   }
 
   send(message: Message4, to: 'everyone' | string, from: string = NOBODY): boolean {
@@ -114,6 +115,8 @@ class Transport4 implements Transport<Message4> {
   }
 
   close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
     this.#watch.stop();
     closeAside(this.#packets, this.#place.netns.fd, ...this.#datagrams.values());
   }

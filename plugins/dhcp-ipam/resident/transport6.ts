@@ -21,20 +21,22 @@ import {
   encodeMessage6,
 } from '../../../ipam/dhcp/v6/message.ts';
 import type { Message6 } from '../../../ipam/dhcp/v6/message.ts';
+import { takeAll } from './transport.ts';
 import type { Listener, Transport } from './transport.ts';
 import type { Place } from './transport4.ts';
 
 const ANY = parseAddress('::');
 const SERVERS = { address: parseAddress(ALL_SERVERS), port: SERVER_PORT };
-const MOST_AT_ONCE = 64;
 
 class Transport6 implements Transport<Message6> {
   readonly #place: Place;
   readonly #socket: number;
   readonly #news: number;
   readonly #watches: readonly Watch[];
+  readonly #newsBuffer = Buffer.allocUnsafe(4096);
+  #closed = false;
 
-  constructor(place: Place, reactor: Pick<Reactor, 'watch'>, { heard, ready }: Listener<Message6>) {
+  constructor(place: Place, reactor: Pick<Reactor, 'watch'>, { heard, ready, broken }: Listener<Message6>) {
     this.#place = place;
     const { ifname, netns } = place;
     [this.#socket, this.#news] = inNetns(netns, (): [number, number] => {
@@ -47,36 +49,31 @@ class Transport6 implements Transport<Message6> {
       }
     });
     this.#watches = [
-      reactor.watch(this.#socket, () => this.#hear(heard)),
-      reactor.watch(this.#news, () => this.#told(ready)),
+      reactor.watch(this.#socket, () => takeAll(() => this.#hear(heard), broken)),
+      reactor.watch(this.#news, () => {
+        takeAll(() => this.#told(), broken);
+        ready();
+      }),
     ];
   }
 
-  #hear(heard: Listener<Message6>['heard']): void {
-    for (let count = 0; count < MOST_AT_ONCE; count++) {
-      const datagram = receiveUdp6(this.#socket, 'receive a DHCPv6 message');
-      if (datagram === undefined) return;
-      const { data, from } = datagram;
-      // Servers and relays of the link answer from a link-local address (RFC 9915, section 13).
-      if (!isLinkLocal(parseAddress(from))) continue;
-      try {
-        heard(decodeMessage6(data), { address: from });
-      } catch (error) {
-        if (!(error instanceof DecodeError)) throw error;
-      }
+  #hear(heard: Listener<Message6>['heard']): boolean {
+    const datagram = this.#closed ? undefined : receiveUdp6(this.#socket, 'receive a DHCPv6 message');
+    if (datagram === undefined) return false;
+    const { data, from } = datagram;
+    // Servers and relays of the link answer from a link-local address (RFC 9915, section 13).
+    if (!isLinkLocal(parseAddress(from))) return true;
+    try {
+      heard(decodeMessage6(data), { address: from });
+    } catch (error) {
+      if (!(error instanceof DecodeError)) throw error;
     }
+    return true;
   }
 
   /** What the news are does not matter: sending is tried again. */
-  #told(ready: () => void): void {
-    const buffer = Buffer.allocUnsafe(4096);
-    try {
-      for (let count = 0; count < MOST_AT_ONCE; count++)
-        if (receive(this.#news, buffer, 'listen for addresses') === undefined) break;
-    } catch (error) {
-      if (!isErrno(error, 'ENOBUFS')) throw error;
-    }
-    ready();
+  #told(): boolean {
+    return !this.#closed && receive(this.#news, this.#newsBuffer, 'listen for addresses') !== undefined;
   }
 
   send(message: Message6): boolean {
@@ -90,6 +87,8 @@ class Transport6 implements Transport<Message6> {
   }
 
   close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
     for (const watch of this.#watches) watch.stop();
     closeAside(this.#socket, this.#news, this.#place.netns.fd);
   }
