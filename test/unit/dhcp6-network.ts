@@ -23,7 +23,7 @@ interface Delivery {
 export class Network {
   readonly #bench: Bench;
   readonly #servers: readonly Server6[];
-  readonly #options: NetworkOptions;
+  #options: NetworkOptions;
   readonly #random: () => number;
   #deliveries: Delivery[] = [];
   #seen = 0;
@@ -36,6 +36,11 @@ export class Network {
     this.#options = options;
     this.#random = randomOf(options.seed ?? 1);
     this.#carry();
+  }
+
+  /** From now on everything arrives, soon and once. */
+  calm(): void {
+    this.#options = {};
   }
 
   #lost(): boolean {
