@@ -48,7 +48,7 @@ function timeoutAfter(
   chance: Chance,
 ) {
   const above = state === 'SOLICITING' && tries === 0;
-  const rand = above ? 0.1 * (1 - chance.random()) : 0.2 * chance.random() - 0.1;
+  const rand = above ? 0.001 + 0.099 * chance.random() : 0.2 * chance.random() - 0.1;
   const plain = tries === 0 ? timing.irt * SECOND : 2 * timeout;
   const longest = timing.mrt * SECOND;
   const once = tries === 0 ? plain * (1 + rand) : plain + rand * timeout;
@@ -59,7 +59,7 @@ function timeoutAfter(
 export function sentAgain({ state, limits, exchange }: AskingData, chance: Chance): Exchange {
   const { tries, timeout: last, began } = exchange;
   const { now } = chance;
-  const timeout = timeoutAfter(state, tries, last, timingOf(state, limits), chance);
+  const timeout = Math.round(timeoutAfter(state, tries, last, timingOf(state, limits), chance));
   return {
     ...exchange,
     tries: tries + 1,

@@ -51,7 +51,7 @@ export function reduced(lease: HeldLease, stays: (part: Part) => boolean): HeldL
 export function stillValid(lease: HeldLease, now: number): HeldLease | undefined {
   if (lease.since > now) return undefined;
   const end = firstEnd(lease);
-  if (end !== undefined && end > now) return lease;
+  if (end === undefined || end > now) return lease;
   return reduced(lease, ({ validFor }) => !hasPassed(dueAt(lease, validFor), now));
 }
 
