@@ -135,7 +135,8 @@ capture() {
 }
 
 source ./capture-dhcp-servers.sh
-source ./capture-dhcp-clients.sh
+source ./capture-dhcp-v4.sh
+source ./capture-dhcp-v6.sh
 
 for server4 in 'dnsmasq dnsmasq-base' 'kea kea-dhcp4-server' 'dhcpd isc-dhcp-server'; do
   read -r name package <<<"$server4"
@@ -153,5 +154,8 @@ for server6 in 'dnsmasq6 dnsmasq-base' 'kea6 kea-dhcp6-server' 'dhcpd6 isc-dhcp-
   capture "dhclient-$name-decline" isc-dhcp-client "$package"
   capture "dhclient-$name-stateless" isc-dhcp-client "$package"
 done
+capture dhclient-kea6-none isc-dhcp-client kea-dhcp6-server
+capture dhclient-kea6-prefixes isc-dhcp-client kea-dhcp6-server
+capture dhclient-kea6-relayed isc-dhcp-client isc-dhcp-relay kea-dhcp6-server
 capture dhcpcd-kea6-rapid dhcpcd-base kea-dhcp6-server
 capture networkd-dnsmasq6 systemd dnsmasq-base
