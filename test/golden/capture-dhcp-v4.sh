@@ -49,7 +49,7 @@ dhcpcd_life() {
   "$server4" $NET "$seconds" 120
   dhcpcd -4
   heard ack
-  until grep -q 'leased\|adding IP address' /run/client.log; do sleep 0.1; done
+  until grep -q 'true BOUND' /run/client.log; do sleep 0.1; done
   if [ "$seconds" -lt 100 ]; then heard ack 2; else order dhcpcd -4 -N eth0 && heard ack 2; fi
   title 'the client ends without RELEASE and starts again'
   gone TERM

@@ -99,7 +99,6 @@ dhclient_kea6_none() {
   ip -n boat link set eth0 address 02:00:5e:00:56:05 up
   dhclient -D LL
   heard advertise 2
-  ip -n boat link set eth0 address 02:00:5e:00:56:02
 }
 
 # Two prefixes and no address.
