@@ -38,6 +38,7 @@ import { release, requestAgain, requestOffered } from './requests.ts';
 import type { Wish4 } from './wish.ts';
 
 type Event4 = Event<Message4>;
+type Asking = Extract<Data4, { exchange: object }>;
 type Handler<State, Kind extends Event4['is']> = (
   turn: Turn,
   data: State,
@@ -88,16 +89,19 @@ function whenAnswered<State extends Data4 & { exchange: { xid: number } }>(
   };
 }
 
-/** Not one that its server can have forgotten already. */
-function acknowledged(
-  turn: Turn,
-  answer: Answer,
-  from: Sender,
-  data: Extract<Data4, { exchange: object }>,
-): Move {
-  const move = acknowledge(turn, answer, from, data.exchange, heldLease(data));
+/**
+ * A lease counts from the first message that the ACK may be an answer to, so that it never lasts longer here than with
+ * its server. One that is over by then is of no use.
+ */
+function acknowledged(turn: Turn, answer: Answer, from: Sender, data: Asking): Move {
+  const { began, sent } = data.exchange;
+  const isProlonged = data.state === 'RENEWING' || data.state === 'REBINDING';
+  const move = acknowledge(turn, answer, from, isProlonged ? sent : began, heldLease(data));
   const { lease } = move.data as Bound | Checking;
-  return turn.chance.now < timeOf(lease, lease.validFor) ? move : stay(turn, data);
+  if (turn.chance.now < timeOf(lease, lease.validFor)) return move;
+  return data.state === 'REQUESTING' || data.state === 'SELECTING'
+    ? enterSelecting(turn, data)
+    : stay(turn, data);
 }
 
 const init: Handlers<Init> = {
