@@ -29,8 +29,8 @@ export interface WorldOptions {
   readonly delay?: number;
   /** How often another process goes on, of all events. */
   readonly restarts?: number;
-  /** How often somebody else has the address. */
-  readonly taken?: number;
+  /** Whether somebody else has an address. */
+  readonly taken?: () => boolean;
 }
 
 const FROM = { mac: '02:00:00:00:00:01', address: '0.0.0.0', port: CLIENT_PORT };
@@ -86,8 +86,7 @@ export class World {
     return this.#held;
   }
 
-  after(ms: number, run: () => void): void {
-    const at = this.now + ms;
+  #at(at: number, run: () => void): void {
     const place = this.#queue.findLastIndex((entry) => entry.at <= at);
     this.#queue.splice(place + 1, 0, { at, run });
   }
@@ -96,7 +95,7 @@ export class World {
   #carry(run: () => void): void {
     const { loss = 0, doubled = 0, delay = 50 } = this.#options;
     const times = this.#network() < loss ? 0 : this.#network() < doubled ? 2 : 1;
-    for (let copy = 0; copy < times; copy++) this.after(1 + this.#network() * delay, run);
+    for (let copy = 0; copy < times; copy++) this.#at(this.now + 1 + this.#network() * delay, run);
   }
 
   /** A message comes to the client. */
@@ -129,7 +128,7 @@ export class World {
     for (const action of actions) this.#act(action);
     if (client4.leaseOf(data) !== undefined && this.#held === undefined)
       this.violations.push(`${this.now}: a lease in ${this.state} that nobody was told of`);
-    if (wakeAt !== undefined) this.after(Math.max(0, wakeAt - this.now), () => this.#wake(wakeAt));
+    if (wakeAt !== undefined) this.#at(Math.max(this.now, wakeAt), () => this.#wake(wakeAt));
   }
 
   #wake(at: number): void {
@@ -157,8 +156,8 @@ export class World {
   }
 
   #check(addresses: readonly string[]): void {
-    const taken = this.#network() < (this.#options.taken ?? 0) ? addresses : [];
-    this.after(200, () => {
+    const taken = this.#options.taken?.() ? addresses : [];
+    this.#at(this.now + 200, () => {
       if (this.state === 'CHECKING') this.on({ is: 'checked', taken });
     });
   }
