@@ -1,7 +1,7 @@
 /**
- * Whatever comes over the wire, DHCPv4's decoders read it or throw DecodeError, and its client neither crashes nor takes
- * an address of a server that it did not choose. The seeds are captures (test/golden/dhcp). FUZZ_SEED and FUZZ_ROUNDS
- * look elsewhere and further, `npm test -- --long` has a million inputs.
+ * Whatever comes over the wire, DHCPv4's decoders read it or throw DecodeError, and its client neither crashes nor
+ * takes an address of a server that it did not choose. The seeds are captures (test/golden/dhcp). FUZZ_SEED and
+ * FUZZ_ROUNDS look elsewhere and further, `npm test -- --long` has a million inputs.
  */
 import t from 'tap';
 import type { Test } from 'tap';

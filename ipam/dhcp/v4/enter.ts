@@ -94,8 +94,8 @@ export function enterChecking(lease: Lease4): Move {
 }
 
 /**
- * `held`: what the client had so far; an address that it already has needs no check. `since`: when what was answered was
- * sent.
+ * `held`: what the client had so far; an address that it already has needs no check. `since`: when that was sent which
+ * is answered.
  */
 export function acknowledge(turn: Turn, answer: Answer, from: Sender, since: number, held?: Lease4): Move {
   const lease = leaseFrom(answer.message, answer.server, from, since);
