@@ -159,7 +159,7 @@ t.test(`${WORLDS} worlds, SIMULATION_SEED=${SEED}`, async (t) => {
 });
 
 t.test('when all is well again, everybody gets an address', async (t) => {
-  for (let seed = SEED; seed < SEED + 40; seed++) {
+  for (let seed = SEED; seed < SEED + 15; seed++) {
     const { world, servers } = chaos(seed, 0);
     for (const server of servers) {
       server.isUp = true;
