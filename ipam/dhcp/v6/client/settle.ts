@@ -1,5 +1,5 @@
 /** What is held once a server has answered (RFC 9915, section 18.2.10.1). */
-import { isLinkLocal, parseAddress, parsePrefix, prefixContains } from '../../../../lib/base/ip.ts';
+import { parseAddress, parsePrefix, prefixContains } from '../../../../lib/base/ip.ts';
 import type { LeasedAddress6, LeasedDns } from '../../lease.ts';
 import type { Message6 } from '../message.ts';
 import { SUCCESS } from '../options/status-code.ts';
@@ -14,7 +14,7 @@ const MULTICAST = parsePrefix('ff00::/8');
 export function dnsOf({ options }: Message6): LeasedDns {
   const nameservers = (options.dnsServers ?? []).filter((text) => {
     const address = parseAddress(text);
-    return isLinkLocal(address) || (address.value > 1n && !prefixContains(MULTICAST, address));
+    return address.value > 1n && !prefixContains(MULTICAST, address);
   });
   return { nameservers, search: options.domainList ?? [] };
 }
