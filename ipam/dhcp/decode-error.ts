@@ -1,4 +1,4 @@
-/** A packet that cannot be read. */
+/** The bytes from the network are not what they should be: the one error of DHCP's decoders. */
 export class DecodeError extends Error {
   override readonly name = 'DecodeError';
 }
