@@ -18,6 +18,7 @@ import type { Answer } from '../../lib/cni/dispatch.ts';
 import { otherVersion } from './admission.ts';
 import type { Limits } from './connection.ts';
 import { noCounts } from './counts.ts';
+import { Frugality } from './frugality.ts';
 import { laneOf } from './programs.ts';
 import type { Lane } from './programs.ts';
 import { reportOf } from './report.ts';
@@ -64,6 +65,7 @@ export class Engine {
   readonly #residents: readonly Resident[];
   readonly #requests: Requests;
   readonly #counts = noCounts();
+  readonly #frugality = new Frugality();
   readonly #since = new Date();
   readonly #ended = Promise.withResolvers<void>();
   readonly #begunToStop = Promise.withResolvers<void>();
@@ -80,10 +82,15 @@ export class Engine {
         most: MOST[lane],
         idle: options.idleThread ?? IDLE_THREAD,
         start: options.startWorker ?? startWorker,
+        empty: () => this.#frugality.tidy(),
       });
     this.#lanes = { main: pool('main'), inner: pool('inner') };
     const world = realWorld();
-    const host: ResidentHost = { world, log: options.log, runTask: async (name, argument) => this.#task(name, argument) };
+    const host: ResidentHost = {
+      world,
+      log: options.log,
+      runTask: async (name, argument) => this.#task(name, argument),
+    };
     this.#residents = options.residents.map((make) => make(host));
     this.#requests = new Requests({
       namespaces: { netns: ownNetnsId(), mntns: ownMntnsId() },
@@ -147,7 +154,8 @@ export class Engine {
 
   async #handle(decoded: Decoded): Promise<EngineAnswer> {
     try {
-      if ('otherProtocol' in decoded) return otherVersion(`one that speaks protocol ${decoded.otherProtocol}, not ${PROTOCOL}`);
+      if ('otherProtocol' in decoded)
+        return otherVersion(`one that speaks protocol ${decoded.otherProtocol}, not ${PROTOCOL}`);
       const { request } = decoded;
       if (request.kind !== 'plugin') return await this.#obey(request);
       if (this.#stopping) return refusal('stopping', 'the engine is stopping', 'try again');
@@ -166,17 +174,25 @@ export class Engine {
     return { stopping: process.pid };
   }
 
-  async #task(name: string, argument: Parameters<ResidentHost['runTask']>[1]): ReturnType<ResidentHost['runTask']> {
+  async #task(
+    name: string,
+    argument: Parameters<ResidentHost['runTask']>[1],
+  ): ReturnType<ResidentHost['runTask']> {
     const outcome = await this.#lanes.inner.run({ is: 'task', name, argument });
     if ('value' in outcome) return outcome.value;
     if ('error' in outcome) throw restored(outcome.error);
     throw new TypeError('a thread answered something else than it was asked for');
   }
 
-  #done({ program, environment }: PluginRequest, { exitCode, stdout, stderr }: Answer, milliseconds: number): void {
+  #done(
+    { program, environment }: PluginRequest,
+    { exitCode, stdout, stderr }: Answer,
+    milliseconds: number,
+  ): void {
     const { log } = this.#options;
     const ids = [environment['CNI_CONTAINERID'], environment['CNI_IFNAME']].filter((id) => id).join(' ');
     const what = `${program} ${environment['CNI_COMMAND'] ?? ''} ${ids}`.trim();
+    this.#frugality.look();
     const took = `${milliseconds.toFixed(1)} ms`;
     if (exitCode === 0) log('info', `${what}: done in ${took}`);
     else log('warning', `${what}: failed in ${took}: ${stdout || stderr}`);
@@ -233,6 +249,7 @@ export class Engine {
         log('error', `a resident did not stop: ${errorText(error)}`);
       }
     }
+    this.#frugality.end();
     for (const pool of Object.values(this.#lanes)) pool.stop();
     this.#seat.leave();
     log('notice', 'stopped');

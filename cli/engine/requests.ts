@@ -197,6 +197,10 @@ export class Requests {
 }
 
 /** An error that came from another thread. */
-export function restored({ kind, message, details }: NetmoorError | Extract<Outcome, { error: unknown }>['error']): NetmoorError {
+export function restored({
+  kind,
+  message,
+  details,
+}: NetmoorError | Extract<Outcome, { error: unknown }>['error']): NetmoorError {
   return new NetmoorError(kind, message, details);
 }

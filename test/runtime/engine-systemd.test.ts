@@ -39,7 +39,9 @@ async function ask(machine: Machine, command: 'ADD' | 'DEL', container: string):
     mntns: await namespace(machine, 'mnt'),
   });
   const text = frame.toString('base64');
-  const answer = await machine.shell(`echo ${text} | base64 -d | socat -t 60 - UNIX-CONNECT:${SOCKET} | base64 -w 0`);
+  const answer = await machine.shell(
+    `echo ${text} | base64 -d | socat -t 60 - UNIX-CONNECT:${SOCKET} | base64 -w 0`,
+  );
   return decodeAnswer(Buffer.from(answer, 'base64').subarray(HEADER_BYTES));
 }
 
@@ -72,7 +74,11 @@ t.test('under a real systemd', { skip }, async (t) => {
     t.match(environment, /NOTIFY_SOCKET/, 'it is told whom to notify');
 
     await machine.must('kill', '-KILL', pid);
-    await until(async () => !['', '0', pid].includes(await machine.property(SERVICE, 'MainPID')), 'another one', 30_000);
+    await until(
+      async () => !['', '0', pid].includes(await machine.property(SERVICE, 'MainPID')),
+      'another one',
+      30_000,
+    );
     t.match(await ask(machine, 'DEL', 'c1'), { exitCode: 0 }, 'it knows what the killed one had done');
     t.match(await ask(machine, 'ADD', 'c2'), { exitCode: 0 });
     t.match(await machine.run(['netmoor', 'engine']), { code: 1 }, 'a second one does not begin');
@@ -86,7 +92,10 @@ t.test('under a real systemd', { skip }, async (t) => {
     t.equal(await machine.property(SERVICE, 'Result'), 'success');
 
     const journal = await machine.must('journalctl', '--no-pager', '--output=json', `--unit=${SERVICE}`);
-    const entries = journal.trim().split('\n').map((line) => JSON.parse(line) as Record<string, string>);
+    const entries = journal
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Record<string, string>);
     const find = (text: RegExp): Record<string, string> | undefined =>
       entries.find(({ MESSAGE }) => text.test(MESSAGE ?? ''));
     t.match(find(/^bridge-nat ADD c1 eth0: done/), { PRIORITY: '6' });
@@ -98,7 +107,9 @@ t.test('under a real systemd', { skip }, async (t) => {
 t.test('systemd takes over from an engine that a plugin has started', { skip }, async (t) => {
   await withHost(t, async (host) => {
     const machine = await Machine.boot(host, [SERVICE, UNIT_SOCKET].map(copied).join(''));
-    await machine.shell('ip netns add c1; setsid netmoor engine --idle-exit 300 > /dev/null 2>&1 < /dev/null &');
+    await machine.shell(
+      'ip netns add c1; setsid netmoor engine --idle-exit 300 > /dev/null 2>&1 < /dev/null &',
+    );
     const running = async (): Promise<{ running: boolean; pid?: number; startedBy?: string }> =>
       JSON.parse((await machine.run(['netmoor', 'engine', 'status', '--json'])).stdout);
     await until(async () => (await running()).running, 'it runs', 20_000);
