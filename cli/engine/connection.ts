@@ -95,7 +95,9 @@ export async function reply(socket: Socket, answer: EngineAnswer, milliseconds: 
   const timer = setTimeout(() => socket.destroy(), milliseconds);
   socket.once('close', resolve);
   if (socket.closed || socket.destroyed) resolve();
-  else socket.end(frameOf(answer), () => socket.destroy());
+  else socket.end(frameOf(answer));
+  // A client that is refused before it has sent all would lose the answer if its rest were not taken.
+  socket.resume();
   await promise;
   clearTimeout(timer);
 }

@@ -42,6 +42,9 @@ const STOP = 60_000;
 /** Milliseconds for those that nobody waits for any more. */
 const LAST = 20_000;
 
+/** Milliseconds for a resident to stop. */
+const LEAVE = 5_000;
+
 export interface EngineOptions {
   readonly places?: EnginePlaces;
   /** A listening socket that was handed over. */
@@ -145,11 +148,22 @@ export class Engine {
       },
       ...(limits === undefined ? {} : { limits }),
     });
-    this.#watcher = watch(directory, () => {
-      if (!this.#seat.found) void this.stop('its socket is gone');
-    });
-    this.#watcher.on('error', (error) => log('warning', `${directory} cannot be watched: ${error.message}`));
+    this.#watch(directory);
     this.#rest();
+  }
+
+  /** Where nothing can be watched (inotify(7) has limits), an engine whose socket is gone stays until it is ended. */
+  #watch(directory: string): void {
+    const failed = (error: unknown): void =>
+      this.#options.log('warning', `${directory} cannot be watched: ${errorText(error)}`);
+    try {
+      this.#watcher = watch(directory, () => {
+        if (!this.#seat.found) void this.stop('its socket is gone');
+      });
+      this.#watcher.on('error', failed);
+    } catch (error) {
+      failed(error);
+    }
   }
 
   async #handle(decoded: Decoded): Promise<EngineAnswer> {
@@ -228,6 +242,19 @@ export class Engine {
     });
   }
 
+  async #stopResidents(): Promise<void> {
+    for (const resident of this.#residents) {
+      try {
+        const late = pause(LEAVE, undefined, { ref: false }).then(() =>
+          Promise.reject(new Error('it takes too long')),
+        );
+        await Promise.race([resident.stop(), late]);
+      } catch (error) {
+        this.#options.log('error', `a resident did not stop: ${errorText(error)}`);
+      }
+    }
+  }
+
   /** Takes no more requests, lets those under way come to their end, and ends. */
   async stop(why: string): Promise<void> {
     if (this.#stopping) return;
@@ -242,13 +269,7 @@ export class Engine {
     // Requests whose callers have gone.
     const threads = Object.values(this.#lanes).map(async (pool) => pool.drained());
     await Promise.race([Promise.all(threads), pause(LAST, undefined, { ref: false })]);
-    for (const resident of this.#residents) {
-      try {
-        await resident.stop();
-      } catch (error) {
-        log('error', `a resident did not stop: ${errorText(error)}`);
-      }
-    }
+    await this.#stopResidents();
     this.#frugality.end();
     for (const pool of Object.values(this.#lanes)) pool.stop();
     this.#seat.leave();

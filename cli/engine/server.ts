@@ -82,7 +82,6 @@ export class EngineServer {
           : undefined;
     if (refused === undefined) return converse(socket, handle, this.#limits, this.#budget);
     turnedAway(refused === FULL ? 'too many clients' : `a client of user ${user ?? 'unknown'}`);
-    socket.resume();
     await reply(socket, refused, this.#limits.answer);
   }
 

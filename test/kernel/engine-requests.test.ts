@@ -113,6 +113,32 @@ async function askAs(host: Host, ...as: string[]): Promise<string> {
   return `${stdout.slice(stdout.indexOf('{'))}${stderr}`;
 }
 
+t.test('IPAM plugins: those of others as processes, our own', { skip }, async (t) => {
+  await withHost(t, async (host) => {
+    const places = await containers(host, 12);
+    const engine = await startEngine(host);
+    const ipam = { type: 'host-local', subnet: '10.99.0.0/24' };
+    const all = (command: 'ADD' | 'DEL', config: typeof CONFIG, program = config.type) =>
+      [...places.keys()].map((name) => ({ ...callOf(command, name, config), program }));
+    const delegated = { ...CONFIG, cniVersion: '1.0.0', ipam };
+    t.same(failures(await drive(host, all('ADD', delegated))), []);
+    const real = await addresses(places);
+    t.equal(new Set(real).size, 12);
+    t.ok(
+      real.every((address) => address.startsWith('10.99.0.')),
+      String(real),
+    );
+    t.same(failures(await drive(host, all('DEL', delegated))), []);
+    const own = { ...CONFIG, type: 'bridge', ipam: { type: 'netmoor', subnet: '10.98.0.0/24' } };
+    const leased = await drive(host, all('ADD', own, 'netmoor'));
+    t.same(failures(leased), []);
+    t.equal(new Set(addressesOf(leased)).size, 12);
+    t.match((await askStatus(host)).threads, { plugins: 4, tasks: 2 });
+    t.same(failures(await drive(host, all('DEL', own, 'netmoor'))), []);
+    await engine.stop();
+  });
+});
+
 t.test('only root is served', { skip }, async (t) => {
   await withHost(t, async (host) => {
     const engine = await startEngine(host);
