@@ -125,12 +125,13 @@ t.test('clients that go before they are answered', async (t) => {
 });
 
 t.test('clients that never take their answer, or never go', async (t) => {
-  const { socket, engine } = await started(t, { answer: 200 });
+  const { socket, engine } = await started(t, { answer: 1_000 });
   const clients = Array.from({ length: 10 }, () => connect({ path: socket, allowHalfOpen: true }));
   for (const client of clients) {
     client.on('error', () => {});
     client.write(encodeFrame(orderRequest('status')));
   }
+  await until(async () => (await engine.report()).connections === 10, 'they are there');
   await until(async () => (await engine.report()).connections === 0, 'they are sent away');
   t.match(await ask(socket, orderRequest('status')), { report: { connections: 1 } });
   for (const client of clients) client.destroy();
