@@ -124,10 +124,12 @@ async function configured<D extends MooringDetail>(
 ): Promise<Made<D>> {
   const found = await connection.configure(intent.record, undo);
   if (found === undefined) return { intent, connection, routes: [] };
-  const { addresses, detail, routes, mac } = found;
+  const { addresses, detail, routes, mac, leased = true } = found;
+  const { dhcp, ...others } = intent.record;
+  const record = leased && dhcp ? { ...others, dhcp } : others;
   const more = { addresses, detail, ...(mac === undefined ? {} : { mac }) };
   const dns = Object.keys(intent.dns).length > 0 ? intent.dns : found.dns;
-  return { intent: { record: { ...intent.record, ...more }, dns }, connection, routes };
+  return { intent: { record: { ...record, ...more }, dns }, connection, routes };
 }
 
 /** The kernel's part. `progress` is told of the record as it grows, for the roll-back. */

@@ -97,6 +97,8 @@ export interface Found<D> extends Plan<D> {
   readonly mac?: string;
   /** Routes that the kernel follows by the network's word, for the result alone: they come and go. */
   readonly routes: readonly CniRoute[];
+  /** False: DHCP servers were not asked after all, and the record need not remember how. */
+  readonly leased?: boolean;
   /** What the network says of name servers; counts where whoever gave the addresses says nothing. */
   readonly dns: Dns;
 }

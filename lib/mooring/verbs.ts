@@ -111,7 +111,6 @@ async function check(kind: Kind, context: AttachedContext): Promise<void> {
   }
   const type = delegatedType(kind, context);
   if (type !== undefined) delegateCheck(type, context);
-  if (asked.config.dhcp) checkThroughEngine(asked.config.dhcp, context);
   const told = prevResult.interfaces.find(({ name, sandbox }) => name === context.request.ifname && sandbox);
   const { verifyLeases } = await import('./verify.ts');
   await onHost(context, async (host) => {
@@ -124,6 +123,8 @@ async function check(kind: Kind, context: AttachedContext): Promise<void> {
         'it was detached, or attached by another plugin or store',
       );
     }
+    const { dhcp } = asked.config;
+    if (dhcp && found.record.dhcp) checkThroughEngine(dhcp, context);
     const elsewhere = whyElsewhere(found.record, host.world);
     const read = understand(kind, found.record);
     const complaints =

@@ -137,8 +137,9 @@ export function obtain(
   const guarded = leased ? install(work, made, record, leased, undo) : record;
   const { addresses, detail } = guarded;
   const dns = leased?.dns ?? {};
-  if (listening === undefined) return { found: { addresses, detail, routes: [], dns }, guarded };
+  const known = { leased: leased !== undefined };
+  if (listening === undefined) return { found: { addresses, detail, routes: [], dns, ...known }, guarded };
   const bare = leased === undefined || leased.addresses.length === 0;
   const found = foundBy(work, made, guarded, heardAfter(work, made, listening, told), bare);
-  return { found: { ...found, dns: bothDns(dns, found.dns) }, guarded };
+  return { found: { ...found, dns: bothDns(dns, found.dns), ...known }, guarded };
 }
