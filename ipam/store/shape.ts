@@ -43,6 +43,7 @@ export const ATTACHMENT: Shape = {
   addresses: [{ address: 'string', 'gateway?': 'string', 'scope?': 'string' }],
   ports: [PORT],
   'delegate?': { type: 'string', config: 'string', path: ['string'], 'args?': 'string' },
+  'dhcp?': { config: 'string', 'args?': 'string' },
   detail: 'object',
 };
 
