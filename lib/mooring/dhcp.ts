@@ -3,7 +3,6 @@
  * that it can ask when it knows what for, beside a pool of netmoor's or another plugin's addresses.
  */
 import { NetmoorError } from '../base/errors.ts';
-import type { UndoStack } from '../base/undo.ts';
 import { decodeResult } from '../cni/decode-result.ts';
 import type { Delegation } from '../cni/delegate.ts';
 import { parseJsonObject } from '../cni/json.ts';
@@ -11,33 +10,9 @@ import type { JsonObject } from '../cni/json.ts';
 import { EngineError } from '../engine/errors.ts';
 import type { AttachmentKey, DhcpRecord } from '../../ipam/record.ts';
 import { DHCP_IPAM } from './ipam-type.ts';
-import type { Leased } from './kind.ts';
+import type { DhcpAsk, DhcpWish, Lessor } from './kind.ts';
 import { askThroughEngine, releaseThroughEngine } from './through-engine.ts';
 import type { EngineCall } from './through-engine.ts';
-
-/** What a configuration says of it. */
-export interface DhcpWish {
-  /** The keys of an `ipam` of dhcp-ipam, beside those that say of which family. */
-  readonly ipam: JsonObject;
-  /** Milliseconds that servers are waited for. */
-  readonly timeout: number;
-}
-
-/** Of which servers: DHCP, DHCPv6, both at once; of those of DHCPv6 addresses, or all but addresses. */
-export interface DhcpAsk {
-  readonly ip: 4 | 6 | 'both';
-  readonly stateless?: boolean;
-  /** Milliseconds; default: as the configuration says. */
-  readonly timeout?: number;
-}
-
-export interface Lessor {
-  /**
-   * All or nothing, in one request: an attachment has one lease. What was leased goes back by `undo`. Throws
-   * NetmoorError, of the engine's answer DelegateError.
-   */
-  lease(ask: DhcpAsk, undo: UndoStack): Leased;
-}
 
 type Asked = Pick<Delegation['request'], 'environment' | 'stdin'>;
 

@@ -10,6 +10,7 @@ import type { CniConfig } from '../cni/config.ts';
 import type { CniRequest } from '../cni/environment.ts';
 
 import type { PortMapping } from '../cni/port-mappings.ts';
+import type { JsonObject } from '../cni/json.ts';
 import type { CniInterface, CniRoute, Dns } from '../cni/result.ts';
 import type { CniVersion } from '../cni/versions.ts';
 import type { SetElement } from '../nftables/elements.ts';
@@ -22,10 +23,25 @@ import type {
   NetworkRecord,
 } from '../../ipam/record.ts';
 import type { StoreReader, StoreTransaction } from '../../ipam/store/store.ts';
-import type { DhcpWish, Lessor } from './dhcp.ts';
 import type { Host, Sockets } from './host.ts';
 import type { IpamChoice } from './ipam.ts';
 import type { Sandbox } from './sandbox.ts';
+
+/** What a configuration says of DHCP servers that a kind has the engine ask (lib/mooring/dhcp.ts). */
+export interface DhcpWish {
+  /** The keys of an `ipam` of dhcp-ipam, beside those that say of which family. */
+  readonly ipam: JsonObject;
+  /** Milliseconds that servers are waited for. */
+  readonly timeout: number;
+}
+
+/** Of which servers: DHCP, DHCPv6, both at once; of those of DHCPv6 addresses, or all but addresses. */
+export interface DhcpAsk {
+  readonly ip: 4 | 6 | 'both';
+  readonly stateless?: boolean;
+  /** Milliseconds; default: as the configuration says. */
+  readonly timeout?: number;
+}
 
 /** What every kind's configuration says, whatever else is in it. */
 export interface MooringConfig {
@@ -64,6 +80,14 @@ export interface Leased {
   /** undefined: none configured, so that default routes are the kind's to add. */
   readonly routes: readonly CniRoute[] | undefined;
   readonly dns: Dns;
+}
+
+export interface Lessor {
+  /**
+   * All or nothing, in one request: an attachment has one lease. What was leased goes back by `undo`. Throws
+   * NetmoorError, of the engine's answer DelegateError.
+   */
+  lease(ask: DhcpAsk, undo: UndoStack): Leased;
 }
 
 /** What an attachment will look like. */

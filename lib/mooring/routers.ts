@@ -79,6 +79,12 @@ export function awaitRouter(
   now: () => number,
 ): Autoconfigured {
   const solicit = (): boolean => askRouters(netns, link);
-  const wanted = { index: link.index, until: 'word', strict: false, solicit, milliseconds: ROUTER_MS } as const;
+  const wanted = {
+    index: link.index,
+    until: 'word',
+    strict: false,
+    solicit,
+    milliseconds: ROUTER_MS,
+  } as const;
   return untilAutoconfigured({ route, notifications }, wanted, now);
 }

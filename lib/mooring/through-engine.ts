@@ -1,6 +1,6 @@
 /**
- * What only the engine can do, asked of it by whoever needs it, synchronously: a process of one call, or a thread of the
- * engine itself. One is started where nobody has.
+ * What only the engine can do, asked of it by whoever needs it, synchronously: a process of one call, or a thread of
+ * the engine itself. One is started where nobody has.
  */
 import { NetmoorError, errorText } from '../base/errors.ts';
 import { pluginError } from '../cni/delegate.ts';
@@ -26,8 +26,8 @@ export interface EngineCall {
 }
 
 /**
- * Has the engine run `command` of dhcp-ipam, and returns what it prints. `timeout`: milliseconds that servers are waited
- * for. Throws EngineError, and its answer as DelegateError.
+ * Has the engine run `command` of dhcp-ipam, and returns what it prints. `timeout`: milliseconds that servers are
+ * waited for. Throws EngineError, and its answer as DelegateError.
  */
 export function askThroughEngine(
   command: Command,
@@ -48,8 +48,8 @@ export function askThroughEngine(
 }
 
 /**
- * Gives the DHCP leases of an attachment back. The engine need not be there, nor come: whoever starts the next one finds
- * them marked, and gives them back. Throws nothing but errors of the store.
+ * Gives the DHCP leases of an attachment back. The engine need not be there, nor come: whoever starts the next one
+ * finds them marked, and gives them back. Throws nothing but errors of the store.
  */
 export function releaseThroughEngine(key: AttachmentKey, call: EngineCall): void {
   const { store } = storeFor(undefined, call.world);
@@ -57,7 +57,7 @@ export function releaseThroughEngine(key: AttachmentKey, call: EngineCall): void
   try {
     askThroughEngine('DEL', call, 0);
   } catch (error) {
-    if (!(error instanceof NetmoorError)) throw error;
+    // Whatever is the matter with it, DEL has to end some time.
     call.note(`the DHCP lease is given back when the engine is there again: ${errorText(error)}`);
     store.write((tx) => {
       const record = tx.dhcpLease(key);

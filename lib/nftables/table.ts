@@ -167,7 +167,9 @@ export function changeAttachment(
 ): void {
   const owner = ownerComment(before.owner);
   const will = attachmentElements(after);
-  const gone = distinct(attachmentElements(before)).filter((each) => !will.some((other) => isSame(each, other)));
+  const gone = distinct(attachmentElements(before)).filter(
+    (each) => !will.some((other) => isSame(each, other)),
+  );
   const readable = unfitTables(nf, familiesOf(gone)).length === 0;
   if (gone.length > 0 && readable)
     commitPlanned(nf, REMOVAL, () =>

@@ -7,8 +7,8 @@ import type { UndoStack } from '../../lib/base/undo.ts';
 import { CODE_OF_KIND, DelegateError } from '../../lib/cni/errors.ts';
 import { compactDns } from '../../lib/cni/result.ts';
 import type { Dns } from '../../lib/cni/result.ts';
-import type { DhcpAsk } from '../../lib/mooring/dhcp.ts';
-import type { Found, Leased } from '../../lib/mooring/kind.ts';
+
+import type { DhcpAsk, Found, Leased } from '../../lib/mooring/kind.ts';
 import { askRouters } from '../../lib/mooring/routers.ts';
 import { kernelRoute, subnetsOf } from '../../lib/mooring/routes.ts';
 import { configureInterface } from '../../lib/mooring/sandbox.ts';
@@ -51,11 +51,7 @@ function isUnanswered(error: unknown): boolean {
   return error instanceof NetmoorError && error.kind === 'not-available';
 }
 
-function leaseFirst(
-  { host, request }: Work,
-  asks: readonly DhcpAsk[],
-  undo: UndoStack,
-): Leased | undefined {
+function leaseFirst({ host, request }: Work, asks: readonly DhcpAsk[], undo: UndoStack): Leased | undefined {
   const [ask, ...others] = asks;
   const { lessor } = request;
   if (ask === undefined || lessor === undefined) return undefined;
@@ -98,7 +94,9 @@ function install(
 }
 
 function bothDns(first: Dns, second: Dns): Dns {
-  const joined = (a: readonly string[] = [], b: readonly string[] = []): string[] => [...new Set([...a, ...b])];
+  const joined = (a: readonly string[] = [], b: readonly string[] = []): string[] => [
+    ...new Set([...a, ...b]),
+  ];
   return compactDns({
     ...second,
     ...first,

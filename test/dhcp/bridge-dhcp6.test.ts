@@ -72,7 +72,7 @@ t.test('both families', { skip }, async (t) => {
   });
 });
 
-t.test('stateless: addresses are the kernel\'s', { skip }, async (t) => {
+t.test("stateless: addresses are the kernel's", { skip }, async (t) => {
   await withDhcpLan(t, async (lan) => {
     const serving = dnsmasq(SERVING4, { dns: SERVING6.dns ?? [] });
     const server = await DhcpServer.start(lan.host, lan.router, serving);

@@ -125,7 +125,10 @@ t.test('macvlan-v6: the guard lets the new addresses pass', { skip }, async (t) 
     const now4 = await has(place, 4, /^198\.18\.0\.1[0-4]\d$/);
     const now6 = await has(place, 6, /^2001:db8:50::a[0-9a-f]{2}$/);
     for (const address of [now4, now6]) {
-      await until(async () => (await peer.run(['ping', '-c1', '-W1', address])).code === 0, `${address} answers`);
+      await until(
+        async () => (await peer.run(['ping', '-c1', '-W1', address])).code === 0,
+        `${address} answers`,
+      );
       t.equal((await host.run(['ping', '-c1', '-W2', address])).code, 0, `the host reaches ${address}`);
     }
     const text = await elements(lan);

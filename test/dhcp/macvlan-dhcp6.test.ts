@@ -62,7 +62,10 @@ for (const dad of ['optimistic', 'strict', 'off']) {
       t.same(ways(result), ['::/0 fe80::1']);
       t.same(result.dns, { nameservers: SERVING6.dns, search: SERVING6.search });
       const address = leased.replace('/128', '');
-      t.match(server.leases().find(({ state: is }) => is === 'active'), { address, type: 'na' });
+      t.match(
+        server.leases().find(({ state: is }) => is === 'active'),
+        { address, type: 'na' },
+      );
       t.match(await inet6(place, 'global'), [{ local: address }]);
       await until(async () => place.run(['ping', '-c1', '-W1', '2001:db8:50::1']), 'the router answers');
       const peer = await lan.station('peer', ['2001:db8:50::9/64']);
@@ -81,10 +84,7 @@ t.test('beside other sources', { skip }, async (t) => {
   const sources: Readonly<Record<string, readonly [object, readonly RegExp[]]>> = {
     'a pool of IPv4': [{ addressing: 'dhcp6', ipam: pool }, [/^192\.0\.2\.200\/24$/, LEASED]],
     slaac: [{ addressing: ['slaac', 'dhcp6'] }, [LEASED, AUTOMATIC]],
-    static: [
-      { addressing: ['static', 'dhcp6'], addresses: ['fd00:9::5/64'] },
-      [/^fd00:9::5\/64$/, LEASED],
-    ],
+    static: [{ addressing: ['static', 'dhcp6'], addresses: ['fd00:9::5/64'] }, [/^fd00:9::5\/64$/, LEASED]],
     'stable-privacy': [
       { addressing: ['slaac', 'dhcp6'], interfaceIdentifier: 'stable-privacy' },
       [LEASED, AUTOMATIC],
@@ -131,7 +131,11 @@ t.test('with dhcp-ipam both families are one lease', { skip }, async (t) => {
 
 t.test('auto: as routers say', { skip }, async (t) => {
   const told: Readonly<Record<string, readonly [string, readonly RegExp[], readonly string[]]>> = {
-    'M, and no prefix for autoconfiguration': [MANAGED, [LEASED], ['SOLICIT', 'ADVERTISE', 'REQUEST', 'REPLY']],
+    'M, and no prefix for autoconfiguration': [
+      MANAGED,
+      [LEASED],
+      ['SOLICIT', 'ADVERTISE', 'REQUEST', 'REPLY'],
+    ],
     'M, and a prefix for it': [BOTH, [LEASED, AUTOMATIC], ['SOLICIT', 'ADVERTISE', 'REQUEST', 'REPLY']],
     O: [STATELESS, [AUTOMATIC], ['INFORMATION-REQUEST']],
     neither: [NEITHER, [AUTOMATIC], []],
@@ -167,7 +171,10 @@ t.test('nobody answers', { skip }, async (t) => {
     const one = network(lan.host, { addressing: 'auto', timeout: 2 });
     const place = await lan.host.container('c1');
     t.match(await refused(one, 'c1'), { code: 50, msg: /DHCPv6/ });
-    t.same((await place.ip('link')).map(({ ifname }) => ifname), ['lo']);
+    t.same(
+      (await place.ip('link')).map(({ ifname }) => ifname),
+      ['lo'],
+    );
     t.equal(await onRecord(lan.host), 0);
   });
 });
