@@ -80,7 +80,8 @@ class DhcpResident implements Resident {
 
   async start(): Promise<void> {
     await this.#manager.start();
-    this.#sweepIn(SWEEP_MS);
+    // Nobody waits for it: those who are gone may be many.
+    this.#sweepIn(0);
   }
 
   async stop(): Promise<void> {
