@@ -18,7 +18,7 @@ t.setTimeout(240_000);
 const ELSEWHERE = ['--cni-path', '/usr/lib/cni'];
 
 function listOf(name: string, ipam: object, plugin: object = {}): Record<string, string> {
-  const main = { type: 'bridge-nat', bridge: 'br-lan', isGateway: false, ipMasq: false, ...plugin };
+  const main = { type: 'bridge-nat', bridge: 'br-lan', ...plugin };
   const plugins = [{ ...main, ipam: { type: 'dhcp-ipam', timeout: 15, ...ipam } }];
   return { [name]: JSON.stringify({ cniVersion: '1.0.0', name, plugins }) };
 }
@@ -64,7 +64,10 @@ t.test('attach, where CNI_PATH has no dhcp-ipam, and what the views say', { skip
     const given = server.leases().find((each) => `${each.address}/24` === address);
     const said = Date.parse(lease?.expires?.at ?? '') / 1000;
     t.ok(Math.abs(said - (given?.expires ?? 0)) < 120, 'the end is what the server has on file');
-    t.match((await command(host, 'leases')).stdout, /192\.0\.2\.1 +in \d+ min +in \d+ min +in \d+ min +BOUND\n/);
+    t.match(
+      (await command(host, 'leases')).stdout,
+      /192\.0\.2\.1 +in \d+ min +in \d+ min +in \d+ min +BOUND\n/,
+    );
     t.match((await command(host, 'show', '--ascii')).stdout, `${address} (DHCP)`);
     t.match((await asked(host, 'ls')).view, [{ addresses: [{ address, dhcp: true }] }]);
     t.match(await asked(host, 'check'), { yes: true });
@@ -84,7 +87,13 @@ t.test('containers that are gone, and no engine', { skip }, async (t) => {
   await withDhcpLan(t, async (lan) => {
     const { host } = lan;
     const server = await serving(lan);
-    const config = { cniVersion: '1.0.0', name: 'theirs', type: 'bridge', bridge: 'br-lan', ipam: { type: 'dhcp-ipam' } };
+    const config = {
+      cniVersion: '1.0.0',
+      name: 'theirs',
+      type: 'bridge',
+      bridge: 'br-lan',
+      ipam: { type: 'dhcp-ipam' },
+    };
     await host.container('boat');
     const call = { config, containerId: 'boat', ifname: 'eth0', netns: '/run/netns/boat' };
     const added = await host.cni('bridge', 'ADD', call);
@@ -99,9 +108,15 @@ t.test('containers that are gone, and no engine', { skip }, async (t) => {
     ]);
     await host.removeContainer('boat');
     const what = naming('theirs/boat/eth0');
-    t.match((await asked(host, 'gc', '--dry-run')).view, { garbage: [{ kind: 'lease', what }], failures: [] });
+    t.match((await asked(host, 'gc', '--dry-run')).view, {
+      garbage: [{ kind: 'lease', what }],
+      failures: [],
+    });
     t.equal(server.messages().filter((each) => each === 'RELEASE').length, 0);
-    t.match(await asked(host, 'gc'), { yes: true, view: { garbage: [{ kind: 'lease', what }], failures: [] } });
+    t.match(await asked(host, 'gc'), {
+      yes: true,
+      view: { garbage: [{ kind: 'lease', what }], failures: [] },
+    });
     await server.says('RELEASE');
     t.same((await asked(host, 'leases')).view.dhcp, []);
     t.same((await asked(host, 'gc')).view.garbage, [], 'there is no more');
@@ -128,7 +143,11 @@ t.test('a lost store', { skip }, async (t) => {
     );
     await detach(host, '--netns', 'boat', ...ELSEWHERE);
     const [again] = await attach(host, '--netns', 'boat', 'lan', ...ELSEWHERE);
-    t.equal(again?.result.ips?.[0]?.address, attached?.result.ips?.[0]?.address, 'the server knows it by its id');
+    t.equal(
+      again?.result.ips?.[0]?.address,
+      attached?.result.ips?.[0]?.address,
+      'the server knows it by its id',
+    );
     t.match(await asked(host, 'check'), { yes: true });
   });
 });

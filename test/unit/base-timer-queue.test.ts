@@ -42,13 +42,19 @@ for (let seed = 1; seed <= 30; seed++) {
       } else {
         const now = Math.floor(random() * 50);
         const due = model.length > 0 && least() <= now;
-        const expected = due ? model.filter(({ at }) => at === least()).map(({ item }) => item) : [undefined];
+        const expected: (number | undefined)[] = due ? model.filter(({ at }) => at === least()).map(({ item }) => item) : [undefined];
         const taken = queue.takeDue(now);
         if (!expected.includes(taken)) mistakes.push(`step ${step}: ${taken} instead of one of ${expected}`);
-        if (taken !== undefined) model.splice(model.findIndex(({ item }) => item === taken), 1);
+        if (taken !== undefined)
+          model.splice(
+            model.findIndex(({ item }) => item === taken),
+            1,
+          );
       }
-      if (queue.size !== model.length) mistakes.push(`step ${step}: ${queue.size} instead of ${model.length}`);
-      if (model.length > 0 && queue.first?.at !== least()) mistakes.push(`step ${step}: first ${queue.first?.at}`);
+      if (queue.size !== model.length)
+        mistakes.push(`step ${step}: ${queue.size} instead of ${model.length}`);
+      if (model.length > 0 && queue.first?.at !== least())
+        mistakes.push(`step ${step}: first ${queue.first?.at}`);
     }
     t.strictSame(mistakes, []);
     const rest: number[] = [];
@@ -56,6 +62,9 @@ for (let seed = 1; seed <= 30; seed++) {
       rest.push(first.at);
       queue.remove(first);
     }
-    t.strictSame(rest, model.map(({ at }) => at).sort((a, b) => a - b));
+    t.strictSame(
+      rest,
+      model.map(({ at }) => at).sort((a, b) => a - b),
+    );
   });
 }

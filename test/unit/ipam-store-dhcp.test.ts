@@ -77,12 +77,12 @@ t.test('those of another boot stay', async (t) => {
 const DAMAGE: [name: string, sql: string, words: string[]][] = [
   ['no JSON', "UPDATE dhcp_lease SET record = '{'", ['lan/one/eth0', 'cannot be read']],
   ['no object', "UPDATE dhcp_lease SET record = '[]'", ['lan/one/eth0', 'cannot be read']],
-  ['a member lost', "UPDATE dhcp_lease SET record = json_remove(record, '$.netns')", ['lan/one/eth0', 'netns']],
   [
-    'a wrong key',
-    "UPDATE dhcp_lease SET ifname = 'eth7'",
-    ['lan/one/eth7', 'it says it is lan/one/eth0'],
+    'a member lost',
+    "UPDATE dhcp_lease SET record = json_remove(record, '$.netns')",
+    ['lan/one/eth0', 'netns'],
   ],
+  ['a wrong key', "UPDATE dhcp_lease SET ifname = 'eth7'", ['lan/one/eth7', 'it says it is lan/one/eth0']],
 ];
 
 for (const [name, sql, words] of DAMAGE) {
