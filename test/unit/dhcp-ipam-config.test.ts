@@ -32,7 +32,6 @@ t.test('nothing but the type', async (t) => {
     clientId: undefined,
     priority: undefined,
     timeout: 20_000,
-    socket: undefined,
     segment: undefined,
   });
 });
@@ -51,17 +50,15 @@ t.test('families', async (t) => {
 
 t.test('the other keys', async (t) => {
   const config = read(
-    { priority: 0, timeout: 2.5, checkAddress: true, daemonSocketPath: '/run/other.sock', _why: 'a comment' },
+    { priority: 0, timeout: 2.5, checkAddress: true, _why: 'a comment' },
     { plugin: { bridge: 'br-lan' } },
   );
   t.match(config, {
     v4: { checkAddress: true },
     priority: 0,
     timeout: 2500,
-    socket: '/run/other.sock',
     segment: 'br-lan',
   });
-  t.equal(read({ daemonSocketPath: '' }).socket, undefined, 'as the reference: the default');
   t.equal(read({}, { plugin: { type: 'macvlan', master: 'eth7' } }).segment, 'eth7');
 });
 
