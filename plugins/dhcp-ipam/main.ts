@@ -23,13 +23,20 @@ const START_MS = 20_000;
 /** Beside what the configuration lets a server take. */
 const MARGIN_MS = 30_000;
 
+/** Undefined: the place where engines are started; nobody starts one elsewhere but who has named the place. */
+function socketOf({ config }: Context): string | undefined {
+  const named = config.ipam?.['daemonSocketPath'];
+  return typeof named === 'string' && named !== '' ? named : undefined;
+}
+
 /** Asks the engine for the same, and returns what it prints. Throws EngineError, and its answer as DelegateError. */
-function forward({ request, world, note }: Context, timeout: number): Buffer {
-  const patience = { monotonic: world.monotonic, pause: world.pause };
-  ensureEngine(patience, START_MS);
+function forward(context: Context, timeout: number): Buffer {
+  const { request, world, note } = context;
+  const socket = socketOf(context);
+  if (socket === undefined) ensureEngine({ monotonic: world.monotonic, pause: world.pause }, START_MS);
   const deadline = timeout + MARGIN_MS;
   const { environment, stdin } = request;
-  const answer = askEngine(pluginRequest({ program: PLUGIN, environment, stdin, deadline }), deadline);
+  const answer = askEngine(pluginRequest({ program: PLUGIN, environment, stdin, deadline }), deadline, socket);
   if (!('exitCode' in answer)) throw new NetmoorError('internal', 'the engine answered another question');
   const { exitCode, stderr } = answer;
   if (stderr.trim() !== '') note(stderr.trimEnd());

@@ -29,7 +29,11 @@ async function add(manager: Manager, context: AttachedContext): Promise<CniResul
   return resultOf(leases, read.priority);
 }
 
+/** Who is gone for certain, and, where the runtime says who is attached, who else is not. */
 async function gc(manager: Manager, { config }: Context): Promise<void> {
+  await manager.sweep();
+  const told = ['cni.dev/valid-attachments', 'cni.dev/attachments'].some((key) => key in config.raw);
+  if (!told) return;
   const valid = new Set(config.validAttachments.map(({ containerId, ifname }) => `${containerId}/${ifname}`));
   const failures = await manager.collect(config.name, ({ containerId, ifname }) =>
     valid.has(`${containerId}/${ifname}`),
