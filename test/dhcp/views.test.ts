@@ -3,10 +3,11 @@ import t from 'tap';
 import { attach, define, detach, netmoor as command } from '../kernel/attach-bed.ts';
 import { noEngine, signalEngine } from '../kernel/engine-bed.ts';
 import { until } from '../kernel/harness.ts';
+import type { Background } from '../kernel/harness-process.ts';
 import type { Host } from '../kernel/harness.ts';
 import { asked } from '../kernel/netmoor-command.ts';
 import { naming } from '../naming.ts';
-import { PREFIXES, SERVING4, SERVING6, skip, withDhcpLan } from './dhcp-lan.ts';
+import { MANAGED, PREFIXES, SERVING4, SERVING6, skip, withDhcpLan } from './dhcp-lan.ts';
 import type { DhcpLan } from './dhcp-lan.ts';
 import { dnsmasq } from './dnsmasq.ts';
 import { kea6 } from './kea.ts';
@@ -120,6 +121,75 @@ t.test('containers that are gone, and no engine', { skip }, async (t) => {
     await server.says('RELEASE');
     t.same((await asked(host, 'leases')).view.dhcp, []);
     t.same((await asked(host, 'gc')).view.garbage, [], 'there is no more');
+  });
+});
+
+t.test('gc asks an engine that runs to look now, and marks what none can give back', { skip }, async (t) => {
+  await withDhcpLan(t, async (lan) => {
+    const { host } = lan;
+    const server = await serving(lan);
+    const config = {
+      ...{ cniVersion: '1.0.0', name: 'theirs', type: 'bridge', bridge: 'br-lan' },
+      ipam: { type: 'dhcp-ipam' },
+    };
+    // A namespace without a name, of whose end nobody is told.
+    const born = async (id: string): Promise<Background> => {
+      const process = host.start(['unshare', '--net', 'sh', '-c', 'echo $$; exec sleep infinity']);
+      await process.until(() => /^\d+\n/.test(process.output), 'namespace');
+      const netns = `/proc/${process.output.trim()}/ns/net`;
+      const added = await host.cni('bridge', 'ADD', { config, containerId: id, ifname: 'eth0', netns });
+      t.equal(added.code, 0, added.stdout);
+      return process;
+    };
+    const [first, second, third] = [await born('first'), await born('second'), await born('third')];
+    await first?.stop();
+    const what = naming('theirs/first/eth0');
+    t.match(await asked(host, 'gc'), {
+      yes: true,
+      view: { garbage: [{ kind: 'lease', what }], failures: [] },
+    });
+    await server.says('RELEASE');
+    t.match((await asked(host, 'leases')).view.dhcp, { length: 2 }, 'who lives keeps his');
+
+    await killEngine(host);
+    await second?.stop();
+    await host.shell('chmod 777 /run/netmoor');
+    const failed = await asked(host, 'gc');
+    t.match(failed, { yes: false, view: { failures: [{ what: naming('theirs/second/eth0') }] } });
+    const marked = (await asked(host, 'leases')).view.dhcp.filter(({ gone }) => gone !== undefined);
+    t.match(marked, [{ containerId: 'second' }]);
+    t.match((await command(host, 'leases')).stdout, /gone: /);
+    await host.shell('chmod 700 /run/netmoor');
+    t.match(await asked(host, 'gc'), {
+      yes: true,
+      view: { garbage: [{ what: naming('theirs/second/eth0') }] },
+    });
+    await server.says('RELEASE', { count: 2 });
+    t.match((await asked(host, 'leases')).view.dhcp, [{ containerId: 'third', gone: undefined }]);
+    await third?.stop();
+  });
+});
+
+t.test('both families on a bridge of somebody', { skip }, async (t) => {
+  await withDhcpLan(t, async (lan) => {
+    const { host } = lan;
+    await lan.bridge();
+    await DhcpServer.start(host, lan.router, dnsmasq(SERVING4, SERVING6));
+    await lan.advertise(MANAGED);
+    define(host, listOf('office', { ip: 'both' }));
+    const place = await host.container('boat');
+    const [attached] = await attach(host, '--netns', 'boat', 'office', ...ELSEWHERE);
+    const given = (attached?.result.ips ?? []).map(({ address }) => address);
+    t.match(given, [/^192\.0\.2\.1/, /^2001:db8:50::1/]);
+    const { view } = await asked(host, 'leases');
+    t.same(
+      view.dhcp.map(({ version, addresses }) => [version, ...addresses]),
+      [4, 6].map((version, index) => [version, given[index]]),
+    );
+    t.equal((await place.ip('-4', 'route', 'show', 'default'))[0]?.gateway, '192.0.2.1');
+    const router6 = async () => (await place.ip('-6', 'route', 'show', 'default'))[0]?.gateway;
+    t.equal(await until(router6, 'a default route by the router'), 'fe80::1');
+    t.match(await asked(host, 'check'), { yes: true });
   });
 });
 
