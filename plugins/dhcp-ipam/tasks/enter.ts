@@ -11,7 +11,7 @@ import type { Link } from '../../../lib/netlink/link-message.ts';
 import { NetlinkSocket } from '../../../lib/netlink/socket.ts';
 import { inNetns } from '../../../lib/system/netns.ts';
 import type { Netns } from '../../../lib/system/netns.ts';
-import { ensureSysctlIfPresent } from '../../../lib/system/sysctl.ts';
+import { ensureSysctlIfPresent, readSysctlIfPresent } from '../../../lib/system/sysctl.ts';
 
 export interface Whereabouts {
   readonly path: string;
@@ -90,11 +90,16 @@ export function requireLink(route: NetlinkSocket, ifname: string): Link {
   );
 }
 
+/** What the interface's main plugin has set, which knows what else its addresses come of. */
+const DECIDED = '2';
+
 /**
  * Routers are believed in what they are there for, on-link prefixes and default routes, which DHCPv6 does not give;
  * addresses are the server's, unless it is asked for nothing but what it knows.
  */
 function prepareIpv6(ifname: string, mode: 'stateful' | 'stateless'): void {
+  const there = readSysctlIfPresent('net', 'ipv6', 'conf', ifname, 'accept_ra');
+  if (there === DECIDED) return;
   const settings: [string, string][] = [
     ['disable_ipv6', '0'],
     ['accept_ra', '2'],
