@@ -6,6 +6,7 @@ import { enter, whoIsGone } from './tasks/enter.ts';
 import type { Whereabouts } from './tasks/enter.ts';
 import { follow } from './tasks/follow.ts';
 import type { Change } from './tasks/follow.ts';
+import { segmentMembers } from './tasks/segments.ts';
 import { whence } from './tasks/whence.ts';
 import type { AttachmentKey } from '../../ipam/record.ts';
 
@@ -24,6 +25,7 @@ export const TASKS: Tasks = {
   'dhcp-ipam keep': (argument, world) => void keep(world, given<Entries>(argument)),
   'dhcp-ipam recall': (_argument, world) => answer(recall(world)),
   'dhcp-ipam follow': (argument, world) => void follow(world, given<Change>(argument)),
+  'dhcp-ipam segments': (argument) => answer(segmentMembers(given<string[]>(argument))),
   'dhcp-ipam whence': (argument, world) => {
     const { key, told } = given<{ key: AttachmentKey; told?: string }>(argument);
     return answer(whence(world, key, told));
