@@ -35,6 +35,8 @@ export interface DhcpConfig {
 
 const TIMEOUT_SECONDS = 20;
 const CLIENT_IDENTIFIER = 61;
+/** RFC 3646: name servers, search list. */
+const TOLD_BY_DHCPV6 = [23, 24];
 const HOST_NAME = 12;
 
 function refuse(message: string, advice: string): never {
@@ -113,7 +115,7 @@ function wish6(input: DhcpIpamInput, hostname: string | undefined): DhcpConfig['
     prefixes: length ?? (prefixDelegation ? 1 : 0),
     stateless,
     rapidCommit,
-    request: [],
+    request: TOLD_BY_DHCPV6,
     provide: {},
     ...(hostname === undefined ? {} : { fqdn: hostname }),
     patient: false,

@@ -1,5 +1,6 @@
 /** DHCPv4 leases by real servers, for three main plugins: what the server and the kernel say of them. */
 import t from 'tap';
+import type { Test } from 'tap';
 import { DEEP_SUBNET, SERVING4, skip } from './dhcp-lan.ts';
 import { dhcpd4 } from './dhcpd.ts';
 import { dnsmasq } from './dnsmasq.ts';
@@ -18,7 +19,7 @@ const MAINS: readonly Main[] = ['bridge-nat', 'bridge', 'macvlan'];
 const GIVEN = ['10.0.0.0/8 via 192.0.2.2', '172.16.0.0/12 via 192.0.2.3', 'default via 192.0.2.1'];
 const ONCE = ['DISCOVER', 'OFFER', 'REQUEST', 'ACK'];
 
-async function live(t: Tap, bed: Bed, main: Main, server: DhcpServer): Promise<void> {
+async function live(t: Test, bed: Bed, main: Main, server: DhcpServer): Promise<void> {
   const network = await bed.network(main);
   const boat = await network.moor('boat');
   const { place, ip4, mac, result } = boat;
@@ -46,8 +47,6 @@ async function live(t: Tap, bed: Bed, main: Main, server: DhcpServer): Promise<v
   if (server.kind === 'dhcpd-4') t.equal(again.ip4, ip4, 'which gets it the same address');
   t.equal(server.messages().filter((message) => message === 'RELEASE').length, 1, 'DEL twice releases once');
 }
-
-type Tap = typeof t;
 
 for (const [name, kind] of Object.entries(SERVERS)) {
   for (const main of MAINS) {

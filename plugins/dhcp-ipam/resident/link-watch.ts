@@ -5,6 +5,7 @@ import { closeAside } from '../../../lib/system/close-aside.ts';
 import type { Alarm, Reactor, Watch } from '../../../lib/system/reactor.ts';
 import { receive } from '../../../lib/system/syscall.ts';
 import type { SegmentMembers } from '../tasks/segments.ts';
+import { brokenIn } from './link-news.ts';
 import { Segments } from './segments.ts';
 import type { Sight } from './segments.ts';
 import { takeAll } from './transport.ts';
@@ -27,6 +28,8 @@ export class LinkWatch {
   readonly #news: number;
   readonly #watch: Watch;
   #alarm: Alarm | undefined;
+  /** ifindex of links that did not carry at some time since the last look. */
+  #broken = new Set<number>();
   #looking = false;
   #again = false;
 
@@ -34,7 +37,13 @@ export class LinkWatch {
     this.#world = world;
     this.#news = openNews(RTNLGRP_LINK);
     const buffer = Buffer.allocUnsafe(4096);
-    const next = (): boolean => receive(this.#news, buffer, 'listen for links') !== undefined;
+    const next = (): boolean => {
+      const length = receive(this.#news, buffer, 'listen for links');
+      if (length === undefined) return false;
+      for (const index of brokenIn(buffer.subarray(0, Math.min(length, buffer.length))))
+        this.#broken.add(index);
+      return true;
+    };
     this.#watch = world.reactor.watch(this.#news, () => {
       takeAll(next, world.failed);
       this.soon();
@@ -62,8 +71,10 @@ export class LinkWatch {
     const wanted = names();
     if (this.#looking || wanted.length === 0) return;
     this.#looking = true;
+    const broken = this.#broken;
+    this.#broken = new Set();
     try {
-      seen(this.#segments.see(wanted, await look(wanted)));
+      seen(this.#segments.see(wanted, await look(wanted), broken));
     } catch (error) {
       failed(error);
     } finally {

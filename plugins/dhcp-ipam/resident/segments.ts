@@ -26,8 +26,11 @@ export class Segments {
   #memories = new Map<string, Memory>();
   #present = new Map<string, ReadonlySet<number>>();
 
-  /** `members`: of the segments that matter now; what is not among `names` is forgotten. */
-  see(names: readonly string[], members: SegmentMembers): Sight {
+  /**
+   * `members`: of the segments that matter now; what is not among `names` is forgotten. `broken`: ifindex of links that
+   * did not carry at some time since the last look.
+   */
+  see(names: readonly string[], members: SegmentMembers, broken: ReadonlySet<number> = new Set()): Sight {
     const back: string[] = [];
     let left = false;
     const memories = new Map<string, Memory>();
@@ -36,7 +39,9 @@ export class Segments {
       const before = this.#memories.get(name) ?? new Map<number, boolean>();
       const now = members[name] ?? [];
       const indexes = new Set(now.map(({ index }) => index));
-      if (now.some(({ index, carries }) => carries && before.get(index) === false)) back.push(name);
+      const wasBroken = (index: number): boolean =>
+        before.get(index) === false || (before.get(index) === true && broken.has(index));
+      if (now.some(({ index, carries }) => carries && wasBroken(index))) back.push(name);
       left ||= [...(this.#present.get(name) ?? [])].some((index) => !indexes.has(index));
       memories.set(name, remember(before, now));
       present.set(name, indexes);

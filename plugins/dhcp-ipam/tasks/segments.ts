@@ -1,11 +1,8 @@
 /** The links of the host by which containers reach their servers, and whether anything goes through them now. */
 import { listLinks } from '../../../lib/netlink/link.ts';
-import { IFF_UP } from '../../../lib/netlink/link-message.ts';
 import type { Link } from '../../../lib/netlink/link-message.ts';
 import { NetlinkSocket } from '../../../lib/netlink/socket.ts';
-
-/** Operational, or of a kind that does not tell (linux/if.h). */
-const IFF_RUNNING = 0x40;
+import { carries } from '../carries.ts';
 
 export interface Member {
   /** ifindex */
@@ -17,7 +14,7 @@ export interface Member {
 export type SegmentMembers = Readonly<Record<string, readonly Member[]>>;
 
 function memberOf({ index, flags }: Link): Member {
-  return { index, carries: (flags & IFF_UP) !== 0 && (flags & IFF_RUNNING) !== 0 };
+  return { index, carries: carries(flags) };
 }
 
 /** Throws SystemError. */
