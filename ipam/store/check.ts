@@ -7,7 +7,8 @@ import type { AttachmentKey, AttachmentRecord } from '../record.ts';
 import { formatKey } from '../record.ts';
 import { claimOf, formatClaim } from './claim.ts';
 import type { StoreContents, StoreReader } from './store.ts';
-import { readAttachment, readNetwork } from './reading.ts';
+import { readAttachment, readDhcpLease, readNetwork } from './reading.ts';
+import { validate as validateDhcpLease } from '../../schemas/compiled/dhcp-lease.js';
 import { validate as validateNetwork } from '../../schemas/compiled/network-record.js';
 import type { SchemaError } from '../../schemas/compiled/record.js';
 import { validate as validateAttachment } from '../../schemas/compiled/record.js';
@@ -84,6 +85,12 @@ export function checkContents(contents: StoreContents): string[] {
     if (typeof read === 'string') differences.push(`the record of network ${name} cannot be read: ${read}`);
     else if (!validateNetwork(read))
       differences.push(`the record of network ${name}: ${explain(validateNetwork.errors)}`);
+  }
+  for (const { key, record } of contents.dhcpLeases) {
+    const read = readDhcpLease(key, record);
+    const name = `the DHCP lease of ${formatKey(key)}`;
+    if (typeof read === 'string') differences.push(`${name} cannot be read: ${read}`);
+    else if (!validateDhcpLease(read)) differences.push(`${name}: ${explain(validateDhcpLease.errors)}`);
   }
   const owner = (key: AttachmentKey | undefined): string | undefined => key && formatKey(key);
   const addresses = new Map(

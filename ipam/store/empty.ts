@@ -16,6 +16,8 @@ export const EMPTY: StoreReader = {
   countTaken: () => 0,
   recentlyReleased: () => [],
   cursor: () => undefined,
-  contents: () => ({ attachments: [], networks: [], addresses: [], ports: [] }),
+  dhcpLease: () => undefined,
+  dhcpLeases: () => [],
+  contents: () => ({ attachments: [], networks: [], dhcpLeases: [], addresses: [], ports: [] }),
   bookkeeping: () => [],
 };

@@ -4,7 +4,8 @@
  * it can be released like any other, and it stands in nobody's way.
  */
 import { AddressError, parseAddress, parsePrefix } from '../../lib/base/ip.ts';
-import { ATTACHMENT, NETWORK, misfit } from './shape.ts';
+import type { DhcpLeaseRecord } from '../dhcp/record.ts';
+import { ATTACHMENT, DHCP_LEASE, NETWORK, misfit } from './shape.ts';
 import { RECORD_VERSION, formatKey, sameKey } from '../record.ts';
 import type { AttachmentKey, AttachmentRecord, NetworkRecord } from '../record.ts';
 
@@ -107,4 +108,13 @@ export function readNetwork(value: unknown): NetworkRecord | string {
   const members = value['version'] === undefined ? networkFromFirst(value) : value;
   const why = misfit(members, NETWORK);
   return why === undefined ? (members as unknown as NetworkRecord) : `${versionIn(members)}${why}`;
+}
+
+/** The record of a DHCP client, filed under `key`; why it cannot be read, in words. */
+export function readDhcpLease(key: AttachmentKey, value: unknown): DhcpLeaseRecord | string {
+  if (!isObject(value)) return 'it is no JSON object';
+  const why = misfit(value, DHCP_LEASE);
+  if (why !== undefined) return why;
+  const record = value as unknown as DhcpLeaseRecord;
+  return sameKey(key, record) ? record : `it says it is ${formatKey(record)}`;
 }

@@ -56,6 +56,55 @@ export const NETWORK: Shape = {
   createdAt: 'number',
 };
 
+const TIMES: Shape = {
+  since: 'number',
+  'renewAfter?': 'number',
+  'rebindAfter?': 'number',
+  'validFor?': 'number',
+};
+
+const DNS: Shape = { nameservers: ['string'], 'domain?': 'string', search: ['string'] };
+
+const LEASE_4: Shape = {
+  ...TIMES,
+  address: 'string',
+  server: 'string',
+  'serverMac?': 'string',
+  'gateway?': 'string',
+  routes: [{ dst: 'string', 'gw?': 'string' }],
+  dns: DNS,
+  'mtu?': 'number',
+  'hostname?': 'string',
+};
+
+const LEASE_6: Shape = {
+  ...TIMES,
+  server: 'string',
+  serverAddress: 'string',
+  addresses: [{ address: 'string', 'preferredFor?': 'number', 'validFor?': 'number' }],
+  prefixes: [{ prefix: 'string', 'preferredFor?': 'number', 'validFor?': 'number' }],
+  dns: DNS,
+  'stateless?': 'boolean',
+};
+
+export const DHCP_LEASE: Shape = {
+  version: 'number',
+  network: 'string',
+  containerId: 'string',
+  ifname: 'string',
+  incarnation: 'string',
+  bootId: 'string',
+  host: { id: 'string', netns: 'string' },
+  createdAt: 'number',
+  'lapsesAt?': 'number',
+  netns: { path: 'string', inode: 'string' },
+  link: { index: 'number', mac: 'string' },
+  'priority?': 'number',
+  'v4?': { wish: 'object', data: 'object', 'lease?': LEASE_4 },
+  'v6?': { wish: 'object', data: 'object', 'lease?': LEASE_6 },
+  'gone?': 'string',
+};
+
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -16,6 +16,7 @@
 import type { Address } from '../../lib/base/ip.ts';
 import type { AddressLedger, AddressView } from '../ledger.ts';
 import type { AttachmentKey, AttachmentRecord, NetworkRecord, PortRecord } from '../record.ts';
+import type { DhcpLeaseRecord } from '../dhcp/record.ts';
 import type { AttachmentRow } from './reading.ts';
 
 export interface AttachmentFilter {
@@ -30,6 +31,7 @@ export interface StoreContents {
   /** `record` and the networks' are as stored, not validated. */
   readonly attachments: readonly { readonly row: AttachmentRow; readonly record: unknown }[];
   readonly networks: readonly { readonly name: string; readonly record: unknown }[];
+  readonly dhcpLeases: readonly { readonly key: AttachmentKey; readonly record: unknown }[];
   /** `owner` is undefined for a row whose attachment is gone. */
   readonly addresses: readonly {
     readonly scope: string;
@@ -66,6 +68,10 @@ export interface StoreReader extends AddressView {
    * Whose published port this one would collide with: a wildcard host address collides with every one of its family.
    */
   portOwner(port: Pick<PortRecord, 'protocol' | 'hostIp' | 'hostPort'>): AttachmentKey | undefined;
+  /** What DHCP servers have leased to an attachment; one that cannot be understood is undefined, as is none. */
+  dhcpLease(key: AttachmentKey): DhcpLeaseRecord | undefined;
+  /** Those that can be understood; in no order. */
+  dhcpLeases(): DhcpLeaseRecord[];
   contents(): StoreContents;
   /** How the driver's own bookkeeping contradicts what is held, in words; [] when it does not. For check.ts. */
   bookkeeping(): string[];
@@ -80,6 +86,10 @@ export interface StoreTransaction extends StoreReader, AddressLedger {
   putAttachment(record: AttachmentRecord): void;
   /** Releases everything the attachment held, whatever its record says; absent is fine. */
   removeAttachment(key: AttachmentKey): void;
+  /** Inserts or replaces by key. */
+  putDhcpLease(record: DhcpLeaseRecord): void;
+  /** Absence is fine. */
+  removeDhcpLease(key: AttachmentKey): void;
   putNetwork(record: NetworkRecord): void;
   removeNetwork(name: string): void;
   /** Forgets where round robin stood in a scope in which nothing is held any more, and what was released in it. */

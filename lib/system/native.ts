@@ -9,11 +9,16 @@ import { NetmoorError } from '../base/errors.ts';
 import { loadAsset, loadModule } from './native-asset.ts';
 import type { Assets } from './native-asset.ts';
 
-type ForeignFunction = (...args: unknown[]) => number | bigint;
+interface ForeignFunction {
+  (...args: unknown[]): number | bigint;
+  /** Runs in a thread of libuv's pool. */
+  async(...args: [...unknown[], (error: Error | null, result: number | bigint) => void]): void;
+}
 
 interface Koffi {
   load(path: string | null): { func(signature: string): ForeignFunction };
   errno(): number;
+  address(buffer: Uint8Array): bigint;
 }
 
 function fromSource(): string {
@@ -52,14 +57,32 @@ export class Libc {
     return Libc.#shared;
   }
 
-  /** Calls `signature` (a C prototype); the result as a number, -1 meaning failure as libc has it. */
-  call(signature: string, ...args: unknown[]): number {
+  #function(signature: string): ForeignFunction {
     let foreign = this.#functions.get(signature);
     if (foreign === undefined) {
       foreign = this.#library.func(signature);
       this.#functions.set(signature, foreign);
     }
-    return Number(foreign(...args));
+    return foreign;
+  }
+
+  /** Calls `signature` (a C prototype); the result as a number, -1 meaning failure as libc has it. */
+  call(signature: string, ...args: unknown[]): number {
+    return Number(this.#function(signature)(...args));
+  }
+
+  /** The same in another thread, for calls that wait; of a failure nothing but -1 is known. */
+  async callAside(signature: string, ...args: unknown[]): Promise<number> {
+    return new Promise((resolve, reject) => {
+      this.#function(signature).async(...args, (error: Error | null, result: number | bigint) =>
+        error ? reject(error) : resolve(Number(result)),
+      );
+    });
+  }
+
+  /** Where a buffer lies, for structures that point to it: right for as long as it is referred to. */
+  addressOf(buffer: Uint8Array): bigint {
+    return this.#koffi.address(buffer);
   }
 
   /** errno of the last call. */

@@ -23,8 +23,8 @@ const MSG_DONTWAIT = 0x40;
 const MSG_TRUNC = 0x20;
 const POLLIN = 1;
 
-/** Runs one call, again when a signal interrupted it. */
-function retried(op: string, call: (libc: Libc) => number): number {
+/** Runs one call, again when a signal interrupted it. Throws SystemError. */
+export function retried(op: string, call: (libc: Libc) => number): number {
   const libc = Libc.get();
   for (;;) {
     const result = call(libc);
@@ -65,25 +65,36 @@ export function sendTo(fd: number, data: Uint8Array, flags: number, address: Buf
   retried(op, (libc) => libc.call(signature, fd, data, data.length, flags, address, address.length));
 }
 
+/** A datagram as `receive`, and the struct sockaddr it came from, into `address`. */
+export function receiveFrom(fd: number, buffer: Buffer, address: Buffer, op: string): number | undefined {
+  const length = Buffer.alloc(4);
+  length.writeUInt32LE(address.length);
+  const signature = 'int64_t recvfrom(int, void *, size_t, int, void *, void *)';
+  return unlessNothing(() =>
+    retried(op, (libc) =>
+      libc.call(signature, fd, buffer, buffer.length, MSG_DONTWAIT | MSG_TRUNC, address, length),
+    ),
+  );
+}
+
+function unlessNothing<T>(work: () => T): T | undefined {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof SystemError && error.code === 'EAGAIN') return undefined;
+    throw error;
+  }
+}
+
 /**
  * One datagram into `buffer`: its whole length, which is over `buffer.length` when it was cut;
  * undefined when nothing is waiting.
  */
 export function receive(fd: number, buffer: Buffer, op: string): number | undefined {
-  try {
-    return retried(op, (libc) =>
-      libc.call(
-        'int64_t recv(int, void *, size_t, int)',
-        fd,
-        buffer,
-        buffer.length,
-        MSG_DONTWAIT | MSG_TRUNC,
-      ),
-    );
-  } catch (error) {
-    if (error instanceof SystemError && error.code === 'EAGAIN') return undefined;
-    throw error;
-  }
+  const signature = 'int64_t recv(int, void *, size_t, int)';
+  return unlessNothing(() =>
+    retried(op, (libc) => libc.call(signature, fd, buffer, buffer.length, MSG_DONTWAIT | MSG_TRUNC)),
+  );
 }
 
 /** Waits until `fd` can be read, at most `milliseconds`; false when that time passed. */

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import t from 'tap';
 import { readAttachment, readIncarnation } from '../../ipam/store/reading.ts';
-import { ATTACHMENT, NETWORK, misfit } from '../../ipam/store/shape.ts';
+import { ATTACHMENT, DHCP_LEASE, NETWORK, misfit } from '../../ipam/store/shape.ts';
 import type { Shape } from '../../ipam/store/shape.ts';
 import { attachment } from './ipam-record.ts';
 
@@ -14,7 +14,12 @@ interface Schema {
   readonly items?: Schema;
 }
 
-const TYPES: Readonly<Record<string, string>> = { integer: 'number', string: 'string', boolean: 'boolean' };
+const TYPES: Readonly<Record<string, string>> = {
+  integer: 'number',
+  number: 'number',
+  string: 'string',
+  boolean: 'boolean',
+};
 
 /** The shape that says as much as a schema does about types and what may be absent. */
 function shapeOf(schema: Schema): unknown {
@@ -35,6 +40,7 @@ function schema(name: string): Schema {
 t.test('as the schemas have it', async (t) => {
   t.same(ATTACHMENT, shapeOf(schema('record')));
   t.same(NETWORK, shapeOf(schema('network-record')));
+  t.same(DHCP_LEASE, shapeOf(schema('dhcp-lease')));
 });
 
 t.test('misfits name the place', async (t) => {

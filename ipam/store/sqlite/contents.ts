@@ -31,6 +31,7 @@ function portClaim(row: Row): PortClaim {
 export function readContents(db: Connection): StoreContents {
   const attachments = db.all('SELECT * FROM attachment ORDER BY id');
   const networks = db.all('SELECT name, record FROM network ORDER BY name');
+  const dhcpLeases = db.all('SELECT * FROM dhcp_lease ORDER BY network, container, ifname');
   const addresses = db.all(
     `SELECT scope, address, network, container, ifname
      FROM address LEFT JOIN attachment ON attachment.id = address.attachment ORDER BY scope, address`,
@@ -42,6 +43,7 @@ export function readContents(db: Connection): StoreContents {
   return {
     attachments: attachments.map((row) => ({ row: attachmentRow(row), record: document(row) })),
     networks: networks.map((row) => ({ name: text(row, 'name'), record: document(row) })),
+    dhcpLeases: dhcpLeases.map((row) => ({ key: keyFrom(row), record: document(row) })),
     addresses: addresses.map((row) => ({
       scope: text(row, 'scope'),
       address: addressOf(bytes(row, 'address')),

@@ -1,13 +1,22 @@
 /** Reading the embedded store, inside a transaction that keeps what is read consistent. */
 import type { Address } from '../../../lib/base/ip.ts';
+import type { DhcpLeaseRecord } from '../../dhcp/record.ts';
 import type { AttachmentKey, AttachmentRecord, NetworkRecord, PortRecord } from '../../record.ts';
-import { addressOwner, countTaken, cursor, isTaken, nextFree, recentlyReleased } from './addresses.ts';
+import {
+  addressOwner,
+  countTaken,
+  cursor,
+  isTaken,
+  keyFrom,
+  nextFree,
+  recentlyReleased,
+} from './addresses.ts';
 import type { Connection } from './connection.ts';
 import { count } from './row.ts';
 import { readContents } from './contents.ts';
 import { checkBookkeeping } from './check-runs.ts';
 import { attachmentRow, document } from './document.ts';
-import { readAttachment, readIncarnation, readNetwork } from '../reading.ts';
+import { readAttachment, readDhcpLease, readIncarnation, readNetwork } from '../reading.ts';
 import { claimOf } from '../claim.ts';
 import { findCollision } from './ports.ts';
 import type { AttachmentFilter, StoreContents, StoreReader } from '../store.ts';
@@ -32,7 +41,8 @@ function matching(filter: AttachmentFilter): { conditions: string[]; values: str
   return { conditions, values };
 }
 
-function usable(read: NetworkRecord | string): NetworkRecord | undefined {
+/** What was read, unless it is the reason why it cannot be. */
+function understood<T extends object>(read: T | string): T | undefined {
   return typeof read === 'string' ? undefined : read;
 }
 
@@ -73,12 +83,12 @@ export class SqliteReader implements StoreReader {
 
   network(name: string): NetworkRecord | undefined {
     const row = this.db.get('SELECT record FROM network WHERE name = ?', name);
-    return row && usable(readNetwork(document(row)));
+    return row && understood(readNetwork(document(row)));
   }
 
   networks(): NetworkRecord[] {
     const rows = this.db.all('SELECT record FROM network ORDER BY name');
-    return rows.flatMap((row) => usable(readNetwork(document(row))) ?? []);
+    return rows.flatMap((row) => understood(readNetwork(document(row))) ?? []);
   }
 
   addressOwner(scope: string, address: Address): AttachmentKey | undefined {
@@ -107,6 +117,17 @@ export class SqliteReader implements StoreReader {
 
   cursor(scope: string, range: string): Address | undefined {
     return cursor(this.db, scope, range);
+  }
+
+  dhcpLease({ network, containerId, ifname }: AttachmentKey): DhcpLeaseRecord | undefined {
+    const sql = 'SELECT * FROM dhcp_lease WHERE container = ? AND ifname = ? AND network = ?';
+    const row = this.db.get(sql, containerId, ifname, network);
+    return row && understood(readDhcpLease(keyFrom(row), document(row)));
+  }
+
+  dhcpLeases(): DhcpLeaseRecord[] {
+    const rows = this.db.all('SELECT * FROM dhcp_lease');
+    return rows.flatMap((row) => understood(readDhcpLease(keyFrom(row), document(row))) ?? []);
   }
 
   contents(): StoreContents {

@@ -72,4 +72,15 @@ export const STEPS: readonly string[] = [
   ALTER TABLE attachment ADD COLUMN machine TEXT NOT NULL DEFAULT '';
   CREATE INDEX attachment_segment ON attachment (segment) WHERE segment IS NOT NULL;
   `,
+  // What DHCP servers have leased, whichever plugin the interface is of. Those of another boot stay until they lapse:
+  // the server holds them for the container that comes again.
+  `
+  CREATE TABLE dhcp_lease (
+    container TEXT NOT NULL,
+    ifname TEXT NOT NULL,
+    network TEXT NOT NULL,
+    record TEXT NOT NULL,
+    PRIMARY KEY (container, ifname, network)
+  ) STRICT, WITHOUT ROWID;
+  `,
 ];

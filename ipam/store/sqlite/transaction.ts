@@ -1,6 +1,7 @@
 /** Changing the embedded store, inside the one write transaction there can be at a time. */
 import type { Address } from '../../../lib/base/ip.ts';
 import { parsePrefix } from '../../../lib/base/ip.ts';
+import type { DhcpLeaseRecord } from '../../dhcp/record.ts';
 import type { AttachmentKey, AttachmentRecord, NetworkRecord } from '../../record.ts';
 import { claimAddress, forgetReleases, releaseAddress, setCursor } from './addresses.ts';
 import { claimOf } from '../claim.ts';
@@ -78,6 +79,17 @@ export class SqliteTransaction extends SqliteReader implements StoreTransaction 
     for (const held of leased(found.record)) this.#release(held, found.id);
     for (const port of found.record.ports) releasePort(this.db, claimOf(port), found.id);
     this.db.run('DELETE FROM attachment WHERE id = ?', found.id);
+  }
+
+  putDhcpLease(record: DhcpLeaseRecord): void {
+    const { network, containerId, ifname } = record;
+    const sql = 'REPLACE INTO dhcp_lease (container, ifname, network, record) VALUES (?, ?, ?, ?)';
+    this.db.run(sql, containerId, ifname, network, JSON.stringify(record));
+  }
+
+  removeDhcpLease({ network, containerId, ifname }: AttachmentKey): void {
+    const sql = 'DELETE FROM dhcp_lease WHERE container = ? AND ifname = ? AND network = ?';
+    this.db.run(sql, containerId, ifname, network);
   }
 
   putNetwork(record: NetworkRecord): void {
