@@ -191,6 +191,10 @@ export interface Kind<C extends MooringConfig = MooringConfig, D extends Mooring
   identify(key: AttachmentKey, config: C): Identity;
   /** Pure. */
   plan(config: C, leased: Leased): Plan<D>;
+  /**
+   * What the record of the network says beyond what is the same for all; `dns`: of whoever gave the addresses. Pure.
+   */
+  ofNetwork?(config: C, dns: Dns, record: AttachmentRecord<D>): Pick<NetworkRecord, 'dhcpServer'>;
   /** Reads what this or another version kept. Throws NetmoorError('store') for what it cannot make sense of. */
   readDetail(detail: Detail): D;
 
