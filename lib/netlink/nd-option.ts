@@ -2,6 +2,7 @@
  * What a router advertises for programs rather than the kernel (RTNLGRP_ND_USEROPT; linux/rtnetlink.h struct
  * nduseroptmsg): resolvers and search domains (RFC 8106). Any station on the LAN may have written it.
  */
+import { isHostName } from '../base/domain-name.ts';
 import { addressFromBytes } from '../base/ip.ts';
 import type { Address } from '../base/ip.ts';
 import { DecodeError } from './attributes.ts';
@@ -22,11 +23,8 @@ const DNSSL = 31;
 /** Type, length, two reserved bytes and the lifetime; in an option's own units one of eight bytes. */
 const HEAD = 8;
 const UNIT = 8;
-/** RFC 1035 2.3.4; a name without the dot at its end. */
+/** RFC 1035 2.3.4 */
 const LABEL_LIMIT = 63;
-const NAME_LIMIT = 253;
-/** RFC 1123 2.1, and the underscore, which names of hosts have in the wild. */
-const LABEL = /^[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?$/i;
 
 export interface NdOption {
   /** ifindex it came in by; link-local servers are to be reached there. */
@@ -63,12 +61,6 @@ function nameAt(data: Buffer, at: number): { labels: string[]; next: number } {
     from = next;
   }
   throw new DecodeError('a domain without end');
-}
-
-function isHostName(labels: readonly string[]): boolean {
-  return (
-    labels.length > 0 && labels.join('.').length <= NAME_LIMIT && labels.every((label) => LABEL.test(label))
-  );
 }
 
 function dnsslOf(option: Buffer): NonNullable<NdOption['dnssl']> {

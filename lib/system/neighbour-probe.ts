@@ -3,6 +3,7 @@
  * have it, through a packet socket (packet(7)), since an interface without addresses cannot ask otherwise.
  */
 import { closeSync } from 'node:fs';
+import { checksum } from '../base/checksum.ts';
 import { addressBytes } from '../base/ip.ts';
 import type { Address } from '../base/ip.ts';
 import { formatMac } from '../base/mac.ts';
@@ -45,14 +46,6 @@ export function arpProbe(mac: Buffer, address: Address): Buffer {
     Buffer.alloc(6),
     addressBytes(address),
   ]);
-}
-
-/** RFC 1071 over 16-bit words. */
-function checksum(bytes: Buffer): number {
-  let sum = 0;
-  for (let at = 0; at < bytes.length; at += 2) sum += bytes.readUInt16BE(at);
-  while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16);
-  return ~sum & 0xffff;
 }
 
 /**
