@@ -5,8 +5,10 @@ import { findUplink } from '../../lib/netlink/uplink.ts';
 import type { BridgeNatConfig } from './config.ts';
 import { KIND, readDetail } from './detail.ts';
 import type { BridgeNatDetail } from './detail.ts';
+import { clientOf, whyEnded } from './dhcp-server/client.ts';
 import { requireGateway } from './dhcp-server/config.ts';
 import { serverRecord } from './dhcp-server/network.ts';
+import { isAbandoned, staysForGuests } from './dhcp-server/guests.ts';
 import { flushFlows, isLeft, leaveShared, ownRemovals, removeByKey } from './disconnect.ts';
 import { isForeign } from './foreign-bridge.ts';
 import { bridgeNameFor, containerMacFor, hostIfnameFor } from './names.ts';
@@ -55,13 +57,15 @@ export const bridgeNat: Kind<BridgeNatConfig, BridgeNatDetail> = {
 
   own: ownRemovals,
   leaveShared,
-  staysBehind: ({ detail }) => detail.keepBridge,
+  staysBehind: (host, record) => record.detail.keepBridge || staysForGuests(host, record),
+  isIdle: isAbandoned,
+  isNoContainer: (record) => clientOf(record) !== undefined,
   passOn: (host, tx, gone) => takeOver(tx, host, gone),
   afterwards: flushFlows,
   isLeft,
   removeByKey,
 
-  deathOf: lostInterface,
+  deathOf: (judge, record) => whyEnded(record) ?? lostInterface(judge, record),
   verify: async (host, record) => (await import('./verify.ts')).verifyHost(host, record),
   verifyInside: async (...what) => (await import('../../lib/mooring/verify.ts')).verifyInterface(...what),
   probe: async () => (await import('./probe.ts')).probeKernel(),

@@ -23,6 +23,8 @@ export interface Query {
   readonly rapid: boolean;
   /** It came through a relay: its client is on another link. */
   readonly relayed: boolean;
+  /** Bytes of a message that it takes, by option 57. */
+  readonly limit?: number;
 }
 
 /** Seconds, as RFC 2131, section 4.4.5 recommends them. */

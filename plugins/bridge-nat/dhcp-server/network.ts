@@ -34,11 +34,24 @@ function compact({ subnet, rangeStart, rangeEnd, gateway }: RangeConfig): RangeC
   };
 }
 
-/** A client gets one address, of the first set of IPv4 ranges; what speaks of the other family is left out. */
-function pool4(ipam: OwnIpam, sets: readonly (readonly RangeConfig[])[]): PoolConfig | undefined {
-  const set = sets.find((ranges) => familyOf(ranges[0]?.subnet ?? '') === 4);
-  if (set === undefined) return undefined;
-  const subnets = set.map(({ subnet = '' }) => formatPrefix(networkOf(parsePrefix(subnet))));
+function networkText(subnet = ''): string {
+  return formatPrefix(networkOf(parsePrefix(subnet)));
+}
+
+/**
+ * A client gets one address, of the first set of IPv4 ranges, and of the subnet in which the bridge has one; what speaks
+ * of others is left out.
+ */
+function pool4(
+  ipam: OwnIpam,
+  sets: readonly (readonly RangeConfig[])[],
+  { subnets: known }: BridgeNatDetail,
+): PoolConfig | undefined {
+  const first = sets.find((ranges) => familyOf(ranges[0]?.subnet ?? '') === 4) ?? [];
+  const home = first.map(({ subnet }) => networkText(subnet)).find((subnet) => known.includes(subnet));
+  const set = first.filter(({ subnet }) => networkText(subnet) === home);
+  if (set.length === 0) return undefined;
+  const subnets = set.map(({ subnet }) => networkText(subnet));
   const { exclude = [], reservations = {} } = ipam.pool;
   const inSet = (address: string): boolean => isInOne(subnets, address);
   const kept = Object.entries(reservations)
@@ -82,7 +95,7 @@ export interface Served {
 /** Undefined where nothing could be leased or announced. */
 export function serverRecord({ options, ipam, dns, mtu, detail }: Served): DhcpServerRecord | undefined {
   const sets = rangeSets(ipam, detail.subnets);
-  const pool = options.ipv4 === false ? undefined : pool4(ipam, sets);
+  const pool = options.ipv4 === false ? undefined : pool4(ipam, sets, detail);
   const prefixes = options.ipv6 === false ? [] : prefixes6(sets);
   if (pool === undefined && prefixes.length === 0) return undefined;
   const { nameservers = [], domain, search = [] } = dns;
