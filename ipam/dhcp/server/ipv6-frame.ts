@@ -1,7 +1,7 @@
 /** IPv6 packets without extension headers in Ethernet frames (RFC 8200, RFC 2464), with ICMPv6 or UDP in them. */
 import { checksum, onesSum } from '../../../lib/base/checksum.ts';
 import { addressBytes, addressFromBytes, formatAddress, parseAddress } from '../../../lib/base/ip.ts';
-import { formatMac, parseMac } from '../../../lib/base/mac.ts';
+import { formatMac } from '../../../lib/base/mac.ts';
 import { DecodeError } from '../decode-error.ts';
 
 export const ICMPV6 = 58;
@@ -33,6 +33,11 @@ function bytesOf(address: string): Buffer {
   return addressBytes(parseAddress(address));
 }
 
+/** Of groups too. */
+function macBytes(text: string): Buffer {
+  return Buffer.from(text.replaceAll(':', ''), 'hex');
+}
+
 /** RFC 8200, section 8.1 */
 function pseudoHeader(from: Buffer, to: Buffer, length: number, protocol: number): Buffer {
   const tail = Buffer.alloc(8);
@@ -54,8 +59,8 @@ export function encodeFrame6({ from, to, protocol, hops, payload }: Frame6): Buf
   const sum = checksum(Buffer.concat([pseudoHeader(source, target, body.length, protocol), body]));
   body.writeUInt16BE(sum === 0 && protocol === UDP ? 0xffff : sum, at);
   const head = Buffer.alloc(ETHERNET + 8);
-  parseMac(to.mac).copy(head, 0);
-  parseMac(from.mac).copy(head, 6);
+  macBytes(to.mac).copy(head, 0);
+  macBytes(from.mac).copy(head, 6);
   head.writeUInt16BE(ETH_P_IPV6, 12);
   head.writeUInt8(0x60, ETHERNET);
   head.writeUInt16BE(body.length, ETHERNET + 4);
