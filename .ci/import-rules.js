@@ -1,6 +1,6 @@
 /**
  * Who may import what: downward only, cli and hooks -> plugins/<x> -> lib/mooring -> lib/cni, ipam -> lib/netlink,
- * lib/nftables -> lib/system -> lib/base. Checked by `npm run check` (dependency-cruiser).
+ * lib/nftables, lib/engine -> lib/system -> lib/base. Checked by `npm run check` (dependency-cruiser).
  */
 
 /**
@@ -9,7 +9,7 @@
 const STOREYS = [
   ['^lib/base/'],
   ['^lib/system/'],
-  ['^lib/netlink/', '^lib/nftables/'],
+  ['^lib/netlink/', '^lib/nftables/', '^lib/engine/'],
   ['^lib/cni/', '^ipam/'],
   ['^lib/mooring/'],
   ['^plugins/'],

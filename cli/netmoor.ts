@@ -43,6 +43,10 @@ const VERBS: VerbList = {
     about: 'clear away what containers that are gone left behind',
     load: async () => (await import('./verbs/gc.ts')).verb,
   },
+  engine: {
+    about: 'run the engine, or say what it does',
+    load: async () => (await import('./verbs/engine.ts')).verb,
+  },
   version: { about: 'say what this is', load: async () => (await import('./verbs/version.ts')).verb },
   help: {
     about: 'list the verbs, or say what one of them does',

@@ -17,7 +17,7 @@ import { RULE_END, anchorRequests, ruleEnds, skeleton } from '../../lib/nftables
 import { NFPROTO_NETDEV } from '../../lib/nftables/message.ts';
 import { FAMILIES } from '../../lib/nftables/tables.ts';
 import { WRAPPER } from './evaluate.ts';
-import { PLUGINS, PROGRAMS, ROOT, START } from './paths.ts';
+import { PLUGINS, PROGRAMS, ROOT, START, WORKER } from './paths.ts';
 import type { StageFiles } from './paths.ts';
 
 const OPTIONS: BuildOptions = {
@@ -126,10 +126,14 @@ async function bundleStage({ name, source }: StageFiles, modules: readonly strin
   });
 }
 
-/** Writes start.cjs and the second stages. */
+/** Writes start.cjs, the first stage of the engine's threads, and the second stages. */
 export async function bundle(): Promise<void> {
   const wanted = new Map<string, string>();
-  await build({ ...OPTIONS, entryPoints: ['cli/main.ts'], outfile: START, plugins: [secondStage(wanted)] });
+  for (const [entry, outfile] of [
+    ['cli/main.ts', START],
+    ['cli/engine/worker-main.ts', WORKER],
+  ] as const)
+    await build({ ...OPTIONS, entryPoints: [entry], outfile, plugins: [secondStage(wanted)] });
   const modules = [...wanted.keys()];
   await bundleStage(PROGRAMS, modules);
   // What every plugin needs is what lib/cni/entry.ts imports.

@@ -8,7 +8,7 @@ import { EMBEDDED_ARGUMENTS, NODE_FLAGS } from './flags.ts';
 import { proveSameCaches } from './same-caches.ts';
 import { ignoreConfigFile } from './without-config-file.ts';
 import { removeLibatomic } from './without-libatomic.ts';
-import { BIN, KOFFI, NODE, STAGES, START, WORK } from './paths.ts';
+import { BIN, KOFFI, NODE, STAGES, START, WORK, WORKER } from './paths.ts';
 
 /** Writes `file` without its debugging information to `output`. */
 export function strip(file: string, output: string): void {
@@ -61,6 +61,7 @@ function writeSeaConfig(output: string): string {
           [`${name}.cache`, cache],
         ]),
       ),
+      'worker-main.js': WORKER,
       'koffi.node': KOFFI,
       'koffi.id': writeKoffiId(),
     },

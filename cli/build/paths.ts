@@ -18,6 +18,9 @@ export const KOFFI = join(ROOT, 'node_modules/@koromix/koffi-linux-x64/linux_x64
 /** The first stage of the program (see bundle.ts). */
 export const START = join(WORK, 'start.cjs');
 
+/** The same of a thread of the engine. */
+export const WORKER = join(WORK, 'worker-main.js');
+
 export interface StageFiles {
   readonly name: string;
   readonly source: string;

@@ -81,4 +81,9 @@ export interface World {
   readonly resultsDirectory: string;
   /** The process that has this number now; undefined when none has. */
   readonly processIdentity: (pid: number) => ProcessIdentity | undefined;
+  /**
+   * What lasts from one request to the next, by a name of its own: made when it is first asked for. Absent where a
+   * process serves one request.
+   */
+  readonly keep?: <T extends object>(name: string, make: () => T) => T;
 }

@@ -17,7 +17,8 @@ export interface NamedStore {
 
 export function openStoreIn(dir: string, world: World): NamedStore {
   const { bootId, hostId, monotonic } = world;
-  return { dir, store: openStore({ dir, bootId, hostId, now: monotonic }) };
+  const open = (): NamedStore => ({ dir, store: openStore({ dir, bootId, hostId, now: monotonic }) });
+  return world.keep ? world.keep(`store ${dir}`, open) : open();
 }
 
 /** One store may be known by several names: who took it for two would wait for himself. */

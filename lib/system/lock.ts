@@ -3,6 +3,7 @@ import { closeSync, constants, fstatSync, openSync, rmSync, statSync } from 'nod
 import { constants as system } from 'node:os';
 import { NetmoorError, SystemError } from '../base/errors.ts';
 import { Libc } from './native.ts';
+import { retried } from './syscall.ts';
 
 const LOCK_EX = 2; // include/uapi/asm-generic/fcntl.h
 const LOCK_NB = 4;
@@ -78,6 +79,27 @@ export class FileLock {
         held.release();
         throw error;
       }
+      held.release();
+    }
+  }
+
+  /** The lock, or undefined when another has it; nothing is waited for. */
+  static tryAcquire(path: string): FileLock | undefined {
+    for (;;) {
+      const held = new FileLock(openLock(path), path);
+      const mine = tryLock(held.#fd, path);
+      if (mine && held.#isCurrent()) return held;
+      held.release();
+      if (!mine) return undefined;
+    }
+  }
+
+  /** Blocks until nobody else has it, however long that takes: for a process that could do nothing else. */
+  static wait(path: string): FileLock {
+    for (;;) {
+      const held = new FileLock(openLock(path), path);
+      retried(`lock ${path}`, (libc) => libc.call('int flock(int, int)', held.#fd, LOCK_EX));
+      if (held.#isCurrent()) return held;
       held.release();
     }
   }

@@ -53,3 +53,9 @@ export async function asRequest<T>(
     rmSync(note, { force: true });
   }
 }
+
+/** Takes away the note of a request of this process that ended without doing so itself: its thread died. */
+export function forgetRequest(request: string, notes = NOTES): void {
+  const self = processIdentity(process.pid);
+  if (self !== undefined) rmSync(noteOf({ ...self, request }, notes), { force: true });
+}

@@ -2,7 +2,7 @@
  * The embedded driver of the lease store: SQLite through node:sqlite, one file shared by every process of the host.
  * `BEGIN IMMEDIATE` is the lock between processes; it dies with its holder, and so does what was not committed.
  */
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { NetmoorError } from '../../../lib/base/errors.ts';
 import { dropOtherBoots, isSameBoot } from './boot.ts';
 import { Connection } from './connection.ts';
@@ -26,9 +26,16 @@ function isThenable(value: unknown): boolean {
   return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
 }
 
+/** "device:inode"; '' when there is no such file. */
+function identityOf(file: string): string {
+  const stat = statSync(file, { bigint: true, throwIfNoEntry: false });
+  return stat === undefined ? '' : `${stat.dev}:${stat.ino}`;
+}
+
 export class SqliteStore implements LeaseStore {
   readonly #options: SqliteOptions;
   #connection: Connection | undefined;
+  #identity = '';
   #bootChecked = false;
 
   constructor(options: SqliteOptions) {
@@ -45,7 +52,7 @@ export class SqliteStore implements LeaseStore {
 
   read<T>(fn: (reader: StoreReader) => T): T {
     const { file } = this.#options;
-    if (this.#connection === undefined && !existsSync(file)) return fn(EMPTY);
+    if (!this.#connection?.inTransaction && !existsSync(file)) return fn(EMPTY);
     return guard(file, () => {
       const db = this.#open();
       this.#refuseNesting(db);
@@ -61,9 +68,13 @@ export class SqliteStore implements LeaseStore {
   }
 
   #open(): Connection {
+    // A store is kept open from one request to the next (World.keep): the file may have been replaced between them.
+    if (this.#connection?.inTransaction === false && identityOf(this.#options.file) !== this.#identity)
+      this.close();
     if (this.#connection === undefined) {
       createFile(this.#options.file);
       this.#connection = new Connection(this.#options.file);
+      this.#identity = identityOf(this.#options.file);
     }
     return this.#connection;
   }

@@ -1,0 +1,234 @@
+/**
+ * The engine: one process that answers for the plugins of a host. Its main loop waits for nothing; what has to wait is
+ * done in threads.
+ */
+import { watch } from 'node:fs';
+import { setTimeout as pause } from 'node:timers/promises';
+import type { FSWatcher } from 'node:fs';
+import { errorText } from '../../lib/base/errors.ts';
+import { realWorld } from '../../lib/cni/real-world.ts';
+import type { MakeResident, Resident, ResidentHost } from '../../lib/cni/resident.ts';
+import { placesIn } from '../../lib/engine/places.ts';
+import type { EnginePlaces } from '../../lib/engine/places.ts';
+import { PROTOCOL, refusal } from '../../lib/engine/protocol.ts';
+import type { Decoded, EngineAnswer, OrderRequest, PluginRequest } from '../../lib/engine/protocol.ts';
+import { ownMntnsId } from '../../lib/engine/request.ts';
+import { ownNetnsId } from '../../lib/system/netns.ts';
+import type { Answer } from '../../lib/cni/dispatch.ts';
+import { otherVersion } from './admission.ts';
+import type { Limits } from './connection.ts';
+import { noCounts } from './counts.ts';
+import { laneOf } from './programs.ts';
+import type { Lane } from './programs.ts';
+import { reportOf } from './report.ts';
+import type { EngineFacts } from './report.ts';
+import { Requests, restored } from './requests.ts';
+import { Seat } from './seat.ts';
+import { EngineServer } from './server.ts';
+import type { Log } from './log.ts';
+import { WorkerPool, startWorker } from './workers.ts';
+import type { PoolOptions } from './workers.ts';
+
+/** Threads: of main plugins, and of what they may wait for. */
+const MOST: Readonly<Record<Lane, number>> = { main: 4, inner: 2 };
+
+/** Milliseconds that a thread is kept without work. */
+const IDLE_THREAD = 30_000;
+
+/** Milliseconds that requests have to come to their end when the engine stops; systemd would kill it after 90 s. */
+const STOP = 60_000;
+
+/** Milliseconds for those that nobody waits for any more. */
+const LAST = 20_000;
+
+export interface EngineOptions {
+  readonly places?: EnginePlaces;
+  /** A listening socket that was handed over. */
+  readonly listener?: number | undefined;
+  readonly startedBy: EngineFacts['startedBy'];
+  /** Milliseconds after which it ends when nobody needs it; absent: never. */
+  readonly idle?: number | undefined;
+  readonly residents: readonly MakeResident[];
+  readonly log: Log;
+  readonly limits?: Limits;
+  readonly startWorker?: PoolOptions['start'];
+  readonly laneOf?: (program: string) => Lane | undefined;
+  /** Milliseconds. */
+  readonly idleThread?: number;
+}
+
+export class Engine {
+  readonly #options: EngineOptions;
+  readonly #seat: Seat;
+  readonly #lanes: Readonly<Record<Lane, WorkerPool>>;
+  readonly #residents: readonly Resident[];
+  readonly #requests: Requests;
+  readonly #counts = noCounts();
+  readonly #since = new Date();
+  readonly #ended = Promise.withResolvers<void>();
+  #server: EngineServer | undefined;
+  #watcher: FSWatcher | undefined;
+  #idle: NodeJS.Timeout | undefined;
+  #stopping = false;
+
+  private constructor(options: EngineOptions, seat: Seat) {
+    this.#options = options;
+    this.#seat = seat;
+    const pool = (lane: Lane): WorkerPool =>
+      new WorkerPool({
+        most: MOST[lane],
+        idle: options.idleThread ?? IDLE_THREAD,
+        start: options.startWorker ?? startWorker,
+      });
+    this.#lanes = { main: pool('main'), inner: pool('inner') };
+    const world = realWorld();
+    const host: ResidentHost = { world, log: options.log, runTask: async (name, argument) => this.#task(name, argument) };
+    this.#residents = options.residents.map((make) => make(host));
+    this.#requests = new Requests({
+      namespaces: { netns: ownNetnsId(), mntns: ownMntnsId() },
+      lanes: this.#lanes,
+      laneOf: options.laneOf ?? laneOf,
+      residents: new Map(this.#residents.flatMap(({ plugins }) => [...plugins])),
+      world,
+      counts: this.#counts,
+      done: (request, answer, milliseconds) => this.#done(request, answer, milliseconds),
+    });
+  }
+
+  /**
+   * Resolves when it listens; undefined when there is one already. Blocks while another begins or ends. Throws
+   * EngineError 'hostile', what a resident throws, Node's errors.
+   */
+  static async start(options: EngineOptions): Promise<Engine | undefined> {
+    const places = options.places ?? placesIn();
+    const seat = Seat.take(places, options.listener !== undefined);
+    if (seat === undefined) return undefined;
+    try {
+      const engine = new Engine(options, seat);
+      for (const resident of engine.#residents) await resident.start();
+      await engine.#listen(options.listener ?? seat.listen(), places);
+      seat.begun();
+      return engine;
+    } catch (error) {
+      seat.begun();
+      seat.vacate();
+      seat.leave();
+      throw error;
+    }
+  }
+
+  /** Resolves when it has stopped. */
+  get ended(): Promise<void> {
+    return this.#ended.promise;
+  }
+
+  async #listen(fd: number, { directory }: EnginePlaces): Promise<void> {
+    const { log, limits } = this.#options;
+    this.#server = await EngineServer.listen(fd, {
+      handle: async (decoded) => this.#handle(decoded),
+      turnedAway: (why) => {
+        this.#counts.refused += 1;
+        log('warning', `refused: ${why}`);
+      },
+      ...(limits === undefined ? {} : { limits }),
+    });
+    this.#watcher = watch(directory, () => {
+      if (!this.#seat.found) void this.stop('its socket is gone');
+    });
+    this.#watcher.on('error', (error) => log('warning', `${directory} cannot be watched: ${error.message}`));
+    this.#rest();
+  }
+
+  async #handle(decoded: Decoded): Promise<EngineAnswer> {
+    try {
+      if ('otherProtocol' in decoded) return otherVersion(`one that speaks protocol ${decoded.otherProtocol}, not ${PROTOCOL}`);
+      const { request } = decoded;
+      if (request.kind !== 'plugin') return await this.#obey(request);
+      if (this.#stopping) return refusal('stopping', 'the engine is stopping', 'try again');
+      clearTimeout(this.#idle);
+      return await this.#requests.answer(request);
+    } catch (error) {
+      // Nothing that a request does may end up here.
+      this.#options.log('error', `a defect: ${error instanceof Error ? error.stack : errorText(error)}`);
+      return { exitCode: 1, stdout: '', stderr: `${errorText(error)}\n` };
+    }
+  }
+
+  async #obey({ kind }: OrderRequest): Promise<EngineAnswer> {
+    if (kind === 'status') return { report: await this.report() };
+    void this.stop('it was told to');
+    return { stopping: process.pid };
+  }
+
+  async #task(name: string, argument: Parameters<ResidentHost['runTask']>[1]): ReturnType<ResidentHost['runTask']> {
+    const outcome = await this.#lanes.inner.run({ is: 'task', name, argument });
+    if ('value' in outcome) return outcome.value;
+    if ('error' in outcome) throw restored(outcome.error);
+    throw new TypeError('a thread answered something else than it was asked for');
+  }
+
+  #done({ program, environment }: PluginRequest, { exitCode, stdout, stderr }: Answer, milliseconds: number): void {
+    const { log } = this.#options;
+    const ids = [environment['CNI_CONTAINERID'], environment['CNI_IFNAME']].filter((id) => id).join(' ');
+    const what = `${program} ${environment['CNI_COMMAND'] ?? ''} ${ids}`.trim();
+    const took = `${milliseconds.toFixed(1)} ms`;
+    if (exitCode === 0) log('info', `${what}: done in ${took}`);
+    else log('warning', `${what}: failed in ${took}: ${stdout || stderr}`);
+    this.#rest();
+  }
+
+  /** From now on, unless somebody needs it. */
+  #rest(): void {
+    const { idle } = this.#options;
+    clearTimeout(this.#idle);
+    if (idle === undefined || this.#stopping) return;
+    this.#idle = setTimeout(() => (this.#busy() ? this.#rest() : void this.stop('nobody needs it')), idle);
+  }
+
+  #busy(): boolean {
+    const { running, waiting } = this.#counts;
+    return running + waiting > 0 || this.#residents.some((resident) => resident.busy());
+  }
+
+  async report(): Promise<ReturnType<typeof reportOf>> {
+    const { places = placesIn(), startedBy, idle } = this.#options;
+    const held = await Promise.all(this.#residents.map(async (resident) => resident.status()));
+    return reportOf({
+      socket: places.socket,
+      since: this.#since,
+      startedBy,
+      idle,
+      stopping: this.#stopping,
+      held,
+      counts: this.#counts,
+      connections: this.#server?.connections ?? 0,
+      threads: { plugins: this.#lanes.main.size, tasks: this.#lanes.inner.size },
+    });
+  }
+
+  /** Takes no more requests, lets those under way come to their end, and ends. */
+  async stop(why: string): Promise<void> {
+    if (this.#stopping) return;
+    this.#stopping = true;
+    const { log } = this.#options;
+    log('notice', `stopping: ${why}`);
+    clearTimeout(this.#idle);
+    this.#watcher?.close();
+    this.#seat.vacate();
+    await this.#server?.close(STOP);
+    // Requests whose callers have gone.
+    const threads = Object.values(this.#lanes).map(async (pool) => pool.drained());
+    await Promise.race([Promise.all(threads), pause(LAST, undefined, { ref: false })]);
+    for (const resident of this.#residents) {
+      try {
+        await resident.stop();
+      } catch (error) {
+        log('error', `a resident did not stop: ${errorText(error)}`);
+      }
+    }
+    for (const pool of Object.values(this.#lanes)) pool.stop();
+    this.#seat.leave();
+    log('notice', 'stopped');
+    this.#ended.resolve();
+  }
+}

@@ -1,0 +1,202 @@
+/**
+ * Plugin calls of many callers: those of different containers side by side, those of one container to one plugin in
+ * order, each under a deadline.
+ */
+import { NetmoorError } from '../../lib/base/errors.ts';
+import { configVersion, parseConfig } from '../../lib/cni/config.ts';
+import { dispatch } from '../../lib/cni/dispatch.ts';
+import type { Answer } from '../../lib/cni/dispatch.ts';
+import { errorAnswer } from '../../lib/cni/errors.ts';
+import type { Plugin } from '../../lib/cni/plugin.ts';
+import { CURRENT_VERSION } from '../../lib/cni/versions.ts';
+import type { CniVersion } from '../../lib/cni/versions.ts';
+import type { World } from '../../lib/cni/world.ts';
+import { refusal } from '../../lib/engine/protocol.ts';
+import type { EngineAnswer, PluginRequest } from '../../lib/engine/protocol.ts';
+import { asRequest, forgetRequest } from '../../lib/system/worker.ts';
+import { notForUs } from './admission.ts';
+import type { Namespaces } from './admission.ts';
+import type { Counts } from './counts.ts';
+import type { Outcome } from './jobs.ts';
+import { Order } from './order.ts';
+import type { Lane } from './programs.ts';
+import type { WorkerPool } from './workers.ts';
+
+/** Milliseconds that a request may take, waiting included; the runtimes give up at about the same time. */
+const TIME_LIMIT = 240_000;
+
+/** Requests that are not answered yet. */
+const MOST = 2_000;
+
+export interface RequestsOptions {
+  readonly namespaces: Namespaces;
+  readonly lanes: Readonly<Record<Lane, WorkerPool>>;
+  readonly laneOf: (program: string) => Lane | undefined;
+  /** Those that are called on the main loop. */
+  readonly residents: ReadonlyMap<string, Plugin>;
+  readonly world: World;
+  readonly counts: Counts;
+  /** A request has ended, with or without success. */
+  readonly done: (request: PluginRequest, answer: Answer, milliseconds: number) => void;
+}
+
+interface Underway {
+  readonly request: PluginRequest;
+  readonly stdin: Buffer;
+  readonly name: string;
+  began: boolean;
+  /** Its caller has been answered. */
+  late: boolean;
+}
+
+/** The version of the protocol that the answer to a configuration has to be of. */
+function versionOf(stdin: Buffer): CniVersion {
+  try {
+    return configVersion(parseConfig(stdin));
+  } catch {
+    return CURRENT_VERSION;
+  }
+}
+
+function failure(error: unknown, stdin: Buffer): Answer {
+  const stdout = `${JSON.stringify(errorAnswer(error, versionOf(stdin)), undefined, 4)}\n`;
+  return { exitCode: 1, stdout, stderr: '' };
+}
+
+function tooLate({ began, request, stdin }: Underway, seconds: number): Answer {
+  const words = began
+    ? 'the engine is still at work on it'
+    : 'the engine was busy with earlier requests, and has not begun with it';
+  const what = `${request.program} ${request.environment['CNI_COMMAND'] ?? ''}`.trim();
+  return failure(new NetmoorError('try-again', `${what}: no answer within ${seconds} s`, words), stdin);
+}
+
+/** Characters of an answer, so that it fits into a frame however it is escaped. */
+const STDOUT = 512 * 1024;
+const STDERR = 64 * 1024;
+
+function fitting(answer: Answer, stdin: Buffer): Answer {
+  const { stdout, stderr, exitCode } = answer;
+  if (stdout.length > STDOUT)
+    return failure(new NetmoorError('internal', `an answer of ${stdout.length} characters`), stdin);
+  return { exitCode, stdout, stderr: stderr.slice(-STDERR) };
+}
+
+export class Requests {
+  readonly #options: RequestsOptions;
+  readonly #order = new Order();
+  #number = 0;
+
+  constructor(options: RequestsOptions) {
+    this.#options = options;
+  }
+
+  /** Never throws: what goes wrong is the answer. */
+  async answer(request: PluginRequest): Promise<EngineAnswer> {
+    const { namespaces, counts } = this.#options;
+    const refused = notForUs(request, namespaces) ?? this.#unknown(request.program) ?? this.#tooBusy();
+    if (refused !== undefined) {
+      counts.refused += 1;
+      return refused;
+    }
+    this.#number += 1;
+    const stdin = Buffer.from(request.stdin, 'base64');
+    const began = performance.now();
+    const underway = { request, stdin, name: `${this.#number}`, began: false, late: false };
+    const answer = fitting(await this.#timed(underway), stdin);
+    counts.served += 1;
+    if (answer.exitCode !== 0) counts.failed += 1;
+    this.#options.done(request, answer, performance.now() - began);
+    return answer;
+  }
+
+  #unknown(program: string): EngineAnswer | undefined {
+    const { laneOf, residents } = this.#options;
+    if (residents.has(program) || laneOf(program) !== undefined) return undefined;
+    return refusal('unknown-program', `the engine does not do the work of ${program}`, 'run it as a process');
+  }
+
+  #tooBusy(): EngineAnswer | undefined {
+    const { running, waiting } = this.#options.counts;
+    if (running + waiting < MOST) return undefined;
+    return refusal('too-busy', `the engine has ${MOST} requests to answer`, 'try again');
+  }
+
+  /** The answer, or at the deadline the one that says so; what is under way goes on to its end then. */
+  async #timed(underway: Underway): Promise<Answer> {
+    const { promise, resolve } = Promise.withResolvers<Answer>();
+    const limit = Math.min(TIME_LIMIT, underway.request.deadline);
+    const timer = setTimeout(() => {
+      underway.late = true;
+      this.#options.counts.late += 1;
+      resolve(tooLate(underway, limit / 1000));
+    }, limit);
+    void this.#inOrder(underway).then(resolve);
+    const answer = await promise;
+    clearTimeout(timer);
+    return answer;
+  }
+
+  async #inOrder(underway: Underway): Promise<Answer> {
+    const { counts } = this.#options;
+    const { request, stdin } = underway;
+    const container = request.environment['CNI_CONTAINERID'];
+    const key = container ? `${request.program} ${container}` : underway.name;
+    counts.waiting += 1;
+    try {
+      return await this.#order.run(container ? key : ` ${key}`, async () => {
+        counts.waiting -= 1;
+        counts.running += 1;
+        try {
+          return await this.#run(underway);
+        } finally {
+          counts.running -= 1;
+        }
+      });
+    } catch (error) {
+      return failure(error, stdin);
+    }
+  }
+
+  async #run(underway: Underway): Promise<Answer> {
+    // Its caller has been told that nothing was begun.
+    if (underway.late) return tooLate(underway, 0);
+    underway.began = true;
+    const { laneOf, lanes, residents } = this.#options;
+    const resident = residents.get(underway.request.program);
+    if (resident !== undefined) return this.#onMainLoop(resident, underway);
+    const lane = laneOf(underway.request.program);
+    if (lane === undefined) throw new TypeError(`no lane for ${underway.request.program}`);
+    return this.#inThread(lanes[lane], underway);
+  }
+
+  async #onMainLoop(plugin: Plugin, { request, stdin, name }: Underway): Promise<Answer> {
+    const { world } = this.#options;
+    return asRequest(name, async (worker) =>
+      dispatch(
+        plugin,
+        { environment: request.environment, readStdin: () => stdin },
+        Object.create(world, { worker: { value: worker } }) as World,
+      ),
+    );
+  }
+
+  async #inThread(pool: WorkerPool, { request, stdin, name }: Underway): Promise<Answer> {
+    const { program, environment } = request;
+    let outcome: Outcome;
+    try {
+      outcome = await pool.run({ is: 'plugin', request: name, program, environment, stdin });
+    } catch (error) {
+      forgetRequest(name);
+      throw error;
+    }
+    if ('answer' in outcome) return outcome.answer;
+    if ('error' in outcome) throw restored(outcome.error);
+    throw new TypeError('a thread answered something else than it was asked for');
+  }
+}
+
+/** An error that came from another thread. */
+export function restored({ kind, message, details }: NetmoorError | Extract<Outcome, { error: unknown }>['error']): NetmoorError {
+  return new NetmoorError(kind, message, details);
+}

@@ -1,0 +1,82 @@
+/** The engine as a process: where it gets its socket from, who is told that it listens, what ends it. */
+import { closeSync, fstatSync, writeSync } from 'node:fs';
+import { errorText } from '../../lib/base/errors.ts';
+import { NetmoorError } from '../../lib/base/errors.ts';
+import type { Environment } from '../../lib/cni/environment.ts';
+import { closeOnExec } from '../../lib/system/descriptor.ts';
+import { VERSION } from '../../lib/engine/request.ts';
+import { takeListener, takeNotify } from './activation.ts';
+import { Engine } from './engine.ts';
+import { closeInherited } from './inherited.ts';
+import { stderrLog, syslog } from './log.ts';
+import type { Log } from './log.ts';
+import { RESIDENTS } from './residents.ts';
+
+export interface RunOptions {
+  /** Seconds; undefined: it stays. */
+  readonly idle: number | undefined;
+  /** Where whoever starts it waits for one line: "ready", or what is wrong. */
+  readonly readyFd: number | undefined;
+  readonly environment: Environment;
+}
+
+/** Says the line, and that no more will come. */
+function tell(readyFd: number | undefined, line: string): void {
+  if (readyFd === undefined) return;
+  try {
+    writeSync(readyFd, `${line.replaceAll('\n', ' ')}\n`);
+  } catch {
+    // Whoever started it does not wait any more.
+  }
+  closeSync(readyFd);
+}
+
+/** systemd names the file that stderr is, if that is the journal (systemd.exec(5)). */
+function isJournal(environment: Environment): boolean {
+  const { dev, ino } = fstatSync(2, { bigint: true });
+  return environment['JOURNAL_STREAM'] === `${dev}:${ino}`;
+}
+
+async function started(options: RunOptions, log: Log): Promise<Engine | undefined> {
+  const { idle, readyFd } = options;
+  const listener = takeListener(process.env);
+  const startedBy = listener !== undefined ? 'systemd' : readyFd !== undefined ? 'plugin' : 'command';
+  return Engine.start({
+    listener,
+    startedBy,
+    residents: RESIDENTS,
+    log,
+    ...(idle === undefined ? {} : { idle: idle * 1000 }),
+  });
+}
+
+/** Resolves when it has ended as it should. Throws when it cannot begin. */
+export async function runEngine(options: RunOptions): Promise<void> {
+  const { environment, readyFd } = options;
+  process.umask(0o077);
+  process.chdir('/');
+  const log = readyFd === undefined ? stderrLog(isJournal(environment)) : syslog();
+  const notify = takeNotify(process.env);
+  let engine: Engine | undefined;
+  try {
+    if (process.geteuid?.() !== 0) throw new NetmoorError('privilege', 'the engine is for root', 'run it as root');
+    if (readyFd !== undefined) {
+      closeOnExec(readyFd);
+      closeInherited([readyFd]);
+    }
+    engine = await started(options, log);
+  } catch (error) {
+    tell(readyFd, errorText(error));
+    throw error;
+  }
+  tell(readyFd, 'ready');
+  if (engine === undefined) {
+    if (readyFd !== undefined) return;
+    throw new NetmoorError('not-available', 'there is an engine already', '"netmoor engine status" names it');
+  }
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void engine.stop(signal));
+  notify('READY=1');
+  log('notice', `netmoor ${VERSION} listens`);
+  await engine.ended;
+  notify('STOPPING=1');
+}

@@ -1,0 +1,94 @@
+/** The engine's socket: who connects is looked at, read, answered, and sent away; nobody keeps the others waiting. */
+import { createServer } from 'node:net';
+import type { Server, Socket } from 'node:net';
+import { once } from 'node:events';
+import { refusal } from '../../lib/engine/protocol.ts';
+import type { Decoded, EngineAnswer } from '../../lib/engine/protocol.ts';
+import { peerOf } from '../../lib/system/unix-stream.ts';
+import { LIMITS, converse, reply } from './connection.ts';
+import type { Budget, Limits } from './connection.ts';
+
+export interface ServerOptions {
+  readonly handle: (decoded: Decoded) => Promise<EngineAnswer>;
+  /** A connection that was not answered, and why. */
+  readonly turnedAway: (why: string) => void;
+  readonly limits?: Limits;
+}
+
+/** Node offers no public way to the descriptor of a socket; undefined where this one leads nowhere. */
+function descriptorOf(socket: Socket): number | undefined {
+  const handle: unknown = Reflect.get(socket, '_handle');
+  const fd: unknown = typeof handle === 'object' && handle !== null ? Reflect.get(handle, 'fd') : undefined;
+  return typeof fd === 'number' && fd >= 0 ? fd : undefined;
+}
+
+/** The user at the other end; undefined when that cannot be known. */
+function userOf(socket: Socket): number | undefined {
+  const fd = descriptorOf(socket);
+  try {
+    return fd === undefined ? undefined : peerOf(fd, 'look at a client').uid;
+  } catch {
+    return undefined;
+  }
+}
+
+const NOT_ROOT = refusal('not-root', 'the engine works for root alone', 'run as root');
+const FULL = refusal('too-busy', 'the engine has too many clients', 'try again');
+
+export class EngineServer {
+  readonly #server: Server;
+  readonly #options: ServerOptions;
+  readonly #limits: Limits;
+  readonly #budget: Budget = { held: 0 };
+  readonly #conversations = new Set<Promise<void>>();
+
+  private constructor(options: ServerOptions) {
+    this.#options = options;
+    this.#limits = options.limits ?? LIMITS;
+    this.#server = createServer({ allowHalfOpen: true }, (socket) => this.#accept(socket));
+  }
+
+  /** `fd`: a listening socket, which becomes the server's. Rejects with Node's errors. */
+  static async listen(fd: number, options: ServerOptions): Promise<EngineServer> {
+    const it = new EngineServer(options);
+    const failed = once(it.#server, 'error').then(([error]) => Promise.reject(error));
+    const listening = once(it.#server, 'listening');
+    it.#server.listen({ fd });
+    await Promise.race([listening, failed]);
+    failed.catch(() => {});
+    it.#server.on('error', (error) => options.turnedAway(error.message));
+    return it;
+  }
+
+  get connections(): number {
+    return this.#conversations.size;
+  }
+
+  #accept(socket: Socket): void {
+    // Whatever befalls a connection ends it; nobody else needs to know.
+    socket.on('error', () => socket.destroy());
+    const conversation = this.#talk(socket).finally(() => this.#conversations.delete(conversation));
+    this.#conversations.add(conversation);
+  }
+
+  async #talk(socket: Socket): Promise<void> {
+    const { handle, turnedAway } = this.#options;
+    const user = userOf(socket);
+    const refused =
+      user !== 0 ? NOT_ROOT : this.#conversations.size >= this.#limits.connections ? FULL : undefined;
+    if (refused === undefined) return converse(socket, handle, this.#limits, this.#budget);
+    turnedAway(user === 0 ? 'too many clients' : `a client of user ${user ?? 'unknown'}`);
+    socket.resume();
+    await reply(socket, refused, this.#limits.answer);
+  }
+
+  /** Takes no more connections; resolves when those that there are have ended, or after some milliseconds. */
+  async close(milliseconds: number): Promise<void> {
+    this.#server.close();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, milliseconds);
+    void Promise.allSettled(this.#conversations).then(() => resolve());
+    await promise;
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,159 @@
+/**
+ * The threads that do what has to wait: started when they are needed, up to a number, ended when they have had nothing
+ * to do for a while.
+ */
+import { join } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import { NetmoorError, errorText } from '../../lib/base/errors.ts';
+import type { FromWorker, Job, Outcome } from './jobs.ts';
+
+export interface PoolOptions {
+  /** Threads at most. */
+  readonly most: number;
+  /** Milliseconds. */
+  readonly idle: number;
+  readonly start: () => Worker;
+}
+
+interface Waiting {
+  readonly job: Job;
+  readonly resolve: (outcome: Outcome) => void;
+  readonly reject: (error: Error) => void;
+}
+
+interface Thread {
+  readonly worker: Worker;
+  /** Undefined while it starts and while it has nothing to do. */
+  current: Waiting | undefined;
+  ready: boolean;
+  idle: NodeJS.Timeout | undefined;
+}
+
+/** The code of a thread: a bundle in the single executable, else the source. */
+export function startWorker(source = 'worker-main.ts'): Worker {
+  const sea = process.getBuiltinModule('node:sea');
+  const options = {
+    argv: [],
+    env: {},
+    execArgv: [],
+    stdout: true,
+    stderr: true,
+    // Descriptors that libc gave us are not Node's to watch.
+    trackUnmanagedFds: false,
+    // What one-shot programs have room for until they end, nobody needs here.
+    resourceLimits: { maxYoungGenerationSizeMb: 4, maxOldGenerationSizeMb: 256 },
+  };
+  const worker = sea.isSea()
+    ? new Worker(sea.getAsset('worker-main.js', 'latin1'), { ...options, eval: true })
+    : new Worker(join(import.meta.dirname, source), options);
+  // Nothing of ours prints; what Node.js itself has to say must not fill a buffer.
+  worker.stdout.resume();
+  worker.stderr.resume();
+  return worker;
+}
+
+export class WorkerPool {
+  readonly #options: PoolOptions;
+  readonly #threads = new Set<Thread>();
+  readonly #waiting: Waiting[] = [];
+  readonly #drained: (() => void)[] = [];
+  #stopped = false;
+
+  constructor(options: PoolOptions) {
+    this.#options = options;
+  }
+
+  get size(): number {
+    return this.#threads.size;
+  }
+
+  get waiting(): number {
+    return this.#waiting.length;
+  }
+
+  /** Rejects with NetmoorError 'internal' when the thread dies over it. */
+  async run(job: Job): Promise<Outcome> {
+    if (this.#stopped) throw new NetmoorError('try-again', 'the engine is stopping', 'try again');
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ job, resolve, reject });
+      this.#assign();
+    });
+  }
+
+  #assign(): void {
+    for (const thread of this.#threads) {
+      if (!thread.ready || thread.current !== undefined) continue;
+      const next = this.#waiting.shift();
+      if (next === undefined) return;
+      this.#give(thread, next);
+    }
+    const starting = [...this.#threads].filter(({ ready }) => !ready).length;
+    if (this.#waiting.length > starting && this.#threads.size < this.#options.most) this.#grow();
+  }
+
+  #give(thread: Thread, next: Waiting): void {
+    clearTimeout(thread.idle);
+    thread.current = next;
+    thread.worker.postMessage(next.job);
+  }
+
+  #grow(): void {
+    const thread: Thread = { worker: this.#options.start(), current: undefined, ready: false, idle: undefined };
+    this.#threads.add(thread);
+    thread.worker.on('message', (message: FromWorker) => this.#heard(thread, message));
+    thread.worker.on('error', (error) => this.#lost(thread, errorText(error)));
+    thread.worker.on('exit', () => this.#lost(thread, 'it ended'));
+    this.#assign();
+  }
+
+  #heard(thread: Thread, message: FromWorker): void {
+    if ('ready' in message) thread.ready = true;
+    else {
+      const { current } = thread;
+      thread.current = undefined;
+      current?.resolve(message.done);
+    }
+    this.#assign();
+    if (thread.current === undefined) this.#rest(thread);
+    this.#tellDrained();
+  }
+
+  #rest(thread: Thread): void {
+    clearTimeout(thread.idle);
+    thread.idle = setTimeout(() => this.#end(thread), this.#options.idle).unref();
+  }
+
+  #end(thread: Thread): void {
+    clearTimeout(thread.idle);
+    this.#threads.delete(thread);
+    void thread.worker.terminate();
+  }
+
+  /** A job that its thread died over is answered; one that waits for a thread that cannot start, too. */
+  #lost(thread: Thread, why: string): void {
+    if (!this.#threads.delete(thread)) return;
+    clearTimeout(thread.idle);
+    void thread.worker.terminate();
+    const given = thread.current ?? (thread.ready ? undefined : this.#waiting.shift());
+    given?.reject(new NetmoorError('internal', `a thread of the engine failed: ${why}`, 'please report it'));
+    this.#assign();
+    this.#tellDrained();
+  }
+
+  /** Resolves when nothing is under way. */
+  async drained(): Promise<void> {
+    if (this.#waiting.length === 0 && ![...this.#threads].some(({ current }) => current)) return;
+    await new Promise<void>((resolve) => this.#drained.push(resolve));
+  }
+
+  #tellDrained(): void {
+    if (this.#waiting.length > 0 || [...this.#threads].some(({ current }) => current)) return;
+    for (const resolve of this.#drained.splice(0)) resolve();
+  }
+
+  /** Ends all threads that do nothing; the others are left alone, since they may be in another namespace. */
+  stop(): void {
+    this.#stopped = true;
+    for (const thread of this.#threads) if (thread.current === undefined) this.#end(thread);
+  }
+}

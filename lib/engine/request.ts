@@ -1,0 +1,45 @@
+/** What a plugin that was started as a process asks the engine for. */
+import { statSync } from 'node:fs';
+import packageJson from '../../package.json' with { type: 'json' };
+import { ownNetnsId } from '../system/netns.ts';
+import { PROTOCOL } from './protocol.ts';
+import type { OrderRequest, PluginRequest } from './protocol.ts';
+
+/** Engine and client are of one version, or do not talk. */
+export const VERSION: string = packageJson.version;
+
+/** "device:inode" of the mount namespace of this thread: in it, paths mean the same. */
+export function ownMntnsId(): string {
+  const stat = statSync('/proc/thread-self/ns/mnt', { bigint: true });
+  return `${stat.dev}:${stat.ino}`;
+}
+
+export interface PluginCall {
+  /** The name of the executable. */
+  readonly program: string;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly stdin: Buffer;
+  /** Milliseconds that the caller is going to wait. */
+  readonly deadline: number;
+}
+
+export function pluginRequest({ program, environment, stdin, deadline }: PluginCall): PluginRequest {
+  const given = Object.entries(environment).filter(
+    (entry): entry is [string, string] => entry[1] !== undefined,
+  );
+  return {
+    protocol: PROTOCOL,
+    version: VERSION,
+    kind: 'plugin',
+    netns: ownNetnsId(),
+    mntns: ownMntnsId(),
+    program,
+    environment: Object.fromEntries(given),
+    stdin: stdin.toString('base64'),
+    deadline: Math.max(1, Math.ceil(deadline)),
+  };
+}
+
+export function orderRequest(kind: OrderRequest['kind']): OrderRequest {
+  return { protocol: PROTOCOL, version: VERSION, kind };
+}
