@@ -1,4 +1,6 @@
 /** Those who live in the engine. */
 import type { MakeResident } from '../../lib/cni/resident.ts';
 
-export const RESIDENTS: readonly MakeResident[] = [];
+import { makeDhcpServers } from '../../plugins/bridge-nat/dhcp-server/resident.ts';
+
+export const RESIDENTS: readonly MakeResident[] = [makeDhcpServers];

@@ -150,11 +150,16 @@ export async function connect(
       raiseInterface(sandbox, { ifname: request.key.ifname, dad: dadOf(request.config) });
       awaitPort(work, link);
     },
-    configure(leased, more) {
+    async configure(leased, more) {
       // The gateways are known by now.
       if (leased.detail.gateways.length > record.detail.gateways.length) readyBridge(work, leased);
       if (leased.addresses.length > record.addresses.length) relabel(work, leased, link);
       configure(work, leased, link, more);
+      if (request.config.dhcpServer === undefined) return undefined;
+      // What few networks have is not even loaded for the others.
+      const { requestService } = await import('./dhcp-server/request.ts');
+      requestService(host, request.key.network);
+      return undefined;
     },
     interfaces: (attached) => interfacesOf(host, attached, bridge, link),
   };

@@ -64,6 +64,7 @@ export interface Holding {
 export function leaseRecord(holding: Holding, world: World): BridgeNatRecord {
   const { network, key, state, until, query, address, before } = holding;
   const { mac, clientId, hostname } = query;
+  const detail = network.server.detail as BridgeNatDetail;
   const now = world.now();
   const client: Client = {
     mac,
@@ -87,6 +88,7 @@ export function leaseRecord(holding: Holding, world: World): BridgeNatRecord {
     ...(network.server.mtu === undefined ? {} : { mtu: network.server.mtu }),
     addresses: [address],
     ports: [],
-    detail: { ...(network.server.detail as BridgeNatDetail), client },
+    // Only what is in use is masqueraded.
+    detail: { ...detail, masquerade: detail.masquerade && state === 'bound', client },
   };
 }
