@@ -93,8 +93,8 @@ export class Announcer {
   }
 
   async #ports(mac?: string): Promise<readonly number[]> {
-    const { dir, name, bridge } = this.#found;
-    const which = { dir, name, bridge: bridge.index, ...(mac === undefined ? {} : { mac }) };
+    const { bridge, server } = this.#found;
+    const which = { bridge: bridge.index, ports: server.ports, ...(mac === undefined ? {} : { mac }) };
     return (await this.#host.runTask('dhcp-server/ports', which)) as unknown as readonly number[];
   }
 

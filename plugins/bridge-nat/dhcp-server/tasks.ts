@@ -6,7 +6,7 @@ import { NetmoorError, errorText } from '../../../lib/base/errors.ts';
 import { formatAddress } from '../../../lib/base/ip.ts';
 import type { Json, Task, Tasks } from '../../../lib/cni/resident.ts';
 import type { World } from '../../../lib/cni/world.ts';
-import { withHost } from '../../../lib/mooring/host.ts';
+import { withHost, withSockets } from '../../../lib/mooring/host.ts';
 import type { Host } from '../../../lib/mooring/host.ts';
 import { knownDirectories, openStoreIn } from '../../../lib/mooring/stores.ts';
 import { listAddresses } from '../../../lib/netlink/address.ts';
@@ -117,12 +117,16 @@ function networkOf({ store }: Host, name: string): ServedNetwork | undefined {
 }
 
 /** The port through which whoever asked is answered; undefined when he is not. */
-function portOf({ route }: Host, { bridge, mac }: Which, { server }: ServedNetwork): number | undefined {
+function portOf(
+  { route }: Pick<Host, 'route'>,
+  { bridge, mac }: Pick<Which, 'bridge' | 'mac'>,
+  named: readonly string[],
+): number | undefined {
   const index = portBehind(route, bridge, mac);
   if (index === undefined) return undefined;
   const all = listLinks(route);
   const port = all.find((link) => link.index === index);
-  return port !== undefined && port.master === bridge && isServed(port, all, server) ? index : undefined;
+  return port !== undefined && port.master === bridge && isServed(port, all, { ports: named }) ? index : undefined;
 }
 
 async function answer(argument: Json, world: World): Promise<Reply> {
@@ -132,7 +136,7 @@ async function answer(argument: Json, world: World): Promise<Reply> {
     const network = networkOf(host, name);
     const serving = network && servingOf(network);
     if (network === undefined || serving === undefined) return {};
-    const port = portOf(host, asked, network);
+    const port = portOf(host, asked, network.server.ports);
     if (port === undefined) return { note: `${query.mac} asks through a port that is not served` };
     const question = { host, network, serving, query, kind: bridgeNat };
     const first = answerTo({ ...question, now: bootNow() }, bridgeNat);
@@ -150,21 +154,26 @@ async function answer(argument: Json, world: World): Promise<Reply> {
   });
 }
 
+/** `bridge`: its ifindex; `ports`: those that are served beside the local ones. */
+export interface AskedPorts {
+  readonly bridge: number;
+  readonly ports: readonly string[];
+  readonly mac?: string;
+}
+
 /** The ports of a bridge that are served; with `mac`, the one behind which that is, if it is served. */
-async function ports(argument: Json, world: World): Promise<number[]> {
-  const which = argument as unknown as Omit<Which, 'mac'> & Partial<Pick<Which, 'mac'>>;
-  return onHost(which.dir, world, (host) => {
-    const network = networkOf(host, which.name);
-    const bridge = findLink(host.route, which.bridge);
-    if (network === undefined || bridge === undefined) return [];
-    if (which.mac !== undefined) {
-      const port = portOf(host, { ...which, mac: which.mac }, network);
+async function ports(argument: Json): Promise<number[]> {
+  const { bridge: index, ports: named, mac } = argument as unknown as AskedPorts;
+  return withSockets(({ route }) => {
+    const bridge = findLink(route, index);
+    if (bridge === undefined) return [];
+    if (mac !== undefined) {
+      const port = portOf({ route }, { bridge: index, mac }, named);
       return port === undefined ? [] : [port];
     }
-    const all = listLinks(host.route);
-    return portsOf(host.route, bridge)
-      .filter((port) => isServed(port, all, network.server))
-      .map(({ index }) => index);
+    const all = listLinks(route);
+    const served = portsOf(route, bridge).filter((port) => isServed(port, all, { ports: named }));
+    return served.map((port) => port.index);
   });
 }
 
