@@ -30,7 +30,7 @@ interface Machine {
 
 /** One end of the wire between the tap device and what is behind it, each frame a datagram. */
 function end(place: Place, name: string, from: string, to: string): Background {
-  const tap = `TUN,tun-type=tap,iff-no-pi,tun-name=${name},iff-up`;
+  const tap = `TUN,tun-type=tap,iff-no-pi,tun-name=${name}`;
   return place.start(['socat', '-b', '65536', tap, `UNIX-SENDTO:${to},bind=${from}`]);
 }
 
@@ -40,6 +40,8 @@ async function machine(host: Host, name: string): Promise<Machine> {
   const outside = end(host, `tap-${name}`, `/run/${name}.out`, `/run/${name}.in`);
   for (const [where, link] of [[place, 'eth0'], [host, `tap-${name}`]] as const)
     await until(async () => (await where.run(['ip', 'link', 'show', 'dev', link])).code === 0 || undefined, link);
+  // The wire breaks when something is sent before both ends are there.
+  await place.must(['ip', 'link', 'set', 'eth0', 'up']);
   await host.must(['ip', 'link', 'set', `tap-${name}`, 'master', BRIDGE, 'up']);
   return { place, off: async () => void (await Promise.all([inside.stop(), outside.stop()])) };
 }
