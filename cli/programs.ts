@@ -31,8 +31,12 @@ const mainPlugin =
   () =>
     runPlugin(async () => (await load()).plugin);
 
+/** An IPAM plugin, for main plugins of any origin. */
+const dhcpIpam: Program = () => runPlugin(async () => (await import('../plugins/dhcp-ipam/main.ts')).plugin);
+
 export const PROGRAMS: ReadonlyMap<string, Program> = new Map([
   ...[...KINDS].map(([name, load]): [string, Program] => [name, mainPlugin(load)]),
+  ['dhcp-ipam', dhcpIpam],
   ['netmoor', netmoor],
   ['netmoor-hook', netmoorHook],
 ]);

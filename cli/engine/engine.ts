@@ -66,6 +66,7 @@ export class Engine {
   readonly #counts = noCounts();
   readonly #since = new Date();
   readonly #ended = Promise.withResolvers<void>();
+  readonly #begunToStop = Promise.withResolvers<void>();
   #server: EngineServer | undefined;
   #watcher: FSWatcher | undefined;
   #idle: NodeJS.Timeout | undefined;
@@ -115,6 +116,11 @@ export class Engine {
       seat.leave();
       throw error;
     }
+  }
+
+  /** Resolves when it begins to stop. */
+  get stopping(): Promise<void> {
+    return this.#begunToStop.promise;
   }
 
   /** Resolves when it has stopped. */
@@ -210,6 +216,7 @@ export class Engine {
   async stop(why: string): Promise<void> {
     if (this.#stopping) return;
     this.#stopping = true;
+    this.#begunToStop.resolve();
     const { log } = this.#options;
     log('notice', `stopping: ${why}`);
     clearTimeout(this.#idle);

@@ -16,13 +16,19 @@ const PRIORITIES: Readonly<Record<Priority, number>> = { error: 3, warning: 4, n
 
 export type Log = (priority: Priority, line: string) => void;
 
+export interface Logger {
+  readonly log: Log;
+  /** Resolves when nothing is on its way any more. */
+  readonly written: () => Promise<void>;
+}
+
 /** A line stays a line, whatever is quoted in it. */
 function oneLine(text: string): string {
   return text.replaceAll(/[\u0000-\u001f\u007f]+/g, ' ');
 }
 
-export function syslog(): Log {
-  return (priority, line) => {
+export function syslog(): Logger {
+  const log: Log = (priority, line) => {
     const text = `<${FACILITY | PRIORITIES[priority]}>netmoor-engine[${process.pid}]: ${oneLine(line)}`;
     try {
       sendDatagram(SYSLOG, Buffer.from(text));
@@ -30,12 +36,14 @@ export function syslog(): Log {
       // Nobody keeps a log here.
     }
   };
+  return { log, written: async () => {} };
 }
 
 /** One line after the other by way of libuv's threads. */
-export function stderrLog(prefixed: boolean, fd = STDERR): Log {
+export function stderrLog(prefixed: boolean, fd = STDERR): Logger {
   const lines: string[] = [];
   const state = { writing: false, dropped: 0 };
+  const waiting: (() => void)[] = [];
   const next = (): void => {
     if (state.dropped > 0 && lines.length === 0) {
       lines.push(`${prefixed ? '<4>' : ''}${state.dropped} lines could not be logged\n`);
@@ -43,9 +51,10 @@ export function stderrLog(prefixed: boolean, fd = STDERR): Log {
     }
     const text = lines.splice(0).join('');
     state.writing = text !== '';
-    if (text !== '') write(fd, text, () => next());
+    if (state.writing) write(fd, text, () => next());
+    else for (const resolve of waiting.splice(0)) resolve();
   };
-  return (priority, line) => {
+  const log: Log = (priority, line) => {
     if (lines.length >= MOST_LINES) {
       state.dropped += 1;
       return;
@@ -53,4 +62,8 @@ export function stderrLog(prefixed: boolean, fd = STDERR): Log {
     lines.push(`${prefixed ? `<${PRIORITIES[priority]}>` : ''}${oneLine(line)}\n`);
     if (!state.writing) next();
   };
+  const written = async (): Promise<void> => {
+    if (state.writing) await new Promise<void>((resolve) => waiting.push(resolve));
+  };
+  return { log, written };
 }

@@ -55,7 +55,7 @@ export async function runEngine(options: RunOptions): Promise<void> {
   const { environment, readyFd } = options;
   process.umask(0o077);
   process.chdir('/');
-  const log = readyFd === undefined ? stderrLog(isJournal(environment)) : syslog();
+  const { log, written } = readyFd === undefined ? stderrLog(isJournal(environment)) : syslog();
   const notify = takeNotify(process.env);
   let engine: Engine | undefined;
   try {
@@ -75,8 +75,9 @@ export async function runEngine(options: RunOptions): Promise<void> {
     throw new NetmoorError('not-available', 'there is an engine already', '"netmoor engine status" names it');
   }
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void engine.stop(signal));
+  void engine.stopping.then(() => notify('STOPPING=1'));
   notify('READY=1');
   log('notice', `netmoor ${VERSION} listens`);
   await engine.ended;
-  notify('STOPPING=1');
+  await written();
 }

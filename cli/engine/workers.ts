@@ -2,7 +2,7 @@
  * The threads that do what has to wait: started when they are needed, up to a number, ended when they have had nothing
  * to do for a while.
  */
-import { join } from 'node:path';
+import { resolve } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { NetmoorError, errorText } from '../../lib/base/errors.ts';
 import type { FromWorker, Job, Outcome } from './jobs.ts';
@@ -45,7 +45,7 @@ export function startWorker(source = 'worker-main.ts'): Worker {
   };
   const worker = sea.isSea()
     ? new Worker(sea.getAsset('worker-main.js', 'latin1'), { ...options, eval: true })
-    : new Worker(join(import.meta.dirname, source), options);
+    : new Worker(resolve(import.meta.dirname, source), options);
   // Nothing of ours prints; what Node.js itself has to say must not fill a buffer.
   worker.stdout.resume();
   worker.stderr.resume();

@@ -65,7 +65,8 @@ function stop(): Report {
 function wholeNumber({ values }: VerbContext, name: string): number | undefined {
   const given = values.get(name)?.[0];
   if (given === undefined) return undefined;
-  if (!/^\d{1,6}$/.test(given)) throw new UsageError(`--${name} ${given} is no number`, 'give a whole number');
+  if (!/^\d{1,6}$/.test(given))
+    throw new UsageError(`--${name} ${given} is no number`, 'give a whole number');
   return Number(given);
 }
 

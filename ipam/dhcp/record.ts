@@ -30,6 +30,8 @@ export interface DhcpLeaseRecord extends AttachmentKey {
   readonly netns: { readonly path: string; readonly inode: string };
   /** The interface in the container. */
   readonly link: { readonly index: number; readonly mac: string };
+  /** The interface of the host that leads to the servers, where the configuration names one. */
+  readonly segment?: string;
   /** IPv4 routes get it, where the configuration says so. */
   readonly priority?: number;
   readonly v4?: ClientRecord<Lease4>;

@@ -110,6 +110,7 @@ export const DHCP_LEASE: Shape = {
   'lapsesAt?': 'number',
   netns: { path: 'string', inode: 'string' },
   link: { index: 'number', mac: 'string' },
+  'segment?': 'string',
   'priority?': 'number',
   'v4?': { wish: 'object', data: 'object', 'lease?': LEASE_4 },
   'v6?': { wish: 'object', data: 'object', 'lease?': LEASE_6 },

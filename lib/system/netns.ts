@@ -63,6 +63,11 @@ export function openNetns(path: string): Netns {
   }
 }
 
+/** The namespace that this thread works in, opened. */
+export function ownNetns(): Netns {
+  return openNetns(OWN_NETNS);
+}
+
 export function closeNetns(netns: Netns): void {
   closeSync(netns.fd);
 }

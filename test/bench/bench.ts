@@ -5,7 +5,7 @@
  * measured, as a runtime spawns them: of the reference bridge (which runs host-local), then portmap, then firewall; of
  * netmoor bridge-nat.
  * --long goes up to 1,000 containers, which takes the reference many minutes. --macvlan compares on a LAN instead: see
- * macvlan.ts.
+ * macvlan.ts; `dhcp` where a LAN's server gives the addresses: see dhcp.ts.
  */
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { loadavg } from 'node:os';
@@ -17,6 +17,7 @@ import { lacking } from '../kernel/harness.ts';
 import { withRuntimeHost } from '../runtime/hook-bundle.ts';
 import { alternate } from './alternate.ts';
 import { Contender, chains } from './contender.ts';
+import { lackingForDhcp, measureDhcp } from './dhcp.ts';
 import { hookTable, measureHooks } from './hook.ts';
 import { comparisonTable, growthTable, plainTable } from './figures.ts';
 import type { Comparison, Times } from './figures.ts';
@@ -163,6 +164,8 @@ interface Flags {
   readonly long: boolean;
   readonly macvlan: boolean;
   readonly itself: boolean;
+  /** `dhcp`, or nothing. */
+  readonly _: readonly string[];
 }
 
 async function compareBridges(states: string, long: boolean): Promise<void> {
@@ -180,15 +183,20 @@ async function compareBridges(states: string, long: boolean): Promise<void> {
 
 async function main(): Promise<void> {
   const names = { boolean: ['long', 'macvlan', 'itself'] };
-  const { long, macvlan, itself } = minimist(process.argv.slice(2), names) as unknown as Flags;
+  const { long, macvlan, itself, _: words } = minimist(process.argv.slice(2), names) as unknown as Flags;
+  if (words.some((word) => word !== 'dhcp')) throw new Error(`there is no bench of ${words.join(' ')}`);
+  const dhcp = words.length > 0;
   const missing = macvlan
     ? lackingForMacvlan(itself)
-    : (lacking('perl') ??
-      chains.map((chain) => chain.executable).find((executable) => !existsSync(executable)));
+    : dhcp
+      ? lackingForDhcp(itself)
+      : (lacking('perl') ??
+        chains.map((chain) => chain.executable).find((executable) => !existsSync(executable)));
   if (missing !== undefined) throw new Error(`the bench cannot run: ${missing}`);
   const states = mkdtempSync(`${DIST}/bench-`);
   try {
     if (macvlan) console.log(await measureMacvlan(states, itself));
+    else if (dhcp) console.log(await measureDhcp(states, itself));
     else await compareBridges(states, long);
   } finally {
     rmSync(states, { recursive: true });

@@ -9,7 +9,11 @@ export const POOL6 = 'fd00:77::/64';
 
 export const LAB = {
   name: 'lab',
-  dns: { nameservers: ['10.77.0.53', 'fd00:77::53'], domain: 'lab.example', search: ['lab.example', 'b.example'] },
+  dns: {
+    nameservers: ['10.77.0.53', 'fd00:77::53'],
+    domain: 'lab.example',
+    search: ['lab.example', 'b.example'],
+  },
   ipam: { ranges: [[{ subnet: POOL4 }], [{ subnet: POOL6 }]], exclude: ['10.77.0.53', 'fd00:77::53'] },
   dhcpServer: true,
 };
@@ -64,7 +68,20 @@ export async function killEngine(host: Host): Promise<void> {
 
 /** Whether somebody who asks there is answered: three questions, a second apart. */
 export async function isAnswered(place: Place): Promise<boolean> {
-  const { code } = await place.run(['busybox', 'udhcpc', '-i', 'eth0', '-n', '-q', '-t', '3', '-T', '1', '-s', '/bin/true']);
+  const { code } = await place.run([
+    'busybox',
+    'udhcpc',
+    '-i',
+    'eth0',
+    '-n',
+    '-q',
+    '-t',
+    '3',
+    '-T',
+    '1',
+    '-s',
+    '/bin/true',
+  ]);
   return code === 0;
 }
 

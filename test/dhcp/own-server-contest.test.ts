@@ -38,8 +38,14 @@ async function machine(host: Host, name: string): Promise<Machine> {
   const place = await host.container(name);
   const inside = end(place, 'eth0', `/run/${name}.in`, `/run/${name}.out`);
   const outside = end(host, `tap-${name}`, `/run/${name}.out`, `/run/${name}.in`);
-  for (const [where, link] of [[place, 'eth0'], [host, `tap-${name}`]] as const)
-    await until(async () => (await where.run(['ip', 'link', 'show', 'dev', link])).code === 0 || undefined, link);
+  for (const [where, link] of [
+    [place, 'eth0'],
+    [host, `tap-${name}`],
+  ] as const)
+    await until(
+      async () => (await where.run(['ip', 'link', 'show', 'dev', link])).code === 0 || undefined,
+      link,
+    );
   // The wire breaks when something is sent before both ends are there.
   await place.must(['ip', 'link', 'set', 'eth0', 'up']);
   await host.must(['ip', 'link', 'set', `tap-${name}`, 'master', BRIDGE, 'up']);

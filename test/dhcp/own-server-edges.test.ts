@@ -42,7 +42,14 @@ for (const kind of ['nic', 'patch'] as const) {
       const network = new Network(host, LAB);
       await network.container('c1');
       const station = await beyond(host, kind);
-      const heard = station.start(['tcpdump', '-l', '-n', '-i', 'eth0', 'udp src port 67 or icmp6[0] == 134']);
+      const heard = station.start([
+        'tcpdump',
+        '-l',
+        '-n',
+        '-i',
+        'eth0',
+        'udp src port 67 or icmp6[0] == 134',
+      ]);
       await heard.until(() => heard.errors.includes('listening on'), 'tcpdump');
       t.equal(await isAnswered(station), false);
       const inside = await DhcpClient.start(host, await guest(host, 'boat'), udhcpc('-B'));
@@ -77,7 +84,12 @@ t.test('an ADD fails when its promise cannot be kept', { skip }, async (t) => {
 
 t.test('one bridge has one server', { skip }, async (t) => {
   await withHost(t, async (host) => {
-    const first = new Network(host, { ...LAB, name: 'a', bridge: 'shared0', ipam: { subnet: '10.77.0.0/24' } });
+    const first = new Network(host, {
+      ...LAB,
+      name: 'a',
+      bridge: 'shared0',
+      ipam: { subnet: '10.77.0.0/24' },
+    });
     await first.container('c1');
     const second = new Network(host, {
       ...LAB,

@@ -50,7 +50,11 @@ t.test('name servers come by advertisement and by DHCPv6', { skip }, async (t) =
     const client = await DhcpClient.start(host, boat, dhcpcd(['option dhcp6_name_servers'], '-6'));
     await client.bound(6);
     await wire.until(() => /dhcp6 reply/.test(wire.output), 'REPLY', 20_000);
-    for (const seen of [/rdnss option.*addr: fd00:77::53/, /dnssl option.*lab\.example/, /prefix info option.*fd00:77::\/64/])
+    for (const seen of [
+      /rdnss option.*addr: fd00:77::53/,
+      /dnssl option.*lab\.example/,
+      /prefix info option.*fd00:77::\/64/,
+    ])
       t.match(wire.output, seen);
     t.match(wire.output, /Flags \[other stateful\]/);
     t.match(wire.output, /dhcp6 reply \(.*DNS-server fd00:77::53/);
@@ -78,7 +82,11 @@ t.test('when the network is not served any more, its router is none', { skip }, 
     t.equal((await defaultRoutes(boat)).length, 1);
     const unserved = new Network(host, { ...LAB, dhcpServer: false });
     await unserved.container('c2');
-    await until(async () => (await defaultRoutes(boat)).length === 0 || undefined, 'the end of the route', 20_000);
+    await until(
+      async () => (await defaultRoutes(boat)).length === 0 || undefined,
+      'the end of the route',
+      20_000,
+    );
     t.match(await slaac(boat), /^fd00:77:/, 'addresses in use stay');
   });
 });

@@ -17,7 +17,11 @@ t.test('three programs and two containers share one address plan', { skip }, asy
   await withHost(t, async (host) => {
     const network = new Network(host, LAB);
     const first = await network.container('c1');
-    const kinds = { boat: ASKS, dhcpcd: dhcpcd([], '-4'), networkd: networkd('[Network]', 'DHCP=ipv4', 'IPv6AcceptRA=no') };
+    const kinds = {
+      boat: ASKS,
+      dhcpcd: dhcpcd([], '-4'),
+      networkd: networkd('[Network]', 'DHCP=ipv4', 'IPv6AcceptRA=no'),
+    };
     const clients: DhcpClient[] = [];
     for (const [name, kind] of Object.entries(kinds))
       clients.push(await DhcpClient.start(host, await guest(host, name), kind));
@@ -73,21 +77,25 @@ t.test('a lease is renewed, and ends when nobody renews it; then the bridge goes
   });
 });
 
-t.test('an address that is given back is free, and the server stays for who is plugged in', { skip }, async (t) => {
-  await withHost(t, async (host) => {
-    const network = new Network(host, LAB);
-    await network.container('c1');
-    const place = await guest(host, 'boat');
-    const client = await DhcpClient.start(host, place, dhcpcd([], '-4'));
-    const address = await client.bound();
-    await network.del('c1');
-    await client.release();
-    await until(async () => (await clientIds(host)).length === 0 || undefined, 'RELEASE');
-    await client.stop();
-    await client.start();
-    t.equal(await client.bound(), address, 'who asks again gets his address again');
-  });
-});
+t.test(
+  'an address that is given back is free, and the server stays for who is plugged in',
+  { skip },
+  async (t) => {
+    await withHost(t, async (host) => {
+      const network = new Network(host, LAB);
+      await network.container('c1');
+      const place = await guest(host, 'boat');
+      const client = await DhcpClient.start(host, place, dhcpcd([], '-4'));
+      const address = await client.bound();
+      await network.del('c1');
+      await client.release();
+      await until(async () => (await clientIds(host)).length === 0 || undefined, 'RELEASE');
+      await client.stop();
+      await client.start();
+      t.equal(await client.bound(), address, 'who asks again gets his address again');
+    });
+  },
+);
 
 t.test('the engine is killed, and another goes on', { skip }, async (t) => {
   await withHost(t, async (host) => {

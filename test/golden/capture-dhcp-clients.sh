@@ -67,7 +67,8 @@ dhcpcd_life() {
   fi
   gone TERM
   silence
-  title 'the network is another'
+  title 'the network is another, and the server knows nothing'
+  rm -f /run/*.leases /run/*.csv*
   "$server4" 198.51.100 3600 120
   dhcpcd -4
   heard nak

@@ -27,7 +27,7 @@ until_log() {
   exit 1
 }
 
-LONG=$(printf 'A text of more than 255 bytes, which has to be split (RFC 3396). %.0s' 1 2 3 4 5)
+LONG=$(printf 'A text of more than 255 bytes which has to be split (RFC 3396). %.0s' 1 2 3 4 5)
 SEARCH=lan.example,example,with.a.long.name.lan.example
 
 dnsmasq4() {
@@ -53,7 +53,7 @@ kea4() {
     { "name": "interface-mtu", "data": "1400" }, { "name": "ntp-servers", "data": "$1.5" },
     { "code": 121, "space": "dhcp4", "csv-format": false, "always-send": true,
       "data": "080AC00002020CAC10C000020300C0000201" },
-    { "name": "merit-dump", "always-send": true, "data": "$LONG" }] }],
+    { "name": "merit-dump", "data": "$LONG" }] }],
   "loggers": [{ "name": "kea-dhcp4", "severity": "INFO", "output_options": [{ "output": "stdout" }] }] } }
 end
   serve kea-dhcp4 -c $conf

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Captures again, with one command, whole DHCP exchanges of clients and servers in use: test/golden/dhcp/CLIENT-SERVER[-WHAT].hex.
 # A line is a message: its name, a space, the Ethernet frame; lines with # say what was started when, and in which version.
-# Takes about two minutes. Needs root, perl, and of Debian: dnsmasq-base, kea-dhcp4-server, kea-dhcp6-server, isc-dhcp-server,
+# Takes some six minutes. Needs root, perl, and of Debian: dnsmasq-base, kea-dhcp4-server, kea-dhcp6-server, isc-dhcp-server,
 # isc-dhcp-relay, isc-dhcp-client, dhcpcd-base, udhcpc, systemd. Works in network, mount and PID namespaces of its own.
 #   capture-dhcp.sh [NAME]...   only these files
 set -eu -o pipefail
@@ -96,8 +96,12 @@ signal() {
   title "kill -$1"
   kill "-$1" "$client"
 }
+# Ends the client. dhcpcd may miss a signal that comes while it is told something else.
 gone() {
-  if [ -n "$client" ]; then kill -"${1:-KILL}" "$client" 2>/dev/null || true; wait "$client" 2>/dev/null || true; fi
+  if [ -n "$client" ]; then
+    while kill -"${1:-KILL}" "$client" 2>/dev/null; do sleep 0.5; done
+    wait "$client" 2>/dev/null || true
+  fi
   client=
 }
 

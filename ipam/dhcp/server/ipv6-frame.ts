@@ -109,7 +109,11 @@ export function udpDatagram(fromPort: number, toPort: number, data: Buffer): Buf
 }
 
 /** Throws DecodeError. */
-export function udpPayload(datagram: Buffer): { readonly fromPort: number; readonly toPort: number; readonly data: Buffer } {
+export function udpPayload(datagram: Buffer): {
+  readonly fromPort: number;
+  readonly toPort: number;
+  readonly data: Buffer;
+} {
   const length = datagram.length < UDP_HEADER ? 0 : datagram.readUInt16BE(4);
   if (length < UDP_HEADER || length > datagram.length)
     throw new DecodeError(`a datagram of ${length} bytes in ${datagram.length}`);

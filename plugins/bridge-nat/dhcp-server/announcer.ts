@@ -129,4 +129,3 @@ export class Announcer {
     return encodeFrame6({ from, to, protocol, hops: HOPS, payload });
   }
 }
-

@@ -59,7 +59,12 @@ function put(tx: StoreTransaction, record: BridgeNatRecord): BridgeNatRecord {
 }
 
 /** In the transaction that has decided it. */
-function apply({ host, network, query }: Question, tx: StoreTransaction, held: Held, outcome: Outcome): Answered {
+function apply(
+  { host, network, query }: Question,
+  tx: StoreTransaction,
+  held: Held,
+  outcome: Outcome,
+): Answered {
   const { answer, change } = outcome;
   const key = keyOf(network, clientName(query));
   const before = tx.attachment(key);
@@ -76,7 +81,15 @@ function apply({ host, network, query }: Question, tx: StoreTransaction, held: H
   tx.removeAttachment(key);
   const barred = keyOf(network, barredName(change.address));
   const { until } = change;
-  const holding = { network, key: barred, state: 'barred', until, query, address, before: undefined } as const;
+  const holding = {
+    network,
+    key: barred,
+    state: 'barred',
+    until,
+    query,
+    address,
+    before: undefined,
+  } as const;
   put(tx, leaseRecord(holding, host.world));
   return before === undefined ? told : { ...told, barred: before };
 }

@@ -7,7 +7,12 @@ import { bootNow } from '../../../lib/system/boot-clock.ts';
 import { here } from '../../../lib/mooring/vantage.ts';
 import type { World } from '../../../lib/cni/world.ts';
 import { RECORD_VERSION } from '../../../ipam/record.ts';
-import type { AddressRecord, AttachmentKey, AttachmentRecord, DhcpServerRecord } from '../../../ipam/record.ts';
+import type {
+  AddressRecord,
+  AttachmentKey,
+  AttachmentRecord,
+  DhcpServerRecord,
+} from '../../../ipam/record.ts';
 import type { Binding } from '../../../ipam/dhcp/server/bindings.ts';
 import type { Query } from '../../../ipam/dhcp/server/query.ts';
 import { KIND } from '../detail.ts';

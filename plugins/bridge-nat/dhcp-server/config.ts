@@ -8,7 +8,10 @@ import type { IpamChoice } from '../../../lib/mooring/ipam.ts';
 import { parsePool } from '../../../ipam/pool.ts';
 import type { Pool } from '../../../ipam/pool.ts';
 import type { BridgeNatInput } from '../../../schemas/compiled/bridge-nat.js';
-import type { IngressPolicy, Role } from '../config.ts';
+
+interface Gateway {
+  readonly isGateway: boolean;
+}
 
 export interface DhcpServerConfig {
   readonly leaseSeconds: number;
@@ -35,7 +38,9 @@ function optionsOf(input: BridgeNatInput['dhcpServer']): DhcpServerConfig | unde
 function checkIpam(ipam: IpamChoice): void {
   if (ipam.kind === 'netmoor') return;
   refuse(
-    ipam.kind === 'none' ? 'the network has no addresses to lease' : "another IPAM's addresses cannot be leased",
+    ipam.kind === 'none'
+      ? 'the network has no addresses to lease'
+      : "another IPAM's addresses cannot be leased",
     'give the network an "ipam" of netmoor\'s own (host-local, or none at all), or remove "dhcpServer"',
   );
 }
@@ -47,9 +52,7 @@ function checkFamilies({ ipv4, ipv6 }: DhcpServerConfig, pool: Pool | undefined)
   if (pool === undefined) return;
   const ranges = pool.sets.flat();
   const has4 = ranges.some(({ subnet }) => subnet.address.family === 4);
-  const has6 = ranges.some(
-    ({ subnet }) => subnet.address.family === 6 && subnet.length === SLAAC_LENGTH,
-  );
+  const has6 = ranges.some(({ subnet }) => subnet.address.family === 6 && subnet.length === SLAAC_LENGTH);
   if (ipv4 === true && !has4)
     refuse('"ipv4" is true, but the pool has no IPv4 addresses', 'add an IPv4 range to "ipam"');
   if (ipv6 === true && !has6)
@@ -58,7 +61,10 @@ function checkFamilies({ ipv4, ipv6 }: DhcpServerConfig, pool: Pool | undefined)
       'add an IPv6 range with a subnet of length 64 to "ipam"',
     );
   if (!(has4 && ipv4 !== false) && !(has6 && ipv6 !== false))
-    refuse('there is nothing in the pool that it could lease or announce', 'add an IPv4 range, or an IPv6 /64');
+    refuse(
+      'there is nothing in the pool that it could lease or announce',
+      'add an IPv4 range, or an IPv6 /64',
+    );
 }
 
 function checkPorts(ports: readonly string[]): void {
@@ -69,7 +75,7 @@ function checkPorts(ports: readonly string[]): void {
 }
 
 /** Without an address of its own on the bridge it could neither be asked nor tell its clients a router. */
-export function requireGateway({ isGateway }: Role, bridge?: string): void {
+export function requireGateway({ isGateway }: Gateway, bridge?: string): void {
   if (isGateway) return;
   refuse(
     bridge === undefined
@@ -83,8 +89,8 @@ export function requireGateway({ isGateway }: Role, bridge?: string): void {
 export function readDhcpServer(
   input: BridgeNatInput,
   ipam: IpamChoice,
-  role: Role,
-  ingressPolicy: IngressPolicy,
+  role: Gateway,
+  ingressPolicy: string,
 ): DhcpServerConfig | undefined {
   const options = optionsOf(input.dhcpServer);
   if (options === undefined) return undefined;

@@ -63,7 +63,11 @@ const LOCAL_KINDS = ['tun', 'veth', 'netkit'];
  * VLAN or a tunnel, may lead to a network that has a server of its own; and so may a veth whose other end is plugged into
  * another bridge of this host.
  */
-export function isServed(port: Link, all: readonly Link[], { ports }: Pick<DhcpServerRecord, 'ports'>): boolean {
+export function isServed(
+  port: Link,
+  all: readonly Link[],
+  { ports }: Pick<DhcpServerRecord, 'ports'>,
+): boolean {
   if (ports.includes(port.name)) return true;
   if (!LOCAL_KINDS.includes(port.kind ?? '')) return false;
   const isHere = port.netnsid === undefined && port.peer !== undefined && port.peer !== port.index;

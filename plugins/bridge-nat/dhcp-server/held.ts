@@ -108,7 +108,9 @@ export class Held implements Bindings {
    * The address that is the client's own as long as nobody else has it: the same after years, with nothing remembered.
    */
   #usual(): string | undefined {
-    const spans = parsePool(this.#source.config).sets.flat().flatMap(({ free }) => free);
+    const spans = parsePool(this.#source.config)
+      .sets.flat()
+      .flatMap(({ free }) => free);
     const size = spans.reduce((sum, span) => sum + spanSize(span), 0n);
     if (size === 0n) return undefined;
     const digest = sha256(`${this.#network.name}\0${this.#key.containerId}`).toString('hex').slice(0, 16);

@@ -20,7 +20,11 @@ const LOOK_MS = 5000;
 const ENDS_MS = 300_000;
 
 function refuseCommand(): never {
-  throw new NetmoorError('bad-environment', `${NAME} is no plugin to attach containers with`, 'use bridge-nat');
+  throw new NetmoorError(
+    'bad-environment',
+    `${NAME} is no plugin to attach containers with`,
+    'use bridge-nat',
+  );
 }
 
 /** One network a bridge: the first by name that leases or announces anything. */
@@ -94,9 +98,11 @@ class DhcpServers implements Resident {
 
   /** One look at a time; who asks while one is under way wants another. */
   async #look(): Promise<void> {
-    this.#looking = this.#looking.then(async () => this.#lookOnce()).catch((error: unknown) => {
-      this.#host.log('warning', `the networks to serve could not be looked at: ${errorText(error)}`);
-    });
+    this.#looking = this.#looking
+      .then(async () => this.#lookOnce())
+      .catch((error: unknown) => {
+        this.#host.log('warning', `the networks to serve could not be looked at: ${errorText(error)}`);
+      });
     await this.#looking;
   }
 
@@ -123,7 +129,8 @@ class DhcpServers implements Resident {
       if (JSON.stringify(now) === JSON.stringify(service.found)) continue;
       this.#services.delete(segment);
       await service.stop(now === undefined);
-      if (now === undefined) this.#host.log('notice', `${service.found.name}: bridge ${segment} is not served any more`);
+      if (now === undefined)
+        this.#host.log('notice', `${service.found.name}: bridge ${segment} is not served any more`);
     }
     for (const [segment, each] of chosen) if (!this.#services.has(segment)) this.#open(segment, each);
   }
@@ -148,7 +155,6 @@ class DhcpServers implements Resident {
     this.#told.add(line);
     this.#host.log('warning', line);
   }
-
 }
 
 export const makeDhcpServers: MakeResident = (host) => new DhcpServers(host);

@@ -103,7 +103,11 @@ export class Service {
     const filter = udp6ToOrIcmp6Of(SERVER_PORT_6, ROUTER_SOLICITATION);
     const fd = openPacketSocket({ index, protocol: ETH_P_IPV6, filter });
     const { runTask, log } = this.#host;
-    const announcer = new Announcer(this.found, { runTask, log, send: (port, frame) => this.#send(fd, port, frame) });
+    const announcer = new Announcer(this.found, {
+      runTask,
+      log,
+      send: (port, frame) => this.#send(fd, port, frame),
+    });
     this.#announcer = announcer;
     this.#listen(fd, (frame) => announcer.heard(frame));
   }
@@ -172,7 +176,10 @@ export class Service {
   async #answer(query: Query, mac: string, settings: Settings): Promise<void> {
     const { dir, name, bridge } = this.found;
     const asked: Asked = { dir, name, bridge: bridge.index, mac, query };
-    const reply = (await this.#host.runTask('dhcp-server/answer', asked as unknown as Json)) as unknown as Reply;
+    const reply = (await this.#host.runTask(
+      'dhcp-server/answer',
+      asked as unknown as Json,
+    )) as unknown as Reply;
     if (reply.note !== undefined) this.#note(reply.note);
     if (reply.until !== undefined) this.#host.endsAt(reply.until);
     const [socket] = this.#sockets;

@@ -98,7 +98,8 @@ async function look(argument: Json, world: World): Promise<Looked> {
       if (served.length === 0) continue;
       await onHost(dir, world, (host) => {
         if (ends) notes.push(...collectEnded(host));
-        for (const { name } of served) if (leaveAbandoned(host, name)) notes.push(`${name}: nobody is left on it`);
+        for (const { name } of served)
+          if (leaveAbandoned(host, name)) notes.push(`${name}: nobody is left on it`);
         const end = ends ? nextEnd(host) : undefined;
         if (end !== undefined) next = Math.min(next ?? end, end);
         found.push(...served.flatMap((network) => lookAt(host, dir, network)));
@@ -126,7 +127,9 @@ function portOf(
   if (index === undefined) return undefined;
   const all = listLinks(route);
   const port = all.find((link) => link.index === index);
-  return port !== undefined && port.master === bridge && isServed(port, all, { ports: named }) ? index : undefined;
+  return port !== undefined && port.master === bridge && isServed(port, all, { ports: named })
+    ? index
+    : undefined;
 }
 
 async function answer(argument: Json, world: World): Promise<Reply> {
@@ -141,9 +144,11 @@ async function answer(argument: Json, world: World): Promise<Reply> {
     const question = { host, network, serving, query, kind: bridgeNat };
     const first = answerTo({ ...question, now: bootNow() }, bridgeNat);
     const again = first.exhausted === true && reclaim(host, network.segment) > 0;
-    const { answer: told, lease, exhausted } = again
-      ? answerTo({ ...question, now: bootNow() }, bridgeNat)
-      : first;
+    const {
+      answer: told,
+      lease,
+      exhausted,
+    } = again ? answerTo({ ...question, now: bootNow() }, bridgeNat) : first;
     const until = lease?.detail.client?.until;
     return {
       port,

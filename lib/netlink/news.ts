@@ -1,0 +1,27 @@
+/** Hearing that something has changed, for who waits on many sockets at once (lib/system/reactor.ts). */
+import { closeSync } from 'node:fs';
+import { AF_NETLINK, SOCK_RAW, bind, setsockopt, socket } from '../system/syscall.ts';
+import { NETLINK_ADD_MEMBERSHIP, NETLINK_ROUTE } from './uapi.ts';
+
+const SOL_NETLINK = 270; // include/linux/socket.h
+const OP = 'listen to the kernel';
+
+/**
+ * A socket of the calling thread's namespace that can be read whenever a group of rtnetlink (RTNLGRP_*) has something to
+ * tell; what it says is to be asked anew. Throws SystemError.
+ */
+export function openNews(group: number): number {
+  const fd = socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE, OP);
+  try {
+    const address = Buffer.alloc(12);
+    address.writeUInt16LE(AF_NETLINK, 0);
+    bind(fd, address, OP);
+    const value = Buffer.alloc(4);
+    value.writeUInt32LE(group);
+    setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, value, OP);
+    return fd;
+  } catch (error) {
+    closeSync(fd);
+    throw error;
+  }
+}

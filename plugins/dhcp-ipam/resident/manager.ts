@@ -1,0 +1,251 @@
+/**
+ * All DHCP clients of this host. They live in the store: what an engine has written down the next one goes on with,
+ * without asking anybody as long as a lease is valid.
+ */
+import { NetmoorError, errorText } from '../../../lib/base/errors.ts';
+import { here } from '../../../lib/mooring/vantage.ts';
+import { formatKey } from '../../../ipam/record.ts';
+import type { AttachmentKey } from '../../../ipam/record.ts';
+import { DHCP_LEASE_VERSION } from '../../../ipam/dhcp/record.ts';
+import type { DhcpLeaseRecord } from '../../../ipam/dhcp/record.ts';
+import type { Wish4 } from '../../../ipam/dhcp/v4/wish.ts';
+import type { Wish6 } from '../../../ipam/dhcp/v6/client.ts';
+import type { DhcpConfig } from '../config.ts';
+import { identityOf } from '../identity.ts';
+import type { Leases } from '../leased.ts';
+import type { Entered, Whereabouts } from '../tasks/enter.ts';
+import type { Segment } from '../tasks/whence.ts';
+import { Client, keyOf } from './client.ts';
+import type { Base, ClientWorld, Wishes } from './client.ts';
+import { runTask } from './run-task.ts';
+
+export interface Acquisition {
+  readonly key: AttachmentKey;
+  readonly config: DhcpConfig;
+  /** CNI_NETNS */
+  readonly netns: string;
+}
+
+/** What an earlier life of a key held. */
+function remembered({ v4, v6 }: Pick<DhcpLeaseRecord, 'v4' | 'v6'>): Leases {
+  return { v4: v4?.lease, v6: v6?.lease };
+}
+
+export class Manager {
+  readonly #world: ClientWorld;
+  readonly #clients = new Map<string, Client>();
+  /** Of an earlier boot: their containers are gone, but the servers may still hold their addresses for them. */
+  readonly #former = new Map<string, DhcpLeaseRecord>();
+
+  constructor(world: ClientWorld) {
+    this.#world = world;
+  }
+
+  get size(): number {
+    return this.#clients.size;
+  }
+
+  get clients(): readonly Client[] {
+    return [...this.#clients.values()];
+  }
+
+  find(key: AttachmentKey): Client | undefined {
+    return this.#clients.get(formatKey(key));
+  }
+
+  /** Goes on with what is written down. */
+  async start(): Promise<void> {
+    const records = await this.#world.books.recall();
+    const { bootId } = this.#world.host.world;
+    const { netns, id } = here(this.#world.host.world);
+    for (const record of records) {
+      if (record.host.id !== id) continue;
+      if (record.bootId !== bootId) await this.#remember(record);
+      else if (record.host.netns === netns) this.#resume(record);
+    }
+    await this.sweep();
+  }
+
+  #resume(record: DhcpLeaseRecord): void {
+    const { v4, v6, lapsesAt: _lapsesAt, ...base } = record;
+    const wishes = { v4: v4?.wish as Wish4 | undefined, v6: v6?.wish as Wish6 | undefined };
+    const client = new Client(base, wishes, this.#world);
+    this.#clients.set(formatKey(record), client);
+    try {
+      client.resume(record);
+    } catch (error) {
+      this.#world.host.log('error', `dhcp ${formatKey(record)} cannot go on: ${errorText(error)}`);
+    }
+  }
+
+  async #remember(record: DhcpLeaseRecord): Promise<void> {
+    const { lapsesAt } = record;
+    if (lapsesAt !== undefined && lapsesAt <= this.#world.host.world.now())
+      await this.#world.books.remove(keyOf(record));
+    else this.#former.set(formatKey(record), record);
+  }
+
+  /** Throws NetmoorError 'not-available' when no server has leased anything in time; then nothing is left behind. */
+  async acquire({ key, config, netns }: Acquisition): Promise<Leases> {
+    const name = formatKey(key);
+    const before = this.#clients.get(name);
+    const earlier = before ? remembered(before.record) : this.#earlierBoot(name);
+    before?.close();
+    this.#clients.delete(name);
+    const ipv6 = config.v6 === undefined ? 'none' : config.v6.stateless ? 'stateless' : 'stateful';
+    const where: Whereabouts = { path: netns, ifname: key.ifname, prepare: { ipv6 } };
+    const entered = await runTask<Entered>(this.#world.host, 'enter', where);
+    const base = this.#baseOf({ key, config, netns }, entered);
+    const client = new Client(base, this.#wishesOf(key, config, entered), this.#world);
+    this.#clients.set(name, client);
+    try {
+      await client.acquire(entered, earlier, config.timeout);
+      this.#former.delete(name);
+      return client.leases;
+    } catch (error) {
+      await this.#giveUp(name, client);
+      throw error;
+    }
+  }
+
+  /** Only DHCPv4 has a way to ask for an address of before that does not depend on how long it was valid. */
+  #earlierBoot(name: string): Leases {
+    const former = this.#former.get(name);
+    return former ? { v4: former.v4?.lease } : {};
+  }
+
+  #baseOf({ key, config, netns }: Acquisition, { inode, index, mac }: Entered): Base {
+    const { world } = this.#world.host;
+    const createdAt = world.now();
+    const { priority, segment } = config;
+    return {
+      version: DHCP_LEASE_VERSION,
+      ...keyOf(key),
+      incarnation: `dhcp.${createdAt}.${Math.round(this.#world.reactor.now() * 1000)}`,
+      bootId: world.bootId,
+      host: here(world),
+      createdAt,
+      netns: { path: netns, inode },
+      link: { index, mac },
+      ...(segment === undefined ? {} : { segment }),
+      ...(priority === undefined ? {} : { priority }),
+    };
+  }
+
+  #wishesOf(key: AttachmentKey, { v4, v6, clientId }: DhcpConfig, { mac }: Entered): Wishes {
+    const who = identityOf(key, this.#world.host.world.machineId);
+    return {
+      v4: v4 && { ...v4, mac, clientId: clientId ?? who.clientId },
+      v6: v6 && { ...v6, duid: who.duid, iaid: who.iaid },
+    };
+  }
+
+  async #giveUp(name: string, client: Client): Promise<void> {
+    if (this.#clients.get(name) === client) this.#clients.delete(name);
+    await client.release(undefined);
+    await this.#world.books.remove(keyOf(client.base));
+  }
+
+  /** Absence is fine: it was released before, or never held anything. */
+  async release(key: AttachmentKey): Promise<void> {
+    const name = formatKey(key);
+    const client = this.#clients.get(name);
+    if (client !== undefined) {
+      this.#clients.delete(name);
+      await client.lookForDuplicates();
+      const { record } = client;
+      if (!(await client.release(undefined))) await this.#releaseFromElsewhere(record);
+    }
+    if (client !== undefined || this.#former.delete(name)) await this.#world.books.remove(keyOf(key));
+  }
+
+  /** Why the lease does not do what ADD promised; [] when it does. Asks no server. */
+  complaints(key: AttachmentKey): readonly string[] {
+    const client = this.find(key);
+    if (client === undefined) return [`no DHCP lease is on record for ${formatKey(key)}`];
+    const { v4, v6 } = client.states;
+    return client.isComplete
+      ? []
+      : [
+          `not all that was leased to ${formatKey(key)} is held any more (${[v4, v6].filter(Boolean).join(', ')})`,
+        ];
+  }
+
+  /** Releases those of the network that `keep` does not vouch for. Returns what went wrong, in words. */
+  async collect(network: string, keep: (key: AttachmentKey) => boolean): Promise<readonly string[]> {
+    const former = [...this.#former.values()];
+    const failures: string[] = [];
+    for (const { network: of, containerId, ifname } of [...this.clients.map(({ base }) => base), ...former]) {
+      const key = { network: of, containerId, ifname };
+      if (of !== network || keep(key)) continue;
+      try {
+        await this.release(key);
+      } catch (error) {
+        failures.push(`${formatKey(key)}: ${errorText(error)}`);
+      }
+    }
+    return failures;
+  }
+
+  /** The link to the servers was down, or the host slept. */
+  doubt(concerns: (client: Client) => boolean): void {
+    for (const client of this.clients.filter(concerns)) client.doubt();
+  }
+
+  /** Gives back what containers held that are gone, or that a plugin without an engine has detached. */
+  async sweep(): Promise<void> {
+    const clients = this.clients;
+    if (clients.length === 0) return;
+    const where = clients.map(({ base: { netns, ifname } }) => ({ ...netns, ifname }) satisfies Whereabouts);
+    const reasons = await runTask<(string | null)[]>(this.#world.host, 'gone', where);
+    for (const [index, client] of clients.entries()) {
+      const reason = client.base.gone ?? reasons[index];
+      if (reason) await this.#bury(client, reason);
+    }
+  }
+
+  async #bury(client: Client, reason: string): Promise<void> {
+    const name = formatKey(client.base);
+    if (this.#clients.get(name) !== client) return;
+    this.#clients.delete(name);
+    this.#world.host.log('notice', `dhcp ${name}: ${reason}`);
+    await this.#releaseFromElsewhere(client.record, client);
+    await this.#world.books.remove(keyOf(client.base));
+  }
+
+  /** From the host's side of the LAN, in the container's name; what cannot be given back lapses. */
+  async #releaseFromElsewhere(record: DhcpLeaseRecord, client?: Client): Promise<void> {
+    const { host } = this.#world;
+    const name = formatKey(record);
+    const told = record.segment;
+    const argument = { key: keyOf(record), ...(told === undefined ? {} : { told }) };
+    const segment = await runTask<Segment | null>(host, 'whence', argument);
+    const bearer = client ?? this.#bearerOf(record);
+    if (segment === null || !(await bearer.release(segment)))
+      host.log('warning', `dhcp ${name}: its lease cannot be given back, and lapses`);
+    bearer.close();
+  }
+
+  /** A client that has nothing to do but to say farewell. */
+  #bearerOf({ v4, v6, lapsesAt: _lapsesAt, ...base }: DhcpLeaseRecord): Client {
+    const wishes = { v4: v4?.wish as Wish4 | undefined, v6: v6?.wish as Wish6 | undefined };
+    const client = new Client(base, wishes, this.#world);
+    client.resume({ ...(v4 ? { v4 } : {}), ...(v6 ? { v6 } : {}) });
+    return client;
+  }
+
+  stop(): void {
+    for (const client of this.clients) client.close();
+  }
+
+  /** Throws NetmoorError('check-failed'). */
+  check(key: AttachmentKey): void {
+    const complaints = this.complaints(key);
+    if (complaints.length === 0) return;
+    throw new NetmoorError(
+      'check-failed',
+      complaints.join('; '),
+      'detach and attach the container again (DEL, ADD)',
+    );
+  }
+}

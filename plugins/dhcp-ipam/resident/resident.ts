@@ -1,0 +1,140 @@
+/** dhcp-ipam as it lives in the engine: the plugin that answers there, and what goes on between requests. */
+import { watch } from 'node:fs';
+import type { FSWatcher } from 'node:fs';
+import { dirname } from 'node:path';
+import { errorText } from '../../../lib/base/errors.ts';
+import type { AttachedContext, Context, Plugin } from '../../../lib/cni/plugin.ts';
+import type { MakeResident, Resident, ResidentHost } from '../../../lib/cni/resident.ts';
+import type { CniResult } from '../../../lib/cni/result.ts';
+import { collectionError } from '../../../lib/mooring/collect.ts';
+import { keyOf } from '../../../lib/mooring/request.ts';
+import { openReactor } from '../../../lib/system/reactor.ts';
+import type { Alarm, Reactor } from '../../../lib/system/reactor.ts';
+import { readDhcpConfig } from '../config.ts';
+import { resultOf } from '../leased.ts';
+import { PLUGIN } from '../name.ts';
+import { Books } from './books.ts';
+import { Manager } from './manager.ts';
+
+/** Namespaces of processes end without anybody being told. */
+const SWEEP_MS = 30_000;
+/** A namespace that is deleted is looked for at once, together with others that go at the same moment. */
+const GATHER_MS = 100;
+
+async function add(manager: Manager, context: AttachedContext): Promise<CniResult> {
+  const { config, request } = context;
+  const read = readDhcpConfig(config, request);
+  const leases = await manager.acquire({ key: keyOf(context), config: read, netns: request.netns });
+  return resultOf(leases, read.priority);
+}
+
+async function gc(manager: Manager, { config }: Context): Promise<void> {
+  const valid = new Set(config.validAttachments.map(({ containerId, ifname }) => `${containerId}/${ifname}`));
+  const failures = await manager.collect(config.name, ({ containerId, ifname }) =>
+    valid.has(`${containerId}/${ifname}`),
+  );
+  const error = collectionError(failures);
+  if (error) throw error;
+}
+
+function pluginOf(manager: Manager): Plugin {
+  return {
+    name: PLUGIN,
+    about: 'dhcp-ipam in the engine',
+    role: 'ipam',
+    add: async (context) => add(manager, context),
+    check: (context) => {
+      readDhcpConfig(context.config, context.request);
+      manager.check(keyOf(context));
+    },
+    del: async (context) => manager.release(keyOf(context)),
+    gc: async (context) => gc(manager, context),
+    status: ({ config, request }) => void readDhcpConfig(config, request),
+  };
+}
+
+class DhcpResident implements Resident {
+  readonly plugins: ReadonlyMap<string, Plugin>;
+  readonly #host: ResidentHost;
+  readonly #reactor: Reactor;
+  readonly #manager: Manager;
+  readonly #watched = new Map<string, FSWatcher>();
+  #sweep: Alarm | undefined;
+  #sweepAt = Number.POSITIVE_INFINITY;
+
+  constructor(host: ResidentHost) {
+    this.#host = host;
+    this.#reactor = openReactor(() => this.#manager.doubt(() => true));
+    this.#manager = new Manager({
+      host,
+      books: new Books(host),
+      reactor: this.#reactor,
+      random: () => host.world.random(4).readUInt32BE(0) / 2 ** 32,
+    });
+    this.plugins = new Map([[PLUGIN, pluginOf(this.#manager)]]);
+  }
+
+  async start(): Promise<void> {
+    await this.#manager.start();
+    this.#sweepIn(SWEEP_MS);
+  }
+
+  async stop(): Promise<void> {
+    for (const watcher of this.#watched.values()) watcher.close();
+    this.#sweep?.cancel();
+    this.#manager.stop();
+    this.#reactor.close();
+  }
+
+  status(): { leases: number; timers: number } {
+    return { leases: this.#manager.size, timers: this.#reactor.alarms };
+  }
+
+  busy(): boolean {
+    return this.#manager.size > 0;
+  }
+
+  /** Sooner than planned, never later. */
+  #sweepIn(milliseconds: number): void {
+    const at = this.#reactor.now() + milliseconds;
+    if (at >= this.#sweepAt) return;
+    this.#sweep?.cancel();
+    this.#sweepAt = at;
+    this.#sweep = this.#reactor.at(at, () => void this.#doSweep());
+  }
+
+  async #doSweep(): Promise<void> {
+    this.#sweepAt = Number.POSITIVE_INFINITY;
+    try {
+      await this.#manager.sweep();
+      this.#watchNamespaces();
+    } catch (error) {
+      this.#host.log('error', `dhcp: ${errorText(error)}`);
+    }
+    this.#sweepIn(SWEEP_MS);
+  }
+
+  /** Where namespaces have names (/run/netns), their removal is told. */
+  #watchNamespaces(): void {
+    const paths = this.#manager.clients.map(({ base }) => dirname(base.netns.path));
+    const wanted = new Set(paths.filter((path) => !path.startsWith('/proc/')));
+    for (const [path, watcher] of this.#watched) {
+      if (wanted.has(path)) continue;
+      watcher.close();
+      this.#watched.delete(path);
+    }
+    for (const path of wanted) if (!this.#watched.has(path)) this.#watch(path);
+  }
+
+  #watch(path: string): void {
+    try {
+      const watcher = watch(path, () => this.#sweepIn(GATHER_MS));
+      watcher.on('error', () => this.#watched.delete(path));
+      this.#watched.set(path, watcher);
+    } catch (error) {
+      this.#host.log('info', `dhcp: ${path} cannot be watched: ${errorText(error)}`);
+    }
+  }
+}
+
+export const makeDhcpResident: MakeResident = (host) => new DhcpResident(host);

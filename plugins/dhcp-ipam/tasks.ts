@@ -1,0 +1,31 @@
+/** What the resident part has done in threads of the engine, where it may wait (lib/cni/resident.ts). */
+import type { Json, Tasks } from '../../lib/cni/resident.ts';
+import { keep, recall } from './tasks/books.ts';
+import type { Entries } from './tasks/books.ts';
+import { enter, whoIsGone } from './tasks/enter.ts';
+import type { Whereabouts } from './tasks/enter.ts';
+import { follow } from './tasks/follow.ts';
+import type { Change } from './tasks/follow.ts';
+import { whence } from './tasks/whence.ts';
+import type { AttachmentKey } from '../../ipam/record.ts';
+
+/** What the main loop hands over is what it has made itself, of these types. */
+function given<T>(argument: Json): T {
+  return argument as unknown as T;
+}
+
+function answer(value: object | null): Json {
+  return value as unknown as Json;
+}
+
+export const TASKS: Tasks = {
+  'dhcp-ipam enter': (argument, world) => answer(enter(world, given<Whereabouts>(argument))),
+  'dhcp-ipam gone': (argument, world) => answer(whoIsGone(world, given<Whereabouts[]>(argument))),
+  'dhcp-ipam keep': (argument, world) => void keep(world, given<Entries>(argument)),
+  'dhcp-ipam recall': (_argument, world) => answer(recall(world)),
+  'dhcp-ipam follow': (argument, world) => void follow(world, given<Change>(argument)),
+  'dhcp-ipam whence': (argument, world) => {
+    const { key, told } = given<{ key: AttachmentKey; told?: string }>(argument);
+    return answer(whence(world, key, told));
+  },
+};

@@ -1,0 +1,165 @@
+/** Finding a container's namespace and its interface again, by path, else through its processes. */
+import { readdirSync, statSync } from 'node:fs';
+import { NetmoorError, errorText } from '../../../lib/base/errors.ts';
+import { formatAddress } from '../../../lib/base/ip.ts';
+import type { World } from '../../../lib/cni/world.ts';
+import { IFA_F_DADFAILED, listAddresses } from '../../../lib/netlink/address.ts';
+import { findLink } from '../../../lib/netlink/link.ts';
+import { linkChange } from '../../../lib/netlink/link-change.ts';
+import { IFF_UP } from '../../../lib/netlink/link-message.ts';
+import type { Link } from '../../../lib/netlink/link-message.ts';
+import { NetlinkSocket } from '../../../lib/netlink/socket.ts';
+import { untilLinkUp } from '../../../lib/netlink/watch.ts';
+import { inNetns } from '../../../lib/system/netns.ts';
+import type { Netns } from '../../../lib/system/netns.ts';
+import { ensureSysctlIfPresent } from '../../../lib/system/sysctl.ts';
+
+export interface Whereabouts {
+  readonly path: string;
+  /** "device:inode"; undefined: whatever is at the path. */
+  readonly inode?: string;
+  readonly ifname: string;
+  /** ADD: the interface is raised, and prepared for the families that are asked for. */
+  readonly prepare?: { readonly ipv6: 'stateful' | 'stateless' | 'none' };
+}
+
+export interface Entered {
+  /** Of the open namespace, for the caller to close. */
+  readonly fd: number;
+  readonly inode: string;
+  readonly index: number;
+  readonly mac: string;
+  readonly mtu: number;
+  /** IPv6 addresses that the kernel has found somebody else to have. */
+  readonly duplicates: readonly string[];
+}
+
+/** A carrier comes at once, or depends on somebody else. */
+const CARRIER_MS = 1000;
+
+function gone(path: string, why: string): NetmoorError {
+  return new NetmoorError(
+    'bad-netns',
+    `network namespace ${path} is gone: ${why}`,
+    'the container has ended',
+  );
+}
+
+/** A process in the namespace, whose path leads there as well. */
+function pathByProcess(inode: string): string | undefined {
+  for (const pid of readdirSync('/proc')) {
+    if (!/^\d+$/.test(pid)) continue;
+    const path = `/proc/${pid}/ns/net`;
+    try {
+      const stat = statSync(path, { bigint: true });
+      if (`${stat.dev}:${stat.ino}` === inode) return path;
+    } catch {
+      // It ended meanwhile.
+    }
+  }
+  return undefined;
+}
+
+function openAt(world: World, path: string, inode: string | undefined): Netns | undefined {
+  try {
+    const netns = world.openNetns(path);
+    if (inode === undefined || netns.id === inode) return netns;
+    world.closeNetns(netns);
+    return undefined;
+  } catch (error) {
+    if (inode !== undefined && error instanceof NetmoorError && error.kind === 'bad-netns') return undefined;
+    throw error;
+  }
+}
+
+/** The namespace; the caller closes it. Throws NetmoorError('bad-netns'). */
+export function openAgain(world: World, { path, inode }: Pick<Whereabouts, 'path' | 'inode'>): Netns {
+  const there = openAt(world, path, inode);
+  if (there !== undefined) return there;
+  const other = inode === undefined ? undefined : pathByProcess(inode);
+  const found = other === undefined ? undefined : openAt(world, other, inode);
+  if (found !== undefined) return found;
+  throw gone(path, 'neither the path nor a process leads to it');
+}
+
+export function requireLink(route: NetlinkSocket, ifname: string): Link {
+  const link = findLink(route, ifname);
+  if (link !== undefined) return link;
+  throw new NetmoorError(
+    'not-available',
+    `the container has no interface ${ifname} to ask for addresses on`,
+    'an IPAM plugin of DHCP needs it made first: is dhcp-ipam the "ipam" of a plugin that makes one?',
+  );
+}
+
+/**
+ * Routers are believed in what they are there for, on-link prefixes and default routes, which DHCPv6 does not give;
+ * addresses are the server's, unless it is asked for nothing but what it knows.
+ */
+function prepareIpv6(ifname: string, mode: 'stateful' | 'stateless'): void {
+  const settings: [string, string][] = [
+    ['disable_ipv6', '0'],
+    ['accept_ra', '2'],
+    ['accept_ra_defrtr', '1'],
+    ['accept_ra_pinfo', '1'],
+    ['autoconf', mode === 'stateless' ? '1' : '0'],
+  ];
+  for (const [key, value] of settings) {
+    if (ensureSysctlIfPresent(value, 'net', 'ipv6', 'conf', ifname, key)) continue;
+    throw new NetmoorError('kernel', 'this kernel has no IPv6', 'ask for "ip": 4, or boot with IPv6');
+  }
+}
+
+function prepare(netns: Netns, route: NetlinkSocket, link: Link, { ipv6 }: { ipv6: string }): void {
+  if (ipv6 === 'stateful' || ipv6 === 'stateless') inNetns(netns, () => prepareIpv6(link.name, ipv6));
+  if ((link.flags & IFF_UP) === 0) route.request(linkChange(link.index, { up: true }, `raise ${link.name}`));
+  // In the namespace, since it listens there.
+  inNetns(netns, () => untilLinkUp(route, link.index, CARRIER_MS, () => performance.now()));
+}
+
+function duplicatesOn(route: NetlinkSocket, { index }: Link): string[] {
+  return listAddresses(route, index)
+    .filter(({ flags }) => (flags & IFA_F_DADFAILED) !== 0)
+    .map(({ prefix }) => formatAddress(prefix.address));
+}
+
+/** Throws NetmoorError 'bad-netns' or 'not-available'. */
+export function enter(world: World, where: Whereabouts): Entered {
+  const netns = openAgain(world, where);
+  try {
+    const route = inNetns(netns, () => NetlinkSocket.open('route'));
+    try {
+      const link = requireLink(route, where.ifname);
+      if (where.prepare) prepare(netns, route, link, where.prepare);
+      return {
+        fd: netns.fd,
+        inode: netns.id,
+        index: link.index,
+        mac: link.mac ?? '',
+        mtu: link.mtu,
+        duplicates: where.prepare ? [] : duplicatesOn(route, link),
+      };
+    } finally {
+      route.close();
+    }
+  } catch (error) {
+    world.closeNetns(netns);
+    throw error;
+  }
+}
+
+/** Which of them are gone for certain: why, in words, by their place in the list. */
+export function whoIsGone(
+  world: World,
+  list: readonly Pick<Whereabouts, 'path' | 'inode'>[],
+): readonly (string | null)[] {
+  return list.map((where) => {
+    try {
+      world.closeNetns(openAgain(world, where));
+      return null;
+    } catch (error) {
+      if (error instanceof NetmoorError && error.kind === 'bad-netns') return errorText(error);
+      throw error;
+    }
+  });
+}
