@@ -46,6 +46,8 @@ t.test('nothing but the type: netmoor decides', async (t) => {
     containerName: undefined,
     portMappings: [],
     bandwidth: undefined,
+    dhcpServer: undefined,
+    dns: {},
   });
 });
 

@@ -85,7 +85,9 @@ export class Announcer {
     if (this.#asked >= MOST_ASKED) return;
     this.#asked += 1;
     void this.#ports(from.mac)
-      .then((ports) => ports.forEach((port) => this.#host.send(port, answer())))
+      .then((ports) => {
+        for (const port of ports) this.#host.send(port, answer());
+      })
       .catch((error: unknown) => this.#host.log('warning', `${this.#found.name}: ${errorText(error)}`))
       .finally(() => {
         this.#asked -= 1;

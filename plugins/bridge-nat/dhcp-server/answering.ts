@@ -43,8 +43,8 @@ export function servingOf({ server }: ServedNetwork): Serving | undefined {
   return { address, leaseSeconds: server.leaseSeconds };
 }
 
-interface Question {
-  readonly host: Host;
+export interface Question {
+  readonly host: Pick<Host, 'store' | 'world'>;
   readonly kind: Pick<Kind, 'scopeOf'>;
   readonly network: ServedNetwork;
   readonly serving: Serving;
@@ -94,7 +94,8 @@ function apply(
   return before === undefined ? told : { ...told, barred: before };
 }
 
-function decide(question: Question): Answered {
+/** Without the kernel: what is given back is still on record afterwards. */
+export function decide(question: Question): Answered {
   const { host, kind, network, serving, query, now } = question;
   const client = clientName(query);
   return host.store.write((tx) => {
@@ -118,7 +119,7 @@ function admit(host: Host, lease: BridgeNatRecord): void {
  * Decides, puts on record, and makes the rules; what is returned may be sent. Throws NetmoorError and SystemError: then
  * nothing is, and the client asks again.
  */
-export function answerTo(question: Question, kind: Kind): Answered {
+export function answerTo(question: Question & { readonly host: Host }, kind: Kind): Answered {
   const { host } = question;
   const answered = decide(question);
   const { answer, lease, ended, barred } = answered;

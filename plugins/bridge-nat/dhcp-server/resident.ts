@@ -138,7 +138,9 @@ class DhcpServers implements Resident {
   #open(segment: string, found: Found): void {
     try {
       const { runTask, log } = this.#host;
-      const endsAt = (until: number): void => void (this.#endsAt = Math.min(this.#endsAt, until));
+      const endsAt = (until: number): void => {
+        this.#endsAt = Math.min(this.#endsAt, until);
+      };
       this.#reactor ??= openReactor();
       const service = Service.open(found, { runTask, log, reactor: this.#reactor, endsAt });
       this.#services.set(segment, service);
