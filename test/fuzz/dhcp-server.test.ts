@@ -77,7 +77,8 @@ t.test('DHCPv4', async (t) => {
     seen.read += 1;
     const { answer, change } = serve(SERVING, query, bindings, round);
     if (change?.is === 'hold') {
-      if (!inPool(change.binding.address)) t.fail(`${change.binding.address} of seed ${SEED}, round ${round}`);
+      if (!inPool(change.binding.address))
+        t.fail(`${change.binding.address} of seed ${SEED}, round ${round}`);
       held.set(clientName(query), change.binding);
       if (held.size > 20) held.clear();
     }
@@ -86,7 +87,8 @@ t.test('DHCPv4', async (t) => {
     seen.answered += 1;
     const bytes = encodeMessage(messageOf(query, answer, SETTINGS), query.limit);
     const read = decodeMessage(bytes);
-    if (read.xid !== query.xid || read.chaddr !== query.mac) t.fail(`an answer to somebody else, round ${round}`);
+    if (read.xid !== query.xid || read.chaddr !== query.mac)
+      t.fail(`an answer to somebody else, round ${round}`);
     if (query.limit !== undefined && bytes.length > query.limit) t.fail(`too long, round ${round}`);
     destinationOf(query, answer);
   }

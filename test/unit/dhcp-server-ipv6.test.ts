@@ -23,7 +23,13 @@ function optionsOf(advertisement: Buffer): Map<number, string> {
 }
 
 t.test('an advertisement', async (t) => {
-  const message = routerAdvertisement({ mac: MAC, prefixes: ['fd00:77::/64'], dns: DNS, mtu: 1400, other: true });
+  const message = routerAdvertisement({
+    mac: MAC,
+    prefixes: ['fd00:77::/64'],
+    dns: DNS,
+    mtu: 1400,
+    other: true,
+  });
   t.equal(message.toString('hex', 0, 16), '86000000' + '40400708' + '00000000' + '00000000');
   t.strictSame(
     [...optionsOf(message)],
@@ -38,7 +44,13 @@ t.test('an advertisement', async (t) => {
 });
 
 t.test('the last one', async (t) => {
-  const message = routerAdvertisement({ mac: MAC, prefixes: ['fd00:77::/64'], dns: DNS, other: false, ceases: true });
+  const message = routerAdvertisement({
+    mac: MAC,
+    prefixes: ['fd00:77::/64'],
+    dns: DNS,
+    other: false,
+    ceases: true,
+  });
   t.equal(message.readUInt16BE(6), 0, 'no router any more');
   t.equal(message.readUInt8(5), 0);
   t.match(optionsOf(message).get(3), /^40c00001518000000000/, 'no new addresses, those in use stay valid');
@@ -82,7 +94,11 @@ t.test('only a question for information is answered', async (t) => {
       if (message.type === 'INFORMATION-REQUEST')
         t.match(
           reply,
-          { type: 'REPLY', transaction: message.transaction, options: { clientId: message.options.clientId } },
+          {
+            type: 'REPLY',
+            transaction: message.transaction,
+            options: { clientId: message.options.clientId },
+          },
           name,
         );
       else t.equal(reply, undefined, `${name}: ${message.type}`);

@@ -19,7 +19,14 @@ const SETTINGS: Settings = {
   dns: { nameservers: ['10.77.0.53', 'fd00::53'], domain: 'lab.example', search: ['lab.example'] },
   mtu: 1400,
 };
-const QUERY: Query = { is: 'request', xid: 7, mac: '02:00:00:00:00:01', broadcast: false, rapid: false, relayed: false };
+const QUERY: Query = {
+  is: 'request',
+  xid: 7,
+  mac: '02:00:00:00:00:01',
+  broadcast: false,
+  rapid: false,
+  relayed: false,
+};
 const ACK = {
   is: 'ack',
   address: '10.77.0.50',
@@ -83,12 +90,18 @@ t.test('where answers go', async (t) => {
   const mac = QUERY.mac;
   t.same(destinationOf(QUERY, ACK), { address: '10.77.0.50', mac });
   t.same(destinationOf({ ...QUERY, broadcast: true }, ACK), { address: '255.255.255.255' });
-  t.same(destinationOf({ ...QUERY, ciaddr: '10.77.0.50', broadcast: true }, ACK), { address: '10.77.0.50', mac });
+  t.same(destinationOf({ ...QUERY, ciaddr: '10.77.0.50', broadcast: true }, ACK), {
+    address: '10.77.0.50',
+    mac,
+  });
   t.same(destinationOf({ ...QUERY, ciaddr: '10.77.0.50' }, { is: 'nak' }), { address: '255.255.255.255' });
 });
 
 t.test('an answer is no longer than the client takes', async (t) => {
-  const search = Array.from({ length: 12 }, (_, index) => `a-rather-long-label-${index}.and-another-one.example`);
+  const search = Array.from(
+    { length: 12 },
+    (_, index) => `a-rather-long-label-${index}.and-another-one.example`,
+  );
   const settings = { ...SETTINGS, dns: { ...SETTINGS.dns, search } };
   const query = { ...QUERY, limit: 576 - 28 };
   const bytes = encodeMessage(messageOf(query, ACK, settings), query.limit);

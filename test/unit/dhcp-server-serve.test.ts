@@ -20,8 +20,14 @@ t.test('an offer is kept for a minute, a lease for its time', async (t) => {
   t.not(rig.ask({ is: 'discover', mac: TWO, requested: address })?.address, address);
   const [record] = rig.store.read((tx) => tx.attachments());
   t.equal(record?.containerId, clientName({ mac: ONE }));
-  t.equal(whyEnded(record ?? attachment('none'), () => rig.now + OFFER_MS - 1), undefined);
-  t.type(whyEnded(record ?? attachment('none'), () => rig.now + OFFER_MS), 'string');
+  t.equal(
+    whyEnded(record ?? attachment('none'), () => rig.now + OFFER_MS - 1),
+    undefined,
+  );
+  t.type(
+    whyEnded(record ?? attachment('none'), () => rig.now + OFFER_MS),
+    'string',
+  );
   t.match(rig.ask({ is: 'request', mac: ONE, requested: address, server: SERVER }), {
     is: 'ack',
     address,
@@ -50,7 +56,10 @@ t.test('a client that chooses another server is heard, not answered', async (t) 
   const rig = new Rig(t.testdir());
   const { address = '' } = rig.ask({ is: 'discover', mac: ONE }) ?? {};
   t.equal(rig.ask({ is: 'request', mac: ONE, requested: '10.77.0.77', server: '10.77.0.200' }), undefined);
-  t.equal(rig.store.read((tx) => tx.addressOwner(SCOPE, parseAddress(address))), undefined);
+  t.equal(
+    rig.store.read((tx) => tx.addressOwner(SCOPE, parseAddress(address))),
+    undefined,
+  );
   const held = rig.lease(ONE);
   rig.ask({ is: 'request', mac: ONE, requested: '10.77.0.77', server: '10.77.0.200' });
   t.equal(rig.lease(ONE), held, 'a lease is not lost by it');
@@ -65,7 +74,11 @@ t.test('after a reboot, of the client or of the host', async (t) => {
   t.match(reboots(TWO, address), { is: 'nak' }, "somebody else's");
   t.match(reboots(TWO, '192.0.2.7'), { is: 'nak' }, 'of another network');
   t.match(reboots(TWO, SERVER), { is: 'nak' }, "the server's own");
-  t.match(reboots(TWO, '10.77.0.44'), { is: 'ack', address: '10.77.0.44' }, 'free, and nothing is known of it');
+  t.match(
+    reboots(TWO, '10.77.0.44'),
+    { is: 'ack', address: '10.77.0.44' },
+    'free, and nothing is known of it',
+  );
 });
 
 t.test('renewing and rebinding', async (t) => {
@@ -79,7 +92,11 @@ t.test('renewing and rebinding', async (t) => {
   t.match(rig.ask({ is: 'request', mac: TWO, ciaddr }), { is: 'nak' });
   rig.now += LEASE * 1000;
   rig.expire();
-  t.match(rig.ask({ is: 'request', mac: ONE, ciaddr }), { is: 'ack', address: ciaddr }, 'late, but still free');
+  t.match(
+    rig.ask({ is: 'request', mac: ONE, ciaddr }),
+    { is: 'ack', address: ciaddr },
+    'late, but still free',
+  );
 });
 
 t.test('giving back, and finding somebody else on the address', async (t) => {
@@ -87,9 +104,16 @@ t.test('giving back, and finding somebody else on the address', async (t) => {
   const address = rig.lease(ONE) ?? '';
   rig.ask({ is: 'release', mac: TWO, ciaddr: address, server: SERVER });
   rig.ask({ is: 'release', mac: ONE, ciaddr: address, server: '10.77.0.200' });
-  t.equal(rig.store.read((tx) => tx.attachments().length), 1, "nobody gives back somebody else's");
+  t.equal(
+    rig.store.read((tx) => tx.attachments().length),
+    1,
+    "nobody gives back somebody else's",
+  );
   t.equal(rig.ask({ is: 'release', mac: ONE, ciaddr: address, server: SERVER }), undefined);
-  t.equal(rig.store.read((tx) => tx.attachments().length), 0);
+  t.equal(
+    rig.store.read((tx) => tx.attachments().length),
+    0,
+  );
   t.equal(rig.lease(ONE), address, 'it comes back to its own address');
   t.equal(rig.ask({ is: 'decline', mac: ONE, requested: address, server: SERVER }), undefined);
   const other = rig.lease(ONE);
@@ -112,7 +136,11 @@ t.test('who is only told, who is in a hurry, who is not here', async (t) => {
 t.test('reservations are promises', async (t) => {
   const rig = new Rig(t.testdir(), { reservations: { [ONE]: ['10.77.0.99'], gateway: ['10.77.0.100'] } });
   t.equal(rig.lease(ONE, { requested: '10.77.0.5' }), '10.77.0.99', 'whatever it wishes for');
-  t.not(rig.lease(TWO, { requested: '10.77.0.100', hostname: 'gateway' }), '10.77.0.100', 'a host name is no proof');
+  t.not(
+    rig.lease(TWO, { requested: '10.77.0.100', hostname: 'gateway' }),
+    '10.77.0.100',
+    'a host name is no proof',
+  );
   const full = new Rig(t.testdir({}), { reservations: { [ONE]: ['10.77.0.99'] } });
   full.store.write((tx) =>
     tx.putAttachment(attachment('squatter', { addresses: [{ address: '10.77.0.99/24', scope: SCOPE }] })),
@@ -126,5 +154,9 @@ t.test('who a client is', async (t) => {
   t.not(clientName({ mac: ONE, clientId: 'ff01' }), clientName({ mac: ONE }));
   t.equal(clientName({ mac: ONE, clientId: 'ff01' }), clientName({ mac: TWO, clientId: 'ff01' }));
   const rig = new Rig(t.testdir());
-  t.equal(rig.lease(ONE, { clientId: 'ff0011' }), rig.lease(TWO, { clientId: 'ff0011' }), 'a card was changed');
+  t.equal(
+    rig.lease(ONE, { clientId: 'ff0011' }),
+    rig.lease(TWO, { clientId: 'ff0011' }),
+    'a card was changed',
+  );
 });

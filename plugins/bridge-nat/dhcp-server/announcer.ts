@@ -31,8 +31,10 @@ const INITIAL_MS = 16_000;
 const MOST_ASKED = 64;
 const LINK_LOCAL = /^fe[89ab][0-9a-f]:/;
 
-export interface AnnouncerHost extends Pick<ResidentHost, 'runTask' | 'log'> {
+export interface AnnouncerHost extends Pick<ResidentHost, 'runTask'> {
   readonly send: (port: number, frame: Buffer) => void;
+  /** For the log, sparingly. */
+  readonly note: (line: string) => void;
 }
 
 export class Announcer {
@@ -88,7 +90,7 @@ export class Announcer {
       .then((ports) => {
         for (const port of ports) this.#host.send(port, answer());
       })
-      .catch((error: unknown) => this.#host.log('warning', `${this.#found.name}: ${errorText(error)}`))
+      .catch((error: unknown) => this.#host.note(errorText(error)))
       .finally(() => {
         this.#asked -= 1;
       });
@@ -105,7 +107,7 @@ export class Announcer {
       const frame = this.#advertisement(undefined, ceases);
       for (const port of await this.#ports()) this.#host.send(port, frame);
     } catch (error) {
-      this.#host.log('warning', `${this.#found.name}: ${errorText(error)}`);
+      this.#host.note(errorText(error));
     }
   }
 
