@@ -85,10 +85,13 @@ function fitting(answer: Answer, stdin: Buffer): Answer {
 export class Requests {
   readonly #options: RequestsOptions;
   readonly #order = new Order();
+  readonly #world: World;
   #number = 0;
 
   constructor(options: RequestsOptions) {
     this.#options = options;
+    // Asked for everything once: requests differ in who works.
+    this.#world = { ...options.world };
   }
 
   /** Never throws: what goes wrong is the answer. */
@@ -171,13 +174,9 @@ export class Requests {
   }
 
   async #onMainLoop(plugin: Plugin, { request, stdin, name }: Underway): Promise<Answer> {
-    const { world } = this.#options;
+    const world = this.#world;
     return asRequest(name, async (worker) =>
-      dispatch(
-        plugin,
-        { environment: request.environment, readStdin: () => stdin },
-        Object.create(world, { worker: { value: worker } }) as World,
-      ),
+      dispatch(plugin, { environment: request.environment, readStdin: () => stdin }, { ...world, worker }),
     );
   }
 
@@ -197,6 +196,10 @@ export class Requests {
 }
 
 /** An error that came from another thread. */
-export function restored({ kind, message, details }: NetmoorError | Extract<Outcome, { error: unknown }>['error']): NetmoorError {
+export function restored({
+  kind,
+  message,
+  details,
+}: NetmoorError | Extract<Outcome, { error: unknown }>['error']): NetmoorError {
   return new NetmoorError(kind, message, details);
 }

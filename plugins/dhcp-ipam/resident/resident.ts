@@ -15,6 +15,7 @@ import { resultOf } from '../leased.ts';
 import { PLUGIN } from '../name.ts';
 import { Books } from './books.ts';
 import { Manager } from './manager.ts';
+import { Ports } from './ports.ts';
 
 /** Namespaces of processes end without anybody being told. */
 const SWEEP_MS = 30_000;
@@ -57,6 +58,7 @@ class DhcpResident implements Resident {
   readonly plugins: ReadonlyMap<string, Plugin>;
   readonly #host: ResidentHost;
   readonly #reactor: Reactor;
+  readonly #ports: Ports;
   readonly #manager: Manager;
   readonly #watched = new Map<string, FSWatcher>();
   #sweep: Alarm | undefined;
@@ -65,10 +67,12 @@ class DhcpResident implements Resident {
   constructor(host: ResidentHost) {
     this.#host = host;
     this.#reactor = openReactor(() => this.#manager.doubt(() => true));
+    this.#ports = new Ports(this.#reactor);
     this.#manager = new Manager({
       host,
       books: new Books(host),
       reactor: this.#reactor,
+      ports: this.#ports,
       random: () => host.world.random(4).readUInt32BE(0) / 2 ** 32,
     });
     this.plugins = new Map([[PLUGIN, pluginOf(this.#manager)]]);
@@ -83,6 +87,7 @@ class DhcpResident implements Resident {
     for (const watcher of this.#watched.values()) watcher.close();
     this.#sweep?.cancel();
     this.#manager.stop();
+    this.#ports.close();
     this.#reactor.close();
   }
 
