@@ -68,6 +68,9 @@ export const bridgeNat: Kind<BridgeNatConfig, BridgeNatDetail> = {
   deathOf: (judge, record) => whyEnded(record) ?? lostInterface(judge, record),
   verify: async (host, record) => (await import('./verify.ts')).verifyHost(host, record),
   verifyInside: async (...what) => (await import('../../lib/mooring/verify.ts')).verifyInterface(...what),
-  probe: async () => (await import('./probe.ts')).probeKernel(),
+  async probe({ world }, { dhcpServer }) {
+    (await import('./probe.ts')).probeKernel();
+    if (dhcpServer) (await import('./dhcp-server/request.ts')).requireEngine(world);
+  },
   sweeping: async () => (await import('./sweeping.ts')).sweeping,
 };

@@ -77,7 +77,9 @@ t.test('an ADD fails when its promise cannot be kept', { skip }, async (t) => {
     t.not(refused.code, 0);
     t.match(refused.json?.msg ?? '', /\/run\/netmoor/);
     t.equal((await host.run(['ip', 'link', 'show', 'dev', BRIDGE])).code, 1, 'nothing is left of it');
+    t.not((await network.whole('STATUS')).code, 0, 'STATUS says so beforehand');
     await host.must(['chmod', '0700', '/run/netmoor']);
+    t.equal((await network.whole('STATUS')).code, 0);
     await network.add('c1');
   });
 });
@@ -120,5 +122,16 @@ t.test('a declined address is kept from everybody for a while', { skip }, async 
     t.not(other, address);
     t.match(client.text, /[Oo]ffered address is in use|declin/);
     t.ok((await clientIds(host)).includes(`dhcp-barred-${address}`));
+  });
+});
+
+t.test('macspoofchk: a container asks in no name but its own', { skip }, async (t) => {
+  await withHost(t, async (host) => {
+    const network = new Network(host, { ...LAB, macspoofchk: true });
+    const { place } = await network.container('c1');
+    t.equal(await isAnswered(place), true, 'in its own it may');
+    await place.must(['ip', 'link', 'set', 'eth0', 'address', '02:00:00:00:66:66']);
+    t.equal(await isAnswered(place), false);
+    t.equal((await clientIds(host)).includes('dhcp-020000006666'), false);
   });
 });

@@ -46,6 +46,8 @@ t.test('three programs and two containers share one address plan', { skip }, asy
     const onRecord = await leased(host);
     t.same(Object.values(onRecord).toSorted(), all.map((address) => `${address}/24`).toSorted());
     t.equal((await netmoor(host, 'check')).code, 0, 'all is as promised');
+    const { out } = await netmoor(host, 'engine', 'status', '--json');
+    t.match(JSON.parse(out), { leases: 3 });
     t.same((await asked(host, 'gc')).view.garbage, [], 'and nothing of it is garbage');
     const swept = await network.whole('GC', { 'cni.dev/valid-attachments': [] });
     t.equal(swept.code, 0);

@@ -22,7 +22,7 @@ import {
 import type { Frame6 } from '../../../ipam/dhcp/server/ipv6-frame.ts';
 import { linkDuid, statelessReply, tellsDns } from '../../../ipam/dhcp/server/stateless.ts';
 import { CLIENT_PORT, SERVER_PORT, decodeMessage6, encodeMessage6 } from '../../../ipam/dhcp/v6/message.ts';
-import type { Found } from './tasks.ts';
+import type { Found } from './looking.ts';
 
 /** RFC 4861, section 10: the first ones come sooner, so that a lost one is of no account. */
 const INITIAL = 3;

@@ -10,7 +10,8 @@ import type { Settings } from '../../../ipam/dhcp/server/messages.ts';
 import type { Answer, Query } from '../../../ipam/dhcp/server/query.ts';
 import { decodeMessage, encodeMessage } from '../../../ipam/dhcp/v4/message.ts';
 import { servingOf } from './answering.ts';
-import type { Asked, Found, Reply } from './tasks.ts';
+import type { Found } from './looking.ts';
+import type { Asked, Reply } from './tasks.ts';
 
 /** Questions that may wait for the store; what comes beyond that is asked again by whoever asked. */
 const MOST_WAITING = 128;

@@ -3,6 +3,7 @@ import { NetmoorError } from '../../../lib/base/errors.ts';
 import { askEngine } from '../../../lib/engine/client.ts';
 import { ensureEngine } from '../../../lib/engine/ensure.ts';
 import { pluginRequest } from '../../../lib/engine/request.ts';
+import type { World } from '../../../lib/cni/world.ts';
 import type { Host } from '../../../lib/mooring/host.ts';
 import { NAME } from './program.ts';
 
@@ -18,10 +19,14 @@ function messageIn(stdout: string): string {
   }
 }
 
+/** Returns when there is an engine. Throws NetmoorError: 'not-available' when there can be none. */
+export function requireEngine({ monotonic, pause }: Pick<World, 'monotonic' | 'pause'>): void {
+  ensureEngine({ monotonic, pause }, STARTING_MS);
+}
+
 /** Returns when the network is served. Throws NetmoorError: 'not-available' when it cannot be. */
 export function requestService({ world }: Pick<Host, 'world'>, network: string): void {
-  const { monotonic, pause } = world;
-  ensureEngine({ monotonic, pause }, STARTING_MS);
+  requireEngine(world);
   const config = { cniVersion: '1.1.0', name: network, type: NAME };
   const answered = askEngine(
     pluginRequest({

@@ -13,7 +13,7 @@ import { openReactor } from '../../../lib/system/reactor.ts';
 import type { Reactor } from '../../../lib/system/reactor.ts';
 import { NAME } from './program.ts';
 import { Service } from './service.ts';
-import type { Found, Looked } from './tasks.ts';
+import type { Found, Looked } from './looking.ts';
 
 const LOOK_MS = 5000;
 /** Leases are looked through at least so often, whatever is known of their ends: records may come from elsewhere. */
@@ -71,8 +71,9 @@ class DhcpServers implements Resident {
     return this.#services.size > 0;
   }
 
-  status(): ResidentStatus {
-    return { leases: 0, timers: this.#timer === undefined ? 0 : 1 };
+  async status(): Promise<ResidentStatus> {
+    const leases = this.busy() ? await this.#host.runTask('dhcp-server/count', null) : 0;
+    return { leases: Number(leases), timers: this.#timer === undefined ? 0 : 1 };
   }
 
   /** The leases hold, and so does what was announced: another engine goes on. */

@@ -23,7 +23,7 @@ import { SERVER_PORT as SERVER_PORT_6 } from '../../../ipam/dhcp/v6/message.ts';
 import { Announcer } from './announcer.ts';
 import { Leasing, settingsOf } from './leasing.ts';
 import type { LeasingHost } from './leasing.ts';
-import type { Found } from './tasks.ts';
+import type { Found } from './looking.ts';
 
 const OP = 'serve DHCP';
 /** Frames taken at once, before others have their turn. */

@@ -2,44 +2,21 @@
  * What serving has to wait for, as tasks of the engine's threads: which networks there are to serve, what a client is
  * answered, which leases have ended. Arguments and results are JSON.
  */
-import { NetmoorError, errorText } from '../../../lib/base/errors.ts';
-import { formatAddress } from '../../../lib/base/ip.ts';
 import type { Json, Task, Tasks } from '../../../lib/cni/resident.ts';
 import type { World } from '../../../lib/cni/world.ts';
-import { withHost, withSockets } from '../../../lib/mooring/host.ts';
+import { withSockets } from '../../../lib/mooring/host.ts';
 import type { Host } from '../../../lib/mooring/host.ts';
-import { knownDirectories, openStoreIn } from '../../../lib/mooring/stores.ts';
-import { listAddresses } from '../../../lib/netlink/address.ts';
 import { portBehind } from '../../../lib/netlink/fdb.ts';
 import { findLink, listLinks } from '../../../lib/netlink/link.ts';
 import { bootNow } from '../../../lib/system/boot-clock.ts';
-import { asRequest } from '../../../lib/system/worker.ts';
 import type { Answer, Query } from '../../../ipam/dhcp/server/query.ts';
-import type { NetworkRecord } from '../../../ipam/record.ts';
 import { bridgeNat } from '../kind.ts';
 import { answerTo, servingOf } from './answering.ts';
 import type { ServedNetwork } from './client.ts';
-import { collectEnded, nextEnd, reclaim } from './ending.ts';
-import { isServed, leaveAbandoned, portsOf } from './guests.ts';
-
-/** A network to serve, with what its bridge is now. */
-export interface Found extends ServedNetwork {
-  /** Of its store. */
-  readonly dir: string;
-  readonly bridge: {
-    readonly index: number;
-    readonly mac: string;
-    /** Its link-local address; absent where the bridge has no IPv6. */
-    readonly linkLocal?: string;
-  };
-}
-
-export interface Looked {
-  readonly found: readonly Found[];
-  /** Milliseconds since boot: when the next lease ends. */
-  readonly nextEnd: number | null;
-  readonly notes: readonly string[];
-}
+import { reclaim } from './ending.ts';
+import { isServed, portsOf } from './guests.ts';
+import { countLeases, look } from './looking.ts';
+import { onHost } from './on-host.ts';
 
 interface Which {
   readonly dir: string;
@@ -62,54 +39,6 @@ export interface Reply {
   readonly until?: number;
   /** For the log. */
   readonly note?: string;
-}
-
-/** In the name of a request of its own, so that what it has in hand is left alone by others. */
-async function onHost<T>(dir: string, world: World, work: (host: Host) => T): Promise<T> {
-  const notes = { path: [], environment: {}, note: () => {} };
-  return asRequest(`dhcp-server-${world.random(8).toString('hex')}`, async (worker) => {
-    const own: World = Object.create(world, { worker: { value: worker } });
-    return withHost(dir, own, notes, work);
-  });
-}
-
-function lookAt(host: Host, dir: string, { name, segment, dhcpServer }: NetworkRecord): Found[] {
-  const link = segment === undefined ? undefined : findLink(host.route, segment);
-  if (segment === undefined || dhcpServer === undefined || link?.kind !== 'bridge' || !link.mac) return [];
-  const own = listAddresses(host.route, link.index).find(
-    ({ prefix, scope }) => prefix.address.family === 6 && scope !== 0,
-  );
-  const linkLocal = own && formatAddress(own.prefix.address);
-  const bridge = { index: link.index, mac: link.mac, ...(linkLocal ? { linkLocal } : {}) };
-  return [{ dir, name, segment, server: dhcpServer, bridge }];
-}
-
-/** Networks that say they are to be served, whose bridge is there; of every store that can be read. */
-async function look(argument: Json, world: World): Promise<Looked> {
-  const { ends } = argument as { ends: boolean };
-  const found: Found[] = [];
-  const notes: string[] = [];
-  let next: number | null = null;
-  for (const dir of knownDirectories(world)) {
-    try {
-      const served = openStoreIn(dir, world)
-        .store.read((tx) => tx.networks())
-        .filter(({ dhcpServer }) => dhcpServer !== undefined);
-      if (served.length === 0) continue;
-      await onHost(dir, world, (host) => {
-        if (ends) notes.push(...collectEnded(host));
-        for (const { name } of served)
-          if (leaveAbandoned(host, name)) notes.push(`${name}: nobody is left on it`);
-        const end = ends ? nextEnd(host) : undefined;
-        if (end !== undefined) next = Math.min(next ?? end, end);
-        found.push(...served.flatMap((network) => lookAt(host, dir, network)));
-      });
-    } catch (error) {
-      if (!(error instanceof NetmoorError)) throw error;
-      notes.push(`${dir}: ${errorText(error)}`);
-    }
-  }
-  return { found, nextEnd: next, notes };
 }
 
 function networkOf({ store }: Host, name: string): ServedNetwork | undefined {
@@ -187,7 +116,8 @@ function task<T>(work: (argument: Json, world: World) => Promise<T>): Task {
 }
 
 export const dhcpServerTasks: Tasks = {
-  'dhcp-server/look': task(look),
+  'dhcp-server/look': task(async (argument, world) => look((argument as { ends: boolean }).ends, world)),
   'dhcp-server/answer': task(answer),
   'dhcp-server/ports': task(ports),
+  'dhcp-server/count': async (_nothing, world) => countLeases(world),
 };
