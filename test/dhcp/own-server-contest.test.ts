@@ -1,6 +1,7 @@
 /**
- * Scenario A: containers and virtual machines share one network behind NAT, one address plan, one bridge that comes with
- * its first member and goes with its last. The machines are on tap devices, which a process holds, as a hypervisor does.
+ * Scenario A: containers and virtual machines share one network behind NAT, one address plan, one bridge that comes
+ * with its first member and goes with its last. The machines are on tap devices, which a process holds, as a hypervisor
+ * does.
  */
 import t from 'tap';
 import type { Background } from '../kernel/harness-process.ts';

@@ -148,3 +148,18 @@ t.test('an address is reserved for a MAC address', { skip }, async (t) => {
     t.same(await clientIds(host), ['dhcp-020000007701']);
   });
 });
+
+t.test('without an engine, gc takes down what the last guest has left', { skip }, async (t) => {
+  await withHost(t, async (host) => {
+    const network = new Network(host, LAB);
+    await network.container('c1');
+    await guest(host, 'boat');
+    await network.del('c1');
+    await killEngine(host);
+    t.same((await asked(host, 'gc')).view.garbage, [], 'as long as it is there, nothing');
+    await host.must(['ip', 'link', 'delete', 'tap-boat']);
+    t.match((await asked(host, 'gc')).view.garbage, [{ kind: 'network' }, { kind: 'bridge' }]);
+    t.notOk(await has(host, BRIDGE));
+    t.same((await asked(host, 'gc')).view.garbage, []);
+  });
+});

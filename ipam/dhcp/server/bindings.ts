@@ -1,4 +1,6 @@
-/** What a server's decisions need to know of who holds what. The lease store stands behind it; tests keep it in memory. */
+/**
+ * What a server's decisions need to know of who holds what. The lease store stands behind it; tests keep it in memory.
+ */
 
 export interface Binding {
   readonly address: string;

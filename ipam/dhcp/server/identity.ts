@@ -7,8 +7,8 @@ const DIGITS = 24;
 
 /**
  * A name for the client, always the same, that a record can bear: "dhcp-" and its hardware address, or the beginning of
- * its client identifier's hash. A client identifier that is the hardware address means the same client as none: firmware
- * that boots from the network and the system it starts share one lease.
+ * its client identifier's hash. A client identifier that is the hardware address means the same client as none:
+ * firmware that boots from the network and the system it starts share one lease.
  */
 export function clientName({ mac, clientId }: Pick<Query, 'mac' | 'clientId'>): string {
   const hardware = mac.replaceAll(':', '');

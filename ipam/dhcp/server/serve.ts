@@ -2,8 +2,8 @@
  * What a DHCPv4 server answers to a client of its own link (RFC 2131, section 4.3), as a table of what the client is
  * doing. Pure: from the query and what is on record to the answer and to what must be on record before it is sent.
  *
- * The server speaks for its whole subnet: a client that asks for an address it cannot have is told so at once, also when
- * nothing is known of it (the host's memory of leases ends with the boot, a virtual machine's does not).
+ * The server speaks for its whole subnet: a client that asks for an address it cannot have is told so at once, also
+ * when nothing is known of it (the host's memory of leases ends with the boot, a virtual machine's does not).
  */
 import { parseAddress, parsePrefix, prefixContains } from '../../../lib/base/ip.ts';
 import type { Binding, Bindings, Change } from './bindings.ts';
@@ -123,7 +123,9 @@ function claiming(it: Case, address: string): Outcome {
   return acknowledge(it, address);
 }
 
-/** An offer that was not ours to keep any longer may have gone to somebody else; what another server offered is none. */
+/**
+ * An offer that was not ours to keep any longer may have gone to somebody else; what another server offered is none.
+ */
 function selecting(it: Case): Outcome {
   return claiming(it, it.query.requested ?? '');
 }

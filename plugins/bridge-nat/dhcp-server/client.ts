@@ -63,8 +63,8 @@ export interface Holding {
 }
 
 /**
- * A record of every acknowledgement is another life of its key: whoever has seen the lease expire, and comes to clear it
- * away when it has been prolonged, finds it gone.
+ * A record of every acknowledgement is another life of its key: whoever has seen the lease expire, and comes to clear
+ * it away when it has been prolonged, finds it gone.
  */
 export function leaseRecord(holding: Holding, world: World): BridgeNatRecord {
   const { network, key, state, until, query, address, before } = holding;

@@ -60,8 +60,8 @@ const LOCAL_KINDS = ['tun', 'veth', 'netkit'];
 
 /**
  * Whether clients behind a port of the bridge are to be answered. A port that leads off the host, a network card, a
- * VLAN or a tunnel, may lead to a network that has a server of its own; and so may a veth whose other end is plugged into
- * another bridge of this host.
+ * VLAN or a tunnel, may lead to a network that has a server of its own; and so may a veth whose other end is plugged
+ * into another bridge of this host.
  */
 export function isServed(
   port: Link,

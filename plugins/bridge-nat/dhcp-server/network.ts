@@ -39,8 +39,8 @@ function networkText(subnet = ''): string {
 }
 
 /**
- * A client gets one address, of the first set of IPv4 ranges, and of the subnet in which the bridge has one; what speaks
- * of others is left out.
+ * A client gets one address, of the first set of IPv4 ranges, and of the subnet in which the bridge has one; what
+ * speaks of others is left out.
  */
 function pool4(
   ipam: OwnIpam,
