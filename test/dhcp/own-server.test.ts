@@ -1,5 +1,6 @@
 /** A network of bridge-nat with `dhcpServer`: real clients beside containers, out of one pool. */
 import t from 'tap';
+import { NODE } from '../../cli/build/paths.ts';
 import { lacking, until, withHost } from '../kernel/harness.ts';
 import { Network } from '../kernel/moorings.ts';
 import { asked, netmoor } from '../kernel/netmoor-command.ts';
@@ -9,6 +10,11 @@ import { BRIDGE, LAB, clientIds, guest, has, isAnswered, killEngine, leased, mac
 const skip = lacking('busybox', 'dhcpcd') ?? false;
 t.setTimeout(180_000);
 t.jobs = 2;
+
+/** As if a process had died over taking down what clients have. */
+const HALF_DONE = `const { DatabaseSync } = require('node:sqlite');
+  const database = new DatabaseSync('/var/lib/cni/netmoor/leases.db');
+  database.exec("UPDATE attachment SET record = json_set(record, '$.state', 'detaching') WHERE ifname = 'dhcp'");`;
 
 const INSIDE = /^10\.77\.0\.\d+$/;
 const ASKS = udhcpc('-O', 'search', '-O', 'mtu', '-x', 'hostname:boat');
@@ -161,5 +167,21 @@ t.test('without an engine, gc takes down what the last guest has left', { skip }
     t.match((await asked(host, 'gc')).view.garbage, [{ kind: 'network' }, { kind: 'bridge' }]);
     t.notOk(await has(host, BRIDGE));
     t.same((await asked(host, 'gc')).view.garbage, []);
+  });
+});
+
+t.test('a lease that somebody died over while taking it down stands in nobody’s way', { skip }, async (t) => {
+  await withHost(t, async (host) => {
+    const network = new Network(host, LAB);
+    await network.container('c1');
+    const place = await guest(host, 'boat');
+    const client = await DhcpClient.start(host, place, udhcpc());
+    const address = await client.bound();
+    await client.stop();
+    const [id = ''] = await clientIds(host);
+    await host.must([NODE, '-e', HALF_DONE]);
+    await client.start();
+    t.equal(await client.bound(), address);
+    t.same(await clientIds(host), [id]);
   });
 });

@@ -3,6 +3,7 @@
  * and kernel.
  */
 import type { Host } from '../../../lib/mooring/host.ts';
+import { clearAway } from '../../../lib/mooring/collect.ts';
 import { detach } from '../../../lib/mooring/detach.ts';
 import { isInHand } from '../../../lib/mooring/death.ts';
 import type { Kind } from '../../../lib/mooring/kind.ts';
@@ -115,12 +116,20 @@ function admit(host: Host, lease: BridgeNatRecord): void {
   if (lease.segment !== undefined) acceptForwarding(host.netfilter, lease.segment);
 }
 
+/** Somebody died over taking the client's lease down: it would stand in its way for ever. */
+function clearHalfDone({ host, network, query }: Question & { readonly host: Host }, kind: Kind): void {
+  const before = host.store.read((tx) => tx.attachment(keyOf(network, clientName(query))));
+  if (before === undefined || before.state === 'attached' || isInHand(before, host.world)) return;
+  clearAway(kind, host, before);
+}
+
 /**
  * Decides, puts on record, and makes the rules; what is returned may be sent. Throws NetmoorError and SystemError: then
  * nothing is, and the client asks again.
  */
 export function answerTo(question: Question & { readonly host: Host }, kind: Kind): Answered {
   const { host } = question;
+  clearHalfDone(question, kind);
   const answered = decide(question);
   const { answer, lease, ended, barred } = answered;
   if (answer?.is === 'ack' && lease !== undefined) admit(host, lease);

@@ -1,11 +1,12 @@
 /** Leases that have come to their end. */
 import { clearAway, reclaimDead } from '../../../lib/mooring/collect.ts';
+import { causeOfDeath } from '../../../lib/mooring/death.ts';
 import type { Host } from '../../../lib/mooring/host.ts';
 import { formatKey } from '../../../ipam/record.ts';
 import type { AttachmentRecord } from '../../../ipam/record.ts';
 import { KIND } from '../detail.ts';
 import { bridgeNat } from '../kind.ts';
-import { clientOf, whyEnded } from './client.ts';
+import { clientOf } from './client.ts';
 
 function leasesIn({ store, world }: Host): AttachmentRecord[] {
   return store
@@ -13,10 +14,10 @@ function leasesIn({ store, world }: Host): AttachmentRecord[] {
     .filter((record) => record.bootId === world.bootId && clientOf(record) !== undefined);
 }
 
-/** Takes down those that have ended; what was done, and what went wrong, in words. */
+/** Takes down those that have ended, and what was left half done; what was done, and what went wrong, in words. */
 export function collectEnded(host: Host): string[] {
   return leasesIn(host).flatMap((record) => {
-    const why = whyEnded(record);
+    const why = causeOfDeath(host, record, bridgeNat);
     if (why === undefined) return [];
     const problems = clearAway(bridgeNat, host, record);
     const [address] = record.addresses;
