@@ -3,7 +3,7 @@
  * done in threads.
  */
 import { watch } from 'node:fs';
-import { setTimeout as pause } from 'node:timers/promises';
+import { setImmediate as nextTurn, setTimeout as pause } from 'node:timers/promises';
 import type { FSWatcher } from 'node:fs';
 import { errorText } from '../../lib/base/errors.ts';
 import { realWorld } from '../../lib/cni/real-world.ts';
@@ -265,6 +265,8 @@ export class Engine {
     clearTimeout(this.#idle);
     this.#watcher?.close();
     this.#seat.vacate();
+    // Nobody finds the socket any more: who is waiting there already is taken in, and told so.
+    if (this.#options.listener === undefined) for (let turn = 0; turn < 3; turn++) await nextTurn();
     await this.#server?.close(STOP);
     // Requests whose callers have gone.
     const threads = Object.values(this.#lanes).map(async (pool) => pool.drained());

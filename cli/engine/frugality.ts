@@ -5,10 +5,12 @@
  */
 import { getHeapSpaceStatistics, setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
+import { dropFilePages } from '../../lib/system/file-pages.ts';
 import { Libc } from '../../lib/system/native.ts';
 
 const YOUNG_BYTES = 2 * 1024 * 1024;
 const LOOK_MS = 1_000;
+const PAGES_MS = 60_000;
 
 type Collect = (options: { readonly type: 'minor' | 'major' }) => void;
 
@@ -27,6 +29,8 @@ function youngBytes(): number {
 export class Frugality {
   readonly #collect = collector();
   readonly #timer = setInterval(() => this.look(), LOOK_MS).unref();
+  /** Where threads never end, since something is always being prolonged. */
+  readonly #pages = setInterval(dropFilePages, PAGES_MS).unref();
 
   /** To be called after everything that leaves garbage. */
   look(): void {
@@ -37,9 +41,11 @@ export class Frugality {
   tidy(): void {
     this.#collect({ type: 'major' });
     Libc.get().call('int malloc_trim(size_t)', 0);
+    dropFilePages();
   }
 
   end(): void {
     clearInterval(this.#timer);
+    clearInterval(this.#pages);
   }
 }

@@ -13,7 +13,7 @@ import type { CniVersion } from '../../lib/cni/versions.ts';
 import type { World } from '../../lib/cni/world.ts';
 import { refusal } from '../../lib/engine/protocol.ts';
 import type { EngineAnswer, PluginRequest } from '../../lib/engine/protocol.ts';
-import { asRequest, forgetRequest } from '../../lib/system/worker.ts';
+import { forgetRequest } from '../../lib/system/worker.ts';
 import { notForUs } from './admission.ts';
 import type { Namespaces } from './admission.ts';
 import type { Counts } from './counts.ts';
@@ -173,11 +173,9 @@ export class Requests {
     return this.#inThread(lanes[lane], underway);
   }
 
-  async #onMainLoop(plugin: Plugin, { request, stdin, name }: Underway): Promise<Answer> {
-    const world = this.#world;
-    return asRequest(name, async (worker) =>
-      dispatch(plugin, { environment: request.environment, readStdin: () => stdin }, { ...world, worker }),
-    );
+  async #onMainLoop(plugin: Plugin, { request, stdin }: Underway): Promise<Answer> {
+    // It has no record in hand, and leaves no note of itself: the main loop waits for no disk.
+    return dispatch(plugin, { environment: request.environment, readStdin: () => stdin }, this.#world);
   }
 
   async #inThread(pool: WorkerPool, { request, stdin, name }: Underway): Promise<Answer> {

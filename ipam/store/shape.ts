@@ -55,6 +55,17 @@ export const NETWORK: Shape = {
   subnets: ['string'],
   automatic: 'boolean',
   createdAt: 'number',
+  'dhcpServer?': {
+    leaseSeconds: 'number',
+    gateways: ['string'],
+    'pool?': 'object',
+    'prefixes?': ['string'],
+    routes: [{ dst: 'string', 'gw?': 'string' }],
+    dns: { nameservers: ['string'], 'domain?': 'string', search: ['string'] },
+    'mtu?': 'number',
+    ports: ['string'],
+    detail: 'object',
+  },
 };
 
 const TIMES: Shape = {

@@ -240,6 +240,10 @@ export interface Kind<C extends MooringConfig = MooringConfig, D extends Mooring
   identify(key: AttachmentKey, config: C): Identity;
   /** Pure. */
   plan(config: C, leased: Leased): Plan<D>;
+  /**
+   * What the record of the network says beyond what is the same for all; `dns`: of whoever gave the addresses. Pure.
+   */
+  ofNetwork?(config: C, dns: Dns, record: AttachmentRecord<D>): Pick<NetworkRecord, 'dhcpServer'>;
   /** Reads what this or another version kept. Throws NetmoorError('store') for what it cannot make sense of. */
   readDetail(detail: Detail): D;
 
@@ -265,7 +269,11 @@ export interface Kind<C extends MooringConfig = MooringConfig, D extends Mooring
    */
   leaveShared(host: Host, record: AttachmentRecord<D>, last: Last, whole: boolean): void;
   /** Whether the segment and the record of the network stay after the last attachment. */
-  staysBehind(record: AttachmentRecord<D>): boolean;
+  staysBehind(host: Host, record: AttachmentRecord<D>): boolean;
+  /** Of a network that nobody is attached to, whose segment is there: whether it stays for nothing. */
+  isIdle?(host: Sockets, network: NetworkRecord): boolean;
+  /** It is of no runtime, which could not vouch for it: it ends by itself. */
+  isNoContainer?(record: AttachmentRecord): boolean;
   /** Inside the transaction that has forgotten an attachment: what others of the container take over from it. */
   passOn(host: Host, tx: StoreTransaction, gone: AttachmentKey): void;
   /** After all is gone: flows that would go on. */

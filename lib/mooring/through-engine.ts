@@ -6,16 +6,16 @@ import { NetmoorError, errorText } from '../base/errors.ts';
 import { pluginError } from '../cni/delegate.ts';
 import type { CniRequest, Command } from '../cni/environment.ts';
 import type { World } from '../cni/world.ts';
+import { askPlugin } from '../engine/ask-plugin.ts';
 import { askEngine } from '../engine/client.ts';
-import { ensureEngine } from '../engine/ensure.ts';
+import type { PluginAnswer } from '../engine/protocol.ts';
 import { pluginRequest } from '../engine/request.ts';
+import type { PluginCall } from '../engine/request.ts';
 import type { AttachmentKey } from '../../ipam/record.ts';
 import { storeFor } from './host.ts';
 import { DHCP_IPAM } from './ipam-type.ts';
 
-/** Milliseconds that an engine may take to begin: it looks for all containers whose leases it goes on with. */
-const START_MS = 20_000;
-/** Beside what the configuration lets a server take. */
+/** Milliseconds beside what the configuration lets a server take. */
 const MARGIN_MS = 30_000;
 
 /** A call of a plugin that lives in the engine. */
@@ -23,26 +23,28 @@ export interface EngineCall {
   readonly request: Pick<CniRequest, 'environment' | 'stdin'>;
   readonly world: World;
   readonly note: (line: string) => void;
+  /** Where the engine listens, when that is not its usual place: there nobody starts one but who has named the place. */
+  readonly socket?: string;
+}
+
+function answerTo(call: PluginCall, { world, socket }: EngineCall): PluginAnswer {
+  if (socket === undefined) return askPlugin(call, { monotonic: world.monotonic, pause: world.pause });
+  const answer = askEngine(pluginRequest(call), call.deadline, socket);
+  if ('exitCode' in answer) return answer;
+  throw new NetmoorError('internal', 'the engine answered another question');
 }
 
 /**
  * Has the engine run `command` of dhcp-ipam, and returns what it prints. `timeout`: milliseconds that servers are
  * waited for. Throws EngineError, and its answer as DelegateError.
  */
-export function askThroughEngine(
-  command: Command,
-  { request, world, note }: EngineCall,
-  timeout: number,
-): Buffer {
-  ensureEngine({ monotonic: world.monotonic, pause: world.pause }, START_MS);
-  const deadline = timeout + MARGIN_MS;
+export function askThroughEngine(command: Command, call: EngineCall, timeout: number): Buffer {
+  const { request, note } = call;
   const environment = { ...request.environment, CNI_COMMAND: command };
-  const call = { program: DHCP_IPAM, environment, stdin: request.stdin, deadline };
-  const answer = askEngine(pluginRequest(call), deadline);
-  if (!('exitCode' in answer)) throw new NetmoorError('internal', 'the engine answered another question');
-  const { exitCode, stderr } = answer;
+  const asked = { program: DHCP_IPAM, environment, stdin: request.stdin, deadline: timeout + MARGIN_MS };
+  const { exitCode, stdout: text, stderr } = answerTo(asked, call);
   if (stderr.trim() !== '') note(stderr.trimEnd());
-  const stdout = Buffer.from(answer.stdout);
+  const stdout = Buffer.from(text);
   if (exitCode !== 0) throw pluginError(DHCP_IPAM, command, { exitCode, stdout, stderr });
   return stdout;
 }

@@ -151,7 +151,13 @@ async function gc(kind: Kind, context: Context): Promise<void> {
   const valid = new Set(config.validAttachments.map(({ containerId, ifname }) => `${containerId}/${ifname}`));
   const { collect, collectionError } = await import('./collect.ts');
   const failures = await onHost(context, (host) =>
-    collect(kind, host, config.name, ({ containerId, ifname }) => valid.has(`${containerId}/${ifname}`)),
+    collect(
+      kind,
+      host,
+      config.name,
+      (record) =>
+        valid.has(`${record.containerId}/${record.ifname}`) || kind.isNoContainer?.(record) === true,
+    ),
   );
   const type = delegatedType(kind, context);
   try {

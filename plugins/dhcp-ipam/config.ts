@@ -27,8 +27,6 @@ export interface DhcpConfig {
   readonly priority: number | undefined;
   /** Milliseconds that ADD waits. */
   readonly timeout: number;
-  /** The engine's socket; undefined: where it is by default. */
-  readonly socket: string | undefined;
   /** The interface of the host that the main plugin names. */
   readonly segment: string | undefined;
 }
@@ -146,7 +144,7 @@ export function readDhcpConfig(config: CniConfig, request: CniRequest): DhcpConf
   const input: unknown = config.ipam ?? {};
   if (!validate(input)) throw schemaProblem(schema, validate.errors, config.ipam ?? {}, 'ipam');
   checkFamilies(input);
-  const { ip = 4, priority, timeout = TIMEOUT_SECONDS, daemonSocketPath } = input;
+  const { ip = 4, priority, timeout = TIMEOUT_SECONDS } = input;
   const provided = readProvided(input, request);
   const hostname = hostnameOf(input, config, request);
   return {
@@ -155,7 +153,6 @@ export function readDhcpConfig(config: CniConfig, request: CniRequest): DhcpConf
     clientId: provided.get(CLIENT_IDENTIFIER),
     priority,
     timeout: timeout * 1000,
-    socket: daemonSocketPath || undefined,
     segment: segmentIn(config.raw),
   };
 }

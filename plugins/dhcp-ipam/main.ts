@@ -15,19 +15,26 @@ import {
   collectThroughEngine,
   releaseThroughEngine,
 } from '../../lib/mooring/through-engine.ts';
+import type { EngineCall } from '../../lib/mooring/through-engine.ts';
 import { readDhcpConfig } from './config.ts';
 import { PLUGIN } from './name.ts';
 
+/** A call of the engine where the configuration says that it listens. */
+function callOf(context: Context): EngineCall {
+  const socket = context.config.ipam?.['daemonSocketPath'];
+  return { ...context, ...(typeof socket === 'string' && socket !== '' ? { socket } : {}) };
+}
+
 function add(context: Context): CniResult {
   const { timeout } = readDhcpConfig(context.config, context.request);
-  const stdout = askThroughEngine('ADD', context, timeout);
+  const stdout = askThroughEngine('ADD', callOf(context), timeout);
   return decodeResult(parseJsonObject(stdout, 'the result of the engine'), 'result of the engine');
 }
 
 function status(context: Context): void {
   readDhcpConfig(context.config, context.request);
   try {
-    askThroughEngine('STATUS', context, 0);
+    askThroughEngine('STATUS', callOf(context), 0);
   } catch (error) {
     if (!(error instanceof EngineError)) throw error;
     throw new NetmoorError('not-available', error.message, error.details, { cause: error });
@@ -41,9 +48,9 @@ export const plugin: Plugin = {
   add,
   check: (context) => {
     const { timeout } = readDhcpConfig(context.config, context.request);
-    askThroughEngine('CHECK', context, timeout);
+    askThroughEngine('CHECK', callOf(context), timeout);
   },
-  del: (context) => releaseThroughEngine(keyOf(context), context),
-  gc: (context) => collectThroughEngine(context.config.name, context),
+  del: (context) => releaseThroughEngine(keyOf(context), callOf(context)),
+  gc: (context) => collectThroughEngine(context.config.name, callOf(context)),
   status,
 };

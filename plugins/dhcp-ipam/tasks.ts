@@ -6,6 +6,7 @@ import { enter, whoIsGone } from './tasks/enter.ts';
 import type { Whereabouts } from './tasks/enter.ts';
 import { follow } from './tasks/follow.ts';
 import type { Change, KindOf } from './tasks/follow.ts';
+import { segmentMembers } from './tasks/segments.ts';
 import { whence } from './tasks/whence.ts';
 import type { AttachmentKey } from '../../ipam/record.ts';
 
@@ -28,6 +29,7 @@ export const dhcpTasks = (kindOf: KindOf): Tasks => ({
     await follow(world, given<Change>(argument), kindOf);
     return undefined;
   },
+  'dhcp-ipam segments': (argument) => answer(segmentMembers(given<string[]>(argument))),
   'dhcp-ipam whence': (argument, world) => {
     const { key, told } = given<{ key: AttachmentKey; told?: string }>(argument);
     return answer(whence(world, key, told));

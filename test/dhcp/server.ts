@@ -82,6 +82,11 @@ export class DhcpServer {
     return `${this.#past}${this.#daemon?.errors ?? ''}${this.#daemon?.output ?? ''}`;
   }
 
+  /** The program's name. */
+  get kind(): string {
+    return this.#kind.name;
+  }
+
   log(): LogLine[] {
     return this.#kind.parseLog(this.text);
   }

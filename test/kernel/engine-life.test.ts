@@ -139,6 +139,35 @@ t.test('it goes when nobody needs it', { skip }, async (t) => {
   });
 });
 
+t.test('a plugin that asks while the engine goes asks the next one', { skip }, async (t) => {
+  await withHost(t, async (host) => {
+    const script = `
+      import { askPlugin } from ${JSON.stringify(new URL('../../lib/engine/ask-plugin.ts', import.meta.url).href)};
+      const patience = {
+        monotonic: () => performance.now(),
+        pause: (ms) => void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms),
+      };
+      const args = ['engine', '--idle-exit', '300', '--ready-fd', '3'];
+      const command = { file: ${JSON.stringify(NETMOOR)}, args };
+      const environment = { CNI_COMMAND: 'VERSION' };
+      for (let i = 0; i < 150; i++) {
+        const call = { program: 'bridge-nat', environment, stdin: Buffer.alloc(0), deadline: 30_000 };
+        const { exitCode } = askPlugin(call, patience, command);
+        if (exitCode !== 0) throw new Error('no success');
+      }
+      process.stdout.write('all');
+      process.exit(0);`;
+    const asking = host.start([process.execPath, '--input-type=module', '-e', script]);
+    let stops = 0;
+    while (!asking.ended) {
+      await host.must([NETMOOR, 'engine', 'stop']);
+      stops += 1;
+    }
+    t.equal(asking.output, 'all', asking.errors);
+    t.ok(stops > 2, `${stops} times`);
+  });
+});
+
 t.test('nothing of its starter stays open', { skip }, async (t) => {
   await withHost(t, async (host) => {
     const script = `exec 7>/run/inherited; mkfifo /run/pipe; exec 8<>/run/pipe; exec ${process.execPath} ${STARTER} ${NETMOOR}`;

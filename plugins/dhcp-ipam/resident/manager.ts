@@ -66,7 +66,6 @@ export class Manager {
       if (record.bootId !== bootId) await this.#remember(record);
       else if (record.host.netns === netns) this.#resume(record);
     }
-    await this.sweep();
   }
 
   #resume(record: DhcpLeaseRecord): void {
