@@ -11,7 +11,7 @@ import { EngineError } from '../engine/errors.ts';
 import type { AttachmentKey, DhcpRecord } from '../../ipam/record.ts';
 import { DHCP_IPAM } from './ipam-type.ts';
 import type { DhcpAsk, DhcpWish, Lessor } from './kind.ts';
-import { askThroughEngine, releaseThroughEngine } from './through-engine.ts';
+import { askThroughEngine, engineAt, releaseThroughEngine } from './through-engine.ts';
 import type { EngineCall } from './through-engine.ts';
 
 type Asked = Pick<Delegation['request'], 'environment' | 'stdin'>;
@@ -55,7 +55,12 @@ function callFor(wish: DhcpWish, { request, world, note }: EngineCall): EngineCa
   const ipam = ipamFor(wish, { ip: 'both' }, wish.timeout);
   const config = { ...parseJsonObject(request.stdin, 'the network config'), ipam };
   const { environment } = request;
-  return { request: { environment, stdin: Buffer.from(JSON.stringify(config)) }, world, note };
+  return {
+    request: { environment, stdin: Buffer.from(JSON.stringify(config)) },
+    world,
+    note,
+    ...engineAt(ipam),
+  };
 }
 
 /** Throws DelegateError when what was leased is not held any more. Asks no server. */
@@ -77,7 +82,8 @@ export function lessorFor(key: AttachmentKey, wish: DhcpWish, { request, world, 
   return {
     lease(ask, undo) {
       const timeout = ask.timeout ?? wish.timeout;
-      const call = { request: requestFor(request, ipamFor(wish, ask, timeout)), world, note };
+      const asked = requestFor(request, ipamFor(wish, ask, timeout));
+      const call = { request: asked, world, note, ...engineAt(wish.ipam) };
       undo.push('give its DHCP lease back', () => releaseThroughEngine(key, call));
       const stdout = askThroughEngine('ADD', call, timeout);
       const answer = parseJsonObject(stdout, 'the result of the engine');

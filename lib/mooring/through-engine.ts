@@ -5,6 +5,7 @@
 import { NetmoorError, errorText } from '../base/errors.ts';
 import { pluginError } from '../cni/delegate.ts';
 import type { CniRequest, Command } from '../cni/environment.ts';
+import type { JsonObject } from '../cni/json.ts';
 import type { World } from '../cni/world.ts';
 import { askPlugin } from '../engine/ask-plugin.ts';
 import { askEngine } from '../engine/client.ts';
@@ -23,8 +24,16 @@ export interface EngineCall {
   readonly request: Pick<CniRequest, 'environment' | 'stdin'>;
   readonly world: World;
   readonly note: (line: string) => void;
-  /** Where the engine listens, when that is not its usual place: there nobody starts one but who has named the place. */
+  /**
+   * Where the engine listens, when that is not its usual place: there nobody starts one but who has named the place.
+   */
   readonly socket?: string;
+}
+
+/** Where an `ipam` of dhcp-ipam says that the engine listens. */
+export function engineAt(ipam: JsonObject | undefined): Pick<EngineCall, 'socket'> {
+  const socket = ipam?.['daemonSocketPath'];
+  return typeof socket === 'string' && socket !== '' ? { socket } : {};
 }
 
 function answerTo(call: PluginCall, { world, socket }: EngineCall): PluginAnswer {
