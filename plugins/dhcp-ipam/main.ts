@@ -36,7 +36,11 @@ function forward(context: Context, timeout: number): Buffer {
   if (socket === undefined) ensureEngine({ monotonic: world.monotonic, pause: world.pause }, START_MS);
   const deadline = timeout + MARGIN_MS;
   const { environment, stdin } = request;
-  const answer = askEngine(pluginRequest({ program: PLUGIN, environment, stdin, deadline }), deadline, socket);
+  const answer = askEngine(
+    pluginRequest({ program: PLUGIN, environment, stdin, deadline }),
+    deadline,
+    socket,
+  );
   if (!('exitCode' in answer)) throw new NetmoorError('internal', 'the engine answered another question');
   const { exitCode, stderr } = answer;
   if (stderr.trim() !== '') note(stderr.trimEnd());

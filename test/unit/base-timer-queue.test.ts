@@ -42,7 +42,9 @@ for (let seed = 1; seed <= 30; seed++) {
       } else {
         const now = Math.floor(random() * 50);
         const due = model.length > 0 && least() <= now;
-        const expected: (number | undefined)[] = due ? model.filter(({ at }) => at === least()).map(({ item }) => item) : [undefined];
+        const expected: (number | undefined)[] = due
+          ? model.filter(({ at }) => at === least()).map(({ item }) => item)
+          : [undefined];
         const taken = queue.takeDue(now);
         if (!expected.includes(taken)) mistakes.push(`step ${step}: ${taken} instead of one of ${expected}`);
         if (taken !== undefined)

@@ -55,7 +55,10 @@ t.test('our own executable, where CNI_PATH has none of that name', async (t) => 
   const world = { ...fakeWorld({ programs: ['/b/dhcp-ipam'] }), ownProgram };
   t.strictSame(findPlugin('dhcp-ipam', ['/a'], world), own);
   t.strictSame(findPlugin('dhcp-ipam', ['/a', '/b'], world), { file: '/b/dhcp-ipam' });
-  t.throws(() => findPlugin('host-local', ['/a'], world), { kind: 'delegate', message: naming('host-local') });
+  t.throws(() => findPlugin('host-local', ['/a'], world), {
+    kind: 'delegate',
+    message: naming('host-local'),
+  });
   const real = realWorld().ownProgram?.('dhcp-ipam');
   t.match(real, { file: process.execPath, args: [naming('cli/main.ts')], argv0: 'dhcp-ipam' });
   t.equal(realWorld().ownProgram?.('host-local'), undefined);
