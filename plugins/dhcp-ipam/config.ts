@@ -34,6 +34,8 @@ export interface DhcpConfig {
 const TIMEOUT_SECONDS = 20;
 const CLIENT_IDENTIFIER = 61;
 const HOST_NAME = 12;
+/** Of DHCPv6: name servers and search domains (RFC 3646). */
+const RESOLVERS = [23, 24];
 
 function refuse(message: string, advice: string): never {
   throw new NetmoorError('bad-config', `ipam: ${message}`, advice);
@@ -111,7 +113,7 @@ function wish6(input: DhcpIpamInput, hostname: string | undefined): DhcpConfig['
     prefixes: length ?? (prefixDelegation ? 1 : 0),
     stateless,
     rapidCommit,
-    request: [],
+    request: RESOLVERS,
     provide: {},
     ...(hostname === undefined ? {} : { fqdn: hostname }),
     patient: false,

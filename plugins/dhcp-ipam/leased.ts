@@ -10,9 +10,16 @@ export interface Leases {
   readonly v6?: Lease6 | undefined;
 }
 
+/** The reference's main plugins take a route without a router to go by the gateway of the address. */
+function gatewayOf(v4: Lease4): { gateway?: string } {
+  const { gateway } = v4;
+  const hasOnLink = routesOf({ v4 }, undefined).some(({ gw }) => gw === undefined);
+  return gateway === undefined || hasOnLink ? {} : { gateway };
+}
+
 /** Addresses with prefix lengths. Those of DHCPv6 are on no prefix: which is on the link, routers tell (RFC 5942). */
 export function ipsOf({ v4, v6 }: Leases): CniIp[] {
-  const first = v4 && { address: v4.address, ...(v4.gateway === undefined ? {} : { gateway: v4.gateway }) };
+  const first = v4 && { address: v4.address, ...gatewayOf(v4) };
   return [
     ...(first ? [first] : []),
     ...(v6?.addresses ?? []).map(({ address }) => ({ address: `${address}/128` })),

@@ -127,6 +127,7 @@ export class DhcpLan {
     const server = this.host.at(path, 'deep');
     await this.router.shell(`ip link add deep type veth peer name eth0 netns ${path}
       echo 0 > /proc/sys/net/ipv6/conf/deep/accept_dad
+      echo 1 > /proc/sys/net/ipv4/ip_forward
       ip link set deep up
       ip address add ${DEEP.router4}/30 dev deep
       ip address add ${DEEP.router6}/64 dev deep nodad`);

@@ -13,8 +13,13 @@ import type { Alarm, Reactor } from '../../../lib/system/reactor.ts';
 import { readDhcpConfig } from '../config.ts';
 import { resultOf } from '../leased.ts';
 import { PLUGIN } from '../name.ts';
+import type { SegmentMembers } from '../tasks/segments.ts';
 import { Books } from './books.ts';
+import { LinkWatch } from './link-watch.ts';
 import { Manager } from './manager.ts';
+import { Ports } from './ports.ts';
+import { runTask } from './run-task.ts';
+import type { Sight } from './segments.ts';
 
 /** Namespaces of processes end without anybody being told. */
 const SWEEP_MS = 30_000;
@@ -41,12 +46,17 @@ async function gc(manager: Manager, { config }: Context): Promise<void> {
   if (error) throw error;
 }
 
-function pluginOf(manager: Manager): Plugin {
+/** `begun`: somebody has a lease who had none. */
+function pluginOf(manager: Manager, begun: () => void): Plugin {
   return {
     name: PLUGIN,
     about: 'dhcp-ipam in the engine',
     role: 'ipam',
-    add: async (context) => add(manager, context),
+    add: async (context) => {
+      const result = await add(manager, context);
+      begun();
+      return result;
+    },
     check: (context) => {
       readDhcpConfig(context.config, context.request);
       manager.check(keyOf(context));
@@ -61,32 +71,41 @@ class DhcpResident implements Resident {
   readonly plugins: ReadonlyMap<string, Plugin>;
   readonly #host: ResidentHost;
   readonly #reactor: Reactor;
+  readonly #ports: Ports;
   readonly #manager: Manager;
   readonly #watched = new Map<string, FSWatcher>();
+  #links: LinkWatch | undefined;
   #sweep: Alarm | undefined;
   #sweepAt = Number.POSITIVE_INFINITY;
 
   constructor(host: ResidentHost) {
     this.#host = host;
     this.#reactor = openReactor(() => this.#manager.doubt(() => true));
+    this.#ports = new Ports(this.#reactor);
     this.#manager = new Manager({
       host,
       books: new Books(host),
       reactor: this.#reactor,
+      ports: this.#ports,
       random: () => host.world.random(4).readUInt32BE(0) / 2 ** 32,
     });
-    this.plugins = new Map([[PLUGIN, pluginOf(this.#manager)]]);
+    this.plugins = new Map([[PLUGIN, pluginOf(this.#manager, () => this.#begun())]]);
   }
 
   async start(): Promise<void> {
+    this.#links = this.#watchLinks();
     await this.#manager.start();
-    this.#sweepIn(SWEEP_MS);
+    this.#begun();
+    // Nobody waits for it: those who are gone may be many.
+    this.#sweepIn(0);
   }
 
   async stop(): Promise<void> {
     for (const watcher of this.#watched.values()) watcher.close();
+    this.#links?.close();
     this.#sweep?.cancel();
     this.#manager.stop();
+    this.#ports.close();
     this.#reactor.close();
   }
 
@@ -116,6 +135,31 @@ class DhcpResident implements Resident {
       this.#host.log('error', `dhcp: ${errorText(error)}`);
     }
     this.#sweepIn(SWEEP_MS);
+  }
+
+  #begun(): void {
+    this.#watchNamespaces();
+    this.#links?.soon();
+  }
+
+  #watchLinks(): LinkWatch {
+    return new LinkWatch({
+      reactor: this.#reactor,
+      names: () => [...new Set(this.#manager.clients.flatMap(({ base }) => base.segment ?? []))],
+      look: async (names) => runTask<SegmentMembers>(this.#host, 'segments', names),
+      seen: (sight) => this.#seen(sight),
+      failed: (error) => this.#host.log('error', `dhcp: ${errorText(error)}`),
+    });
+  }
+
+  #seen({ back, left }: Sight): void {
+    if (left) this.#sweepIn(0);
+    if (back.length === 0) return;
+    this.#host.log(
+      'notice',
+      `dhcp: ${back.join(', ')} carries again: the servers are asked whether leases hold`,
+    );
+    this.#manager.doubt(({ base: { segment } }) => segment !== undefined && back.includes(segment));
   }
 
   /** Where namespaces have names (/run/netns), their removal is told. */

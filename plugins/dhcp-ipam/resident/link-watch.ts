@@ -1,0 +1,85 @@
+/** Told by the kernel of changes of the host's links, looks what they mean to the segments of containers. */
+import { openNews } from '../../../lib/netlink/news.ts';
+import { RTNLGRP_LINK } from '../../../lib/netlink/uapi.ts';
+import { closeAside } from '../../../lib/system/close-aside.ts';
+import type { Alarm, Reactor, Watch } from '../../../lib/system/reactor.ts';
+import { receive } from '../../../lib/system/syscall.ts';
+import type { SegmentMembers } from '../tasks/segments.ts';
+import { brokenIn } from './link-news.ts';
+import { Segments } from './segments.ts';
+import type { Sight } from './segments.ts';
+import { takeAll } from './transport.ts';
+
+/** Changes come in swarms: one look is for all of them. */
+const GATHER_MS = 100;
+
+export interface LinkWatchWorld {
+  readonly reactor: Pick<Reactor, 'at' | 'now' | 'watch'>;
+  /** The segments that matter now. */
+  readonly names: () => readonly string[];
+  readonly look: (names: readonly string[]) => Promise<SegmentMembers>;
+  readonly seen: (sight: Sight) => void;
+  readonly failed: (error: unknown) => void;
+}
+
+export class LinkWatch {
+  readonly #world: LinkWatchWorld;
+  readonly #segments = new Segments();
+  readonly #news: number;
+  readonly #watch: Watch;
+  #alarm: Alarm | undefined;
+  /** ifindex of links that did not carry at some time since the last look. */
+  #broken = new Set<number>();
+  #looking = false;
+  #again = false;
+
+  constructor(world: LinkWatchWorld) {
+    this.#world = world;
+    this.#news = openNews(RTNLGRP_LINK);
+    const buffer = Buffer.allocUnsafe(4096);
+    const next = (): boolean => {
+      const length = receive(this.#news, buffer, 'listen for links');
+      if (length === undefined) return false;
+      for (const index of brokenIn(buffer.subarray(0, Math.min(length, buffer.length))))
+        this.#broken.add(index);
+      return true;
+    };
+    this.#watch = world.reactor.watch(this.#news, () => {
+      takeAll(next, world.failed);
+      this.soon();
+    });
+  }
+
+  /** Looks in a moment: containers have come, too. */
+  soon(): void {
+    const { reactor } = this.#world;
+    this.#alarm ??= reactor.at(reactor.now() + GATHER_MS, () => {
+      this.#alarm = undefined;
+      void this.#look();
+    });
+  }
+
+  close(): void {
+    this.#alarm?.cancel();
+    this.#watch.stop();
+    closeAside(this.#news);
+  }
+
+  async #look(): Promise<void> {
+    const { names, look, seen, failed } = this.#world;
+    this.#again = this.#looking;
+    const wanted = names();
+    if (this.#looking || wanted.length === 0) return;
+    this.#looking = true;
+    const broken = this.#broken;
+    this.#broken = new Set();
+    try {
+      seen(this.#segments.see(wanted, await look(wanted), broken));
+    } catch (error) {
+      failed(error);
+    } finally {
+      this.#looking = false;
+      if (this.#again) this.soon();
+    }
+  }
+}
