@@ -9,8 +9,6 @@ import { NetmoorError, errorText } from '../../../lib/base/errors.ts';
 import type { Plugin } from '../../../lib/cni/plugin.ts';
 import type { MakeResident, Resident, ResidentHost, ResidentStatus } from '../../../lib/cni/resident.ts';
 import { bootNow } from '../../../lib/system/boot-clock.ts';
-import { openReactor } from '../../../lib/system/reactor.ts';
-import type { Reactor } from '../../../lib/system/reactor.ts';
 import { NAME } from './program.ts';
 import { Service } from './service.ts';
 import type { Found, Looked } from './looking.ts';
@@ -42,7 +40,6 @@ class DhcpServers implements Resident {
   readonly plugins: ReadonlyMap<string, Plugin>;
   readonly #host: ResidentHost;
   readonly #services = new Map<string, Service>();
-  #reactor: Reactor | undefined;
   #looking: Promise<void> = Promise.resolve();
   #timer: NodeJS.Timeout | undefined;
   /** Milliseconds since boot. */
@@ -83,7 +80,6 @@ class DhcpServers implements Resident {
     await this.#looking;
     for (const service of this.#services.values()) await service.stop(false);
     this.#services.clear();
-    this.#reactor?.close();
   }
 
   /** Throws NetmoorError('not-available') unless the network is served by now. */
@@ -138,12 +134,11 @@ class DhcpServers implements Resident {
 
   #open(segment: string, found: Found): void {
     try {
-      const { runTask, log } = this.#host;
+      const { runTask, log, reactor } = this.#host;
       const endsAt = (until: number): void => {
         this.#endsAt = Math.min(this.#endsAt, until);
       };
-      this.#reactor ??= openReactor();
-      const service = Service.open(found, { runTask, log, reactor: this.#reactor, endsAt });
+      const service = Service.open(found, { runTask, log, reactor, endsAt });
       this.#services.set(segment, service);
       const { pool, prefixes = [] } = found.server;
       const what = [...(pool ? ['DHCPv4'] : []), ...(prefixes.length > 0 ? ['router advertisements'] : [])];
