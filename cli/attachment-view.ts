@@ -2,6 +2,7 @@
 import { parsePrefix } from '../lib/base/ip.ts';
 import type { Family } from '../lib/base/ip.ts';
 import type { AttachmentRecord, PortRecord } from '../ipam/record.ts';
+import type { IsLeased } from './dhcp-view.ts';
 
 /** One item of schemas/cli-ls.schema.json. */
 export interface AttachmentView {
@@ -18,7 +19,12 @@ export interface AttachmentView {
   readonly segment?: string;
   readonly mac?: string;
   readonly mtu?: number;
-  readonly addresses: readonly { readonly address: string; readonly gateway?: string }[];
+  readonly addresses: readonly {
+    readonly address: string;
+    readonly gateway?: string;
+    /** A DHCP server has leased it. */
+    readonly dhcp?: true;
+  }[];
   readonly ports: readonly PortRecord[];
   /** ISO 8601 */
   readonly createdAt: string;
@@ -35,14 +41,21 @@ function defined<T extends object>(members: { [K in keyof T]: T[K] | undefined }
   return Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined)) as T;
 }
 
-export function viewOf(
-  record: AttachmentRecord,
-  { stale, elsewhere }: { readonly stale: string | undefined; readonly elsewhere?: string | undefined },
-): AttachmentView {
+export interface Judgement {
+  readonly stale: string | undefined;
+  readonly elsewhere?: string | undefined;
+  readonly isLeased?: IsLeased;
+}
+
+export function viewOf(record: AttachmentRecord, { stale, elsewhere, isLeased }: Judgement): AttachmentView {
   const { network, containerId, ifname, name, plugin, state, netns, hostIfname, segment, mac, mtu, ports } =
     record;
   const addresses = record.addresses.map(({ address, gateway }) =>
-    defined<AttachmentView['addresses'][number]>({ address, gateway }),
+    defined<AttachmentView['addresses'][number]>({
+      address,
+      gateway,
+      dhcp: isLeased?.(record, address) === true ? true : undefined,
+    }),
   );
   const createdAt = new Date(record.createdAt).toISOString();
   return defined<AttachmentView>({

@@ -8,7 +8,8 @@ import { kindsNamed } from '../plugins/kinds.ts';
 import type { KindList } from '../plugins/kinds.ts';
 import { viewOf } from './attachment-view.ts';
 import type { AttachmentView } from './attachment-view.ts';
-import { readAttachments } from './stores.ts';
+import { leasedBy } from './dhcp-view.ts';
+import { readAttachments, readDhcpLeases } from './stores.ts';
 import type { Unreadable } from './stores.ts';
 
 export async function listAttachments(
@@ -23,11 +24,12 @@ export async function listAttachments(
     list,
     records.map(({ plugin }) => plugin),
   );
+  const isLeased = leasedBy(readDhcpLeases(stores, unreadable));
   const route = NetlinkSocket.open('route');
   try {
     return records.map((record) => {
       const stale = causeOfDeath({ route, world }, record, kinds.get(record.plugin));
-      return viewOf(record, { stale, elsewhere: whyElsewhere(record, world) });
+      return viewOf(record, { stale, elsewhere: whyElsewhere(record, world), isLeased });
     });
   } finally {
     route.close();

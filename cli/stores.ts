@@ -3,6 +3,7 @@ import { accessSync, constants, existsSync, readdirSync, statSync } from 'node:f
 import { resolve } from 'node:path';
 import { NetmoorError, isErrno } from '../lib/base/errors.ts';
 import type { World } from '../lib/cni/world.ts';
+import type { DhcpLeaseRecord } from '../ipam/dhcp/record.ts';
 import type { AttachmentRecord, NetworkRecord } from '../ipam/record.ts';
 import { knownDirectories, openStoreIn } from '../lib/mooring/stores.ts';
 import type { NamedStore } from '../lib/mooring/stores.ts';
@@ -115,6 +116,10 @@ export function readAttachments(stores: readonly NamedStore[], unreadable: Unrea
 
 export function readNetworks(stores: readonly NamedStore[], unreadable: Unreadable): NetworkRecord[] {
   return fromEach(stores, unreadable, ({ store }) => store.read((tx) => tx.networks()));
+}
+
+export function readDhcpLeases(stores: readonly NamedStore[], unreadable: Unreadable): DhcpLeaseRecord[] {
+  return fromEach(stores, unreadable, ({ store }) => store.read((tx) => tx.dhcpLeases()));
 }
 
 /** Those that can be read from end to end. */

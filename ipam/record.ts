@@ -43,6 +43,14 @@ export interface DelegateRecord {
   readonly args?: string;
 }
 
+/** What the engine was asked for DHCP leases with, beside or instead of an IPAM plugin. */
+export interface DhcpRecord {
+  /** The configuration on its stdin. */
+  readonly config: string;
+  /** CNI_ARGS */
+  readonly args?: string;
+}
+
 /** Who is at work on a record: a process (see lib/system/process.ts), or one request of a process that serves many. */
 export interface WorkerRecord {
   readonly pid: number;
@@ -89,6 +97,7 @@ export interface AttachmentRecord<D extends Detail = Detail> extends AttachmentK
   readonly addresses: readonly AddressRecord[];
   readonly ports: readonly PortRecord[];
   readonly delegate?: DelegateRecord;
+  readonly dhcp?: DhcpRecord;
   /** The plugin's own: what its DEL, CHECK and re-creation of rules need. */
   readonly detail: D;
   /** Never on disk: why nobody can tell what the record says. Its key, plugin, segment and boot are right even then. */

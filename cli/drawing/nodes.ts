@@ -9,7 +9,7 @@ function containerNode(attachment: AttachmentView): Node {
   const trouble = stale === undefined ? (state === 'attached' ? [] : [`${state}`]) : [`stale: ${stale}`];
   return {
     title: `${containerLabel(attachment)} ${ifname}`,
-    facts: addresses.map(({ address }) => address),
+    facts: addresses.map(({ address, dhcp }) => (dhcp ? `${address} (DHCP)` : address)),
     remarks: [...formatPorts(attachment), ...trouble],
     children: [],
   };

@@ -13,7 +13,7 @@ function take(environment: NodeJS.ProcessEnv, name: string): string | undefined 
   return value;
 }
 
-/** The descriptor of the listening socket; undefined when none was handed over. Throws NetmoorError 'bad-environment'. */
+/** The descriptor of the listening socket; undefined when none was handed over. Throws 'bad-environment'. */
 export function takeListener(environment: NodeJS.ProcessEnv): number | undefined {
   const pid = take(environment, 'LISTEN_PID');
   const count = take(environment, 'LISTEN_FDS');

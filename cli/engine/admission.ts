@@ -28,7 +28,11 @@ function callerOnly(environment: PluginRequest['environment']): Refused | undefi
   const paths = [netns, ...(environment['CNI_PATH'] ?? '').split(':')].filter((path) => path !== '');
   const own = paths.find((path) => OF_THE_CALLER.test(path));
   if (own === undefined) return undefined;
-  return refusal('caller-only', `${JSON.stringify(own)} has a meaning for the caller alone`, 'name it otherwise');
+  return refusal(
+    'caller-only',
+    `${JSON.stringify(own)} has a meaning for the caller alone`,
+    'name it otherwise',
+  );
 }
 
 /** Undefined for a request that is to be done. */

@@ -1,6 +1,13 @@
 /** One client: its request is read, answered, and the connection closed; none of it may take for ever. */
 import type { Socket } from 'node:net';
-import { HEADER_BYTES, MalformedFrame, decodeRequest, encodeFrame, frameLength, refusal } from '../../lib/engine/protocol.ts';
+import {
+  HEADER_BYTES,
+  MalformedFrame,
+  decodeRequest,
+  encodeFrame,
+  frameLength,
+  refusal,
+} from '../../lib/engine/protocol.ts';
 import type { Decoded, EngineAnswer } from '../../lib/engine/protocol.ts';
 import { errorText } from '../../lib/base/errors.ts';
 
@@ -46,7 +53,8 @@ class Reader {
     this.#length += chunk.length;
     if (this.#length < HEADER_BYTES) return undefined;
     // The header may come in pieces; what follows is put together once.
-    if ((this.#chunks[0]?.length ?? 0) < HEADER_BYTES) this.#chunks.splice(0, Infinity, Buffer.concat(this.#chunks));
+    if ((this.#chunks[0]?.length ?? 0) < HEADER_BYTES)
+      this.#chunks.splice(0, Infinity, Buffer.concat(this.#chunks));
     const whole = HEADER_BYTES + frameLength(this.#chunks[0] ?? Buffer.alloc(0));
     if (this.#length > whole) throw new MalformedFrame('more than one frame');
     return this.#length === whole ? Buffer.concat(this.#chunks).subarray(HEADER_BYTES) : undefined;
@@ -76,8 +84,8 @@ async function receive(socket: Socket, limits: Limits, budget: Budget): Promise<
     clearTimeout(timer);
     budget.held -= reader.length;
     socket.off('data', onData).off('end', onEnd).off('close', onEnd);
-    // It has nothing more to say.
-    socket.on('data', () => socket.destroy());
+    // Whatever else it has to say is not read.
+    socket.pause();
   }
 }
 
@@ -87,7 +95,9 @@ export async function reply(socket: Socket, answer: EngineAnswer, milliseconds: 
   const timer = setTimeout(() => socket.destroy(), milliseconds);
   socket.once('close', resolve);
   if (socket.closed || socket.destroyed) resolve();
-  else socket.end(frameOf(answer), () => socket.destroy());
+  else socket.end(frameOf(answer));
+  // A client that is refused before it has sent all would lose the answer if its rest were not taken.
+  socket.resume();
   await promise;
   clearTimeout(timer);
 }
@@ -112,7 +122,11 @@ export async function converse(
     answer = await handle(await receive(socket, limits, budget));
   } catch (error) {
     const kind = error instanceof MalformedFrame ? 'malformed' : 'too-busy';
-    answer = refusal(kind, errorText(error), kind === 'malformed' ? 'see lib/engine/protocol.ts' : 'try again');
+    answer = refusal(
+      kind,
+      errorText(error),
+      kind === 'malformed' ? 'see lib/engine/protocol.ts' : 'try again',
+    );
   }
   await reply(socket, answer, limits.answer);
 }

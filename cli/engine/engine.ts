@@ -3,7 +3,7 @@
  * done in threads.
  */
 import { watch } from 'node:fs';
-import { setTimeout as pause } from 'node:timers/promises';
+import { setImmediate as nextTurn, setTimeout as pause } from 'node:timers/promises';
 import type { FSWatcher } from 'node:fs';
 import { errorText } from '../../lib/base/errors.ts';
 import { realWorld } from '../../lib/cni/real-world.ts';
@@ -18,6 +18,7 @@ import type { Answer } from '../../lib/cni/dispatch.ts';
 import { otherVersion } from './admission.ts';
 import type { Limits } from './connection.ts';
 import { noCounts } from './counts.ts';
+import { Frugality } from './frugality.ts';
 import { laneOf } from './programs.ts';
 import type { Lane } from './programs.ts';
 import { reportOf } from './report.ts';
@@ -40,6 +41,9 @@ const STOP = 60_000;
 
 /** Milliseconds for those that nobody waits for any more. */
 const LAST = 20_000;
+
+/** Milliseconds for a resident to stop. */
+const LEAVE = 5_000;
 
 export interface EngineOptions {
   readonly places?: EnginePlaces;
@@ -64,6 +68,7 @@ export class Engine {
   readonly #residents: readonly Resident[];
   readonly #requests: Requests;
   readonly #counts = noCounts();
+  readonly #frugality = new Frugality();
   readonly #since = new Date();
   readonly #ended = Promise.withResolvers<void>();
   readonly #begunToStop = Promise.withResolvers<void>();
@@ -80,10 +85,15 @@ export class Engine {
         most: MOST[lane],
         idle: options.idleThread ?? IDLE_THREAD,
         start: options.startWorker ?? startWorker,
+        empty: () => this.#frugality.tidy(),
       });
     this.#lanes = { main: pool('main'), inner: pool('inner') };
     const world = realWorld();
-    const host: ResidentHost = { world, log: options.log, runTask: async (name, argument) => this.#task(name, argument) };
+    const host: ResidentHost = {
+      world,
+      log: options.log,
+      runTask: async (name, argument) => this.#task(name, argument),
+    };
     this.#residents = options.residents.map((make) => make(host));
     this.#requests = new Requests({
       namespaces: { netns: ownNetnsId(), mntns: ownMntnsId() },
@@ -138,16 +148,28 @@ export class Engine {
       },
       ...(limits === undefined ? {} : { limits }),
     });
-    this.#watcher = watch(directory, () => {
-      if (!this.#seat.found) void this.stop('its socket is gone');
-    });
-    this.#watcher.on('error', (error) => log('warning', `${directory} cannot be watched: ${error.message}`));
+    this.#watch(directory);
     this.#rest();
+  }
+
+  /** Where nothing can be watched (inotify(7) has limits), an engine whose socket is gone stays until it is ended. */
+  #watch(directory: string): void {
+    const failed = (error: unknown): void =>
+      this.#options.log('warning', `${directory} cannot be watched: ${errorText(error)}`);
+    try {
+      this.#watcher = watch(directory, () => {
+        if (!this.#seat.found) void this.stop('its socket is gone');
+      });
+      this.#watcher.on('error', failed);
+    } catch (error) {
+      failed(error);
+    }
   }
 
   async #handle(decoded: Decoded): Promise<EngineAnswer> {
     try {
-      if ('otherProtocol' in decoded) return otherVersion(`one that speaks protocol ${decoded.otherProtocol}, not ${PROTOCOL}`);
+      if ('otherProtocol' in decoded)
+        return otherVersion(`one that speaks protocol ${decoded.otherProtocol}, not ${PROTOCOL}`);
       const { request } = decoded;
       if (request.kind !== 'plugin') return await this.#obey(request);
       if (this.#stopping) return refusal('stopping', 'the engine is stopping', 'try again');
@@ -166,17 +188,25 @@ export class Engine {
     return { stopping: process.pid };
   }
 
-  async #task(name: string, argument: Parameters<ResidentHost['runTask']>[1]): ReturnType<ResidentHost['runTask']> {
+  async #task(
+    name: string,
+    argument: Parameters<ResidentHost['runTask']>[1],
+  ): ReturnType<ResidentHost['runTask']> {
     const outcome = await this.#lanes.inner.run({ is: 'task', name, argument });
     if ('value' in outcome) return outcome.value;
     if ('error' in outcome) throw restored(outcome.error);
     throw new TypeError('a thread answered something else than it was asked for');
   }
 
-  #done({ program, environment }: PluginRequest, { exitCode, stdout, stderr }: Answer, milliseconds: number): void {
+  #done(
+    { program, environment }: PluginRequest,
+    { exitCode, stdout, stderr }: Answer,
+    milliseconds: number,
+  ): void {
     const { log } = this.#options;
     const ids = [environment['CNI_CONTAINERID'], environment['CNI_IFNAME']].filter((id) => id).join(' ');
     const what = `${program} ${environment['CNI_COMMAND'] ?? ''} ${ids}`.trim();
+    this.#frugality.look();
     const took = `${milliseconds.toFixed(1)} ms`;
     if (exitCode === 0) log('info', `${what}: done in ${took}`);
     else log('warning', `${what}: failed in ${took}: ${stdout || stderr}`);
@@ -212,6 +242,19 @@ export class Engine {
     });
   }
 
+  async #stopResidents(): Promise<void> {
+    for (const resident of this.#residents) {
+      try {
+        const late = pause(LEAVE, undefined, { ref: false }).then(() =>
+          Promise.reject(new Error('it takes too long')),
+        );
+        await Promise.race([resident.stop(), late]);
+      } catch (error) {
+        this.#options.log('error', `a resident did not stop: ${errorText(error)}`);
+      }
+    }
+  }
+
   /** Takes no more requests, lets those under way come to their end, and ends. */
   async stop(why: string): Promise<void> {
     if (this.#stopping) return;
@@ -222,17 +265,14 @@ export class Engine {
     clearTimeout(this.#idle);
     this.#watcher?.close();
     this.#seat.vacate();
+    // Nobody finds the socket any more: who is waiting there already is taken in, and told so.
+    if (this.#options.listener === undefined) for (let turn = 0; turn < 3; turn++) await nextTurn();
     await this.#server?.close(STOP);
     // Requests whose callers have gone.
     const threads = Object.values(this.#lanes).map(async (pool) => pool.drained());
     await Promise.race([Promise.all(threads), pause(LAST, undefined, { ref: false })]);
-    for (const resident of this.#residents) {
-      try {
-        await resident.stop();
-      } catch (error) {
-        log('error', `a resident did not stop: ${errorText(error)}`);
-      }
-    }
+    await this.#stopResidents();
+    this.#frugality.end();
     for (const pool of Object.values(this.#lanes)) pool.stop();
     this.#seat.leave();
     log('notice', 'stopped');

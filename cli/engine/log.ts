@@ -24,7 +24,7 @@ export interface Logger {
 
 /** A line stays a line, whatever is quoted in it. */
 function oneLine(text: string): string {
-  return text.replaceAll(/[\u0000-\u001f\u007f]+/g, ' ');
+  return text.replaceAll(/\p{Cc}+/gu, ' ');
 }
 
 export function syslog(): Logger {

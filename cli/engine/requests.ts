@@ -13,7 +13,7 @@ import type { CniVersion } from '../../lib/cni/versions.ts';
 import type { World } from '../../lib/cni/world.ts';
 import { refusal } from '../../lib/engine/protocol.ts';
 import type { EngineAnswer, PluginRequest } from '../../lib/engine/protocol.ts';
-import { asRequest, forgetRequest } from '../../lib/system/worker.ts';
+import { forgetRequest } from '../../lib/system/worker.ts';
 import { notForUs } from './admission.ts';
 import type { Namespaces } from './admission.ts';
 import type { Counts } from './counts.ts';
@@ -85,10 +85,13 @@ function fitting(answer: Answer, stdin: Buffer): Answer {
 export class Requests {
   readonly #options: RequestsOptions;
   readonly #order = new Order();
+  readonly #world: World;
   #number = 0;
 
   constructor(options: RequestsOptions) {
     this.#options = options;
+    // Asked for everything once: requests differ in who works.
+    this.#world = { ...options.world };
   }
 
   /** Never throws: what goes wrong is the answer. */
@@ -170,15 +173,9 @@ export class Requests {
     return this.#inThread(lanes[lane], underway);
   }
 
-  async #onMainLoop(plugin: Plugin, { request, stdin, name }: Underway): Promise<Answer> {
-    const { world } = this.#options;
-    return asRequest(name, async (worker) =>
-      dispatch(
-        plugin,
-        { environment: request.environment, readStdin: () => stdin },
-        Object.create(world, { worker: { value: worker } }) as World,
-      ),
-    );
+  async #onMainLoop(plugin: Plugin, { request, stdin }: Underway): Promise<Answer> {
+    // It has no record in hand, and leaves no note of itself: the main loop waits for no disk.
+    return dispatch(plugin, { environment: request.environment, readStdin: () => stdin }, this.#world);
   }
 
   async #inThread(pool: WorkerPool, { request, stdin, name }: Underway): Promise<Answer> {
@@ -197,6 +194,10 @@ export class Requests {
 }
 
 /** An error that came from another thread. */
-export function restored({ kind, message, details }: NetmoorError | Extract<Outcome, { error: unknown }>['error']): NetmoorError {
+export function restored({
+  kind,
+  message,
+  details,
+}: NetmoorError | Extract<Outcome, { error: unknown }>['error']): NetmoorError {
   return new NetmoorError(kind, message, details);
 }

@@ -59,7 +59,8 @@ export async function runEngine(options: RunOptions): Promise<void> {
   const notify = takeNotify(process.env);
   let engine: Engine | undefined;
   try {
-    if (process.geteuid?.() !== 0) throw new NetmoorError('privilege', 'the engine is for root', 'run it as root');
+    if (process.geteuid?.() !== 0)
+      throw new NetmoorError('privilege', 'the engine is for root', 'run it as root');
     if (readyFd !== undefined) {
       closeOnExec(readyFd);
       closeInherited([readyFd]);

@@ -75,10 +75,13 @@ export class EngineServer {
     const { handle, turnedAway } = this.#options;
     const user = userOf(socket);
     const refused =
-      user !== process.geteuid?.() ? NOT_ROOT : this.#conversations.size >= this.#limits.connections ? FULL : undefined;
+      user !== process.geteuid?.()
+        ? NOT_ROOT
+        : this.#conversations.size >= this.#limits.connections
+          ? FULL
+          : undefined;
     if (refused === undefined) return converse(socket, handle, this.#limits, this.#budget);
     turnedAway(refused === FULL ? 'too many clients' : `a client of user ${user ?? 'unknown'}`);
-    socket.resume();
     await reply(socket, refused, this.#limits.answer);
   }
 

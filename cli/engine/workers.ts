@@ -13,6 +13,8 @@ export interface PoolOptions {
   /** Milliseconds. */
   readonly idle: number;
   readonly start: () => Worker;
+  /** The last thread has ended. */
+  readonly empty?: () => void;
 }
 
 interface Waiting {
@@ -98,7 +100,12 @@ export class WorkerPool {
   }
 
   #grow(): void {
-    const thread: Thread = { worker: this.#options.start(), current: undefined, ready: false, idle: undefined };
+    const thread: Thread = {
+      worker: this.#options.start(),
+      current: undefined,
+      ready: false,
+      idle: undefined,
+    };
     this.#threads.add(thread);
     thread.worker.on('message', (message: FromWorker) => this.#heard(thread, message));
     thread.worker.on('error', (error) => this.#lost(thread, errorText(error)));
@@ -126,7 +133,9 @@ export class WorkerPool {
   #end(thread: Thread): void {
     clearTimeout(thread.idle);
     this.#threads.delete(thread);
-    void thread.worker.terminate();
+    void thread.worker.terminate().then(() => {
+      if (this.#threads.size === 0) this.#options.empty?.();
+    });
   }
 
   /** A job that its thread died over is answered; one that waits for a thread that cannot start, too. */

@@ -1,7 +1,15 @@
 /** What `netmoor gc` finds and reports (schemas/cli-gc.schema.json). */
 
 export interface Garbage {
-  readonly kind: 'attachment' | 'rules' | 'forwarding' | 'interface' | 'bridge' | 'address' | 'network';
+  readonly kind:
+    | 'attachment'
+    | 'rules'
+    | 'forwarding'
+    | 'interface'
+    | 'bridge'
+    | 'address'
+    | 'network'
+    | 'lease';
   /** In words: "web/c1/eth0", "bridge nm-web". */
   readonly what: string;
   /** Why it is nobody's. */

@@ -1,11 +1,16 @@
 /** netmoor check: whether every attachment is as it was promised, and the lease store in order. */
 import { checkStore } from '../../ipam/store/check.ts';
-import { formatKey } from '../../ipam/record.ts';
-import type { AttachmentRecord } from '../../ipam/record.ts';
+import { formatKey, sameKey } from '../../ipam/record.ts';
+import type { AttachmentKey, AttachmentRecord } from '../../ipam/record.ts';
+import type { DhcpLeaseRecord } from '../../ipam/dhcp/record.ts';
+import type { World } from '../../lib/cni/world.ts';
+import { engineRuns } from '../../lib/engine/running.ts';
 import { containerLabel } from '../attachment-view.ts';
 import { chooseBy } from '../choice.ts';
+import { dhcpClients, verifyDhcp } from '../dhcp-check.ts';
+import { clocksOf } from '../dhcp-view.ts';
 import { hostOf, withSockets } from '../../lib/mooring/host.ts';
-import { named, openStores, readAttachments, readable, unreadableStore } from '../stores.ts';
+import { named, openStores, readAttachments, readDhcpLeases, readable, unreadableStore } from '../stores.ts';
 import { quietly } from '../surroundings.ts';
 import type { Verb } from '../verb.ts';
 import { verifyAll } from '../verification.ts';
@@ -37,11 +42,39 @@ export function formatCheck({ attachments, store, ok }: CheckView): string {
   return [...attachments.flatMap(formatVerdict), ...stored, ...advice].map((line) => `${line}\n`).join('');
 }
 
+type Trouble = ReturnType<typeof verifyDhcp>;
+
+/** The engine is looked for only where there is something for it to do. */
+function dhcpTrouble(
+  world: World,
+  records: readonly AttachmentRecord[],
+  leases: readonly DhcpLeaseRecord[],
+): Trouble {
+  const clients = dhcpClients(world, records);
+  if (clients.length === 0 && leases.length === 0) return new Map();
+  return verifyDhcp(clients, leases, clocksOf(world), engineRuns());
+}
+
+function isAmong(records: readonly AttachmentRecord[], key: AttachmentKey): boolean {
+  return records.some((record) => sameKey(record, key));
+}
+
+function verdictOn({ network, containerId, ifname }: AttachmentKey): Verdict {
+  return { network, containerId, ifname, differences: [], notes: [] };
+}
+
+function withDhcp(verdict: Verdict, trouble: Trouble): Verdict {
+  const found = trouble.get(formatKey(verdict));
+  if (found === undefined) return verdict;
+  return { ...verdict, differences: [...verdict.differences, ...found.differences] };
+}
+
 export const verb: Verb = {
   about:
     'Compares every attachment, or those of one container or network, with what was promised: leases, bridge, ' +
     'interfaces, addresses, routes, NAT and published ports, ' +
-    'on the host and inside the container; and the lease store with itself. Exit code 1 when something differs.',
+    'on the host and inside the container; DHCP leases with the clock, and whether an engine prolongs them; and the ' +
+    'lease store with itself. Exit code 1 when something differs.',
   operand: '[CONTAINER|NETWORK]',
   options: [],
   async run({ world, dataDir, operands, kinds, note }) {
@@ -50,21 +83,24 @@ export const verb: Verb = {
       if (dataDir !== undefined) throw error;
       unread.push(unreadableStore(dir, error));
     });
-    const chosen = new Set(
-      chooseBy(readAttachments(stores, named({ dataDir, note })), operands[0]).map(formatKey),
-    );
+    const unreadable = named({ dataDir, note });
+    const all = readAttachments(stores, unreadable);
+    const dhcp = dhcpTrouble(world, all, readDhcpLeases(stores, unreadable));
+    // What plugins of others attached is on no record but that of its lease.
+    const others = [...dhcp.values()].map(({ client }) => client).filter((key) => !isAmong(all, key));
+    const chosen = new Set(chooseBy([...all, ...others], operands[0]).map(formatKey));
     const isChosen = (record: AttachmentRecord): boolean => chosen.has(formatKey(record));
     const surroundings = quietly(() => {});
-    const attachments = await withSockets(async (sockets) => {
-      const verdicts: Verdict[] = [];
+    const verdicts = await withSockets(async (sockets) => {
+      const found: Verdict[] = [];
       for (const named of stores) {
         const records = named.store.read((tx) => tx.attachments()).filter(isChosen);
-        verdicts.push(
-          ...(await verifyAll(world, hostOf(sockets, named, world, surroundings), records, kinds)),
-        );
+        found.push(...(await verifyAll(world, hostOf(sockets, named, world, surroundings), records, kinds)));
       }
-      return verdicts;
+      return found;
     });
+    const among = others.filter((key) => chosen.has(formatKey(key))).map(verdictOn);
+    const attachments = [...verdicts, ...among].map((verdict) => withDhcp(verdict, dhcp));
     const store = [...unread, ...stores.flatMap(({ store: each }) => each.read(checkStore))];
     const ok = store.length === 0 && attachments.every(({ differences }) => differences.length === 0);
     const view: CheckView = { ok, attachments, store };

@@ -1,5 +1,10 @@
 /** netmoor gc: clears away what containers that are gone have left behind. */
 import type { NetmoorError } from '../../lib/base/errors.ts';
+import type { World } from '../../lib/cni/world.ts';
+import type { NamedStore } from '../../lib/mooring/stores.ts';
+import { formatKey } from '../../ipam/record.ts';
+import { dhcpClients } from '../dhcp-check.ts';
+import { collectDhcp } from '../gc/dhcp.ts';
 import { shortenIds } from '../attachment-view.ts';
 import { collectResults } from '../gc/results.ts';
 import { collect, look, reasonsOfDeath } from '../gc/collect.ts';
@@ -44,10 +49,24 @@ function union(first: Found, second: Found): Found {
   };
 }
 
+/** A lost store takes along what is known of DHCP leases, which the kernel cannot tell again. */
+function withoutLease(world: World, stores: readonly NamedStore[], dataDir: string | undefined): string[] {
+  if (dataDir !== undefined) return [];
+  const held = new Set(stores.flatMap(({ store }) => store.read((tx) => tx.dhcpLeases()).map(formatKey)));
+  const clients = dhcpClients(
+    world,
+    stores.flatMap(({ store }) => store.read((tx) => tx.attachments())),
+  );
+  return clients
+    .map(formatKey)
+    .filter((key) => !held.has(key))
+    .map((key) => `${key} has an address by DHCP, and no lease is on record: attach it again, or it lapses`);
+}
+
 export const verb: Verb = {
   about:
     'Detaches containers that are gone, and removes interfaces, bridges and rules of netmoor that no attachment ' +
-    'accounts for. What is alive, or being attached right now, is not touched.',
+    'accounts for; has DHCP leases of such containers given back, for which it starts the engine. What is alive, or being attached right now, is not touched.',
   options: [
     { name: 'dry-run', about: 'say what would be removed, and change nothing' },
     {
@@ -72,7 +91,7 @@ export const verb: Verb = {
       else throw error;
     });
     const stores = asked.filter((named) => read.includes(named));
-    const all = unread.failures.length === 0 ? read : undefined;
+    const whole = unread.failures.length === 0 ? read : undefined;
     const note = (line: string): void => void notes.push(line);
     const nothing: Found = { garbage: [], failures: [] };
     const collectOnFile = async (): Promise<Found> => {
@@ -87,9 +106,12 @@ export const verb: Verb = {
     const found = await withSockets(async (sockets) => {
       const work = { world, sockets, kinds, sweepings, note, living } as const;
       const lost = await rebuild(work, stores, { wanted: switches.has('rebuild'), dryRun });
-      return { ...lost, ...(dryRun ? look(work, stores, all) : collect(work, stores, all)) };
+      return { ...lost, ...(dryRun ? look(work, stores, whole) : collect(work, stores, whole)) };
     });
-    const collection: Collection = { dryRun, ...found, ...union(union(onFile, found), unread) };
+    const leases = await collectDhcp(world, stores, dryRun);
+    notes.push(...withoutLease(world, stores, dataDir));
+    const all = union(union(union(onFile, found), unread), leases);
+    const collection: Collection = { dryRun, ...found, ...all };
     return {
       json: collection,
       text: () => formatCollection(collection),

@@ -11,7 +11,7 @@ import { pluginTypeProblem } from './names.ts';
 import type { Context } from './plugin.ts';
 import { quote } from './quote.ts';
 import type { CniResult } from './result.ts';
-import type { Outcome, World } from './world.ts';
+import type { Outcome, Program, World } from './world.ts';
 
 /** Longer than the reference's dhcp plugin tries (208 s), so that only a plugin that hangs is killed. */
 const TIME_LIMIT = 240_000;
@@ -23,13 +23,16 @@ const TIME_LIMIT = 240_000;
 const BUSY_LIMIT = 5_000;
 const BUSY_PAUSE = 50;
 
-/** The executable of a plugin, searched in CNI_PATH. Throws NetmoorError 'bad-config' or 'delegate'. */
-export function findPlugin(type: string, path: readonly string[], world: World): string {
+/**
+ * The executable of a plugin: the first in CNI_PATH, else our own. Throws NetmoorError 'bad-config' or 'delegate'.
+ */
+export function findPlugin(type: string, path: readonly string[], world: World): Program {
   const problem = pluginTypeProblem(type);
   if (problem !== undefined)
     throw new NetmoorError('bad-config', `type of a plugin: ${problem}`, 'name a file in CNI_PATH');
   const files = path.map((directory) => `${directory.replace(/\/+$/, '')}/${type}`);
-  const found = files.find((file) => world.isExecutable(file));
+  const file = files.find((candidate) => world.isExecutable(candidate));
+  const found = file === undefined ? world.ownProgram?.(type) : { file };
   if (found !== undefined) return found;
   const where = path.length === 0 ? 'CNI_PATH is empty' : `CNI_PATH is ${quote(path.join(':'))}`;
   throw new NetmoorError(
@@ -46,7 +49,7 @@ export interface Delegation {
   readonly note: (line: string) => void;
 }
 
-function execute(file: string, command: Command | 'VERSION', { request, world }: Delegation): Outcome {
+function execute(program: Program, command: Command | 'VERSION', { request, world }: Delegation): Outcome {
   const execution = {
     environment: { ...request.environment, CNI_COMMAND: command },
     stdin: request.stdin,
@@ -55,7 +58,7 @@ function execute(file: string, command: Command | 'VERSION', { request, world }:
   const deadline = world.monotonic() + BUSY_LIMIT;
   for (;;) {
     try {
-      return world.execute(file, execution);
+      return world.execute(program, execution);
     } catch (error) {
       if (isErrno(error, 'ETXTBSY') && world.monotonic() < deadline) {
         world.pause(BUSY_PAUSE);
@@ -64,7 +67,7 @@ function execute(file: string, command: Command | 'VERSION', { request, world }:
       const advice = 'check that it is a program for this machine';
       throw new NetmoorError(
         'delegate',
-        `plugin ${quote(file)} could not be started: ${errorText(error)}`,
+        `plugin ${quote(program.file)} could not be started: ${errorText(error)}`,
         advice,
         { cause: error },
       );
@@ -121,8 +124,8 @@ export function runDelegate(
   context: Delegation,
   errorOf = delegateError,
 ): Buffer {
-  const file = findPlugin(type, context.request.path, context.world);
-  const outcome = execute(file, command, context);
+  const program = findPlugin(type, context.request.path, context.world);
+  const outcome = execute(program, command, context);
   if (outcome.stderr.trim() !== '') context.note(outcome.stderr.trimEnd());
   if (outcome.exitCode !== 0) throw errorOf(type, command, outcome);
   return outcome.stdout;

@@ -17,8 +17,9 @@ import { closeNetns, openNetns, ownNetnsId } from '../system/netns.ts';
 import { processIdentity } from '../system/process.ts';
 import { isAtWork } from '../system/worker.ts';
 import { files } from './files.ts';
+import { ownProgram } from './own-programs.ts';
 import { quote } from './quote.ts';
-import type { Execution, Outcome, World } from './world.ts';
+import type { Execution, Outcome, Program, World } from './world.ts';
 
 /** A plugin's answer is one JSON document, its complaints a few lines. */
 const OUTPUT_BYTES = 4 * 1024 * 1024;
@@ -33,9 +34,13 @@ function isExecutable(file: string): boolean {
   }
 }
 
-function execute(file: string, { environment, stdin, timeLimit }: Execution): Outcome {
+function execute(
+  { file, args = [], argv0 = file }: Program,
+  { environment, stdin, timeLimit }: Execution,
+): Outcome {
   const { spawnSync } = process.getBuiltinModule('node:child_process');
-  const done = spawnSync(file, [], {
+  const done = spawnSync(file, [...args], {
+    argv0,
     env: { ...environment },
     input: stdin,
     timeout: timeLimit,
@@ -125,6 +130,7 @@ export function realWorld(): World {
     openNetns,
     closeNetns,
     isExecutable,
+    ownProgram,
     execute,
     readText,
     files,

@@ -7,6 +7,14 @@ import type { Netns } from '../system/netns.ts';
 import type { ProcessIdentity } from '../system/process.ts';
 import type { Worker } from '../system/worker.ts';
 
+/** What is started, and what it is told that it is called. */
+export interface Program {
+  readonly file: string;
+  readonly args?: readonly string[];
+  /** Default: the file. */
+  readonly argv0?: string;
+}
+
 export interface Execution {
   readonly environment: Environment;
   readonly stdin: Buffer;
@@ -66,11 +74,10 @@ export interface World {
   readonly openNetns: (path: string) => Netns;
   readonly closeNetns: (netns: Netns) => void;
   readonly isExecutable: (file: string) => boolean;
-  /**
-   * Runs a program without arguments to its end. Throws an error with an errno name as `code` when it cannot be
-   * started.
-   */
-  readonly execute: (file: string, execution: Execution) => Outcome;
+  /** A plugin that the running executable is under another name; for those that CNI_PATH does not have. */
+  readonly ownProgram?: (type: string) => Program | undefined;
+  /** Runs a program to its end. Throws an error with an errno name as `code` when it cannot be started. */
+  readonly execute: (program: Program, execution: Execution) => Outcome;
   /**
    * Text of a regular file, at most its first 64 KiB, such as resolv.conf. Throws Node's errors, and NetmoorError('io')
    * for anything else that is there.

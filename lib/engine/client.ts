@@ -1,9 +1,16 @@
 /** Asking the engine from a process that has nothing else to do: synchronous, with a deadline. */
 import { lstatSync } from 'node:fs';
-import { SystemError, isErrno } from '../base/errors.ts';
+import { isErrno } from '../base/errors.ts';
 import { UnixStream } from '../system/unix-stream.ts';
 import { EngineError } from './errors.ts';
-import { ENGINE_SOCKET, HEADER_BYTES, decodeAnswer, encodeFrame, frameLength, MalformedFrame } from './protocol.ts';
+import {
+  ENGINE_SOCKET,
+  HEADER_BYTES,
+  decodeAnswer,
+  encodeFrame,
+  frameLength,
+  MalformedFrame,
+} from './protocol.ts';
 import type { EngineAnswer, EngineRequest, Refusal } from './protocol.ts';
 
 export type Answered = Exclude<EngineAnswer, { refused: Refusal }>;
@@ -12,7 +19,11 @@ const TRY_AGAIN = 'try again; "netmoor engine status" says what it does';
 const ABSENT = 'start it: systemctl start netmoor-engine.socket, or netmoor engine';
 
 function hostile(path: string, what: string): EngineError {
-  return new EngineError('hostile', `${path} is not the engine's socket: ${what}`, 'see who put it there, and remove it');
+  return new EngineError(
+    'hostile',
+    `${path} is not the engine's socket: ${what}`,
+    'see who put it there, and remove it',
+  );
 }
 
 /**
@@ -51,8 +62,16 @@ function fill(stream: UnixStream, length: number, left: () => number): Buffer {
   const outcome = stream.fill(buffer, left);
   if (outcome === 'full') return buffer;
   if (outcome === 'late')
-    throw new EngineError('late', 'the engine did not answer in time', `it may still be at work: ${TRY_AGAIN}`);
-  throw new EngineError('lost', 'the engine ended before it answered', `what it did is not known: ${TRY_AGAIN}`);
+    throw new EngineError(
+      'late',
+      'the engine did not answer in time',
+      `it may still be at work: ${TRY_AGAIN}`,
+    );
+  throw new EngineError(
+    'lost',
+    'the engine ended before it answered',
+    `what it did is not known: ${TRY_AGAIN}`,
+  );
 }
 
 function converse(stream: UnixStream, frame: Buffer, left: () => number): EngineAnswer {
@@ -61,7 +80,9 @@ function converse(stream: UnixStream, frame: Buffer, left: () => number): Engine
     return decodeAnswer(fill(stream, frameLength(fill(stream, HEADER_BYTES, left)), left));
   } catch (cause) {
     if (cause instanceof MalformedFrame)
-      throw new EngineError('lost', `the engine answered what makes no sense: ${cause.message}`, TRY_AGAIN, { cause });
+      throw new EngineError('lost', `the engine answered what makes no sense: ${cause.message}`, TRY_AGAIN, {
+        cause,
+      });
     if (!isErrno(cause, 'ECONNRESET', 'EPIPE')) throw cause;
     const words = 'the engine ended before it answered';
     throw new EngineError('lost', words, `what it did is not known: ${TRY_AGAIN}`, { cause });
@@ -73,7 +94,7 @@ function sendAll(stream: UnixStream, frame: Buffer, left: () => number): void {
   try {
     if (stream.send(frame, left)) return;
   } catch (error) {
-    if (error instanceof SystemError && error.code === 'EPIPE') return;
+    if (isErrno(error, 'EPIPE', 'ECONNRESET')) return;
     throw error;
   }
   throw new EngineError('late', 'the engine did not take the request in time', TRY_AGAIN);

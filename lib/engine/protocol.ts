@@ -57,13 +57,13 @@ function parse(body: Uint8Array): unknown {
 }
 
 function memberOf(value: unknown, name: string): unknown {
-  return typeof value === 'object' && value !== null ? Object.entries(value).find(([key]) => key === name)?.[1] : undefined;
+  return typeof value === 'object' && value !== null
+    ? Object.entries(value).find(([key]) => key === name)?.[1]
+    : undefined;
 }
 
 /** Whether a request that cannot be read is one of another version of netmoor, whose requests may look otherwise. */
-export type Decoded =
-  | { readonly request: EngineRequest }
-  | { readonly otherProtocol: unknown };
+export type Decoded = { readonly request: EngineRequest } | { readonly otherProtocol: unknown };
 
 /** Throws MalformedFrame. */
 export function decodeRequest(body: Uint8Array): Decoded {
@@ -81,7 +81,11 @@ export function decodeAnswer(body: Uint8Array): EngineAnswer {
   throw new MalformedFrame(`no answer: ${problemsOf(validAnswer)}`);
 }
 
-function problemsOf({ errors }: { errors?: readonly { instancePath: string; message?: string }[] | null }): string {
+function problemsOf({
+  errors,
+}: {
+  errors?: readonly { instancePath: string; message?: string }[] | null;
+}): string {
   const problems = (errors ?? []).map(({ instancePath, message }) => `${instancePath || '/'} ${message}`);
   return [...new Set(problems)].slice(0, 3).join('; ');
 }

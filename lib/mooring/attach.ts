@@ -9,6 +9,7 @@ import { refuseInexpressible } from '../cni/encode-result.ts';
 import type { CniResult, CniRoute } from '../cni/result.ts';
 import type { AttachmentKey, AttachmentRecord } from '../../ipam/record.ts';
 import { delegateRecord } from './delegated.ts';
+import { dhcpRecord, lessorFor } from './dhcp.ts';
 import { detach, forgetRecord, isCurrent, teardownError } from './detach.ts';
 import { beginStore } from './host.ts';
 import type { Host } from './host.ts';
@@ -123,10 +124,12 @@ async function configured<D extends MooringDetail>(
 ): Promise<Made<D>> {
   const found = await connection.configure(intent.record, undo);
   if (found === undefined) return { intent, connection, routes: [] };
-  const { addresses, detail, routes, mac } = found;
+  const { addresses, detail, routes, mac, leased = true } = found;
+  const { dhcp, ...others } = intent.record;
+  const record = leased && dhcp ? { ...others, dhcp } : others;
   const more = { addresses, detail, ...(mac === undefined ? {} : { mac }) };
   const dns = Object.keys(intent.dns).length > 0 ? intent.dns : found.dns;
-  return { intent: { record: { ...intent.record, ...more }, dns }, connection, routes };
+  return { intent: { record: { ...record, ...more }, dns }, connection, routes };
 }
 
 /** The kernel's part. `progress` is told of the record as it grows, for the roll-back. */
@@ -185,8 +188,12 @@ async function moor<C extends MooringConfig, D extends MooringDetail>(
   sandbox: Sandbox,
   previous: AttachmentRecord | undefined,
 ): Promise<CniResult> {
-  const delegate = delegateRecord(request.config.ipam, asked.delegation);
-  const intent = await recordIntent(kind, host, request, delegate, previous);
+  const { ipam, dhcp } = request.config;
+  const lessors = {
+    delegate: delegateRecord(ipam, asked.delegation),
+    dhcp: dhcpRecord(dhcp, asked.delegation),
+  };
+  const intent = await recordIntent(kind, host, request, lessors, previous);
   const undo = new UndoStack();
   let reached = intent.record;
   try {
@@ -221,7 +228,11 @@ export async function attach<C extends MooringConfig, D extends MooringDetail>(
     refuseOccupied(host, sandbox, key);
     const config = kind.complete(host, asked.config, key.network);
     const segment = kind.segmentOf(config, key.network);
-    const request: Request<C> = { key, config, netns, segment, cniVersion };
+    const { dhcp } = config;
+    const request: Request<C> = {
+      ...{ key, config, netns, segment, cniVersion },
+      ...(dhcp === undefined ? {} : { lessor: lessorFor(key, dhcp, asked.delegation) }),
+    };
     const recovered = await recoverBeforeFirst(kind, host, key, segment);
     // An earlier life of the key itself may have been among what the store had lost.
     const previous = recovered ? (clearPrevious(kind, host, key) ?? before) : before;

@@ -7,6 +7,7 @@ import type { AttachmentRecord, DelegateRecord } from '../../ipam/record.ts';
 import type { Host } from './host.ts';
 import type { IpamChoice } from './ipam.ts';
 import type { Leased } from './kind.ts';
+import { releaseThroughEngine } from './through-engine.ts';
 
 /** What the record keeps of the delegate; undefined when the addresses are our own, or there are none. */
 export function delegateRecord(ipam: IpamChoice, { request }: Delegation): DelegateRecord | undefined {
@@ -21,11 +22,18 @@ export function delegateRecord(ipam: IpamChoice, { request }: Delegation): Deleg
   };
 }
 
-/** What it gave goes back with everything else, even if it is of no use. */
-export function leaseFromDelegate(type: string, delegation: Delegation, undo: UndoStack): Leased {
+/**
+ * What it gave goes back with everything else, even if it is of no use. `bare`: it may have nothing to give but names.
+ */
+export function leaseFromDelegate(
+  type: string,
+  delegation: Delegation,
+  undo: UndoStack,
+  bare = false,
+): Leased {
   const { ips, routes, dns } = delegateAdd(type, delegation);
   undo.push(`give addresses back to ${type}`, () => delegateDel(type, delegation));
-  if (ips.length === 0) {
+  if (ips.length === 0 && !bare) {
     throw new NetmoorError(
       'delegate',
       `IPAM plugin ${type} gave no address`,
@@ -41,11 +49,13 @@ export function leaseFromDelegate(type: string, delegation: Delegation, undo: Un
   };
 }
 
-/** The request that DEL of the delegate would have had from the runtime, rebuilt from the record. */
-export function releaseDelegated({ surroundings, world }: Host, record: AttachmentRecord): void {
-  const { delegate, containerId, ifname } = record;
-  if (delegate === undefined) return;
-  const path = [...new Set([...surroundings.path, ...delegate.path])];
+/** The request that DEL would have had from the runtime, rebuilt from the record. */
+function requestOf(
+  { surroundings }: Host,
+  { containerId, ifname }: AttachmentRecord,
+  given: { readonly config: string; readonly path: readonly string[]; readonly args?: string },
+): Delegation['request'] {
+  const path = [...new Set([...surroundings.path, ...given.path])];
   const { CNI_NETNS = '', ...inherited } = surroundings.environment;
   // Another attachment's request may have come upon this one.
   const meant = inherited['CNI_CONTAINERID'] === containerId && inherited['CNI_IFNAME'] === ifname;
@@ -54,9 +64,19 @@ export function releaseDelegated({ surroundings, world }: Host, record: Attachme
     CNI_CONTAINERID: containerId,
     CNI_IFNAME: ifname,
     CNI_NETNS: meant ? CNI_NETNS : '',
-    CNI_ARGS: delegate.args,
+    CNI_ARGS: given.args,
     CNI_PATH: path.join(':'),
   };
-  const request = { path, environment, stdin: Buffer.from(delegate.config) };
-  delegateDel(delegate.type, { request, world, note: surroundings.note });
+  return { path, environment, stdin: Buffer.from(given.config) };
+}
+
+/** What others have leased to it: an IPAM plugin, DHCP servers by way of the engine. */
+export function releaseDelegated(host: Host, record: AttachmentRecord): void {
+  const { surroundings, world } = host;
+  const { delegate, dhcp } = record;
+  const call = { world, note: surroundings.note };
+  if (dhcp !== undefined)
+    releaseThroughEngine(record, { ...call, request: requestOf(host, record, { ...dhcp, path: [] }) });
+  if (delegate !== undefined)
+    delegateDel(delegate.type, { ...call, request: requestOf(host, record, delegate) });
 }

@@ -7,7 +7,13 @@ import { refuseInexpressible } from '../cni/encode-result.ts';
 import type { PortMapping } from '../cni/port-mappings.ts';
 import type { Dns } from '../cni/result.ts';
 import { RECORD_VERSION, formatKey } from '../../ipam/record.ts';
-import type { AttachmentKey, AttachmentRecord, DelegateRecord, PortRecord } from '../../ipam/record.ts';
+import type {
+  AttachmentKey,
+  AttachmentRecord,
+  DelegateRecord,
+  DhcpRecord,
+  PortRecord,
+} from '../../ipam/record.ts';
 import type { StoreReader, StoreTransaction } from '../../ipam/store/store.ts';
 import { leaseFromDelegate } from './delegated.ts';
 import type { Host } from './host.ts';
@@ -21,6 +27,12 @@ export interface Intent<D extends MooringDetail> {
   readonly dns: Dns;
 }
 
+/** Who has leased it addresses beside the store, as the record keeps it. */
+export interface Lessors {
+  readonly delegate?: DelegateRecord | undefined;
+  readonly dhcp?: DhcpRecord | undefined;
+}
+
 const NOTHING_LEASED: Leased = { addresses: [], routes: undefined, dns: {} };
 
 function portRecord({ hostIp, ...ports }: PortMapping): PortRecord {
@@ -31,7 +43,7 @@ function baseRecord<C extends MooringConfig, D extends MooringDetail>(
   kind: Kind<C, D>,
   host: Host,
   { key, config, segment, netns }: Request<C>,
-  delegate: DelegateRecord | undefined,
+  { delegate, dhcp }: Lessors,
 ): AttachmentRecord<D> {
   const { worker, world } = host;
   const createdAt = world.now();
@@ -53,6 +65,7 @@ function baseRecord<C extends MooringConfig, D extends MooringDetail>(
     addresses: [],
     ports: portMappings.map(portRecord),
     ...(delegate ? { delegate } : {}),
+    ...(dhcp ? { dhcp } : {}),
     detail: kind.plan(config, NOTHING_LEASED).detail,
   };
 }
@@ -100,10 +113,10 @@ export async function recordIntent<C extends MooringConfig, D extends MooringDet
   kind: Kind<C, D>,
   host: Host,
   request: Request<C>,
-  delegate: DelegateRecord | undefined,
+  lessors: Lessors,
   previous: AttachmentRecord | undefined,
 ): Promise<Intent<D>> {
-  const base = baseRecord(kind, host, request, delegate);
+  const base = baseRecord(kind, host, request, lessors);
   const { ipam } = request.config;
   const put = (tx: StoreTransaction, { addresses, routes, dns }: Leased): Intent<D> => {
     refuseRival(tx, request.key);
@@ -126,7 +139,9 @@ export function completeDelegated<C extends MooringConfig, D extends MooringDeta
 ): Intent<D> {
   const { delegate } = intent.record;
   if (delegate === undefined) return intent;
-  const leased = leaseFromDelegate(delegate.type, delegation, undo);
+  const { ipam } = request.config;
+  const bare = ipam.kind === 'delegated' && ipam.dhcp6 === 'stateless';
+  const leased = leaseFromDelegate(delegate.type, delegation, undo, bare);
   const { addresses, detail } = kind.plan(request.config, leased);
   refuseInexpressible(addresses, request.cniVersion);
   const ports = request.config.portMappings.map(portRecord);

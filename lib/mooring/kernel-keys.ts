@@ -12,11 +12,18 @@ import { ensureSysctl, ensureSysctlIfPresent, readSysctlIfPresent } from '../sys
  */
 export type Dad = 'strict' | 'optimistic' | 'off';
 
+/**
+ * What routers are believed in: nothing; which prefixes are on the link and the way out, where a DHCPv6 server gives the
+ * addresses; addresses as well (RFC 4862).
+ */
+export type Routers = 'ignored' | 'routes' | 'slaac';
+
 export interface KeysWanted {
   readonly ifname: string;
   readonly addresses: readonly Prefix[];
   readonly dad: Dad;
-  readonly slaac?: boolean;
+  /** Default: ignored. */
+  readonly routers?: Routers;
 }
 
 type Settings = readonly (readonly [string, string])[];
@@ -34,33 +41,39 @@ const DETECTION: Readonly<Record<Dad, Settings>> = {
 };
 
 /**
- * Addresses and default routes as routers say, whatever the container forwards; no second address that changes. Routers
+ * Default routes and prefixes as routers say, whatever the container forwards; no second address that changes. Routers
  * are anybody on the LAN: of addresses the kernel's default number, and a hop limit by which the container still gets
  * beyond the LAN (RFC 4861, section 6.3.4, knows no such bound).
  */
-const SLAAC: Settings = [
+const ROUTES: Settings = [
   ['accept_ra', '2'],
   ['accept_ra_defrtr', '1'],
   ['accept_ra_pinfo', '1'],
   ['accept_ra_mtu', '1'],
-  ['autoconf', '1'],
   ['use_tempaddr', '0'],
   ['max_addresses', '16'],
   ['accept_ra_min_hop_limit', '32'],
   ['router_solicitations', '-1'],
 ];
 
+const BELIEVED: Readonly<Record<Routers, Settings>> = {
+  // Where addresses and gateway are given, a neighbour that plays router is not to be believed; in a network without
+  // IPv6 least of all, where nobody would look for a default route of it.
+  ignored: [['accept_ra', '0']],
+  routes: [...ROUTES, ['autoconf', '0']],
+  slaac: [...ROUTES, ['autoconf', '1']],
+};
+
 /**
  * In the calling thread's namespace. Throws NetmoorError('kernel') when IPv6 is wanted and the kernel has none.
  */
-export function setKernelKeys({ ifname, addresses, dad, slaac = false }: KeysWanted): void {
+export function setKernelKeys({ ifname, addresses, dad, routers = 'ignored' }: KeysWanted): void {
+  const believed = routers !== 'ignored';
   const conf = (value: string, family: 'ipv4' | 'ipv6', name: string, key: string): boolean =>
     ensureSysctlIfPresent(value, 'net', family, 'conf', name, key);
   conf('1', 'ipv4', ifname, 'arp_notify');
-  // Where addresses and gateway are given, a neighbour that plays router is not to be believed; in a network without
-  // IPv6 least of all, where nobody would look for a default route of it.
-  if (!slaac) conf('0', 'ipv6', ifname, 'accept_ra');
-  if (!slaac && !addresses.some(({ address }) => address.family === 6)) return;
+  if (!believed) for (const [key, value] of BELIEVED.ignored) conf(value, 'ipv6', ifname, key);
+  if (!believed && !addresses.some(({ address }) => address.family === 6)) return;
   const present = conf('0', 'ipv6', ifname, 'disable_ipv6');
   if (!present) {
     throw new NetmoorError(
@@ -73,8 +86,8 @@ export function setKernelKeys({ ifname, addresses, dad, slaac = false }: KeysWan
   conf('1', 'ipv6', ifname, 'ndisc_notify');
   conf('1', 'ipv6', ifname, 'keep_addr_on_down');
   // With routers, those who wait for the end of detection ask them meanwhile.
-  const detection = DETECTION[slaac && dad === 'strict' ? 'optimistic' : dad];
-  for (const [key, value] of [...(slaac ? SLAAC : []), ...detection]) conf(value, 'ipv6', ifname, key);
+  const detection = DETECTION[believed && dad === 'strict' ? 'optimistic' : dad];
+  for (const [key, value] of [...BELIEVED[routers], ...detection]) conf(value, 'ipv6', ifname, key);
   if (dad === 'off') return;
   conf('1', 'ipv6', ifname, 'dad_transmits');
   // With hairpin mode a container hears its own probes: the nonce tells them apart (RFC 7527).

@@ -22,6 +22,7 @@ import type {
   NetworkRecord,
 } from '../../ipam/record.ts';
 import type { StoreReader, StoreTransaction } from '../../ipam/store/store.ts';
+import type { DhcpWish, Lessor } from './dhcp.ts';
 import type { Host, Sockets } from './host.ts';
 import type { IpamChoice } from './ipam.ts';
 import type { Sandbox } from './sandbox.ts';
@@ -29,6 +30,8 @@ import type { Sandbox } from './sandbox.ts';
 /** What every kind's configuration says, whatever else is in it. */
 export interface MooringConfig {
   readonly ipam: IpamChoice;
+  /** DHCP leases that the kind has the engine ask for itself. */
+  readonly dhcp?: DhcpWish | undefined;
   /** What the runtime asks for this attachment. */
   readonly mac: string | undefined;
   readonly requestedAddresses: readonly Address[];
@@ -77,6 +80,8 @@ export interface Request<C> {
   readonly netns: Netns;
   /** Of the result: an early one cannot say everything. */
   readonly cniVersion: CniVersion;
+  /** Where the configuration wants leases of DHCP, for the kind to ask for. */
+  readonly lessor?: Lessor;
 }
 
 /** What goes into the record before the interface exists. */
@@ -92,6 +97,8 @@ export interface Found<D> extends Plan<D> {
   readonly mac?: string;
   /** Routes that the kernel follows by the network's word, for the result alone: they come and go. */
   readonly routes: readonly CniRoute[];
+  /** False: DHCP servers were not asked after all, and the record need not remember how. */
+  readonly leased?: boolean;
   /** What the network says of name servers; counts where whoever gave the addresses says nothing. */
   readonly dns: Dns;
 }
@@ -166,6 +173,22 @@ export interface Sweeping {
   orphans(host: Sockets, books: Books, most: number): readonly Orphan[];
 }
 
+/** What goes by the addresses of an attachment, outside of the interface that has them. */
+export interface Following<D extends MooringDetail = MooringDetail> {
+  /**
+   * From the addresses of `before` to those of `after`, when the network has given others: rules, labels, routes of the
+   * host. Repeating it changes nothing. Inside the transaction that puts `after` on record, before the interface gets
+   * them; `netns` is the container's.
+   */
+  moved(
+    host: Host,
+    tx: StoreReader,
+    netns: Netns,
+    before: AttachmentRecord<D>,
+    after: AttachmentRecord<D>,
+  ): void;
+}
+
 /**
  * Methods throughout: kinds of different configurations and details are put into one list. Those that are asynchronous
  * may load what no other verb needs.
@@ -177,6 +200,8 @@ export interface Kind<C extends MooringConfig = MooringConfig, D extends Mooring
   readonly about: string;
   /** What its segments are. */
   readonly segments: 'bridge' | 'master';
+  /** It has the engine ask DHCP servers itself (MooringConfig.dhcp), also where `ipam` names dhcp-ipam. */
+  readonly asksEngine?: boolean;
 
   /** Checks everything that can be checked without the host. Pure. Throws NetmoorError. */
   readConfig(config: CniConfig, request: CniRequest): Promise<C>;
@@ -234,6 +259,8 @@ export interface Kind<C extends MooringConfig = MooringConfig, D extends Mooring
   verifyInside(netns: Netns, record: AttachmentRecord<D>, told: Told): Promise<readonly string[]>;
   /** Tries the kernel, and what the host has to have. Throws NetmoorError when an ADD would fail for it. */
   probe(host: Host, config: C): Promise<void>;
+  /** What bringing the host after addresses that have changed takes; loaded when a lease has. */
+  following(): Promise<Following<D>>;
   /** What telling orphans, and what lives unrecorded, takes; loaded when somebody looks. */
   sweeping(): Promise<Sweeping>;
 }

@@ -17,7 +17,7 @@ import { inNetns } from '../system/netns.ts';
 import type { Netns } from '../system/netns.ts';
 import type { UndoStack } from '../base/undo.ts';
 import { setKernelKeys } from './kernel-keys.ts';
-import type { Dad } from './kernel-keys.ts';
+import type { Dad, Routers } from './kernel-keys.ts';
 
 /** A container's namespace with a socket held open in it. */
 export interface Sandbox {
@@ -30,8 +30,8 @@ export interface SandboxWanted {
   readonly addresses: readonly Prefix[];
   readonly routes: readonly Route[];
   readonly dad: Dad;
-  /** Believe routers: addresses and default routes of theirs come beside those that are given (RFC 4862). */
-  readonly slaac?: boolean;
+  /** What of theirs comes beside what is given; default: nothing. */
+  readonly routers?: Routers;
 }
 
 /** Opens a socket in the namespace, to be held for as long as something is done there. */

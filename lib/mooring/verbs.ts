@@ -14,19 +14,22 @@ import type { AttachmentKey, AttachmentRecord } from '../../ipam/record.ts';
 import { detach, detachUnknown, teardownError } from './detach.ts';
 import { hostOf, withHost } from './host.ts';
 import type { Host } from './host.ts';
-import { dataDirOf, ipamType } from './ipam-type.ts';
+import { DHCP_IPAM, dataDirOf, ipamType } from './ipam-type.ts';
 import type { Kind } from './kind.ts';
 import { understand } from './records.ts';
 import { askedOf, keyOf, surroundingsOf } from './request.ts';
+import { checkThroughEngine, probeThroughEngine } from './dhcp.ts';
+import { collectThroughEngine, releaseThroughEngine } from './through-engine.ts';
 import { whyElsewhere } from './vantage.ts';
 
 async function onHost<T>(context: Context, work: (host: Host) => T | Promise<T>): Promise<T> {
   return withHost(dataDirOf(context.config.ipam), context.world, surroundingsOf(context), work);
 }
 
-function delegatedType({ config }: Context): string | undefined {
+function delegatedType(kind: Kind, { config }: Context): string | undefined {
   const choice = ipamType(config.ipam);
-  return choice.kind === 'delegated' ? choice.type : undefined;
+  if (choice.kind !== 'delegated') return undefined;
+  return choice.type === DHCP_IPAM && kind.asksEngine ? undefined : choice.type;
 }
 
 async function add(kind: Kind, context: AttachedContext): Promise<CniResult> {
@@ -41,8 +44,9 @@ async function add(kind: Kind, context: AttachedContext): Promise<CniResult> {
  * Without a record a delegate may still hold something. One that is not installed holds nothing: DEL has to end some
  * time.
  */
-function releaseUnknown(context: Context): void {
-  const type = delegatedType(context);
+function releaseUnknown(kind: Kind, context: Context): void {
+  if (kind.asksEngine) releaseThroughEngine(keyOf(context), context);
+  const type = delegatedType(kind, context);
   if (type === undefined) return;
   try {
     delegateDel(type, context);
@@ -90,13 +94,13 @@ async function del(kind: Kind, context: AttachedContext): Promise<void> {
       if (error) throw error;
     }
     if (all.length > 0) return;
-    releaseUnknown(context);
+    releaseUnknown(kind, context);
     detachUnknown(kind, host, key);
   });
 }
 
 async function check(kind: Kind, context: AttachedContext): Promise<void> {
-  await askedOf(kind, context);
+  const asked = await askedOf(kind, context);
   const { prevResult } = context.config;
   if (prevResult === undefined) {
     throw new NetmoorError(
@@ -105,7 +109,7 @@ async function check(kind: Kind, context: AttachedContext): Promise<void> {
       'the runtime passes it; cniVersion must be 0.4.0 or later',
     );
   }
-  const type = delegatedType(context);
+  const type = delegatedType(kind, context);
   if (type !== undefined) delegateCheck(type, context);
   const told = prevResult.interfaces.find(({ name, sandbox }) => name === context.request.ifname && sandbox);
   const { verifyLeases } = await import('./verify.ts');
@@ -119,6 +123,8 @@ async function check(kind: Kind, context: AttachedContext): Promise<void> {
         'it was detached, or attached by another plugin or store',
       );
     }
+    const { dhcp } = asked.config;
+    if (dhcp && found.record.dhcp) checkThroughEngine(dhcp, context);
     const elsewhere = whyElsewhere(found.record, host.world);
     const read = understand(kind, found.record);
     const complaints =
@@ -147,9 +153,10 @@ async function gc(kind: Kind, context: Context): Promise<void> {
   const failures = await onHost(context, (host) =>
     collect(kind, host, config.name, ({ containerId, ifname }) => valid.has(`${containerId}/${ifname}`)),
   );
-  const type = delegatedType(context);
+  const type = delegatedType(kind, context);
   try {
     if (type !== undefined) delegateGc(type, context);
+    if (kind.asksEngine) collectThroughEngine(config.name, context);
   } catch (error) {
     failures.push(errorText(error));
   }
@@ -159,8 +166,9 @@ async function gc(kind: Kind, context: Context): Promise<void> {
 
 async function status(kind: Kind, context: Context): Promise<void> {
   const config = await kind.readConfig(context.config, context.request);
-  const type = delegatedType(context);
+  const type = delegatedType(kind, context);
   if (type !== undefined) delegateStatus(type, context);
+  if (config.dhcp) probeThroughEngine(config.dhcp, context);
   const { probeStore } = await import('./status.ts');
   await onHost(context, async (host) => {
     try {

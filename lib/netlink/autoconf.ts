@@ -21,6 +21,7 @@ import {
   IFA_F_STABLE_PRIVACY,
   IFA_F_TENTATIVE,
   IF_RA_MANAGED,
+  IF_RA_OTHERCONF,
   IF_RA_RCVD,
   RTNLGRP_IPV6_IFADDR,
   RTNLGRP_IPV6_IFINFO,
@@ -41,6 +42,8 @@ export interface Autoconfigured {
   readonly heard: boolean;
   /** It wants addresses to be asked of a DHCPv6 server (the M flag). */
   readonly managed: boolean;
+  /** It wants all else to be asked of one (the O flag). */
+  readonly otherConfig: boolean;
   /** Made of the routers' prefixes, ready to be used. */
   readonly addresses: readonly InterfaceAddress[];
   /** Link-local, ready to be used. */
@@ -117,6 +120,7 @@ function look(route: NetlinkSocket, index: number, strict: boolean, heard: Adver
     // IF_RA_RCVD is set only where the kernel itself has asked for routers.
     heard: (flags & IF_RA_RCVD) !== 0 || managed || heard.told || made.length > 0 || routes.length > 0,
     managed,
+    otherConfig: (flags & IF_RA_OTHERCONF) !== 0,
     addresses: made.filter((address) => isUsable(address, strict)),
     linkLocal: linkLocal.filter((address) => isUsable(address, strict)),
     canAsk: linkLocal.some((address) => isUsable(address, false)),
@@ -154,6 +158,8 @@ function atLast(found: Autoconfigured): Autoconfigured {
 
 export interface AutoconfWanted {
   readonly index: number;
+  /** What is waited for: an address by what routers say, or only that one has spoken; default: an address. */
+  readonly until?: 'address' | 'word';
   /** An address that is still being looked for is not yet usable, even if the kernel would let it be (RFC 4429). */
   readonly strict: boolean;
   /** Asks for routers, when the link has an address to do so from; false when it had none after all. */
@@ -171,17 +177,27 @@ const MOST_GRACE_MS = 250;
 /** Questions to the routers beside those of the kernel: the first, and when notifications were lost. */
 const QUESTIONS = 3;
 
+export { nothingAdvertised };
+export type { Advertised };
+
+export interface AutoconfSockets {
+  /** A socket in the link's namespace. */
+  readonly route: NetlinkSocket;
+  /** Of openAutoconfWatch() there. */
+  readonly notifications: NetlinkSocket;
+}
+
 /**
  * Waits until a router has been heard and an address made of what it says can be used, or until somebody else is found
- * to have one, or until the time is over; returns what there is then. `notifications`: of openAutoconfWatch() in the
- * link's namespace; `route`: another socket there. Throws NetmoorError('try-again') when that cannot be told.
+ * to have one, or until the time is over; returns what there is then. `heard`: what a call before this one was told.
+ * Throws NetmoorError('try-again') when that cannot be told.
  */
 export function untilAutoconfigured(
-  { route, notifications }: { readonly route: NetlinkSocket; readonly notifications: NetlinkSocket },
-  { index, strict, solicit, milliseconds }: AutoconfWanted,
+  { route, notifications }: AutoconfSockets,
+  { index, until = 'address', strict, solicit, milliseconds }: AutoconfWanted,
   now: () => number,
+  heard: Advertised = nothingAdvertised(),
 ): Autoconfigured {
-  const heard = nothingAdvertised();
   const deadline = now() + milliseconds;
   let settled = Number.POSITIVE_INFINITY;
   let questions = 0;
@@ -189,13 +205,15 @@ export function untilAutoconfigured(
   let patience = GRACE_MS;
   for (;;) {
     const found = glance(route, index, strict, heard);
-    if (unanswered && questions < QUESTIONS && found?.canAsk && solicit()) {
+    const answered = until === 'word' && found?.heard === true;
+    if (unanswered && !answered && questions < QUESTIONS && found?.canAsk && solicit()) {
       // An answer to the first comes with the address, one to a later one is all that is waited for.
       if (questions++ > 0) patience = MOST_GRACE_MS;
       unanswered = false;
     }
     const done =
-      found !== undefined && (found.duplicate.length > 0 || (found.addresses.length > 0 && !found.pending));
+      found !== undefined &&
+      (found.duplicate.length > 0 || answered || (found.addresses.length > 0 && !found.pending));
     settled = done ? Math.min(settled, now() + MOST_GRACE_MS) : Number.POSITIVE_INFINITY;
     const left = Math.min(deadline, settled) - now();
     if (left <= 0) return atLast(found ?? look(route, index, strict, heard));

@@ -23,7 +23,7 @@ import type { SetName } from './layout.ts';
 import { beforeRemoval } from './localnet.ts';
 import type { NftMessage } from './message.ts';
 import { bridgeComment, ownerComment } from './owner.ts';
-import { covers, distinct, elementsOf, presentElements } from './present.ts';
+import { covers, distinct, elementId, elementsOf, presentElements } from './present.ts';
 import { ATTEMPTS, commitPlanned } from './planned.ts';
 import { currentGeneration } from './query.ts';
 import type { AttachmentRules } from './rules.ts';
@@ -148,6 +148,38 @@ export function removeAttachment(nf: NetlinkSocket, a: AttachmentRules, last: La
   const withBridge = last.ofAll || (last.onBridge ?? last.ofNetwork);
   commitPlanned(nf, REMOVAL, () => deletion(removable(nf, a, withBridge)));
   if (last.ofAll) dropTables(nf);
+}
+
+/** Whether the one stands for what the other does. */
+function isSame(a: SetElement, b: SetElement): boolean {
+  return elementId(a) === elementId(b) && (a.data === undefined || b.data?.equals(a.data) === true);
+}
+
+/**
+ * From what the attachment needed to what it needs now, when the network has given it other addresses. In two steps:
+ * what went by the old address has come to nothing already. Errors as of addAttachment().
+ */
+export function changeAttachment(
+  nf: NetlinkSocket,
+  before: AttachmentRules,
+  after: AttachmentRules,
+  everyOther: () => readonly AttachmentRules[],
+): void {
+  const owner = ownerComment(before.owner);
+  const will = attachmentElements(after);
+  const gone = distinct(attachmentElements(before)).filter(
+    (each) => !will.some((other) => isSame(each, other)),
+  );
+  const readable = unfitTables(nf, familiesOf(gone)).length === 0;
+  if (gone.length > 0 && readable)
+    commitPlanned(nf, REMOVAL, () =>
+      deletion(
+        [...presentElements(nf, gone).values()].filter(
+          (there) => there.comment === owner && gone.some((each) => isSame(each, there)),
+        ),
+      ),
+    );
+  addAttachment(nf, after, everyOther);
 }
 
 /**

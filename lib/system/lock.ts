@@ -1,11 +1,12 @@
 /** Mutual exclusion between processes by a lock on a file (flock(2)), which the kernel drops when its holder dies. */
 import { closeSync, constants, fstatSync, openSync, rmSync, statSync } from 'node:fs';
 import { constants as system } from 'node:os';
-import { NetmoorError, SystemError } from '../base/errors.ts';
+import { NetmoorError, SystemError, isErrno } from '../base/errors.ts';
 import { Libc } from './native.ts';
 import { retried } from './syscall.ts';
 
-const LOCK_EX = 2; // include/uapi/asm-generic/fcntl.h
+const LOCK_SH = 1; // include/uapi/asm-generic/fcntl.h
+const LOCK_EX = 2;
 const LOCK_NB = 4;
 
 /** What it takes to wait for another process, in milliseconds. */
@@ -20,14 +21,31 @@ const TIME_LIMIT = 5_000;
 const LONGEST_PAUSE = 32;
 
 /** Takes the lock of an open file until it is closed; false when another process has it. */
-export function tryLock(fd: number, path: string): boolean {
+export function tryLock(fd: number, path: string, operation = LOCK_EX): boolean {
   const libc = Libc.get();
-  while (libc.call('int flock(int, int)', fd, LOCK_EX | LOCK_NB) < 0) {
+  while (libc.call('int flock(int, int)', fd, operation | LOCK_NB) < 0) {
     const errno = libc.errno();
     if (errno === system.errno.EWOULDBLOCK) return false;
     if (errno !== system.errno.EINTR) throw new SystemError(`lock ${path}`, errno);
   }
   return true;
+}
+
+/** Whether anybody has the lock of the file at `path`; nothing is made or waited for by asking. */
+export function isLocked(path: string): boolean {
+  const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = constants;
+  let fd: number;
+  try {
+    fd = openSync(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return false;
+    throw error;
+  }
+  try {
+    return !tryLock(fd, path, LOCK_SH);
+  } finally {
+    closeSync(fd);
+  }
 }
 
 /**

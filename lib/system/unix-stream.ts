@@ -142,7 +142,7 @@ export class UnixStream {
   }
 }
 
-/** A listening socket at a path where nothing is yet, with the permissions that the umask leaves. Throws SystemError. */
+/** A listening socket at a path where nothing is yet; the umask says who may connect. Throws SystemError. */
 export function listenStream(path: string, backlog: number): number {
   const op = `listen at ${path}`;
   const fd = socket(AF_UNIX, SOCK_STREAM, 0, op);

@@ -8,23 +8,28 @@ import type { UndoStack } from '../../lib/base/undo.ts';
 import type { CniInterface } from '../../lib/cni/result.ts';
 import { writeAlone } from '../../lib/mooring/host.ts';
 import type { Host } from '../../lib/mooring/host.ts';
-import type { Connection, Request } from '../../lib/mooring/kind.ts';
-import type { Dad } from '../../lib/mooring/kernel-keys.ts';
+import type { Connection, Found, Request } from '../../lib/mooring/kind.ts';
+import { quickenDetection } from '../../lib/mooring/kernel-keys.ts';
+import type { Dad, Routers } from '../../lib/mooring/kernel-keys.ts';
 import { parseKey } from '../../lib/mooring/label.ts';
 import { lastOf } from '../../lib/mooring/records.ts';
+import { askRouters, awaitRouter, dnsBy, rankRouters, routesBy } from '../../lib/mooring/routers.ts';
 import { kernelRoute } from '../../lib/mooring/routes.ts';
 import { announce, awaitDetection, configureInterface, raiseInterface } from '../../lib/mooring/sandbox.ts';
 import type { Sandbox } from '../../lib/mooring/sandbox.ts';
 import { prefixesOf } from '../../lib/mooring/verify.ts';
+import { openAutoconfWatch } from '../../lib/netlink/autoconf.ts';
 import { findLink } from '../../lib/netlink/link.ts';
 import { linkChange } from '../../lib/netlink/link-change.ts';
 import type { Link } from '../../lib/netlink/link-message.ts';
+import type { NetlinkSocket } from '../../lib/netlink/socket.ts';
 import { untilLinkUp } from '../../lib/netlink/watch.ts';
 import { acceptForwarding } from '../../lib/nftables/forward.ts';
 import { allowLocalnet } from '../../lib/nftables/localnet.ts';
+import { inNetns } from '../../lib/system/netns.ts';
 import { addAttachment, removeAttachment } from '../../lib/nftables/table.ts';
 import type { BridgeNatConfig } from './config.ts';
-import { KIND, rulesOf } from './detail.ts';
+import { KIND, publishes4, rulesOf } from './detail.ts';
 import type { BridgeNatDetail, BridgeNatRecord } from './detail.ts';
 import { flushFlows, leaveBridge } from './disconnect.ts';
 import { enableForwarding } from './forwarding.ts';
@@ -35,13 +40,6 @@ import type { Work } from './plug-in.ts';
 
 /** A port that is not up by then never will be: something else holds it down. */
 const LINK_UP_DEADLINE_MS = 5000;
-
-/** Ports that stand by count as well: they are taken over without anybody looking at the bridge again. */
-function publishes4(record: BridgeNatRecord): boolean {
-  const { standby = [] } = record.detail;
-  const some = record.ports.length + standby.length > 0;
-  return some && prefixesOf(record).some((prefix) => prefix.address.family === 4);
-}
 
 /** Rules for this container; those of all others too, should the table have been deleted behind our back. */
 function writeRules({ host }: Work, record: BridgeNatRecord, undo: UndoStack): void {
@@ -72,13 +70,43 @@ function raisePort({ host }: Work, link: Link): void {
   host.route.request(linkChange(link.index, { up: true }, `raise ${link.name}`));
 }
 
-/** The store rules duplicates out; who wants them looked for says so. */
-function dadOf({ enabledad }: BridgeNatConfig): Dad {
-  return enabledad ? 'strict' : 'off';
+/** The store rules duplicates out, a DHCPv6 server on a LAN that is not ours does not; who wants more says so. */
+function dadOf({ enabledad, ipam }: BridgeNatConfig): Dad {
+  if (enabledad) return 'strict';
+  return dhcp6Of(ipam) === undefined ? 'off' : 'optimistic';
+}
+
+function dhcp6Of(ipam: BridgeNatConfig['ipam']): 'stateful' | 'stateless' | undefined {
+  return ipam.kind === 'delegated' ? ipam.dhcp6 : undefined;
+}
+
+/** DHCPv6 tells no way out, nor what is on the link: routers do (RFC 9915, section 4.1). */
+function routersOf({ ipam }: BridgeNatConfig): Routers {
+  const dhcp6 = dhcp6Of(ipam);
+  if (dhcp6 === undefined) return 'ignored';
+  return dhcp6 === 'stateful' ? 'routes' : 'slaac';
+}
+
+/** What routers say, where they are to be believed; undefined where not. */
+function foundBy(
+  { host, sandbox }: Work,
+  { addresses, detail }: BridgeNatRecord,
+  inside: Link,
+  notifications: NetlinkSocket | undefined,
+): Found<BridgeNatDetail> | undefined {
+  if (notifications === undefined) return undefined;
+  const found = awaitRouter(sandbox, inside, notifications, host.world.monotonic);
+  return { addresses, detail, routes: routesBy(found, inside), dns: dnsBy(found) };
 }
 
 /** Addresses, routes and rules; the container is reachable when it returns. */
-function configure(work: Work, record: BridgeNatRecord, link: Link, undo: UndoStack): void {
+function configure(
+  work: Work,
+  record: BridgeNatRecord,
+  link: Link,
+  notifications: NetlinkSocket | undefined,
+  undo: UndoStack,
+): Found<BridgeNatDetail> | undefined {
   const { host, request, sandbox } = work;
   const { config, key } = request;
   const addresses = prefixesOf(record);
@@ -86,18 +114,24 @@ function configure(work: Work, record: BridgeNatRecord, link: Link, undo: UndoSt
   writeRules(work, record, undo);
   host.step('attach: rules written');
   raisePort(work, link);
-  if (config.disableContainerInterface) return;
+  if (config.disableContainerInterface) return undefined;
+  const dad = dadOf(config);
   const wanted = {
     ifname: key.ifname,
     addresses,
     routes: record.detail.routes.map(kernelRoute),
-    dad: dadOf(config),
+    dad,
+    routers: routersOf(config),
   };
   const inside = configureInterface(sandbox, wanted, undo);
   host.step('attach: container configured');
   awaitPort(work, link);
-  if (config.enabledad) awaitDetection(sandbox, inside, 'strict', host.world.monotonic);
-  announce(sandbox, inside, record.mac ?? '');
+  // Before routers are heard: it makes the kernel forget its neighbours (neigh_changeaddr).
+  if (dad === 'optimistic') announce(sandbox, inside, record.mac ?? '');
+  const found = foundBy(work, record, inside, notifications);
+  if (dad !== 'off') awaitDetection(sandbox, inside, dad, host.world.monotonic);
+  if (dad !== 'optimistic') announce(sandbox, inside, record.mac ?? '');
+  return found;
 }
 
 function interfacesOf(host: Host, record: BridgeNatRecord, bridge: Link, link: Link): CniInterface[] {
@@ -117,6 +151,49 @@ function interfacesOf(host: Host, record: BridgeNatRecord, bridge: Link, link: L
 function lives({ route }: Host, comment: string): boolean {
   const key = parseKey(comment.replaceAll('%22', '"'));
   return key !== undefined && findLink(route, hostIfnameFor(key)) !== undefined;
+}
+
+interface Listening {
+  readonly notifications: NetlinkSocket | undefined;
+  readonly stop: () => void;
+}
+
+/** Begun before the interface is raised, where routers are to be heard. */
+function listen({ request, sandbox }: Work, undo: UndoStack): Listening {
+  const { config, key } = request;
+  if (routersOf(config) === 'ignored') return { notifications: undefined, stop: () => {} };
+  rankRouters(sandbox, key.ifname);
+  const unhurried = dadOf(config) === 'optimistic' ? quickened(sandbox, key.ifname) : undefined;
+  const notifications = inNetns(sandbox.netns, openAutoconfWatch);
+  let listening = true;
+  const hangUp = (): void => {
+    if (listening) notifications.close();
+    listening = false;
+  };
+  undo.push('stop listening', hangUp);
+  return {
+    notifications,
+    stop() {
+      hangUp();
+      if (unhurried) inNetns(sandbox.netns, unhurried);
+    },
+  };
+}
+
+function quickened({ netns }: Sandbox, ifname: string): () => void {
+  return inNetns(netns, () => quickenDetection(ifname));
+}
+
+/** Without addresses, but for the link-local one, by which routers and DHCPv6 servers can be asked at once. */
+function raise(work: Work, link: Link): void {
+  const { sandbox, request } = work;
+  const { config, key } = request;
+  const wanted = { ifname: key.ifname, dad: dadOf(config), routers: routersOf(config) };
+  raisePort(work, link);
+  raiseInterface(sandbox, wanted);
+  awaitPort(work, link);
+  const inside = findLink(sandbox.route, key.ifname);
+  if (inside !== undefined && wanted.routers !== 'ignored') askRouters(sandbox.netns, inside);
 }
 
 /** Plugs the container in; what follows is for whoever knows the addresses. */
@@ -143,18 +220,19 @@ export async function connect(
     shape(host.route, record, link, undo);
     host.step('attach: bandwidth limited');
   }
+  const { notifications, stop } = listen(work, undo);
   return {
     hostIfindex: link.index,
-    raise() {
-      raisePort(work, link);
-      raiseInterface(sandbox, { ifname: request.key.ifname, dad: dadOf(request.config) });
-      awaitPort(work, link);
-    },
+    raise: () => raise(work, link),
     configure(leased, more) {
       // The gateways are known by now.
       if (leased.detail.gateways.length > record.detail.gateways.length) readyBridge(work, leased);
       if (leased.addresses.length > record.addresses.length) relabel(work, leased, link);
-      configure(work, leased, link, more);
+      try {
+        return configure(work, leased, link, notifications, more);
+      } finally {
+        stop();
+      }
     },
     interfaces: (attached) => interfacesOf(host, attached, bridge, link),
   };

@@ -67,3 +67,10 @@ export function rulesOf(record: BridgeNatRecord): AttachmentRules {
     ...(detail.macSpoofCheck ? { macSpoofCheck: { hostIfname, mac } } : {}),
   };
 }
+
+/** Ports that stand by count as well: they are taken over without anybody looking at the bridge again. */
+export function publishes4(record: BridgeNatRecord): boolean {
+  const { standby = [] } = record.detail;
+  const some = record.ports.length + standby.length > 0;
+  return some && prefixesOf(record).some((prefix) => prefix.address.family === 4);
+}

@@ -55,5 +55,6 @@ export const bridgeNat: Kind<BridgeNatConfig, BridgeNatDetail> = {
   verify: async (host, record) => (await import('./verify.ts')).verifyHost(host, record),
   verifyInside: async (...what) => (await import('../../lib/mooring/verify.ts')).verifyInterface(...what),
   probe: async () => (await import('./probe.ts')).probeKernel(),
+  following: async () => (await import('./following.ts')).following,
   sweeping: async () => (await import('./sweeping.ts')).sweeping,
 };

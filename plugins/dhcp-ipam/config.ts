@@ -27,17 +27,15 @@ export interface DhcpConfig {
   readonly priority: number | undefined;
   /** Milliseconds that ADD waits. */
   readonly timeout: number;
-  /** The engine's socket; undefined: where it is by default. */
-  readonly socket: string | undefined;
   /** The interface of the host that the main plugin names. */
   readonly segment: string | undefined;
 }
 
 const TIMEOUT_SECONDS = 20;
 const CLIENT_IDENTIFIER = 61;
-/** RFC 3646: name servers, search list. */
-const TOLD_BY_DHCPV6 = [23, 24];
 const HOST_NAME = 12;
+/** Of DHCPv6: name servers and search domains (RFC 3646). */
+const RESOLVERS = [23, 24];
 
 function refuse(message: string, advice: string): never {
   throw new NetmoorError('bad-config', `ipam: ${message}`, advice);
@@ -115,7 +113,7 @@ function wish6(input: DhcpIpamInput, hostname: string | undefined): DhcpConfig['
     prefixes: length ?? (prefixDelegation ? 1 : 0),
     stateless,
     rapidCommit,
-    request: TOLD_BY_DHCPV6,
+    request: RESOLVERS,
     provide: {},
     ...(hostname === undefined ? {} : { fqdn: hostname }),
     patient: false,
@@ -146,7 +144,7 @@ export function readDhcpConfig(config: CniConfig, request: CniRequest): DhcpConf
   const input: unknown = config.ipam ?? {};
   if (!validate(input)) throw schemaProblem(schema, validate.errors, config.ipam ?? {}, 'ipam');
   checkFamilies(input);
-  const { ip = 4, priority, timeout = TIMEOUT_SECONDS, daemonSocketPath } = input;
+  const { ip = 4, priority, timeout = TIMEOUT_SECONDS } = input;
   const provided = readProvided(input, request);
   const hostname = hostnameOf(input, config, request);
   return {
@@ -155,7 +153,6 @@ export function readDhcpConfig(config: CniConfig, request: CniRequest): DhcpConf
     clientId: provided.get(CLIENT_IDENTIFIER),
     priority,
     timeout: timeout * 1000,
-    socket: daemonSocketPath || undefined,
     segment: segmentIn(config.raw),
   };
 }

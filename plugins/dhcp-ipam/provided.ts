@@ -1,5 +1,6 @@
 /** Options that a configuration wants sent, from text to bytes. */
-import { isDeepStrictEqual } from 'node:util';
+import { AddressError } from '../../lib/base/ip.ts';
+import { DecodeError } from '../../ipam/dhcp/decode-error.ts';
 import { optionKind } from '../../ipam/dhcp/v4/options/table.ts';
 
 const HEXADECIMAL = /^0x((?:[0-9a-f]{2})+)$/i;
@@ -7,10 +8,22 @@ const CLIENT_IDENTIFIER = 61;
 /** RFC 2132, section 9.14: no hardware address. */
 const OPAQUE = Buffer.from([0]);
 
+/** How codecs say that a value is not theirs. */
+const REFUSALS = [AddressError, DecodeError, RangeError, TypeError];
+
 /** The readings of a text that an option's codec may accept, likeliest first. */
 function readings(text: string): unknown[] {
   const list = text.split(',').map((item) => item.trim());
   return [text, Buffer.from(text), Number(text), list, list.map(Number), text.toLowerCase() === 'true'];
+}
+
+/** Codecs may take for a value what is none, such as text for a number: what they make of it is another then. */
+function isSame(read: unknown, value: unknown): boolean {
+  if (Buffer.isBuffer(read)) return Buffer.isBuffer(value) && read.equals(value);
+  if (Array.isArray(read) && Array.isArray(value))
+    return read.length === value.length && read.every((item, index) => isSame(item, value[index]));
+  // Names may be written in several ways.
+  return typeof read === 'string' ? typeof value === 'string' : read === value;
 }
 
 /**
@@ -26,10 +39,9 @@ export function providedValue(code: number, text: string): Buffer | undefined {
   for (const value of readings(text)) {
     try {
       const bytes = codec.encode(value);
-      // Some take whatever they are given: it was meant when it is read back the same.
-      if (Buffer.isBuffer(bytes) && isDeepStrictEqual(codec.decode(bytes), value)) return bytes;
-    } catch {
-      // It is none of that kind.
+      if (Buffer.isBuffer(bytes) && isSame(codec.decode(bytes), value)) return bytes;
+    } catch (error) {
+      if (!REFUSALS.some((kind) => error instanceof kind)) throw error;
     }
   }
   return undefined;

@@ -5,7 +5,7 @@ import type { Entries } from './tasks/books.ts';
 import { enter, whoIsGone } from './tasks/enter.ts';
 import type { Whereabouts } from './tasks/enter.ts';
 import { follow } from './tasks/follow.ts';
-import type { Change } from './tasks/follow.ts';
+import type { Change, KindOf } from './tasks/follow.ts';
 import { segmentMembers } from './tasks/segments.ts';
 import { whence } from './tasks/whence.ts';
 import type { AttachmentKey } from '../../ipam/record.ts';
@@ -19,15 +19,19 @@ function answer(value: object | null): Json {
   return value as unknown as Json;
 }
 
-export const TASKS: Tasks = {
+/** `kindOf`: the main plugins, of whom this room knows nothing. */
+export const dhcpTasks = (kindOf: KindOf): Tasks => ({
   'dhcp-ipam enter': (argument, world) => answer(enter(world, given<Whereabouts>(argument))),
   'dhcp-ipam gone': (argument, world) => answer(whoIsGone(world, given<Whereabouts[]>(argument))),
   'dhcp-ipam keep': (argument, world) => void keep(world, given<Entries>(argument)),
   'dhcp-ipam recall': (_argument, world) => answer(recall(world)),
-  'dhcp-ipam follow': (argument, world) => void follow(world, given<Change>(argument)),
+  'dhcp-ipam follow': async (argument, world) => {
+    await follow(world, given<Change>(argument), kindOf);
+    return undefined;
+  },
   'dhcp-ipam segments': (argument) => answer(segmentMembers(given<string[]>(argument))),
   'dhcp-ipam whence': (argument, world) => {
     const { key, told } = given<{ key: AttachmentKey; told?: string }>(argument);
     return answer(whence(world, key, told));
   },
-};
+});

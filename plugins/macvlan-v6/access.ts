@@ -158,6 +158,15 @@ export function removeRoutes(host: Sockets, record: MacvlanRecord): void {
   if (link !== undefined) removeRoutesThrough(host.route, link, record);
 }
 
+/** From the addresses of the one to those of the other, of one attachment. */
+export function moveRoutes(host: Host, before: MacvlanRecord, after: MacvlanRecord): void {
+  const link = hostLink(host, after);
+  const master = findLink(host.route, after.detail.masterIndex ?? 0);
+  if (link === undefined || master === undefined) return;
+  removeRoutesThrough(host.route, link, before);
+  exchange(host.route, routeRequests(hostRoutes(host.route, link, master), [after]));
+}
+
 /** The host's own macvlan, and with it all routes through it. */
 export function removeAccess(host: Sockets, record: MacvlanRecord): void {
   const link = hostLink(host, record);

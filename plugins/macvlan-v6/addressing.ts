@@ -1,10 +1,12 @@
-/** Where the addresses come from: routers, netmoor's own ranges, another IPAM plugin, or the configuration itself. */
+/** Where the addresses come from: routers, DHCP servers, netmoor's own ranges, another IPAM plugin, or the configuration itself. */
 import { bitsOf, parsePrefix, prefixContains } from '../../lib/base/ip.ts';
 import type { Address, Prefix } from '../../lib/base/ip.ts';
 import type { CniConfig } from '../../lib/cni/config.ts';
 import { isJsonObject } from '../../lib/cni/json.ts';
 import type { Json } from '../../lib/cni/json.ts';
 import { quote } from '../../lib/cni/quote.ts';
+import type { DhcpWish } from '../../lib/mooring/dhcp.ts';
+import { DHCP_IPAM, dhcp6Of } from '../../lib/mooring/ipam-type.ts';
 import { readIpamChoice } from '../../lib/mooring/ipam.ts';
 import type { IpamChoice } from '../../lib/mooring/ipam.ts';
 import type { MacvlanInput } from '../../schemas/compiled/macvlan-v6.js';
@@ -19,13 +21,22 @@ export interface Addressing {
   readonly requestedAddresses: readonly Address[];
   /** Addresses that no range of the configuration is behind, and that have no gateway. */
   readonly withoutGateway: readonly Address[];
+  /** Addresses by router advertisements. */
   readonly slaac: boolean;
+  /**
+   * What DHCPv6 servers are asked: addresses; all but addresses; what routers say is to be asked of them (RFC 4861,
+   * section 4.2, the M and O flags).
+   */
+  readonly dhcp6: 'stateful' | 'stateless' | 'as-told' | undefined;
+  /** A DHCP server is asked for an IPv4 address. */
+  readonly dhcp4: boolean;
+  readonly dhcp: DhcpWish | undefined;
   readonly identifier: InterfaceIdentifier;
   /** Asked for, and to come of what routers announce. */
   readonly askedOfRouters: readonly Address[];
 }
 
-const SOURCES = ['slaac', 'pool', 'static', 'none'] as const;
+const SOURCES = ['auto', 'slaac', 'dhcp6', 'pool', 'static', 'none'] as const;
 type Source = (typeof SOURCES)[number];
 
 function readSource(text: string): Source {
@@ -33,6 +44,34 @@ function readSource(text: string): Source {
   return (
     source ?? refuse(`addressing: ${quote(text)} is none of ${SOURCES.join(', ')}`, 'write one, or a list')
   );
+}
+
+const TIMEOUT_SECONDS = 20;
+
+/** What is asked of servers, and how: by the keys of an `ipam` of dhcp-ipam, or by the plugin's own. */
+function readDhcp(
+  input: MacvlanInput,
+  { ipam = {} }: CniConfig,
+  sources: readonly Source[],
+): Pick<Addressing, 'dhcp' | 'dhcp4' | 'dhcp6'> {
+  const delegated = ipam['type'] === DHCP_IPAM;
+  const asked = delegated ? dhcp6Of(ipam) : undefined;
+  if (asked !== undefined && sources.includes('none'))
+    refuse(
+      'addressing is none, but "ipam" asks DHCPv6 servers',
+      'set its "ip" to 4, or leave addressing out',
+    );
+  const told = sources.includes('auto') ? 'as-told' : undefined;
+  const dhcp6 = sources.includes('dhcp6') ? 'stateful' : (told ?? asked);
+  const dhcp4 = delegated && ipam['ip'] !== 6;
+  if (!dhcp4 && dhcp6 === undefined) return { dhcp: undefined, dhcp4, dhcp6 };
+  const { type: _type, ip: _ip, timeout, ...keys } = delegated ? ipam : {};
+  const seconds = timeout ?? input.timeout ?? TIMEOUT_SECONDS;
+  return {
+    dhcp: { ipam: keys, timeout: typeof seconds === 'number' ? seconds * 1000 : TIMEOUT_SECONDS * 1000 },
+    dhcp4,
+    dhcp6,
+  };
 }
 
 /** All that a pool is written with, of whichever plugin; IPv6 has colons, IPv4 none. */
@@ -64,6 +103,11 @@ function checkSources(
   ipam: IpamChoice,
   fixed: readonly Fixed[],
 ): void {
+  if (sources.includes('auto') && (sources.includes('slaac') || sources.includes('dhcp6')))
+    refuse(
+      'addressing: "auto" leaves it to routers which of slaac and dhcp6 it is',
+      'write "auto" alone, or ["slaac", "dhcp6"] for both whatever they say',
+    );
   if (sources.includes('none') && sources.length > 1)
     refuse('addressing: "none" excludes all else', 'remove it, or the others');
   const fixed6 = fixed.some(({ prefix }) => prefix.address.family === 6);
@@ -76,6 +120,11 @@ function checkSources(
   if (!sources.includes('static') && fixed6)
     refuse('there are IPv6 "addresses", but addressing does not say "static"', 'add it, or leave it out');
   if (ipam.kind === 'delegated') return;
+  if (config.ipam?.['type'] === DHCP_IPAM) {
+    if (sources.includes('pool'))
+      refuse('addressing is pool, but "ipam" is dhcp-ipam, which has none', 'write "dhcp6" instead');
+    return;
+  }
   const pool = hasIpv6(config) || config.runtimeConfig.ipRanges.flat().some((r) => r.subnet?.includes(':'));
   if (sources.includes('pool') && !pool)
     refuse(
@@ -90,6 +139,7 @@ function sourcesOf({ addressing }: MacvlanInput, config: CniConfig, fixed: reado
   if (typeof addressing === 'string') return [readSource(addressing)];
   if (addressing !== undefined) return [...addressing];
   const implied: Source[] = [];
+  if (dhcp6Of(config.ipam) === 'stateful') implied.push('dhcp6');
   if (fixed.some(({ prefix }) => prefix.address.family === 6)) implied.push('static');
   if (hasIpv6(config) || config.runtimeConfig.ipRanges.flat().some(({ subnet }) => subnet?.includes(':')))
     implied.push('pool');
@@ -101,6 +151,8 @@ function choiceOf(config: CniConfig): IpamChoice {
   const { ipam, runtimeConfig } = config;
   if (ipam === undefined && runtimeConfig.ipRanges.length === 0) return { kind: 'none' };
   const choice = readIpamChoice(config);
+  // Asked without the plugin, which is the engine's: see lib/mooring/dhcp.ts.
+  if (choice.kind === 'delegated' && choice.type === DHCP_IPAM) return { kind: 'none' };
   if (choice.kind !== 'netmoor' || !choice.automatic) return choice;
   return refuse(
     'ipam names no range, and the addresses of a LAN cannot be picked',
@@ -129,7 +181,7 @@ export function readAddressing(
   const extra = fixed.filter(({ prefix }) => !known(prefix));
   const sources = sourcesOf(input, config, fixed);
   checkSources(sources, config, choice, fixed);
-  const slaac = sources.includes('slaac');
+  const slaac = sources.includes('slaac') || sources.includes('auto');
   const asked = askedOfRouters(whole, slaac);
   return {
     ipam: withFixed(choice, extra),
@@ -139,6 +191,7 @@ export function readAddressing(
     ],
     withoutGateway: extra.flatMap(({ prefix, gateway }) => (gateway === undefined ? [prefix.address] : [])),
     slaac,
+    ...readDhcp(input, config, sources),
     identifier: identifierFor(readIdentifier(input.interfaceIdentifier || 'eui64'), asked),
     askedOfRouters: asked,
   };

@@ -1,19 +1,14 @@
 /** What the LAN's routers give, put into the result and on record (RFC 4862, RFC 8106). */
-import { NetmoorError, isErrno } from '../../lib/base/errors.ts';
+import { NetmoorError } from '../../lib/base/errors.ts';
 import { formatAddress, formatPrefix } from '../../lib/base/ip.ts';
 import type { Address } from '../../lib/base/ip.ts';
-import { compactDns } from '../../lib/cni/result.ts';
-import type { CniRoute } from '../../lib/cni/result.ts';
 import type { Found } from '../../lib/mooring/kind.ts';
+import { ROUTER_MS, askRouters, dnsBy, routesBy } from '../../lib/mooring/routers.ts';
+import { subnetsOf } from '../../lib/mooring/routes.ts';
 import type { InterfaceAddress } from '../../lib/netlink/address.ts';
 import { untilAutoconfigured } from '../../lib/netlink/autoconf.ts';
-import type { Autoconfigured } from '../../lib/netlink/autoconf.ts';
-import type { Link } from '../../lib/netlink/link-message.ts';
+import type { Advertised, Autoconfigured } from '../../lib/netlink/autoconf.ts';
 import type { NetlinkSocket } from '../../lib/netlink/socket.ts';
-import { inNetns } from '../../lib/system/netns.ts';
-import type { Netns } from '../../lib/system/netns.ts';
-import { solicitRouters } from '../../lib/system/neighbour-discovery.ts';
-import { subnetsOf } from '../../lib/mooring/routes.ts';
 import type { AddressRecord } from '../../ipam/record.ts';
 import type { MacvlanConfig } from './config.ts';
 import type { MacvlanDetail, MacvlanRecord } from './detail.ts';
@@ -68,52 +63,76 @@ function recordOf({ prefix }: InterfaceAddress, gateway: Address | undefined): A
   return gateway === undefined ? { address } : { address, gateway: formatAddress(gateway) };
 }
 
-/** Routers can tell any; the kernel heeds it from the least of IPv6 up to the link's own (ndisc_router_discovery). */
-const LEAST_MTU = 1280;
-
-function routesOf({ routes, mtu }: Autoconfigured, link: Link): CniRoute[] {
-  const heeded = mtu !== undefined && mtu >= LEAST_MTU && mtu <= link.mtu ? { mtu } : {};
-  return routes.flatMap(({ gateway }) =>
-    gateway === undefined ? [] : [{ dst: '::/0', gw: formatAddress(gateway), ...heeded }],
-  );
+/** What was done before this, and how it is listened for the rest. */
+export interface Listening {
+  /** Of openAutoconfWatch(), opened before the interface was raised. */
+  readonly notifications: NetlinkSocket;
+  readonly heard: Advertised;
 }
 
-/** False when the link has no address to ask from: the one it had a moment ago turned out to be another's. */
-function ask(netns: Netns, { index }: Link): boolean {
-  try {
-    inNetns(netns, () => solicitRouters(index));
-    return true;
-  } catch (error) {
-    if (isErrno(error, 'EADDRNOTAVAIL')) return false;
-    throw error;
-  }
-}
-
-/** Waits for what routers give. Throws NetmoorError 'not-available' or 'address-taken'. */
-export function autoconfigure(
+function listenFor(
   { host, request, sandbox }: Work,
   { link }: Made,
-  record: MacvlanRecord,
-  notifications: NetlinkSocket | undefined,
-): Found<MacvlanDetail> {
-  const { config } = request;
-  const { detail } = record;
-  if (notifications === undefined) return { addresses: record.addresses, detail, routes: [], dns: {} };
+  { notifications, heard }: Listening,
+  until: 'address' | 'word',
+  milliseconds: number,
+): Autoconfigured {
+  const wanted = {
+    index: link.index,
+    until,
+    strict: request.config.dad === 'strict',
+    solicit: () => askRouters(request.netns, link),
+    milliseconds,
+  };
   const found = untilAutoconfigured(
     { route: sandbox.route, notifications },
-    {
-      index: link.index,
-      strict: config.dad === 'strict',
-      solicit: () => ask(request.netns, link),
-      milliseconds: config.timeout,
-    },
+    wanted,
     host.world.monotonic,
+    heard,
   );
   refuseDuplicate(found);
+  return found;
+}
+
+/**
+ * Waits for a router to say how addresses come about. Throws NetmoorError 'not-available' or 'address-taken'.
+ */
+export function instructions(work: Work, made: Made, listening: Listening): Autoconfigured {
+  const { config } = work.request;
+  const found = listenFor(work, made, listening, 'word', config.timeout);
+  if (!found.heard && !config.allowLinkLocalOnly) refuseLack(found, config);
+  return found;
+}
+
+/** Whether the kernel makes an address of what a router has announced (RFC 4862, section 5.5.3). */
+export function isAutonomous({ prefixes }: Autoconfigured): boolean {
+  return prefixes.some(({ prefix, autonomous }) => autonomous && prefix.length === 64);
+}
+
+/** Where addresses come of servers, for the way out alone: without a router there is none, and it goes on. */
+export function wayOut(work: Work, made: Made, listening: Listening): Autoconfigured {
+  return listenFor(work, made, listening, 'word', ROUTER_MS);
+}
+
+/** Waits for addresses by what routers say. Throws NetmoorError 'not-available' or 'address-taken'. */
+export function autoconfigure(work: Work, made: Made, listening: Listening): Autoconfigured {
+  const { config } = work.request;
+  const found = listenFor(work, made, listening, 'address', config.timeout);
   if (found.addresses.length === 0 && !config.allowLinkLocalOnly) refuseLack(found, config);
-  const made = found.addresses.length > 0 ? found.addresses : found.linkLocal;
-  const obtained = made.map((address) => recordOf(address, found.routes[0]?.gateway));
-  const addresses = [...record.addresses, ...obtained];
+  return found;
+}
+
+/** The record with what routers gave, and what of their word is for the result alone. `bare`: none but link-local. */
+export function foundBy(
+  { request: { config } }: Work,
+  { link }: Made,
+  { addresses: others, detail }: MacvlanRecord,
+  found: Autoconfigured,
+  bare: boolean,
+): Found<MacvlanDetail> {
+  const made = found.addresses.length > 0 || !bare ? found.addresses : found.linkLocal;
+  const obtained = config.slaac ? made.map((each) => recordOf(each, found.routes[0]?.gateway)) : [];
+  const addresses = [...others, ...obtained];
   const [linkLocal] = found.linkLocal;
   return {
     addresses,
@@ -121,14 +140,11 @@ export function autoconfigure(
       ...detail,
       subnets: subnetsOf(addresses),
       autoconfigured: obtained.map(({ address }) => address),
-      ...(config.identifier === 'stable-privacy' && linkLocal
+      ...(config.slaac && config.identifier === 'stable-privacy' && linkLocal
         ? { linkLocal: formatAddress(linkLocal.prefix.address) }
         : {}),
     },
-    routes: routesOf(found, link),
-    dns: compactDns({
-      nameservers: found.servers.map(formatAddress),
-      search: found.domains,
-    }),
+    routes: routesBy(found, link),
+    dns: dnsBy(found),
   };
 }

@@ -25,6 +25,7 @@ export type Dad = 'strict' | 'optimistic' | 'off';
 
 export interface MacvlanConfig extends MooringConfig, Addressing {
   readonly askedOfRouters: Addressing['askedOfRouters'];
+  readonly dhcp: Addressing['dhcp'];
   /** What names of containers are unique in, where the runtime tells it (K8S_POD_NAMESPACE); else ''. */
   readonly podNamespace: string;
   /** '' until complete() has looked for the way out. */
@@ -89,8 +90,8 @@ function checkValues(input: MacvlanInput, config: CniConfig): void {
 }
 
 /** What is left to read of a network without addresses says so in the result, which older versions cannot. */
-function checkExpressible(config: CniConfig, { ipam, slaac }: MooringConfig & Addressing): void {
-  if (ipam.kind !== 'none' || slaac || isAtLeast(config.cniVersion, '0.3.0')) return;
+function checkExpressible(config: CniConfig, { ipam, slaac, dhcp }: MooringConfig & Addressing): void {
+  if (ipam.kind !== 'none' || slaac || dhcp || isAtLeast(config.cniVersion, '0.3.0')) return;
   refuse(
     `cniVersion ${config.cniVersion} cannot express a network without addresses`,
     'set "cniVersion" to 0.3.1 or later',

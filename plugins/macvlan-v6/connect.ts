@@ -6,6 +6,7 @@ import type { CniInterface } from '../../lib/cni/result.ts';
 import type { Host } from '../../lib/mooring/host.ts';
 import type { Connection, Found, Request } from '../../lib/mooring/kind.ts';
 import { quickenDetection } from '../../lib/mooring/kernel-keys.ts';
+import { rankRouters } from '../../lib/mooring/routers.ts';
 import { kernelRoute } from '../../lib/mooring/routes.ts';
 import {
   announce,
@@ -20,24 +21,22 @@ import { openAutoconfWatch } from '../../lib/netlink/autoconf.ts';
 import type { NetlinkSocket } from '../../lib/netlink/socket.ts';
 import { inNetns } from '../../lib/system/netns.ts';
 import { giveAccess } from './access.ts';
-import { autoconfigure } from './autoconfigure.ts';
 import type { MacvlanConfig } from './config.ts';
 import { create, label, tellingRival, whenMacIsFree } from './create.ts';
 import type { MacvlanDetail, MacvlanRecord } from './detail.ts';
 import { guard, guardAddresses, guardContainer } from './guard.ts';
 import { chooseIdentifier } from './identifier.ts';
-import { rankRouters, requireAsked } from './routers.ts';
+import { obtain } from './obtain.ts';
+import { requireAsked } from './routers.ts';
 import { knownMacs } from './strangers.ts';
+import { interfaceWanted, routersFor } from './wanted.ts';
 import type { Made, Work } from './work.ts';
 
 function wantedOf({ request }: Work, record: MacvlanRecord): SandboxWanted {
-  const { config, key } = request;
   return {
-    ifname: key.ifname,
+    ...interfaceWanted({ request }),
     addresses: prefixesOf(record),
     routes: record.detail.routes.map(kernelRoute),
-    dad: config.dad,
-    slaac: config.slaac,
   };
 }
 
@@ -75,14 +74,14 @@ function configure(
   // Before routers are heard: setting the MAC address makes the kernel forget its neighbours (neigh_changeaddr), and it
   // cannot ask for them again as long as its addresses are optimistic (RFC 4429, section 3.2).
   if (config.dad === 'optimistic') announce(sandbox, link, mac);
-  const found = autoconfigure(work, made, record, notifications);
+  const { found, guarded } = obtain(work, made, record, notifications, undo);
   requireAsked(request.config, found.addresses);
   if (config.dad !== 'off') awaitDetection(sandbox, link, config.dad, host.world.monotonic, config.timeout);
   if (unhurried) inside(unhurried);
   const final = { ...record, ...found };
   if (config.slaac) {
     label(work, final, link);
-    guardAddresses(work, record, final);
+    guardAddresses(work, guarded, final);
   }
   guardContainer(work, final, undo);
   host.step('attach: addresses guarded');
@@ -117,13 +116,14 @@ export async function connect(
   tellingRival(work, made, known.mac ?? '', () => guard(work, known, undo));
   host.step('attach: guarded');
   chooseIdentifier(work, link);
-  let notifications = request.config.slaac ? inNetns(request.netns, openAutoconfWatch) : undefined;
+  const believes = routersFor(request.config) !== 'ignored';
+  let notifications = believes ? inNetns(request.netns, openAutoconfWatch) : undefined;
   const stopListening = (): void => {
     notifications?.close();
     notifications = undefined;
   };
   undo.push('stop listening', stopListening);
-  if (request.config.slaac) rankRouters(sandbox, link);
+  if (believes) rankRouters(sandbox, link.name);
   return {
     raise() {
       whenMacIsFree(work, made, known.mac ?? '', () => raiseInterface(sandbox, wantedOf(work, record)));

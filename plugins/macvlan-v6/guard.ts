@@ -20,10 +20,10 @@ import { findLabelled } from './own.ts';
 import type { Work } from './work.ts';
 
 /** Those of all other attachments, of every store: for what has to be built again for all. */
-export function otherRecords(host: Host, record: MacvlanRecord): MacvlanRecord[] {
+export function otherRecords(host: Host, record: MacvlanRecord, tx?: StoreReader): MacvlanRecord[] {
   const read = (reader: StoreReader): MacvlanRecord[] =>
     knownRecords({ name: KIND, readDetail }, reader.attachments({ plugin: KIND }));
-  const all = [host.store.read(read), ...host.askOthers(read, [])].flat();
+  const all = [tx ? read(tx) : host.store.read(read), ...host.askOthers(read, [])].flat();
   // What is being taken down has looked for its guard already, or is about to.
   return all.filter(
     (other) =>
@@ -47,8 +47,9 @@ function lives({ route }: Sockets, comment: string): boolean {
 function others(
   host: Host,
   record: MacvlanRecord,
+  tx?: StoreReader,
 ): [everyOther: () => MooredPort[], lives: (comment: string) => boolean] {
-  return [() => portsOf(host, otherRecords(host, record)), (comment) => lives(host, comment)];
+  return [() => portsOf(host, otherRecords(host, record, tx)), (comment) => lives(host, comment)];
 }
 
 /**
@@ -74,11 +75,22 @@ export function guard({ host }: Work, record: MacvlanRecord, undo: UndoStack): v
   guardPort(host.netfilter, provisional(port), ...others(host, record));
 }
 
-/** From the addresses that were known so far to those that are known now. */
-export function guardAddresses({ host }: Work, before: MacvlanRecord, after: MacvlanRecord): void {
-  const [was, is] = [mooredPort(before), mooredPort(after)];
+/** As far as it is known: of its addresses, a lease may come before the kernel has told the link-local one. */
+function knownPort(record: MacvlanRecord): MooredPort | undefined {
+  const port = mooredPort(record);
+  return port && record.detail.linkLocal === undefined ? provisional(port) : port;
+}
+
+/** From the addresses that were known so far to those that are known now; `tx`: where a transaction is under way. */
+export function guardAddresses(
+  { host }: Pick<Work, 'host'>,
+  before: MacvlanRecord,
+  after: MacvlanRecord,
+  tx?: StoreReader,
+): void {
+  const [was, is] = [knownPort(before), knownPort(after)];
   if (was === undefined || is === undefined) return;
-  changeAddresses(host.netfilter, provisional(was), is, ...others(host, after));
+  changeAddresses(host.netfilter, was, is, ...others(host, after, tx));
 }
 
 /** Runs `work` with a socket for nftables of the container's namespace. */

@@ -12,8 +12,9 @@ import { planAttachment } from './plan.ts';
 export const macvlanV6: Kind<MacvlanConfig, MacvlanDetail> = {
   name: KIND,
   about:
-    'CNI macvlan-v6 plugin of netmoor: macvlan on the LAN, IPv6 by router advertisements or from a pool, IPv4',
+    'CNI macvlan-v6 plugin of netmoor: macvlan on the LAN, IPv6 by router advertisements, DHCPv6 or from a pool, IPv4',
   segments: 'master',
+  asksEngine: true,
 
   readConfig: async (config, request) => (await import('./config.ts')).readMacvlanConfig(config, request),
   complete({ route, world }, config) {
@@ -52,5 +53,6 @@ export const macvlanV6: Kind<MacvlanConfig, MacvlanDetail> = {
   verify: async (host, record) => (await import('./verify.ts')).verifyHost(host, record),
   verifyInside: async (...what) => (await import('./verify.ts')).verifyInside(...what),
   probe: async (host, config) => (await import('./probe.ts')).probe(host, config),
+  following: async () => (await import('./following.ts')).following,
   sweeping: async () => (await import('./sweeping.ts')).sweeping,
 };

@@ -1,38 +1,21 @@
-/** The servers, relays and clients of this tier with each other: what fails with ours then is ours. */
+/** The DHCPv4 servers, relays and clients of this tier with each other: what fails with ours then is ours. */
 import t from 'tap';
 import { until } from '../kernel/harness.ts';
-import { DhcpClient, dhcpcd, networkd, udhcpc } from './clients.ts';
-import type { ClientKind } from './clients.ts';
-import {
-  DEEP_ADDRESS6,
-  DEEP_SUBNET,
-  MANAGED,
-  PREFIXES,
-  SERVING4,
-  SERVING6,
-  STATELESS,
-  skip,
-  withDhcpLan,
-} from './dhcp-lan.ts';
-import { dhcpd4, dhcpd6 } from './dhcpd.ts';
+import { DhcpClient, networkd, udhcpc } from './clients.ts';
+import { DEEP_SUBNET, SERVING4, skip, withDhcpLan } from './dhcp-lan.ts';
+import { dhcpd4 } from './dhcpd.ts';
 import { dnsmasq } from './dnsmasq.ts';
-import { kea4, kea6 } from './kea.ts';
+import { kea4 } from './kea.ts';
 import { DhcpServer } from './server.ts';
 import type { ServerKind } from './server.ts';
-import type { Serving4, Serving6 } from './serving.ts';
+import type { Serving4 } from './serving.ts';
 
 t.setTimeout(180_000);
 t.jobs = 2;
 
 const SERVERS4: Readonly<Record<string, (serving: Serving4) => ServerKind>> = { dnsmasq, kea4, dhcpd4 };
-const SERVERS6: Readonly<Record<string, (serving: Serving6) => ServerKind>> = {
-  dnsmasq: (serving) => dnsmasq(undefined, serving),
-  kea6,
-  dhcpd6,
-};
 const ASKS = udhcpc('-O', 'search', '-O', 'staticroutes', '-O', 'mtu', '-x', 'hostname:boat');
 const FOUR = /^192\.0\.2\.1[0-4]\d$/;
-const SIX = /^2001:db8:50::1[0-9a-f]{2}$/;
 
 for (const [name, kind] of Object.entries(SERVERS4)) {
   t.test(`${name} serves DHCPv4`, { skip }, async (t) => {
@@ -65,18 +48,12 @@ for (const [name, kind] of Object.entries(SERVERS4)) {
       await server.says('ACK', { count: 2 });
       await client.release();
       await server.says('RELEASE');
-      await t.resolves(gone(server, address), 'the lease file says that it is over');
+      await t.resolves(server.ended(address), 'the lease file says that it is over');
     });
   });
 }
 
-/** Resolves when the lease file has no active lease of the address. */
-async function gone(server: DhcpServer, address: string): Promise<void> {
-  const active = () => server.leases().some((lease) => lease.address === address && lease.state === 'active');
-  await until(() => !active(), `end of the lease of ${address}`);
-}
-
-for (const [name, kind] of Object.entries({ dnsmasq, kea4, dhcpd4 })) {
+for (const [name, kind] of Object.entries(SERVERS4)) {
   t.test(`${name}: short leases renew themselves`, { skip }, async (t) => {
     await withDhcpLan(t, async (lan) => {
       const short = { ...SERVING4, seconds: 10, t1: 3, t2: 6 };
@@ -94,6 +71,40 @@ for (const [name, kind] of Object.entries({ dnsmasq, kea4, dhcpd4 })) {
   });
 }
 
+for (const [name, kind] of Object.entries(SERVERS4)) {
+  t.test(`${name} hears that an address is in use`, { skip }, async (t) => {
+    await withDhcpLan(t, async (lan) => {
+      const [first, last] = ['192.0.2.100', '192.0.2.101'];
+      await lan.station('squatter', [`${first}/24`, `${last}/24`]);
+      const server = await DhcpServer.start(lan.host, lan.router, kind({ ...SERVING4, first, last }));
+      const client = await DhcpClient.start(lan.host, await lan.station('boat'), udhcpc('-a'));
+      await server.says('DECLINE');
+      t.equal(await client.address(), undefined);
+      const active = () => server.leases().filter(({ state }) => state === 'active').length;
+      await t.resolves(until(() => active() === 0, 'no active lease'));
+      if (name !== 'dnsmasq') t.match(server.leases(), [{ state: 'declined' }]);
+    });
+  });
+}
+
+t.test('two servers on a LAN', { skip }, async (t) => {
+  await withDhcpLan(t, async (lan) => {
+    const other = await lan.station('other', ['192.0.2.2/24']);
+    const kinds = [
+      kea4(SERVING4),
+      dnsmasq({ ...SERVING4, first: '192.0.2.200', last: '192.0.2.220' }),
+    ] as const;
+    const one = await DhcpServer.start(lan.host, lan.router, kinds[0]);
+    const two = await DhcpServer.start(lan.host, other, kinds[1]);
+    const client = await DhcpClient.start(lan.host, await lan.station('boat'), udhcpc());
+    const address = await client.bound();
+    await Promise.all([one.says('OFFER'), two.says('OFFER')]);
+    const chosen = client.given()['serverid'] === '192.0.2.1' ? one : two;
+    t.ok(chosen.leases().some((lease) => lease.address === address && lease.state === 'active'));
+    t.equal([...one.messages(), ...two.messages()].filter((message) => message === 'ACK').length, 1);
+  });
+});
+
 t.test('a server that is replaced says NAK to what it does not know', { skip }, async (t) => {
   await withDhcpLan(t, async (lan) => {
     const server = await DhcpServer.start(lan.host, lan.router, dnsmasq(SERVING4));
@@ -108,8 +119,7 @@ t.test('a server that is replaced says NAK to what it does not know', { skip }, 
   });
 });
 
-const RELAYED: Readonly<Record<string, (serving: Serving4) => ServerKind>> = { dnsmasq, kea4, dhcpd4 };
-for (const [name, kind] of Object.entries(RELAYED)) {
+for (const [name, kind] of Object.entries(SERVERS4)) {
   t.test(`${name} behind a relay`, { skip }, async (t) => {
     await withDhcpLan(t, async (lan) => {
       const { server: place } = await lan.relayed();
@@ -124,74 +134,6 @@ for (const [name, kind] of Object.entries(RELAYED)) {
     });
   });
 }
-
-for (const [name, kind] of Object.entries(SERVERS6)) {
-  const delegates = name !== 'dnsmasq';
-  t.test(`${name} serves DHCPv6`, { skip }, async (t) => {
-    await withDhcpLan(t, async (lan) => {
-      const serving = { ...SERVING6, seconds: 600, ...(delegates ? { prefixes: PREFIXES } : {}) };
-      const server = await DhcpServer.start(lan.host, lan.router, kind(serving));
-      const lines = ['noipv6rs', 'duid ll', 'interface eth0', 'ia_na 1', ...(delegates ? ['ia_pd 2 -'] : [])];
-      const client = await DhcpClient.start(lan.host, await lan.station('boat'), dhcpcd(lines, '-6'));
-      const address = await client.bound(6);
-      t.match(address, SIX);
-      t.same(server.messages().slice(0, 4), ['SOLICIT', 'ADVERTISE', 'REQUEST', 'REPLY']);
-      const found = server.leases();
-      t.match(
-        found.find(({ type }) => type === 'na'),
-        { address, state: 'active', clientId: /^0003/, iaid: Number },
-      );
-      if (delegates)
-        t.match(
-          found.find(({ type }) => type === 'pd'),
-          { address: /^2001:db8:8000:/, prefixLength: 56, state: 'active' },
-        );
-      await client.renew();
-      await server.says('RENEW');
-      await client.release();
-      await server.says('RELEASE');
-      await t.resolves(gone(server, address), 'the lease file says that it is over');
-    });
-  });
-}
-
-t.test('kea6 behind a relay', { skip }, async (t) => {
-  await withDhcpLan(t, async (lan) => {
-    const { server: place } = await lan.relayed();
-    const server = await DhcpServer.start(lan.host, place, kea6({ ...SERVING6, own: DEEP_ADDRESS6 }));
-    const lines = ['noipv6rs', 'interface eth0', 'ia_na 1'];
-    const client = await DhcpClient.start(lan.host, await lan.station('boat'), dhcpcd(lines, '-6'));
-    t.match(await client.bound(6), SIX);
-    t.match(server.log()[0], { message: 'SOLICIT', text: 'received from 2001:db8:53::2' });
-  });
-});
-
-t.test('advertisements send clients to DHCPv6', { skip }, async (t) => {
-  const follows = (): ClientKind => networkd('[Network]', 'DHCP=no', 'IPv6AcceptRA=yes');
-  await t.test('for addresses', async (t) => {
-    await withDhcpLan(t, async (lan) => {
-      const server = await DhcpServer.start(lan.host, lan.router, kea6({ ...SERVING6, rapidCommit: true }));
-      await lan.advertise(MANAGED);
-      const client = await DhcpClient.start(lan.host, await lan.station('boat'), follows());
-      t.match(await client.bound(6), SIX);
-      t.same(server.messages(), ['SOLICIT', 'REPLY'], 'by a rapid commit');
-    });
-  });
-  await t.test('for all else', async (t) => {
-    await withDhcpLan(t, async (lan) => {
-      const server = await DhcpServer.start(
-        lan.host,
-        lan.router,
-        dnsmasq(undefined, { dns: ['2001:db8:50::53'] }),
-      );
-      await lan.advertise(STATELESS);
-      const client = await DhcpClient.start(lan.host, await lan.station('boat'), follows());
-      t.match(await client.bound(6), /^2001:db8:50:0?:/);
-      await server.says('INFORMATION-REQUEST');
-      t.same(server.leases(), []);
-    });
-  });
-});
 
 t.test('a bridge on the host', { skip }, async (t) => {
   await withDhcpLan(t, async (lan) => {

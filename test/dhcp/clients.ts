@@ -120,8 +120,11 @@ export class DhcpClient {
 
   /** Resolves with the first global address of this family on eth0, without its length. */
   async bound(family: 4 | 6 = 4, deadlineMs = 20_000): Promise<string> {
-    const what = `address of ${this.place.name} by ${this.#kind.name}\n${this.text}`;
-    return until(() => this.address(family), what, deadlineMs);
+    try {
+      return await until(() => this.address(family), `address of ${this.place.name}`, deadlineMs);
+    } catch (error) {
+      throw new Error(`${this.#kind.name}: ${this.text}`, { cause: error });
+    }
   }
 
   async address(family: 4 | 6 = 4): Promise<string | undefined> {

@@ -3,7 +3,7 @@ import type { LogLine, ServerFiles, ServerKind, ServerLease } from './server.ts'
 import { SUBNET4, netmask, times } from './serving.ts';
 import type { Serving4, Serving6 } from './serving.ts';
 
-/** dnsmasq makes of less two minutes (rfc2131.c, DHCP_LEASE_MIN). */
+/** dnsmasq makes two minutes of less (dnsmasq(8), --dhcp-range). */
 const SHORTEST = 120;
 
 function parseLog(text: string): LogLine[] {
@@ -13,7 +13,9 @@ function parseLog(text: string): LogLine[] {
   }));
 }
 
-/** `EXPIRY MAC ADDRESS NAME CLIENTID`, then, behind a line `duid …`, `EXPIRY IAID ADDRESS NAME DUID`; `*` for nothing. */
+/**
+ * `EXPIRY MAC ADDRESS NAME CLIENTID`, then, behind a line `duid …`, `EXPIRY IAID ADDRESS NAME DUID`; `*` for nothing.
+ */
 export function parseDnsmasqLeases(text: string): ServerLease[] {
   return text.split('\n').flatMap((line): ServerLease[] => {
     const [expiry = '', second = '', address = '', , id = '*'] = line.trim().split(' ');

@@ -9,6 +9,7 @@
  */
 import { existsSync, readFileSync } from 'node:fs';
 import type { Background } from '../kernel/harness-process.ts';
+import { until } from '../kernel/harness.ts';
 import type { Host, Place } from '../kernel/harness.ts';
 
 /** A message that the server tells of. */
@@ -115,6 +116,12 @@ export class DhcpServer {
     const line = found()[count - 1];
     if (line === undefined) throw new Error(`${this.#kind.name} takes back what it said`);
     return line;
+  }
+
+  /** Resolves when the lease file has no active lease of the address. */
+  async ended(address: string, deadlineMs = 15_000): Promise<void> {
+    const active = () => this.leases().some((lease) => lease.address === address && lease.state === 'active');
+    await until(() => !active(), `end of the lease of ${address}`, deadlineMs);
   }
 
   /** Starts again with the leases it has, after `stop` or `crash`; with another kind's settings if given. */

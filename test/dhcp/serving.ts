@@ -24,7 +24,10 @@ export interface Serving4 {
   readonly routes?: readonly Route4[];
   /** The subnet that the server itself is in, where a relay stands between it and the clients. */
   readonly own?: string;
-  /** In the server's own words: options of dnsmasq without `--`, statements of dhcpd's subnet, members of Kea's subnet. */
+  /**
+   * In the server's own words: options of dnsmasq without `--`, statements of dhcpd's subnet, JSON objects whose
+   * members go into Kea's subnet.
+   */
   readonly extra?: readonly string[];
 }
 

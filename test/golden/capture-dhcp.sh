@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Captures again, with one command, whole DHCP exchanges of clients and servers in use: test/golden/dhcp/CLIENT-SERVER[-WHAT].hex.
 # A line is a message: its name, a space, the Ethernet frame; lines with # say what was started when, and in which version.
-# Takes some six minutes. Needs root, perl, and of Debian: dnsmasq-base, kea-dhcp4-server, kea-dhcp6-server, isc-dhcp-server,
+# Takes some four minutes. Needs root, perl, and of Debian: dnsmasq-base, kea-dhcp4-server, kea-dhcp6-server, isc-dhcp-server,
 # isc-dhcp-relay, isc-dhcp-client, dhcpcd-base, udhcpc, systemd. Works in network, mount and PID namespaces of its own.
 #   capture-dhcp.sh [NAME]...   only these files
 set -eu -o pipefail
@@ -24,11 +24,8 @@ export KEA_PIDFILE_DIR=/run/kea KEA_LOCKFILE_DIR=/run/kea
 ip netns add boat
 ip netns add raft
 ip link add srv address 02:00:5e:00:56:01 type bridge forward_delay 0 mcast_snooping 0
-ip link add port1 master srv type veth peer name eth0 address 02:00:5e:00:56:02 netns boat
 ip link add port2 master srv type veth peer name eth0 address 02:00:5e:00:56:04 netns raft
-for port in port1 port2; do
-  ip link set $port addrgenmode none up
-done
+ip link set port2 addrgenmode none up
 echo 0 >/proc/sys/net/ipv6/conf/srv/accept_dad
 ip link set lo up
 ip link set srv addrgenmode none up
@@ -121,8 +118,10 @@ capture() {
   : >"$out"
   versions "$@"
   rm -rf /run/*.leases /run/*.csv* /var/lib/dhcpcd/* /run/client.log /run/duplicate /run/systemd/netif
-  ip -n boat link set eth0 down
-  ip -n boat address flush dev eth0
+  # A new one each time: dhcpcd leaves settings behind, such as that the kernel makes no link-local address.
+  if [ -e /sys/class/net/port1 ]; then ip link del port1; fi
+  ip link add port1 master srv type veth peer name eth0 address 02:00:5e:00:56:02 netns boat
+  ip link set port1 addrgenmode none up
   ip -n boat link set eth0 up
   coproc ear { exec perl capture-dhcp.pl "${where:-srv}" "$out"; }
   local listener=$ear_PID
@@ -135,7 +134,8 @@ capture() {
 }
 
 source ./capture-dhcp-servers.sh
-source ./capture-dhcp-clients.sh
+source ./capture-dhcp-v4.sh
+source ./capture-dhcp-v6.sh
 
 for server4 in 'dnsmasq dnsmasq-base' 'kea kea-dhcp4-server' 'dhcpd isc-dhcp-server'; do
   read -r name package <<<"$server4"
@@ -153,5 +153,8 @@ for server6 in 'dnsmasq6 dnsmasq-base' 'kea6 kea-dhcp6-server' 'dhcpd6 isc-dhcp-
   capture "dhclient-$name-decline" isc-dhcp-client "$package"
   capture "dhclient-$name-stateless" isc-dhcp-client "$package"
 done
+capture dhclient-kea6-none isc-dhcp-client kea-dhcp6-server
+capture dhclient-kea6-prefixes isc-dhcp-client kea-dhcp6-server
+capture dhclient-kea6-relayed isc-dhcp-client isc-dhcp-relay kea-dhcp6-server
 capture dhcpcd-kea6-rapid dhcpcd-base kea-dhcp6-server
 capture networkd-dnsmasq6 systemd dnsmasq-base

@@ -13,7 +13,7 @@ t.test('on a host that netmoor was never used on', { skip }, async (t) => {
     const ignoreFiles = /^d \/var\/lib\/cni\/netmoor$|\/netmoor\/native/;
     const before = await host.snapshot({ ignoreFiles });
     t.same(await asked(host, 'ls'), { yes: true, view: [] });
-    t.same(await asked(host, 'leases'), { yes: true, view: { leases: [], usage: [] } });
+    t.same(await asked(host, 'leases'), { yes: true, view: { leases: [], usage: [], dhcp: [] } });
     t.match(await asked(host, 'networks'), { yes: true, view: [{ name: 'netmoor', source: 'built in' }] });
     t.match(await asked(host, 'show'), {
       view: { host: { uplink: { name: 'uplink' } }, segments: [], unplugged: [] },

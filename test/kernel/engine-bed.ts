@@ -77,7 +77,10 @@ export async function signalEngine(host: Host, signal: string): Promise<void> {
 }
 
 /** What the engine has open: descriptors and threads. */
-export async function holdings(host: Host, pid: number): Promise<{ fds: number; threads: number; rss: number }> {
+export async function holdings(
+  host: Host,
+  pid: number,
+): Promise<{ fds: number; threads: number; rss: number }> {
   const script = `ls /proc/${pid}/fd | wc -l; ls /proc/${pid}/task | wc -l; awk '/^VmRSS/ { print $2 }' /proc/${pid}/status`;
   const [fds = 0, threads = 0, rss = 0] = (await host.shell(script)).trim().split(/\s+/).map(Number);
   return { fds, threads, rss };

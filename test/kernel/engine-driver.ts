@@ -17,7 +17,13 @@ export interface DriverCall {
   readonly other?: object;
 }
 
-async function ask({ program, environment, config, deadline = 60_000, other }: DriverCall): Promise<EngineAnswer | null> {
+async function ask({
+  program,
+  environment,
+  config,
+  deadline = 60_000,
+  other,
+}: DriverCall): Promise<EngineAnswer | null> {
   const stdin = Buffer.from(JSON.stringify(config));
   const request = { ...pluginRequest({ program, environment, stdin, deadline }), ...other };
   const socket = connect(ENGINE_SOCKET);

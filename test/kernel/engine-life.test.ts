@@ -84,7 +84,10 @@ t.test('killed at any moment, the next one takes its place', { skip }, async (t)
     for (let round = 0; round < 8; round++) {
       // Killed while it begins, and whoever waits for it is told or gets another.
       const waiting = [start(host), start(host)];
-      const begun = await until(async () => ((await engines(host)).length > 0 ? engines(host) : undefined), 'one begins');
+      const begun = await until(
+        async () => ((await engines(host)).length > 0 ? engines(host) : undefined),
+        'one begins',
+      );
       await host.run(['kill', '-KILL', ...begun.map(String)]);
       for (const { pid, trouble } of await Promise.all(waiting))
         t.ok(pid !== undefined || trouble === 'absent' || trouble === 'lost', `${pid} ${trouble}`);
@@ -103,7 +106,11 @@ t.test('what is not the engine at its place is refused', { skip }, async (t) => 
     const hostile = async (script: string, what: string): Promise<void> => {
       await host.shell(`rm -f ${SOCKET}; ${script}`);
       t.match(await start(host), { trouble: 'hostile' }, what);
-      t.match(await host.run([NETMOOR, 'engine']), { code: 1, stderr: /not the engine's socket|alone can write/ }, what);
+      t.match(
+        await host.run([NETMOOR, 'engine']),
+        { code: 1, stderr: /not the engine's socket|alone can write/ },
+        what,
+      );
     };
     await hostile(`ln -s /run/other.sock ${SOCKET}`, 'a symbolic link');
     await hostile(`echo > ${SOCKET}`, 'a file');
@@ -132,6 +139,35 @@ t.test('it goes when nobody needs it', { skip }, async (t) => {
   });
 });
 
+t.test('a plugin that asks while the engine goes asks the next one', { skip }, async (t) => {
+  await withHost(t, async (host) => {
+    const script = `
+      import { askPlugin } from ${JSON.stringify(new URL('../../lib/engine/ask-plugin.ts', import.meta.url).href)};
+      const patience = {
+        monotonic: () => performance.now(),
+        pause: (ms) => void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms),
+      };
+      const args = ['engine', '--idle-exit', '300', '--ready-fd', '3'];
+      const command = { file: ${JSON.stringify(NETMOOR)}, args };
+      const environment = { CNI_COMMAND: 'VERSION' };
+      for (let i = 0; i < 150; i++) {
+        const call = { program: 'bridge-nat', environment, stdin: Buffer.alloc(0), deadline: 30_000 };
+        const { exitCode } = askPlugin(call, patience, command);
+        if (exitCode !== 0) throw new Error('no success');
+      }
+      process.stdout.write('all');
+      process.exit(0);`;
+    const asking = host.start([process.execPath, '--input-type=module', '-e', script]);
+    let stops = 0;
+    while (!asking.ended) {
+      await host.must([NETMOOR, 'engine', 'stop']);
+      stops += 1;
+    }
+    t.equal(asking.output, 'all', asking.errors);
+    t.ok(stops > 2, `${stops} times`);
+  });
+});
+
 t.test('nothing of its starter stays open', { skip }, async (t) => {
   await withHost(t, async (host) => {
     const script = `exec 7>/run/inherited; mkfifo /run/pipe; exec 8<>/run/pipe; exec ${process.execPath} ${STARTER} ${NETMOOR}`;
@@ -146,7 +182,10 @@ t.test('told to stop, it answers what is under way first', { skip }, async (t) =
     const engine = await startEngine(host);
     const names = Array.from({ length: 12 }, (_, i) => `c${i}`);
     for (const name of names) await host.container(name);
-    const adds = drive(host, names.map((name) => callOf('ADD', name, CONFIG)));
+    const adds = drive(
+      host,
+      names.map((name) => callOf('ADD', name, CONFIG)),
+    );
     const pid = await hostPid(host);
     await until(async () => ((await askStatus(host)).requests?.served ?? 0) > 0, 'it works');
     await host.must(['kill', '-TERM', String(pid)]);
@@ -169,7 +208,10 @@ t.test('killed half-way, its clients are told, and doing it again works', { skip
     for (const command of ['ADD', 'DEL'] as const) {
       const engine = await startEngine(host);
       const pid = String(await hostPid(host));
-      const calls = drive(host, names.map((name) => callOf(command, name, CONFIG)));
+      const calls = drive(
+        host,
+        names.map((name) => callOf(command, name, CONFIG)),
+      );
       await engine.until(() => /done in/.test(engine.errors), 'first answer', 20_000);
       await host.must(['kill', '-KILL', pid]);
       const { answers } = await calls;
@@ -177,8 +219,25 @@ t.test('killed half-way, its clients are told, and doing it again works', { skip
       await engine.end();
       const again = await startEngine(host);
       const rest = names.filter((_, i) => answers[i] === null);
-      if (command === 'ADD') t.same(failures(await drive(host, rest.map((name) => callOf('DEL', name, CONFIG)))), []);
-      t.same(failures(await drive(host, rest.map((name) => callOf(command, name, CONFIG)))), []);
+      if (command === 'ADD')
+        t.same(
+          failures(
+            await drive(
+              host,
+              rest.map((name) => callOf('DEL', name, CONFIG)),
+            ),
+          ),
+          [],
+        );
+      t.same(
+        failures(
+          await drive(
+            host,
+            rest.map((name) => callOf(command, name, CONFIG)),
+          ),
+        ),
+        [],
+      );
       await signalEngine(host, 'TERM');
       await again.end();
     }

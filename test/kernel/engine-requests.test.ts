@@ -71,7 +71,10 @@ t.test('the engine and processes of their own at once on one network', { skip },
     const both = async (command: 'ADD' | 'DEL', swap: boolean): Promise<void> => {
       const [left, right] = swap ? [byProcess, byEngine] : [byEngine, byProcess];
       const [driven, ...answers] = await Promise.all([
-        drive(host, left.map((name) => callOf(command, name, CONFIG))),
+        drive(
+          host,
+          left.map((name) => callOf(command, name, CONFIG)),
+        ),
         ...right.map(async (name) =>
           host.cni('bridge-nat', command, {
             config: CONFIG,
@@ -82,7 +85,11 @@ t.test('the engine and processes of their own at once on one network', { skip },
         ),
       ]);
       t.same(failures(driven), []);
-      t.same(answers.filter(({ code }) => code !== 0), [], command);
+      t.same(
+        answers.filter(({ code }) => code !== 0),
+        [],
+        command,
+      );
     };
     for (let round = 0; round < 3; round++) {
       await both('ADD', false);
@@ -106,6 +113,32 @@ async function askAs(host: Host, ...as: string[]): Promise<string> {
   return `${stdout.slice(stdout.indexOf('{'))}${stderr}`;
 }
 
+t.test('IPAM plugins: those of others as processes, our own', { skip }, async (t) => {
+  await withHost(t, async (host) => {
+    const places = await containers(host, 12);
+    const engine = await startEngine(host);
+    const ipam = { type: 'host-local', subnet: '10.99.0.0/24' };
+    const all = (command: 'ADD' | 'DEL', config: typeof CONFIG, program = config.type) =>
+      [...places.keys()].map((name) => ({ ...callOf(command, name, config), program }));
+    const delegated = { ...CONFIG, cniVersion: '1.0.0', ipam };
+    t.same(failures(await drive(host, all('ADD', delegated))), []);
+    const real = await addresses(places);
+    t.equal(new Set(real).size, 12);
+    t.ok(
+      real.every((address) => address.startsWith('10.99.0.')),
+      String(real),
+    );
+    t.same(failures(await drive(host, all('DEL', delegated))), []);
+    const own = { ...CONFIG, type: 'bridge', ipam: { type: 'netmoor', subnet: '10.98.0.0/24' } };
+    const leased = await drive(host, all('ADD', own, 'netmoor'));
+    t.same(failures(leased), []);
+    t.equal(new Set(addressesOf(leased)).size, 12);
+    t.match((await askStatus(host)).threads, { plugins: 4, tasks: 2 });
+    t.same(failures(await drive(host, all('DEL', own, 'netmoor'))), []);
+    await engine.stop();
+  });
+});
+
 t.test('only root is served', { skip }, async (t) => {
   await withHost(t, async (host) => {
     const engine = await startEngine(host);
@@ -114,7 +147,11 @@ t.test('only root is served', { skip }, async (t) => {
     t.match(await askAs(host, ...nobody), /Permission denied/, 'the path is closed');
     await host.shell(`chmod 755 /run/netmoor; chmod 666 ${SOCKET}`);
     t.match(await askAs(host, ...nobody), /"not-root"/, 'and so is the door behind it');
-    t.match(await askAs(host, ...nobody, 'unshare', '--user', '--map-root-user', '--'), /"not-root"/, 'a root of his own');
+    t.match(
+      await askAs(host, ...nobody, 'unshare', '--user', '--map-root-user', '--'),
+      /"not-root"/,
+      'a root of his own',
+    );
     t.match(await askAs(host, 'setpriv', '--reuid=1000', '--clear-groups', '--'), /"not-root"/);
     t.match((await askStatus(host)).requests, { refused: 3 });
     await engine.stop();
@@ -144,7 +181,10 @@ t.test('what one asks after another is flat: descriptors, threads, memory', { sk
     const round = async (): Promise<void> => {
       for (const command of ['ADD', 'CHECK', 'DEL'] as const) {
         const config = command === 'CHECK' ? { ...CONFIG, cniVersion: '1.0.0' } : CONFIG;
-        const driven = await drive(host, [...places.keys()].map((name) => callOf(command, name, config)));
+        const driven = await drive(
+          host,
+          [...places.keys()].map((name) => callOf(command, name, config)),
+        );
         // Without prevResult CHECK is an error of the caller: those must leave nothing either.
         if (command !== 'CHECK') t.same(failures(driven), []);
       }
@@ -188,7 +228,15 @@ t.test('hanging clients keep nobody from being served', { skip }, async (t) => {
     const script = `for i in $(seq 60); do socat -u EXEC:'sleep 60' UNIX-CONNECT:${SOCKET} & done; wait`;
     const hanging = host.start(['sh', '-c', script]);
     await until(async () => ((await askStatus(host)).connections ?? 0) > 60, 'they hang', 20_000);
-    t.same(failures(await drive(host, [...places.keys()].map((name) => callOf('ADD', name, CONFIG)))), []);
+    t.same(
+      failures(
+        await drive(
+          host,
+          [...places.keys()].map((name) => callOf('ADD', name, CONFIG)),
+        ),
+      ),
+      [],
+    );
     await until(async () => (await askStatus(host)).connections === 1, 'they are sent away', 20_000);
     await hanging.stop();
     await engine.stop();

@@ -1,5 +1,6 @@
 /** The `netmoor` command in a private host, its JSON held against its schema. */
 import type { AttachmentView } from '../../cli/attachment-view.ts';
+import type { DhcpLeaseView } from '../../cli/dhcp-view.ts';
 import type { Collection } from '../../cli/gc/garbage.ts';
 import type { Topology } from '../../cli/drawing/topology.ts';
 import type { LeaseView } from '../../cli/verbs/leases.ts';
@@ -13,7 +14,11 @@ export const NETMOOR = `${OWN_PLUGINS}/netmoor`;
 
 interface Views {
   readonly ls: readonly AttachmentView[];
-  readonly leases: { readonly leases: readonly LeaseView[]; readonly usage: readonly SubnetUsage[] };
+  readonly leases: {
+    readonly leases: readonly LeaseView[];
+    readonly usage: readonly SubnetUsage[];
+    readonly dhcp: readonly DhcpLeaseView[];
+  };
   readonly networks: readonly NetworkView[];
   readonly show: Topology;
   readonly check: CheckView;

@@ -16,6 +16,7 @@ import type { Context } from '../../lib/cni/plugin.ts';
 import type { Outcome } from '../../lib/cni/world.ts';
 import { CONFIG, environmentOf, fakeWorld } from './cni-fakes.ts';
 import type { Executed, FakeWorld } from './cni-fakes.ts';
+import { realWorld } from '../../lib/cni/real-world.ts';
 import { naming } from '../naming.ts';
 
 const FILE = '/usr/lib/cni/host-local';
@@ -48,9 +49,24 @@ function bench(execute: (call: Executed) => Outcome): Bench {
 
 const commandOf = ({ environment }: Executed): string | undefined => environment['CNI_COMMAND'];
 
+t.test('our own executable, where CNI_PATH has none of that name', async (t) => {
+  const own = { file: '/usr/local/bin/netmoor', args: ['main.ts'], argv0: 'dhcp-ipam' };
+  const ownProgram = (type: string) => (type === 'dhcp-ipam' ? own : undefined);
+  const world = { ...fakeWorld({ programs: ['/b/dhcp-ipam'] }), ownProgram };
+  t.strictSame(findPlugin('dhcp-ipam', ['/a'], world), own);
+  t.strictSame(findPlugin('dhcp-ipam', ['/a', '/b'], world), { file: '/b/dhcp-ipam' });
+  t.throws(() => findPlugin('host-local', ['/a'], world), {
+    kind: 'delegate',
+    message: naming('host-local'),
+  });
+  const real = realWorld().ownProgram?.('dhcp-ipam');
+  t.match(real, { file: process.execPath, args: [naming('cli/main.ts')], argv0: 'dhcp-ipam' });
+  t.equal(realWorld().ownProgram?.('host-local'), undefined);
+});
+
 t.test('the first directory of CNI_PATH that has it', async (t) => {
   const world = fakeWorld({ programs: ['/b/x', '/c/x', '/etc/passwd'] });
-  t.equal(findPlugin('x', ['/a', '/b/', '/c'], world), '/b/x');
+  t.strictSame(findPlugin('x', ['/a', '/b/', '/c'], world), { file: '/b/x' });
   t.throws(() => findPlugin('y', ['/a', '/b'], world), {
     kind: 'delegate',
     message: naming('"y"'),

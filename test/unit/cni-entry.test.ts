@@ -116,11 +116,11 @@ t.test('nobody reads the answer: that is a failure, and no crash', async (t) => 
 
 t.test('the real world: programs', async (t) => {
   const directory = t.testdir();
-  const program = (name: string, script: string): string => {
+  const program = (name: string, script: string): { file: string } => {
     const file = join(directory, name);
     writeFileSync(file, `#!/bin/sh\n${script}\n`);
     chmodSync(file, 0o755);
-    return file;
+    return { file };
   };
   const world = realWorld();
   const input = { environment: { CNI_COMMAND: 'ADD' }, stdin: Buffer.from('in'), timeLimit: 60_000 };
@@ -140,7 +140,12 @@ t.test('the real world: programs', async (t) => {
     exitCode: undefined,
     killedBy: 'time limit',
   });
-  t.throws(() => world.execute(join(directory, 'absent'), input), { code: 'ENOENT' });
+  t.throws(() => world.execute({ file: join(directory, 'absent') }, input), { code: 'ENOENT' });
+  const named = world.execute(
+    { file: '/bin/sh', args: ['-c', 'tr "\\0" " " < /proc/$$/cmdline'], argv0: 'me' },
+    input,
+  );
+  t.match(named.stdout.toString(), /^me -c /, 'with arguments, under another name');
   t.ok(world.isExecutable(join(directory, 'echo')));
   writeFileSync(join(directory, 'plain'), '');
   mkdirSync(join(directory, 'sub'));

@@ -4,15 +4,13 @@ import { dispatch } from '../../lib/cni/dispatch.ts';
 import type { Answer } from '../../lib/cni/dispatch.ts';
 import type { AttachedContext, Plugin } from '../../lib/cni/plugin.ts';
 import type { CniResult } from '../../lib/cni/result.ts';
-import type { Execution, Outcome, World } from '../../lib/cni/world.ts';
+import type { Execution, Outcome, Program, World } from '../../lib/cni/world.ts';
 
 export const OWN_ID = '4:1000';
 export const CONTAINER_NETNS = '/run/netns/container';
 export const OWN_NETNS = '/proc/1/ns/net';
 
-export interface Executed extends Execution {
-  readonly file: string;
-}
+export type Executed = Execution & Program;
 
 export interface FakeWorld extends World {
   readonly executed: Executed[];
@@ -66,10 +64,10 @@ export function fakeWorld({ programs = [], execute }: FakeOptions = {}): FakeWor
     },
     closeNetns: (netns) => void closed.push(netns.path),
     isExecutable: (file) => programs.includes(file),
-    execute: (file, execution) => {
-      const call = { file, ...execution };
+    execute: (program, execution) => {
+      const call = { ...program, ...execution };
       executed.push(call);
-      if (execute === undefined) throw new SystemError(`start ${file}`, 2);
+      if (execute === undefined) throw new SystemError(`start ${program.file}`, 2);
       return execute(call);
     },
     readText: () => '',

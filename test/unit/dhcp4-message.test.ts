@@ -65,6 +65,15 @@ t.test('the head', async (t) => {
   );
 });
 
+t.test('texts in the head', async (t) => {
+  same(t, message([], { sname: 's'.repeat(63), file: 'f'.repeat(127) }));
+  t.throws(() => encodeMessage(message([], { sname: 's'.repeat(64) })), RangeError);
+  t.throws(() => encodeMessage(message([], { file: 'f'.repeat(128) })), RangeError);
+  const endless = withField('350105ff', (bytes) => bytes.fill('x', SNAME, OPTIONS - 4));
+  const { sname, file } = decodeMessage(endless);
+  t.strictSame([sname, file], ['x'.repeat(63), 'x'.repeat(127)], 'without an end');
+});
+
 t.test('types', async (t) => {
   for (let number = 1; number <= 18; number++) {
     const type = messageType(number);

@@ -114,11 +114,7 @@ t.test('search domains: the example of RFC 3397', async (t) => {
   const many = Array.from({ length: 40 }, (_, index) => `host${index}.some.where.example.org`);
   t.strictSame(domainSearch.decode(domainSearch.encode(many)), many);
   t.ok(domainSearch.encode(many).length < 400);
-  t.strictSame(
-    domainSearch.decode(domainSearch.encode(['LAN', 'a.lan'])),
-    ['LAN', 'a.LAN'],
-    'names are alike in either case',
-  );
+  both(t, domainSearch, '034c414e00 0161 036c616e00', ['LAN', 'a.lan']);
   const far = [...Array.from({ length: 300 }, (_, index) => `${'a'.repeat(60)}.x${index}.org`), 'q.x299.org'];
   t.strictSame(domainSearch.decode(domainSearch.encode(far)), far, 'further than pointers reach');
 });

@@ -1,4 +1,4 @@
-/** A DHCPv4 client in virtual time: what it sends and does, event by event. Its data goes through JSON at every step. */
+/** A DHCPv4 client in virtual time: what it sends and does, event by event. Its data goes through JSON each time. */
 import type { Lease4 } from '../../ipam/dhcp/lease.ts';
 import type { Event, Sender, Step } from '../../ipam/dhcp/machine.ts';
 import { client4 } from '../../ipam/dhcp/v4/client.ts';

@@ -161,6 +161,9 @@ t.test('addresses that cannot be leased are not', async (t) => {
   t.equal(twisted.state, 'SOLICITING', 'preferred longer than valid');
   const reversed = requesting({}, iaNaOf(IAID, [LEASED], { ...TERMS, t1: 1601 }));
   t.equal(reversed.state, 'SOLICITING', 'T1 beyond T2');
+  const refused = { address: LEASED, preferred: 1, valid: 1, options: status(2) };
+  const parts = requesting({}, { iaNa: [{ iaid: IAID, t1: 0, t2: 0, options: { addresses: [refused] } }] });
+  t.equal(parts.state, 'SOLICITING', 'an address with an error');
   const many = Array.from({ length: 200 }, (_, index) => `2001:db8::${(index + 1).toString(16)}`);
   t.equal(bound({}, iaNaOf(IAID, many)).lease?.addresses.length, 16);
   t.equal(requesting({}, iaNaOf(IAID + 1, [LEASED])).state, 'SOLICITING', 'an IAID of somebody else');
@@ -227,6 +230,19 @@ t.test('a server that keeps its promises is preferred after one that did not', a
   alone.answer('ADVERTISE', from(SERVER, { preference: 255 }, granted));
   alone.after(1.2);
   t.match(alone.asked, { type: 'REQUEST', options: { serverId: SERVER } }, 'better than none');
+});
+
+t.test('after the first timeout the first ADVERTISE is taken', async (t) => {
+  const bench = new Bench(wishOf({ patient: true }));
+  bench.after(1);
+  const [{ at = 0 } = {}] = bench.sent;
+  bench.until(at + 1000);
+  bench.answer('ADVERTISE', from(OTHER, iaNaOf(IAID, ['2001:db8:60::1'])));
+  t.equal(bench.state, 'SOLICITING', 'another may be better');
+  const late = new Bench(wishOf({ patient: true }));
+  late.after(3);
+  late.answer('ADVERTISE', from(OTHER, iaNaOf(IAID, ['2001:db8:60::1'])));
+  t.equal(late.state, 'REQUESTING');
 });
 
 t.test('a server that promises and refuses for ever is asked ever more rarely', async (t) => {

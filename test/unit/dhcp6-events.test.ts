@@ -82,6 +82,17 @@ t.test('a remembered lease with a prefix is rebound', async (t) => {
   }
 });
 
+t.test('a remembered prefix goes back into the association it came in', async (t) => {
+  const second = remembered(iaPdOf(IAID + 1, [PREFIX]), { addresses: false, prefixes: 2 });
+  const bench = new Bench(wishOf({ addresses: false, prefixes: 2 }), { remembered: second, now: HOUR_LATER });
+  t.match(bench.asked, {
+    type: 'REBIND',
+    options: { iaPd: [{ iaid: IAID }, { iaid: IAID + 1, options: { prefixes: [{ prefix: PREFIX }] } }] },
+  });
+  const fewer = new Bench(wishOf({ prefixes: 1 }), { remembered: second, now: HOUR_LATER });
+  t.equal(fewer.asked.type, 'SOLICIT', 'it is not wished for any more');
+});
+
 t.test('a remembered lease that is over is asked for by name', async (t) => {
   const bench = new Bench(wishOf(), { remembered: remembered(), now: 1_000_000 + 3_000_000 });
   t.match(bench.asked, {
@@ -162,6 +173,18 @@ t.test('a duplicate is declined, then another solicited', async (t) => {
   t.equal(bench.lease, undefined);
   bench.answer('REPLY', from({ status: { code: 0, text: '' } }));
   t.equal(bench.asked.type, 'SOLICIT');
+});
+
+t.test('setbacks are forgotten once a lease has lived to be renewed', async (t) => {
+  const bench = bound();
+  bench.feed({ is: 'duplicate', address: LEASED });
+  bench.answer('REPLY', from());
+  t.equal(bench.data.setbacks, 1);
+  bench.answer('ADVERTISE', from({ preference: 255 }, granted));
+  bench.answer('REPLY', from(granted));
+  t.equal(bench.data.setbacks, 1);
+  bench.after(TERMS.t1);
+  t.equal(bench.data.setbacks, 0);
 });
 
 t.test('a station that takes every address does not make a storm', async (t) => {

@@ -21,7 +21,7 @@ t.test('four messages, or two', async (t) => {
 });
 
 t.test('a year of renewals', async (t) => {
-  const bench = new Bench(wishOf({ prefixes: 2 }), { seed: SEED });
+  const bench = new Bench(wishOf(), { seed: SEED });
   const server = new Server6({ terms: { t1: 3600, t2: 5760, preferred: 7200, valid: 10_800 } });
   new Network(bench, [server], { seed: SEED }).after(YEAR_S);
   t.strictSame([bench.state, bench.deeds.includes('lose expired')], ['BOUND', false]);

@@ -93,6 +93,23 @@ t.test('REQUEST: ten times in a rhythm of at most 30 s, then from the beginning'
   t.equal(bench.asked.type, 'SOLICIT');
 });
 
+t.test('RAND is between -0.1 and 0.1, beyond the longest timeout as well', async (t) => {
+  for (const [random, rand] of [
+    [() => 0, -0.1],
+    [() => 1 - 2 ** -24, 0.1],
+  ] as const) {
+    const bench = new Bench(wishOf(), { random });
+    bench.after(0.01);
+    bench.answer('ADVERTISE', { serverId: SERVER, ...iaNaOf(IAID, [LEASED]) });
+    const { now } = bench;
+    bench.after(120);
+    const [first = 0, second = 0] = rhythm(bench, now).gaps;
+    t.equal(first, 1 + rand);
+    t.ok(Math.abs(second - first * (2 + rand)) < 0.002, `${second}`);
+    t.equal(rhythm(bench, now).gaps.at(-1)?.toFixed(3), (30 * (1 + rand)).toFixed(3));
+  }
+});
+
 t.test('RENEW from T1 until T2, REBIND until the end, then anew', async (t) => {
   const bench = bound({ t1: 3600, t2: 5760, preferred: 7200, valid: 10_800 }, EVEN);
   const start = bench.now;

@@ -7,7 +7,13 @@ import t from 'tap';
 import type { Test } from 'tap';
 import { LIMITS } from '../../cli/engine/connection.ts';
 import { placesIn, secureDirectory } from '../../lib/engine/places.ts';
-import { FRAME_BYTES, MalformedFrame, decodeAnswer, decodeRequest, encodeFrame } from '../../lib/engine/protocol.ts';
+import {
+  FRAME_BYTES,
+  MalformedFrame,
+  decodeAnswer,
+  decodeRequest,
+  encodeFrame,
+} from '../../lib/engine/protocol.ts';
 import { orderRequest } from '../../lib/engine/request.ts';
 import { until } from '../kernel/harness-until.ts';
 import { answerTo, ask, everything, shortDirectory, toyCall, toyEngine } from './engine-toy.ts';
@@ -42,7 +48,7 @@ t.test('garbage is refused', async (t) => {
     'no JSON': framed('{'),
     'no UTF-8': framed(Buffer.from([0x22, 0xff, 0x22])),
     'no object': framed('"engine"'),
-    'null': framed('null'),
+    null: framed('null'),
     'another kind': framed(valid.replace('"plugin"', '"reboot"')),
     'a member too many': framed(valid.replace('{', '{"extra":1,')),
     'a deadline below zero': framed(valid.replace('30000', '-1')),
@@ -69,7 +75,15 @@ t.test('a request in small pieces is read', async (t) => {
 t.test('the largest request there is', async (t) => {
   const { socket } = await started(t);
   const call = toyCall('ADD', 'c1');
-  const stdin = Buffer.from(JSON.stringify({ cniVersion: '1.0.0', name: 'toys', type: 'toy', told: {}, x: 'y'.repeat(1024 * 1024 - 100) }));
+  const stdin = Buffer.from(
+    JSON.stringify({
+      cniVersion: '1.0.0',
+      name: 'toys',
+      type: 'toy',
+      told: {},
+      x: 'y'.repeat(1024 * 1024 - 100),
+    }),
+  );
   t.match(await ask(socket, { ...call, stdin: stdin.toString('base64') }), { exitCode: 0 });
   t.throws(() => encodeFrame({ ...call, stdin: 'x'.repeat(FRAME_BYTES) }), MalformedFrame);
 });
@@ -110,10 +124,26 @@ t.test('clients that go before they are answered', async (t) => {
   t.match(await ask(socket, orderRequest('status')), { report: { connections: 1 } });
 });
 
+t.test('clients that never take their answer, or never go', async (t) => {
+  const { socket, engine } = await started(t, { answer: 1_000 });
+  const clients = Array.from({ length: 10 }, () => connect({ path: socket, allowHalfOpen: true }));
+  for (const client of clients) {
+    client.on('error', () => {});
+    client.write(encodeFrame(orderRequest('status')));
+  }
+  await until(async () => (await engine.report()).connections === 10, 'they are there');
+  await until(async () => (await engine.report()).connections === 0, 'they are sent away');
+  t.match(await ask(socket, orderRequest('status')), { report: { connections: 1 } });
+  for (const client of clients) client.destroy();
+});
+
 t.test('only what was sent is decoded', async (t) => {
   t.throws(() => decodeRequest(Buffer.from('[]')), MalformedFrame);
   t.throws(() => decodeAnswer(Buffer.from('{"exitCode":0}')), MalformedFrame);
-  t.throws(() => decodeAnswer(Buffer.from('{"refused":{"kind":"mood","message":"","details":""}}')), MalformedFrame);
+  t.throws(
+    () => decodeAnswer(Buffer.from('{"refused":{"kind":"mood","message":"","details":""}}')),
+    MalformedFrame,
+  );
   t.same(decodeRequest(Buffer.from('{"protocol":7}')), { otherProtocol: 7 });
 });
 
@@ -144,7 +174,7 @@ t.test('a directory that others can write to', async (t) => {
   secureDirectory(places);
   const { chmodSync } = await import('node:fs');
   chmodSync(places.directory, 0o777);
-  await t.rejects(toyEngine(dir), { trouble: 'hostile' });
+  await t.rejects(toyEngine(dir), { name: 'EngineError', trouble: 'hostile' });
 });
 
 t.test('an engine whose socket is taken away goes', async (t) => {

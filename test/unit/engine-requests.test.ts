@@ -10,7 +10,10 @@ import { until } from '../kernel/harness-until.ts';
 import { ask, shortDirectory, toyCall, toyEngine } from './engine-toy.ts';
 import type { ToyEngine } from './engine-toy.ts';
 
-async function started(t: Test, options: Parameters<typeof toyEngine>[1] = {}): Promise<ToyEngine & { dir: string }> {
+async function started(
+  t: Test,
+  options: Parameters<typeof toyEngine>[1] = {},
+): Promise<ToyEngine & { dir: string }> {
   const dir = shortDirectory(t);
   const toy = await toyEngine(dir, options);
   t.teardown(async () => toy.engine.stop('the test is over'));
@@ -58,7 +61,11 @@ t.test('at its deadline a request is answered; one that has not begun never begi
   const after = await ask(socket, toyCall('DEL', 'c1', { log }));
   t.match(after, { exitCode: 0 });
   const lines = readFileSync(log, 'utf8').trim().split('\n');
-  t.same(lines, ['ADD c1 begins', 'ADD c1 ends', 'DEL c1 begins', 'DEL c1 ends'], 'DEL came after the late ADD');
+  t.same(
+    lines,
+    ['ADD c1 begins', 'ADD c1 ends', 'DEL c1 begins', 'DEL c1 ends'],
+    'DEL came after the late ADD',
+  );
   t.equal((await engine.report()).requests?.late, 2);
 });
 
@@ -68,9 +75,15 @@ t.test('a thread that dies over a request is told, and replaced', async (t) => {
   t.match(died, { exitCode: 1 });
   t.match(cniError(died), { code: 999 });
   t.match(await ask(socket, toyCall('ADD', 'c1')), { exitCode: 0 });
-  const crowd = Array.from({ length: 20 }, (_, i) => ask(socket, toyCall('ADD', `c${i}`, { dies: i % 2 === 0 })));
+  const crowd = Array.from({ length: 20 }, (_, i) =>
+    ask(socket, toyCall('ADD', `c${i}`, { dies: i % 2 === 0 })),
+  );
   const codes = (await Promise.all(crowd)).map((answer) => (answer as { exitCode: number }).exitCode);
-  t.same(codes, Array.from({ length: 20 }, (_, i) => (i % 2 === 0 ? 1 : 0)), 'nobody else suffers');
+  t.same(
+    codes,
+    Array.from({ length: 20 }, (_, i) => (i % 2 === 0 ? 1 : 0)),
+    'nobody else suffers',
+  );
   t.match((await engine.report()).requests, { served: 22, failed: 11, running: 0, waiting: 0 });
 });
 
@@ -90,7 +103,11 @@ t.test('requests that are not for this engine', async (t) => {
   for (const netns of ['/proc/self/ns/net', '/proc/thread-self/ns/net', '/dev/fd/3', 'netns'])
     t.equal(await refused({ environment: { ...call.environment, CNI_NETNS: netns } }), 'caller-only', netns);
   t.equal(await refused({ environment: { ...call.environment, CNI_PATH: '/bin:here' } }), 'caller-only');
-  t.match(await ask(socket, { ...call, environment: { CNI_COMMAND: 'DEL' } }), { exitCode: 1 }, 'CNI decides the rest');
+  t.match(
+    await ask(socket, { ...call, environment: { CNI_COMMAND: 'DEL' } }),
+    { exitCode: 1 },
+    'CNI decides the rest',
+  );
 });
 
 t.test('the report is what its schema says', async (t) => {
@@ -145,10 +162,13 @@ t.test('a resident answers on the main loop, and has threads for its tasks', asy
   t.match(answer, { exitCode: 0, stdout: /echoed\.example/ });
   const task = async (name: string, argument: Json): Promise<unknown> => hosts[0]?.runTask(name, argument);
   t.same(await task('toy/echo', { a: [1, 'zwei', null] }), { a: [1, 'zwei', null] });
-  await t.rejects(task('toy/fails', null), { kind: 'pool-exhausted', message: 'no toys left', details: 'buy some' });
-  await t.rejects(task('toy/dies', null), { kind: 'internal' });
-  await t.rejects(task('toy/unknown', null), { kind: 'internal' });
-  await t.rejects(task('constructor', null), { kind: 'internal' });
+  await t.rejects(task('toy/fails', null), {
+    kind: 'pool-exhausted',
+    message: 'no toys left',
+    details: 'buy some',
+  });
+  for (const name of ['toy/dies', 'toy/unknown', 'constructor'])
+    await t.rejects(task(name, null), { name: 'NetmoorError', kind: 'internal' }, name);
   t.match(await engine.report(), { leases: 3, timers: 4 });
   state.busy = false;
   await engine.ended;
@@ -170,7 +190,9 @@ t.test('stopping: what is under way comes to its end, nothing new begins', async
   const late = ask(socket, toyCall('ADD', 'c1', { waits: 300 }));
   await until(async () => (await engine.report()).requests?.running === 1, 'it runs');
   t.match(await ask(socket, orderRequest('stop')), { stopping: process.pid });
-  await t.rejects(ask(socket, toyCall('ADD', 'c2')).then((a) => (a === undefined ? Promise.reject(new Error()) : a)));
+  await t.rejects(
+    ask(socket, toyCall('ADD', 'c2')).then((a) => (a === undefined ? Promise.reject(new Error()) : a)),
+  );
   t.match(await late, { exitCode: 0 });
   await engine.ended;
 });

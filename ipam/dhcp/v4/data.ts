@@ -6,7 +6,7 @@ export interface Exchange {
   readonly xid: number;
   /** When its first message was sent; the field `secs` counts from here. */
   readonly began: number;
-  /** When its latest message was sent; a lease counts from here. */
+  /** When its latest message was sent. */
   readonly sent: number;
   /** Messages sent again so far. */
   readonly repeats: number;

@@ -93,15 +93,12 @@ export function enterChecking(lease: Lease4): Move {
   return { data: { state: 'CHECKING', lease }, actions: [{ do: 'check', addresses: [hostOf(lease)] }] };
 }
 
-/** `held`: what the client had so far. An address that it already has needs no check. */
-export function acknowledge(
-  turn: Turn,
-  answer: Answer,
-  from: Sender,
-  exchange: Exchange,
-  held?: Lease4,
-): Move {
-  const lease = leaseFrom(answer.message, answer.server, from, exchange.sent);
+/**
+ * `held`: what the client had so far; an address that it already has needs no check. `since`: when that was sent which
+ * is answered.
+ */
+export function acknowledge(turn: Turn, answer: Answer, from: Sender, since: number, held?: Lease4): Move {
+  const lease = leaseFrom(answer.message, answer.server, from, since);
   if (held !== undefined && hostOf(held) === hostOf(lease)) return enterBound(turn, lease);
   const move = turn.wish.checkAddress ? enterChecking(lease) : enterBound(turn, lease);
   return held === undefined ? move : first([{ do: 'lose', why: 'moved' }], move);

@@ -33,7 +33,9 @@ export interface Routing {
   readonly gateway?: string;
 }
 
-/** All routes, the default one among them. Routers that no host can be, and `own`, the client's address, do not count. */
+/**
+ * All routes, the default one among them. Routers that no host can be, and `own`, the client's address, do not count.
+ */
 export function leaseRoutes(options: Options, own: string): Routing {
   const isRouter = (address: string): boolean => isHostAddress(address) && address !== own;
   const classless = soundOption(options, CLASSLESS_ROUTES) ?? soundOption(options, MS_CLASSLESS_ROUTES);

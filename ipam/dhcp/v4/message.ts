@@ -69,9 +69,17 @@ function overloadOf(parts: ReadonlyMap<number, readonly Buffer[]>): number {
   return value.readUInt8(0);
 }
 
+/** Ends with NUL; where there is none, the last byte has its place. */
 function fieldText(field: Buffer): string {
   const end = field.indexOf(0);
-  return field.toString('latin1', 0, end < 0 ? field.length : end);
+  return field.toString('latin1', 0, end < 0 ? field.length - 1 : end);
+}
+
+function writeText(head: Buffer, text: string, from: number, to: number): void {
+  const bytes = Buffer.from(text, 'latin1');
+  if (bytes.length >= to - from)
+    throw new RangeError(`${bytes.length} characters in a field of ${to - from}`);
+  bytes.copy(head, from);
 }
 
 function typeOf(options: Options): MessageType {
@@ -144,8 +152,8 @@ function writeHead(message: Message4): Buffer {
   for (const [index, address] of [ciaddr, yiaddr, siaddr, giaddr].entries())
     ipv4Bytes(address).copy(head, 12 + index * 4);
   Buffer.from(message.chaddr.replaceAll(':', ''), 'hex').copy(head, 28);
-  head.write(message.sname, SNAME, FILE - SNAME - 1, 'latin1');
-  head.write(message.file, FILE, COOKIE - FILE - 1, 'latin1');
+  writeText(head, message.sname, SNAME, FILE);
+  writeText(head, message.file, FILE, COOKIE);
   head.writeUInt32BE(MAGIC, COOKIE);
   return head;
 }
@@ -183,8 +191,8 @@ function writeOptions(message: Message4, head: Buffer, limit: number): Buffer {
 }
 
 /**
- * At least 300 bytes and at most `limit`, which a client's option 57 may lower. Throws RangeError when the options need
- * more, AddressError for an address that is none.
+ * At least 300 bytes and at most `limit`, which a client's option 57 may lower. Throws RangeError when texts or options
+ * need more, AddressError for an address that is none.
  */
 export function encodeMessage(message: Message4, limit: number = MESSAGE_LIMIT): Buffer {
   const head = writeHead(message);

@@ -12,7 +12,7 @@ export interface Wish4 {
   readonly provide?: Readonly<Record<string, string>>;
   /** Option 12; not sent beside `fqdn` (RFC 4702, section 3.1). */
   readonly hostname?: string;
-  /** Option 81, asking the server to put the name into the DNS; without a dot in it, a name that the server completes. */
+  /** Option 81, asking the server to put the name into the DNS; it completes one that has no dot. */
   readonly fqdn?: string;
   /** Ask the link whether somebody has a new address before taking it. */
   readonly checkAddress: boolean;

@@ -1,6 +1,6 @@
 /**
- * The client of DHCPv6 (RFC 9915, section 18.2) as a table: what each state does about each event. Whatever is sent goes
- * to all servers on the link; an answer counts only from the server that was asked.
+ * The client of DHCPv6 (RFC 9915, section 18.2) as a table: what each state does about each event. Whatever is sent
+ * goes to all servers on the link; an answer counts only from the server that was asked.
  */
 import type { Lease6 } from '../lease.ts';
 import type { Chance, Machine } from '../machine.ts';

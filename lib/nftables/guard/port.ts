@@ -53,9 +53,10 @@ export function idBytes(identifier: bigint): Buffer {
   return bytes;
 }
 
-/** The first halves of addresses in the port's prefixes of IPv6. */
+/** The first halves of addresses in the port's prefixes of IPv6, each once: several may lie within one /64. */
 export function prefixesOf({ prefixes }: MooredPort): Buffer[] {
-  return prefixes
+  const halves = prefixes
     .filter(({ address, length }) => address.family === 6 && length >= 64)
     .map(({ address }) => addressBytes(address).subarray(0, 8));
+  return [...new Map(halves.map((half) => [half.toString('hex'), half])).values()];
 }

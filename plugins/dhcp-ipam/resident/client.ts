@@ -26,6 +26,7 @@ import type { LinkWorld, Runner4, Runner6 } from './family.ts';
 import { lapseOf } from './lapse.ts';
 import { runTask } from './run-task.ts';
 import type { Outcome } from './runner.ts';
+import type { Ports } from './ports.ts';
 import type { Place } from './transport4.ts';
 
 export interface ClientWorld {
@@ -33,6 +34,7 @@ export interface ClientWorld {
   readonly books: Books;
   readonly reactor: LinkWorld['reactor'];
   readonly random: () => number;
+  readonly ports: Ports;
 }
 
 export interface Wishes {

@@ -26,6 +26,9 @@ export interface Acquisition {
   readonly netns: string;
 }
 
+/** How long a bridge port is waited for; beyond it messages are sent all the same, and sent again when they are lost. */
+const PORT_MS = 2000;
+
 /** What an earlier life of a key held. */
 function remembered({ v4, v6 }: Pick<DhcpLeaseRecord, 'v4' | 'v6'>): Leases {
   return { v4: v4?.lease, v6: v6?.lease };
@@ -63,7 +66,6 @@ export class Manager {
       if (record.bootId !== bootId) await this.#remember(record);
       else if (record.host.netns === netns) this.#resume(record);
     }
-    await this.sweep();
   }
 
   #resume(record: DhcpLeaseRecord): void {
@@ -94,7 +96,10 @@ export class Manager {
     this.#clients.delete(name);
     const ipv6 = config.v6 === undefined ? 'none' : config.v6.stateless ? 'stateless' : 'stateful';
     const where: Whereabouts = { path: netns, ifname: key.ifname, prepare: { ipv6 } };
-    const entered = await runTask<Entered>(this.#world.host, 'enter', where);
+    const { host, ports, reactor } = this.#world;
+    const since = reactor.now();
+    const entered = await runTask<Entered>(host, 'enter', where);
+    if (entered.port !== undefined) await ports.until(entered.port, since, PORT_MS);
     const base = this.#baseOf({ key, config, netns }, entered);
     const client = new Client(base, this.#wishesOf(key, config, entered), this.#world);
     this.#clients.set(name, client);

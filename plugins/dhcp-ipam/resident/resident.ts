@@ -17,6 +17,7 @@ import type { SegmentMembers } from '../tasks/segments.ts';
 import { Books } from './books.ts';
 import { LinkWatch } from './link-watch.ts';
 import { Manager } from './manager.ts';
+import { Ports } from './ports.ts';
 import { runTask } from './run-task.ts';
 import type { Sight } from './segments.ts';
 
@@ -32,7 +33,11 @@ async function add(manager: Manager, context: AttachedContext): Promise<CniResul
   return resultOf(leases, read.priority);
 }
 
+/** Who is gone for certain, and, where the runtime says who is attached, who else is not. */
 async function gc(manager: Manager, { config }: Context): Promise<void> {
+  await manager.sweep();
+  const told = ['cni.dev/valid-attachments', 'cni.dev/attachments'].some((key) => key in config.raw);
+  if (!told) return;
   const valid = new Set(config.validAttachments.map(({ containerId, ifname }) => `${containerId}/${ifname}`));
   const failures = await manager.collect(config.name, ({ containerId, ifname }) =>
     valid.has(`${containerId}/${ifname}`),
@@ -66,6 +71,7 @@ class DhcpResident implements Resident {
   readonly plugins: ReadonlyMap<string, Plugin>;
   readonly #host: ResidentHost;
   readonly #reactor: Reactor;
+  readonly #ports: Ports;
   readonly #manager: Manager;
   readonly #watched = new Map<string, FSWatcher>();
   #links: LinkWatch | undefined;
@@ -75,10 +81,12 @@ class DhcpResident implements Resident {
   constructor(host: ResidentHost) {
     this.#host = host;
     this.#reactor = openReactor(() => this.#manager.doubt(() => true));
+    this.#ports = new Ports(this.#reactor);
     this.#manager = new Manager({
       host,
       books: new Books(host),
       reactor: this.#reactor,
+      ports: this.#ports,
       random: () => host.world.random(4).readUInt32BE(0) / 2 ** 32,
     });
     this.plugins = new Map([[PLUGIN, pluginOf(this.#manager, () => this.#begun())]]);
@@ -88,7 +96,8 @@ class DhcpResident implements Resident {
     this.#links = this.#watchLinks();
     await this.#manager.start();
     this.#begun();
-    this.#sweepIn(SWEEP_MS);
+    // Nobody waits for it: those who are gone may be many.
+    this.#sweepIn(0);
   }
 
   async stop(): Promise<void> {
@@ -96,6 +105,7 @@ class DhcpResident implements Resident {
     this.#links?.close();
     this.#sweep?.cancel();
     this.#manager.stop();
+    this.#ports.close();
     this.#reactor.close();
   }
 

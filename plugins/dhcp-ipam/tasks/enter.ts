@@ -6,13 +6,12 @@ import type { World } from '../../../lib/cni/world.ts';
 import { IFA_F_DADFAILED, listAddresses } from '../../../lib/netlink/address.ts';
 import { findLink } from '../../../lib/netlink/link.ts';
 import { linkChange } from '../../../lib/netlink/link-change.ts';
-import { IFF_UP } from '../../../lib/netlink/link-message.ts';
+import { IFF_UP, IF_OPER_UP } from '../../../lib/netlink/link-message.ts';
 import type { Link } from '../../../lib/netlink/link-message.ts';
 import { NetlinkSocket } from '../../../lib/netlink/socket.ts';
-import { untilLinkUp } from '../../../lib/netlink/watch.ts';
 import { inNetns } from '../../../lib/system/netns.ts';
 import type { Netns } from '../../../lib/system/netns.ts';
-import { ensureSysctlIfPresent } from '../../../lib/system/sysctl.ts';
+import { ensureSysctlIfPresent, readSysctlIfPresent } from '../../../lib/system/sysctl.ts';
 
 export interface Whereabouts {
   readonly path: string;
@@ -32,10 +31,9 @@ export interface Entered {
   readonly mtu: number;
   /** IPv6 addresses that the kernel has found somebody else to have. */
   readonly duplicates: readonly string[];
+  /** ifindex of the bridge port that the interface is plugged in by, while it does not forward yet. */
+  readonly port?: number;
 }
-
-/** A carrier comes at once, or depends on somebody else. */
-const CARRIER_MS = 1000;
 
 function gone(path: string, why: string): NetmoorError {
   return new NetmoorError(
@@ -92,11 +90,16 @@ export function requireLink(route: NetlinkSocket, ifname: string): Link {
   );
 }
 
+/** What the interface's main plugin has set, which knows what else its addresses come of. */
+const DECIDED = '2';
+
 /**
  * Routers are believed in what they are there for, on-link prefixes and default routes, which DHCPv6 does not give;
  * addresses are the server's, unless it is asked for nothing but what it knows.
  */
 function prepareIpv6(ifname: string, mode: 'stateful' | 'stateless'): void {
+  const there = readSysctlIfPresent('net', 'ipv6', 'conf', ifname, 'accept_ra');
+  if (there === DECIDED) return;
   const settings: [string, string][] = [
     ['disable_ipv6', '0'],
     ['accept_ra', '2'],
@@ -113,8 +116,23 @@ function prepareIpv6(ifname: string, mode: 'stateful' | 'stateless'): void {
 function prepare(netns: Netns, route: NetlinkSocket, link: Link, { ipv6 }: { ipv6: string }): void {
   if (ipv6 === 'stateful' || ipv6 === 'stateless') inNetns(netns, () => prepareIpv6(link.name, ipv6));
   if ((link.flags & IFF_UP) === 0) route.request(linkChange(link.index, { up: true }, `raise ${link.name}`));
-  // In the namespace, since it listens there.
-  inNetns(netns, () => untilLinkUp(route, link.index, CARRIER_MS, () => performance.now()));
+}
+
+/**
+ * A bridge takes nothing from a port before the kernel has seen to its carrier, which takes a moment, or, when many come
+ * at once, seconds (linkwatch): what is sent before is lost.
+ */
+function waitingPort({ index, kind, peer }: Link): number | undefined {
+  if (kind !== 'veth' || peer === undefined) return undefined;
+  const route = NetlinkSocket.open('route');
+  try {
+    const port = findLink(route, peer);
+    // The other end may be in yet another namespace, where its number means another interface.
+    const isOurs = port?.kind === 'veth' && port.peer === index && port.master !== undefined;
+    return isOurs && port.operstate !== IF_OPER_UP ? port.index : undefined;
+  } finally {
+    route.close();
+  }
 }
 
 function duplicatesOn(route: NetlinkSocket, { index }: Link): string[] {
@@ -131,6 +149,7 @@ export function enter(world: World, where: Whereabouts): Entered {
     try {
       const link = requireLink(route, where.ifname);
       if (where.prepare) prepare(netns, route, link, where.prepare);
+      const port = where.prepare ? waitingPort(link) : undefined;
       return {
         fd: netns.fd,
         inode: netns.id,
@@ -138,6 +157,7 @@ export function enter(world: World, where: Whereabouts): Entered {
         mac: link.mac ?? '',
         mtu: link.mtu,
         duplicates: where.prepare ? [] : duplicatesOn(route, link),
+        ...(port === undefined ? {} : { port }),
       };
     } finally {
       route.close();

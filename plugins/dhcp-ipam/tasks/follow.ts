@@ -1,14 +1,19 @@
 /**
- * Bringing a container's interface after a lease that has changed: addresses, routes and MTU, and what is on record of
- * the attachment. What the lease had before, and has not any more, goes; everything else stays.
+ * Bringing a container's interface after a lease that has changed: addresses, routes and MTU; what is on record of the
+ * attachment; and what the host has by those addresses (Kind.following). What the lease had before, and has not any more, goes; everything else stays.
  */
 import { isErrno } from '../../../lib/base/errors.ts';
 import { networkOf, parsePrefix, sameAddress } from '../../../lib/base/ip.ts';
 import type { CniIp, CniRoute } from '../../../lib/cni/result.ts';
 import type { World } from '../../../lib/cni/world.ts';
-import { storeFor } from '../../../lib/mooring/host.ts';
-import { kernelRoute } from '../../../lib/mooring/routes.ts';
+import { hostOf, storeFor, withSockets } from '../../../lib/mooring/host.ts';
+import type { Host } from '../../../lib/mooring/host.ts';
+import type { Kind, MooringDetail } from '../../../lib/mooring/kind.ts';
+import { understand } from '../../../lib/mooring/records.ts';
+import { kernelRoute, subnetsOf } from '../../../lib/mooring/routes.ts';
 import { knownDirectories, openStoreIn } from '../../../lib/mooring/stores.ts';
+import type { NamedStore } from '../../../lib/mooring/stores.ts';
+import { whyElsewhere } from '../../../lib/mooring/vantage.ts';
 import { addressAddition, addressRemoval } from '../../../lib/netlink/address.ts';
 import { linkChange } from '../../../lib/netlink/link-change.ts';
 import type { Link } from '../../../lib/netlink/link-message.ts';
@@ -16,8 +21,9 @@ import { routeAddition, routeRemoval } from '../../../lib/netlink/route.ts';
 import { NetlinkSocket } from '../../../lib/netlink/socket.ts';
 import type { NetlinkRequest } from '../../../lib/netlink/socket.ts';
 import { inNetns } from '../../../lib/system/netns.ts';
+import type { Netns } from '../../../lib/system/netns.ts';
 import type { AttachmentKey, AttachmentRecord } from '../../../ipam/record.ts';
-import type { LeaseStore } from '../../../ipam/store/store.ts';
+import type { StoreReader } from '../../../ipam/store/store.ts';
 import { ipsOf, routesOf } from '../leased.ts';
 import type { Leases } from '../leased.ts';
 import { openAgain, requireLink } from './enter.ts';
@@ -106,19 +112,14 @@ function applyMtu(route: NetlinkSocket, link: Link, { before, after, first }: Ch
   attempt(route, linkChange(link.index, { mtu }, `give ${link.name} the MTU ${mtu}`), 'EINVAL', 'ERANGE');
 }
 
-function onInterface(world: World, change: Change): void {
-  const netns = openAgain(world, change.where);
+function onInterface(netns: Netns, change: Change): void {
+  const route = inNetns(netns, () => NetlinkSocket.open('route'));
   try {
-    const route = inNetns(netns, () => NetlinkSocket.open('route'));
-    try {
-      const link = requireLink(route, change.where.ifname);
-      applyMtu(route, link, change);
-      if (!change.first) applyAddresses(route, link, difference(change));
-    } finally {
-      route.close();
-    }
+    const link = requireLink(route, change.where.ifname);
+    applyMtu(route, link, change);
+    if (!change.first) applyAddresses(route, link, difference(change));
   } finally {
-    world.closeNetns(netns);
+    route.close();
   }
 }
 
@@ -142,35 +143,89 @@ function onRecord(record: AttachmentRecord, { gone, come }: Difference, after: L
     const gateway = gateways.get(address);
     return { ...rest, address, ...(gateway === undefined ? {} : { gateway }) };
   });
-  const { routes, subnets } = record.detail as { routes?: CniRoute[]; subnets?: string[] };
+  const { routes, subnets } = record.detail as Partial<MooringDetail>;
   return {
     ...record,
     addresses,
     detail: {
       ...record.detail,
       ...(routes ? { routes: replaced(routes, gone.routes, come.routes, sameRoute) } : {}),
-      ...(subnets ? { subnets } : {}),
+      ...(subnets ? { subnets: subnetsOf(addresses) } : {}),
     },
   };
 }
 
-function inStore(store: LeaseStore, change: Change): void {
-  const difference_ = difference(change);
-  const isOurs = (record: AttachmentRecord | undefined): record is AttachmentRecord =>
-    record?.delegate?.type === 'dhcp-ipam' && record.state === 'attached';
-  if (!isOurs(store.read((tx) => tx.attachment(change.key)))) return;
-  store.write((tx) => {
-    const record = tx.attachment(change.key);
-    if (isOurs(record)) tx.putAttachment(onRecord(record, difference_, change.after));
+/** Kinds by the name of their plugin, as whoever lists them all tells them. */
+export type KindOf = (plugin: string) => Promise<Kind | undefined>;
+
+function isOurs(record: AttachmentRecord | undefined): record is AttachmentRecord {
+  const leased = record?.delegate?.type === 'dhcp-ipam' || record?.dhcp !== undefined;
+  return leased && record?.state === 'attached';
+}
+
+/** What no kind of ours can read, only its record follows. */
+async function followingOf(kindOf: KindOf, record: AttachmentRecord): Promise<Moved> {
+  const kind = await kindOf(record.plugin);
+  if (kind === undefined || !('known' in understand(kind, record))) return () => {};
+  const following = await kind.following();
+  return (host, tx, netns, before, after) => {
+    const [was, is] = [understand(kind, before), understand(kind, after)];
+    if ('known' in was && 'known' in is) following.moved(host, tx, netns, was.known, is.known);
+  };
+}
+
+type Moved = (
+  host: Host,
+  tx: StoreReader,
+  netns: Netns,
+  before: AttachmentRecord,
+  after: AttachmentRecord,
+) => void;
+
+async function inStore(
+  named: NamedStore,
+  world: World,
+  netns: Netns,
+  change: Change,
+  kindOf: KindOf,
+): Promise<void> {
+  const found = named.store.read((tx) => tx.attachment(change.key));
+  if (!isOurs(found)) return;
+  const moved = await followingOf(kindOf, found);
+  const surroundings = { path: [], environment: {}, note: () => {} };
+  await withSockets((sockets) => {
+    const host = hostOf(sockets, named, world, surroundings);
+    named.store.write((tx) => {
+      const before = tx.attachment(change.key);
+      if (!isOurs(before)) return;
+      const after = onRecord(before, difference(change), change.after);
+      if (whyElsewhere(before, world) === undefined) moved(host, tx, netns, before, after);
+      tx.putAttachment(after);
+    });
   });
 }
 
-/** Throws NetmoorError('bad-netns') when the container is gone, SystemError when the kernel refuses. */
-export function follow(world: World, change: Change): void {
-  onInterface(world, change);
-  if (change.first) return;
-  inStore(storeFor(undefined, world).store, change);
+async function onHost(world: World, netns: Netns, change: Change, kindOf: KindOf): Promise<void> {
+  await inStore(storeFor(undefined, world), world, netns, change, kindOf);
   for (const dir of knownDirectories(world)) {
-    if (dir !== world.storeDirectory) inStore(openStoreIn(dir, world).store, change);
+    if (dir !== world.storeDirectory) await inStore(openStoreIn(dir, world), world, netns, change, kindOf);
+  }
+}
+
+/**
+ * The host before the container: what guards an address must know it before it is used. Throws NetmoorError('bad-netns')
+ * when the container is gone, SystemError when the kernel refuses.
+ */
+export async function follow(world: World, change: Change, kindOf: KindOf): Promise<void> {
+  const netns = openAgain(world, change.where);
+  try {
+    try {
+      if (!change.first) await onHost(world, netns, change, kindOf);
+    } finally {
+      // Also when the host could not follow: an address that has lapsed must not be used any longer.
+      onInterface(netns, change);
+    }
+  } finally {
+    world.closeNetns(netns);
   }
 }

@@ -112,6 +112,7 @@ export const kind: Kind<MooringConfig, ToyDetail> = {
     findLink(route, hostIfname) ? [] : [`${hostIfname} is gone: ${detail.motto}`],
   verifyInside: async (netns, record, told) => verifyInterface(netns, record, told),
   probe: async () => {},
+  following: async () => ({ moved() {} }),
   sweeping: async () => ({
     elements: () => [],
     recover: () => [],

@@ -61,7 +61,7 @@ export function nameBytes(labels: readonly string[], at: number, known?: Map<str
   const parts: Buffer[] = [];
   let place = at;
   for (const [index, label] of labels.entries()) {
-    const rest = labels.slice(index).join('.').toLowerCase();
+    const rest = labels.slice(index).join('.');
     const before = known?.get(rest);
     if (before !== undefined)
       return Buffer.concat([...parts, Buffer.from([POINTER | (before >>> 8), before & 0xff])]);

@@ -73,10 +73,17 @@ export interface Bound extends Always {
   readonly lease: HeldLease;
 }
 
-export interface Prolonging extends Asking {
-  readonly state: 'RENEWING' | 'REBINDING';
+export interface Renewing extends Asking {
+  readonly state: 'RENEWING';
   readonly lease: HeldLease;
 }
+
+export interface Rebinding extends Asking {
+  readonly state: 'REBINDING';
+  readonly lease: HeldLease;
+}
+
+export type Prolonging = Renewing | Rebinding;
 
 export interface Confirming extends Asking {
   readonly state: 'CONFIRMING';

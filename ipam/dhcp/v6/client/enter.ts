@@ -70,8 +70,8 @@ export function lose(why: LossCause): Action6 {
 }
 
 /**
- * Whether the lease is one of this link (RFC 9915, section 18.2.12). Does not touch delegated prefixes' CONFIRM: a
- * server can tell of them only by a REBIND.
+ * Asks whether the lease is one of this link (RFC 9915, section 18.2.12). A CONFIRM is for addresses alone; with
+ * prefixes a REBIND asks.
  */
 export function confirm(
   around: Around,

@@ -8,13 +8,11 @@ import { settle } from './settle.ts';
 import { after, note, stepTo } from './step.ts';
 import type { Around, Incoming, Step6 } from './step.ts';
 
-/** T1 has come, or both: what was leased has been of use. */
+/** T1 has come, or T2 as well; what was leased has been of use. */
 export function renew(around: Around, data: Bound | Prolonging): Step6 {
   const { lease } = data;
   const late = hasPassed(dueAt(lease, lease.rebindAfter), around.chance.now);
-  const early = lease.renewAfter === undefined;
-  const state = late || early ? 'REBINDING' : 'RENEWING';
-  return ask(around, { state, lease, ...keptOf(data), setbacks: 0 });
+  return ask(around, { state: late ? 'REBINDING' : 'RENEWING', lease, ...keptOf(data), setbacks: 0 });
 }
 
 /** T2 has come, or it is time to ask again. */

@@ -72,51 +72,59 @@ function aside(wish: Wish6, asked: readonly number[]): Options6 {
   };
 }
 
-function body(wish: Wish6, data: AskingData): { type: MessageType; options: Options6 } {
-  const more = (): Options6 => aside(wish, [SOL_MAX_RT]);
-  switch (data.state) {
-    case 'SOLICITING': {
-      const inside = associations(wish, { addresses: data.hints, prefixes: [] });
-      return {
-        type: 'SOLICIT',
-        options: { ...inside, ...(wish.rapidCommit && { rapidCommit: true }), ...more() },
-      };
-    }
-    case 'REQUESTING': {
-      const { server: serverId } = data.offer;
-      return { type: 'REQUEST', options: { serverId, ...associations(wish, data.offer), ...more() } };
-    }
-    case 'RENEWING': {
-      const { server: serverId } = data.lease;
-      return {
-        type: 'RENEW',
-        options: { serverId, ...associations(wish, wantedOf(data.lease)), ...more() },
-      };
-    }
-    case 'REBINDING':
-      return { type: 'REBIND', options: { ...associations(wish, wantedOf(data.lease)), ...more() } };
-    case 'CONFIRMING':
-      return data.by === 'REBIND'
-        ? { type: 'REBIND', options: { ...associations(wish, wantedOf(data.lease)), ...more() } }
-        : { type: 'CONFIRM', options: leased(wish, wantedOf(data.lease)) };
-    case 'DECLINING':
-      return {
-        type: 'DECLINE',
-        options: { serverId: data.server, ...leased(wish, { addresses: data.declined, prefixes: [] }) },
-      };
-    case 'RELEASING':
-      return {
-        type: 'RELEASE',
-        options: { serverId: data.lease.server, ...leased(wish, wantedOf(data.lease)) },
-      };
-    case 'INFORMING':
-      return { type: 'INFORMATION-REQUEST', options: aside(wish, [INFORMATION_REFRESH_TIME, INF_MAX_RT]) };
-  }
+interface Question {
+  readonly type: MessageType;
+  readonly options: Options6;
 }
+
+type In<S extends AskingData['state']> = Extract<AskingData, { readonly state: S }>;
+
+/** What is asked of whoever has the bindings, or of one server. */
+function prolonging(type: MessageType, wish: Wish6, lease: HeldLease, serverId?: string): Question {
+  const inside = { ...associations(wish, wantedOf(lease)), ...aside(wish, [SOL_MAX_RT]) };
+  return { type, options: { ...(serverId !== undefined && { serverId }), ...inside } };
+}
+
+function renewing(wish: Wish6, { state, lease }: In<'RENEWING' | 'REBINDING'>): Question {
+  return state === 'RENEWING'
+    ? prolonging('RENEW', wish, lease, lease.server)
+    : prolonging('REBIND', wish, lease);
+}
+
+const QUESTIONS: { readonly [S in AskingData['state']]: (wish: Wish6, data: In<S>) => Question } = {
+  SOLICITING: (wish, { hints }) => {
+    const inside = associations(wish, { addresses: hints, prefixes: [] });
+    const rapid = wish.rapidCommit && { rapidCommit: true as const };
+    return { type: 'SOLICIT', options: { ...inside, ...rapid, ...aside(wish, [SOL_MAX_RT]) } };
+  },
+  REQUESTING: (wish, { offer }) => ({
+    type: 'REQUEST',
+    options: { serverId: offer.server, ...associations(wish, offer), ...aside(wish, [SOL_MAX_RT]) },
+  }),
+  RENEWING: renewing,
+  REBINDING: renewing,
+  CONFIRMING: (wish, { by, lease }) =>
+    by === 'REBIND'
+      ? prolonging('REBIND', wish, lease)
+      : { type: 'CONFIRM', options: leased(wish, wantedOf(lease)) },
+  DECLINING: (wish, { server: serverId, declined: addresses }) => ({
+    type: 'DECLINE',
+    options: { serverId, ...leased(wish, { addresses, prefixes: [] }) },
+  }),
+  RELEASING: (wish, { lease }) => ({
+    type: 'RELEASE',
+    options: { serverId: lease.server, ...leased(wish, wantedOf(lease)) },
+  }),
+  INFORMING: (wish) => ({
+    type: 'INFORMATION-REQUEST',
+    options: aside(wish, [INFORMATION_REFRESH_TIME, INF_MAX_RT]),
+  }),
+};
 
 /** To be sent at `now`; the transaction and the time elapsed are those of the exchange. */
 export function question(wish: Wish6, data: AskingData, now: number): Message6 {
-  const { type, options } = body(wish, data);
+  const ask = QUESTIONS[data.state] as (wish: Wish6, data: AskingData) => Question;
+  const { type, options } = ask(wish, data);
   return {
     type,
     transaction: data.exchange.transaction,

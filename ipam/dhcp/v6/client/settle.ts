@@ -1,5 +1,5 @@
 /** What is held once a server has answered (RFC 9915, section 18.2.10.1). */
-import { isLinkLocal, parseAddress, parsePrefix, prefixContains } from '../../../../lib/base/ip.ts';
+import { parseAddress, parsePrefix, prefixContains } from '../../../../lib/base/ip.ts';
 import type { LeasedAddress6, LeasedDns } from '../../lease.ts';
 import type { Message6 } from '../message.ts';
 import { SUCCESS } from '../options/status-code.ts';
@@ -14,7 +14,7 @@ const MULTICAST = parsePrefix('ff00::/8');
 export function dnsOf({ options }: Message6): LeasedDns {
   const nameservers = (options.dnsServers ?? []).filter((text) => {
     const address = parseAddress(text);
-    return isLinkLocal(address) || (address.value > 1n && !prefixContains(MULTICAST, address));
+    return address.value > 1n && !prefixContains(MULTICAST, address);
   });
   return { nameservers, search: options.domainList ?? [] };
 }
@@ -71,27 +71,18 @@ function prefixesAfter(held: HeldLease | undefined, answer: Answer): HeldPrefix[
   return [...fresh, ...kept].filter((part) => !isOver(part));
 }
 
-function finite(name: 'renewAfter' | 'rebindAfter', times: readonly number[]) {
-  const first = Math.min(...times);
-  return Number.isFinite(first) ? { [name]: first } : {};
-}
-
 /** The earliest T1 and T2: everything is renewed at once (section 18.2.4). */
-function renewal(grants: readonly Grant[], parts: HeldLease['addresses'][number][]) {
+function renewal(grants: readonly Grant[], parts: readonly LeasedAddress6[]) {
   const granting = grants.filter((grant) => liveParts(grant).length > 0);
   const each = granting.map((grant) =>
     termsOf({ ...grant, parts: liveParts(grant).map((part) => ({ address: part.text, ...timesOf(part) })) }),
   );
   const terms = each.length > 0 ? each : [termsOf({ t1: 0, t2: 0, parts })];
+  const renewAfter = Math.min(...terms.map((times) => times.renewAfter));
+  const rebindAfter = Math.min(...terms.map((times) => times.rebindAfter));
   return {
-    ...finite(
-      'renewAfter',
-      terms.map(({ renewAfter }) => renewAfter),
-    ),
-    ...finite(
-      'rebindAfter',
-      terms.map(({ rebindAfter }) => rebindAfter),
-    ),
+    ...(Number.isFinite(renewAfter) && { renewAfter }),
+    ...(Number.isFinite(rebindAfter) && { rebindAfter }),
   };
 }
 

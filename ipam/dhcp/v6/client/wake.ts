@@ -1,19 +1,13 @@
 /** When a machine has something to do. */
-import type { Data6, HeldLease } from './data.ts';
+import type { Data6 } from './data.ts';
 import { leaseIn } from './data.ts';
 import { CONFIRM_LIMIT_S, SECOND } from './exchange.ts';
 import { dueAt, firstEnd } from './lifetimes.ts';
-
-/** When to renew; a T1 without end still leaves T2. */
-export function renewalAt(lease: HeldLease): number | undefined {
-  return dueAt(lease, lease.renewAfter) ?? dueAt(lease, lease.rebindAfter);
-}
 
 /** When the state is left though nobody answered; undefined: never. */
 export function deadlineOf(data: Data6): number | undefined {
   switch (data.state) {
     case 'BOUND':
-      return renewalAt(data.lease);
     case 'INFORMED':
       return dueAt(data.lease, data.lease.renewAfter);
     case 'RENEWING':

@@ -1,4 +1,4 @@
-# Sourced by capture-dhcp.sh: what happens in each capture.
+# Sourced by capture-dhcp.sh: what happens in each capture of DHCPv4, and the settings of clients of both.
 
 NET=192.0.2
 
@@ -49,7 +49,7 @@ dhcpcd_life() {
   "$server4" $NET "$seconds" 120
   dhcpcd -4
   heard ack
-  until grep -q 'leased\|adding IP address' /run/client.log; do sleep 0.1; done
+  until grep -q 'true BOUND' /run/client.log; do sleep 0.1; done
   if [ "$seconds" -lt 100 ]; then heard ack 2; else order dhcpcd -4 -N eth0 && heard ack 2; fi
   title 'the client ends without RELEASE and starts again'
   gone TERM
@@ -100,12 +100,6 @@ networkd_kea() {
   start /usr/lib/systemd/systemd-networkd
   heard ack 2
 }
-networkd_dnsmasq6() {
-  networkd_conf '[Network]' 'DHCP=ipv6' 'IPv6AcceptRA=true' '[DHCPv6]' 'UseDomains=true'
-  dnsmasq6 six 120 1ff
-  start /usr/lib/systemd/systemd-networkd
-  heard reply
-}
 
 # A relay between: the client is in a network that the server is not in.
 udhcpc_dhcpd_relayed() {
@@ -142,82 +136,3 @@ udhcpc_dhcpd_relayed() {
   kill $relay
   ip netns del harbour
 }
-
-# IA_NA and IA_PD: bound, renewed at T1, rebound at T2, confirmed after a restart where there is no prefix to confirm, released.
-dhcpcd_life6() {
-  local server6=$1 seconds=$2
-  dhcpcd_conf 'noipv6rs' 'option dhcp6_name_servers, dhcp6_domain_search, dhcp6_sntp_servers, dhcp6_ntp_server' \
-    'interface eth0' 'ia_na 1' ${3:+"$3"}
-  "$server6" six "$seconds" 1ff
-  dhcpcd -6
-  heard reply 1 40
-  if [ "$seconds" -lt 100 ]; then
-    heard renew
-    heard reply 2
-    title 'the server is away until T2'
-    silence
-    heard rebind
-    "$server6" six "$seconds" 1ff
-    heard reply 3 40
-  else
-    order dhcpcd -6 -N eth0
-    heard reply 2
-  fi
-  until grep -q 'eth0: .*\(adding address\|delegated\|REPLY6 received\)' /run/client.log; do sleep 0.1; done
-  order dhcpcd -6 -k eth0
-  heard release
-}
-dhcpcd_dnsmasq6() { dhcpcd_life6 dnsmasq6 120; }
-dhcpcd_kea6() { dhcpcd_life6 kea6 16 'ia_pd 2 -'; }
-dhcpcd_dhcpd6() { dhcpcd_life6 dhcpd6 16 'ia_pd 2 -'; }
-dhcpcd_kea6_rapid() {
-  rapid=true
-  dhcpcd_conf 'noipv6rs' 'option dhcp6_rapid_commit' 'option dhcp6_name_servers' 'interface eth0' 'ia_na 1'
-  kea6 six 600 1ff
-  rapid=
-  dhcpcd -6
-  heard reply 1 40
-}
-
-dhclient() {
-  linked
-  start dhclient -6 -d -v -cf /run/empty.conf -lf /run/dhclient.leases -pf /run/dhclient.pid -sf /run/dhclient.sh "$@" eth0
-}
-
-# IA_NA (and IA_PD, where there are any): bound, restarted and confirmed, released.
-dhclient_life6() {
-  "$@" six 600 1ff
-  dhclient -D LL
-  heard reply
-  title 'the client ends without RELEASE and starts again'
-  gone
-  dhclient -D LL
-  heard confirm
-  heard reply 2
-  gone
-  order dhclient -6 -r -v -cf /run/empty.conf -lf /run/dhclient.leases -pf /run/dhclient.pid -sf /run/dhclient.sh eth0
-  heard release
-}
-dhclient_dnsmasq6() { dhclient_life6 dnsmasq6; }
-dhclient_kea6() { dhclient_life6 kea6; }
-dhclient_dhcpd6() { dhclient_life6 dhcpd6; }
-
-dhclient_decline6() {
-  : >/run/duplicate
-  "$1" six 600 1ff
-  dhclient -D LL
-  heard decline
-  heard reply 2
-}
-dhclient_dnsmasq6_decline() { dhclient_decline6 dnsmasq6; }
-dhclient_kea6_decline() { dhclient_decline6 kea6; }
-dhclient_dhcpd6_decline() { dhclient_decline6 dhcpd6; }
-
-dhclient_stateless6() {
-  "$1" six 600 1ff
-  dhclient -S -D LL
-  heard reply
-}
-dhclient_dnsmasq6_stateless() { dhclient_stateless6 dnsmasq6; }
-dhclient_kea6_stateless() { dhclient_stateless6 kea6; }
-dhclient_dhcpd6_stateless() { dhclient_stateless6 dhcpd6; }

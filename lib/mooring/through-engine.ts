@@ -1,0 +1,76 @@
+/**
+ * What only the engine can do, asked of it by whoever needs it, synchronously: a process of one call, or a thread of the
+ * engine itself. One is started where nobody has.
+ */
+import { NetmoorError, errorText } from '../base/errors.ts';
+import { pluginError } from '../cni/delegate.ts';
+import type { CniRequest, Command } from '../cni/environment.ts';
+import type { World } from '../cni/world.ts';
+import { askPlugin } from '../engine/ask-plugin.ts';
+import { askEngine } from '../engine/client.ts';
+import type { PluginAnswer } from '../engine/protocol.ts';
+import { pluginRequest } from '../engine/request.ts';
+import type { PluginCall } from '../engine/request.ts';
+import type { AttachmentKey } from '../../ipam/record.ts';
+import { storeFor } from './host.ts';
+import { DHCP_IPAM } from './ipam-type.ts';
+
+/** Milliseconds beside what the configuration lets a server take. */
+const MARGIN_MS = 30_000;
+
+/** A call of a plugin that lives in the engine. */
+export interface EngineCall {
+  readonly request: Pick<CniRequest, 'environment' | 'stdin'>;
+  readonly world: World;
+  readonly note: (line: string) => void;
+  /** Where the engine listens, when that is not its usual place: there nobody starts one but who has named the place. */
+  readonly socket?: string;
+}
+
+function answerTo(call: PluginCall, { world, socket }: EngineCall): PluginAnswer {
+  if (socket === undefined) return askPlugin(call, { monotonic: world.monotonic, pause: world.pause });
+  const answer = askEngine(pluginRequest(call), call.deadline, socket);
+  if ('exitCode' in answer) return answer;
+  throw new NetmoorError('internal', 'the engine answered another question');
+}
+
+/**
+ * Has the engine run `command` of dhcp-ipam, and returns what it prints. `timeout`: milliseconds that servers are waited
+ * for. Throws EngineError, and its answer as DelegateError.
+ */
+export function askThroughEngine(command: Command, call: EngineCall, timeout: number): Buffer {
+  const { request, note } = call;
+  const environment = { ...request.environment, CNI_COMMAND: command };
+  const asked = { program: DHCP_IPAM, environment, stdin: request.stdin, deadline: timeout + MARGIN_MS };
+  const { exitCode, stdout: text, stderr } = answerTo(asked, call);
+  if (stderr.trim() !== '') note(stderr.trimEnd());
+  const stdout = Buffer.from(text);
+  if (exitCode !== 0) throw pluginError(DHCP_IPAM, command, { exitCode, stdout, stderr });
+  return stdout;
+}
+
+/**
+ * Gives the DHCP leases of an attachment back. The engine need not be there, nor come: whoever starts the next one finds
+ * them marked, and gives them back. Throws nothing but errors of the store.
+ */
+export function releaseThroughEngine(key: AttachmentKey, call: EngineCall): void {
+  const { store } = storeFor(undefined, call.world);
+  if (store.read((tx) => tx.dhcpLease(key)) === undefined) return;
+  try {
+    askThroughEngine('DEL', call, 0);
+  } catch (error) {
+    if (!(error instanceof NetmoorError)) throw error;
+    call.note(`the DHCP lease is given back when the engine is there again: ${errorText(error)}`);
+    store.write((tx) => {
+      const record = tx.dhcpLease(key);
+      if (record) tx.putDhcpLease({ ...record, gone: 'it was detached while there was no engine' });
+    });
+  }
+}
+
+/** GC of a network's leases. Without one on record there is nothing to ask the engine for. */
+export function collectThroughEngine(network: string, call: EngineCall): void {
+  const { store } = storeFor(undefined, call.world);
+  const some = store.read((tx) => tx.dhcpLeases()).some((lease) => lease.network === network);
+  if (some) askThroughEngine('GC', call, 0);
+}

@@ -1,0 +1,81 @@
+/** Waiting for bridge ports of the host to forward, many at a time. */
+import { isErrno } from '../../../lib/base/errors.ts';
+import { DecodeError } from '../../../lib/netlink/attributes.ts';
+import { IF_OPER_UP, decodeLink } from '../../../lib/netlink/link-message.ts';
+import { decodeMessages } from '../../../lib/netlink/message.ts';
+import { openNews } from '../../../lib/netlink/news.ts';
+import { RTM_NEWLINK, RTNLGRP_LINK } from '../../../lib/netlink/uapi.ts';
+import { closeAside } from '../../../lib/system/close-aside.ts';
+import type { Reactor, Watch } from '../../../lib/system/reactor.ts';
+import { receive } from '../../../lib/system/syscall.ts';
+
+const OP = 'listen for links';
+const DATAGRAM = 1 << 15;
+const MOST_AT_ONCE = 64;
+/** Remembered for those who are about to ask. */
+const MOST_SEEN = 4096;
+
+export class Ports {
+  readonly #reactor: Reactor;
+  readonly #waiting = new Map<number, Set<() => void>>();
+  /** When ports came up, of the boot clock. */
+  readonly #seen = new Map<number, number>();
+  readonly #buffer = Buffer.allocUnsafe(DATAGRAM);
+  readonly #socket: number;
+  readonly #watch: Watch;
+
+  constructor(reactor: Reactor) {
+    this.#reactor = reactor;
+    this.#socket = openNews(RTNLGRP_LINK);
+    this.#watch = reactor.watch(this.#socket, () => this.#hear());
+  }
+
+  /** Resolves when the port is up, or has come up after `since`, at the latest in `milliseconds`. */
+  async until(port: number, since: number, milliseconds: number): Promise<void> {
+    if ((this.#seen.get(port) ?? -1) >= since) return;
+    const waiting = this.#waiting.get(port) ?? new Set();
+    this.#waiting.set(port, waiting);
+    await new Promise<void>((resolve) => {
+      waiting.add(resolve);
+      this.#reactor.at(this.#reactor.now() + milliseconds, resolve);
+    });
+    this.#waiting.delete(port);
+  }
+
+  close(): void {
+    this.#watch.stop();
+    closeAside(this.#socket);
+  }
+
+  #hear(): void {
+    for (let count = 0; count < MOST_AT_ONCE; count++) {
+      try {
+        const length = receive(this.#socket, this.#buffer, OP);
+        if (length === undefined) return;
+        this.#take(Buffer.from(this.#buffer.subarray(0, Math.min(length, DATAGRAM))));
+      } catch (error) {
+        // Whoever waits may have been meant by what was lost.
+        if (!isErrno(error, 'ENOBUFS')) throw error;
+        for (const port of this.#waiting.keys()) this.#isUp(port);
+      }
+    }
+  }
+
+  #take(datagram: Buffer): void {
+    try {
+      for (const message of decodeMessages(datagram)) {
+        if (message.type !== RTM_NEWLINK) continue;
+        const { index, operstate } = decodeLink(message);
+        if (operstate === IF_OPER_UP) this.#isUp(index);
+      }
+    } catch (error) {
+      if (!(error instanceof DecodeError)) throw error;
+    }
+  }
+
+  #isUp(port: number): void {
+    if (this.#seen.size >= MOST_SEEN) this.#seen.clear();
+    this.#seen.set(port, this.#reactor.now());
+    for (const tell of this.#waiting.get(port) ?? []) tell();
+  }
+}
