@@ -62,7 +62,7 @@ export type Lie = (asked: Message4) => Buffer;
 export const LIES: Readonly<Record<string, Lie>> = {
   ...Object.fromEntries(
     (['offer', 'ack', 'nak'] as const).flatMap((type): [string, Lie][] => [
-      [`${type}, xid`, (asked) => framed(encodeMessage(reply(asked, type, { xid: asked.xid ^ 1 })))],
+      [`${type}, xid`, (asked) => framed(encodeMessage(reply(asked, type, { xid: (asked.xid ^ 1) >>> 0 })))],
       [
         `${type}, chaddr`,
         (asked) => framed(encodeMessage(reply(asked, type, { chaddr: '02:00:00:00:00:99' }))),
@@ -112,7 +112,10 @@ export const LIES: Readonly<Record<string, Lie>> = {
   'the largest there is': (asked) =>
     framed(
       encodeMessage(
-        reply(asked, 'ack', { xid: asked.xid ^ 2, options: options(HONEST, [[43, Buffer.alloc(1100, 7)]]) }),
+        reply(asked, 'ack', {
+          xid: (asked.xid ^ 2) >>> 0,
+          options: options(HONEST, [[43, Buffer.alloc(1100, 7)]]),
+        }),
       ),
     ),
 };
