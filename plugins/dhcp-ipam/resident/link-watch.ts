@@ -50,12 +50,12 @@ export class LinkWatch {
     });
   }
 
-  /** Looks in a moment: containers have come, too. */
+  /** Something has changed. */
   soon(): void {
     const { reactor } = this.#world;
     this.#alarm ??= reactor.at(reactor.now() + GATHER_MS, () => {
       this.#alarm = undefined;
-      void this.#look();
+      void this.look();
     });
   }
 
@@ -65,7 +65,8 @@ export class LinkWatch {
     closeAside(this.#news);
   }
 
-  async #look(): Promise<void> {
+  /** Containers have come, and their segments count from now on. */
+  async look(): Promise<void> {
     const { names, look, seen, failed } = this.#world;
     this.#again = this.#looking;
     const wanted = names();

@@ -138,7 +138,7 @@ class DhcpResident implements Resident {
 
   #begun(): void {
     this.#watchNamespaces();
-    this.#links?.soon();
+    void this.#links?.look();
   }
 
   #watchLinks(): LinkWatch {
