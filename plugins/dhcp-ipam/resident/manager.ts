@@ -29,6 +29,10 @@ export interface Acquisition {
 /** How long a bridge port is waited for; beyond it messages are sent all the same, and again when they are lost. */
 const PORT_MS = 2000;
 
+const MOST_GIVEN = 4096;
+/** Farewells at one time. */
+const MOST_AT_ONCE = 32;
+
 /** What an earlier life of a key held. */
 function remembered({ v4, v6 }: Pick<DhcpLeaseRecord, 'v4' | 'v6'>): Leases {
   return { v4: v4?.lease, v6: v6?.lease };
@@ -39,6 +43,10 @@ export class Manager {
   readonly #clients = new Map<string, Client>();
   /** Of an earlier boot: their containers are gone, but the servers may still hold their addresses for them. */
   readonly #former = new Map<string, DhcpLeaseRecord>();
+  /** Who is being taken leave of. */
+  readonly #farewells = new Map<string, Promise<void>>();
+  /** The address that each key had last, of those that were given back; the oldest first. */
+  readonly #given = new Map<string, string>();
 
   constructor(world: ClientWorld) {
     this.#world = world;
@@ -90,16 +98,13 @@ export class Manager {
   /** Throws NetmoorError 'not-available' when no server has leased anything in time; then nothing is left behind. */
   async acquire({ key, config, netns }: Acquisition): Promise<Leases> {
     const name = formatKey(key);
+    await this.#farewells.get(name);
+    const entered = await this.#enter(key, config, netns);
+    // Its earlier life may have been found to be over meanwhile.
+    await this.#farewells.get(name);
     const before = this.#clients.get(name);
     const earlier = before ? remembered(before.record) : this.#earlierBoot(name);
     before?.close();
-    this.#clients.delete(name);
-    const ipv6 = config.v6 === undefined ? 'none' : config.v6.stateless ? 'stateless' : 'stateful';
-    const where: Whereabouts = { path: netns, ifname: key.ifname, prepare: { ipv6 } };
-    const { host, ports, reactor } = this.#world;
-    const since = reactor.now();
-    const entered = await runTask<Entered>(host, 'enter', where);
-    if (entered.port !== undefined) await ports.until(entered.port, since, PORT_MS);
     const base = this.#baseOf({ key, config, netns }, entered);
     const client = new Client(base, this.#wishesOf(key, config, entered), this.#world);
     this.#clients.set(name, client);
@@ -111,6 +116,16 @@ export class Manager {
       await this.#giveUp(name, client);
       throw error;
     }
+  }
+
+  async #enter(key: AttachmentKey, { v6 }: DhcpConfig, netns: string): Promise<Entered> {
+    const ipv6 = v6 === undefined ? 'none' : v6.stateless ? 'stateless' : 'stateful';
+    const where: Whereabouts = { path: netns, ifname: key.ifname, prepare: { ipv6 } };
+    const { host, ports, reactor } = this.#world;
+    const since = reactor.now();
+    const entered = await runTask<Entered>(host, 'enter', where);
+    if (entered.port !== undefined) await ports.until(entered.port, since, PORT_MS);
+    return entered;
   }
 
   /** Only DHCPv4 has a way to ask for an address of before that does not depend on how long it was valid. */
@@ -139,29 +154,62 @@ export class Manager {
 
   #wishesOf(key: AttachmentKey, { v4, v6, clientId }: DhcpConfig, { mac }: Entered): Wishes {
     const who = identityOf(key, this.#world.host.world.machineId);
+    const preferredAddress = this.#given.get(formatKey(key));
     return {
-      v4: v4 && { ...v4, mac, clientId: clientId ?? who.clientId },
+      v4: v4 && {
+        ...v4,
+        mac,
+        clientId: clientId ?? who.clientId,
+        ...(preferredAddress === undefined ? {} : { preferredAddress }),
+      },
       v6: v6 && { ...v6, duid: who.duid, iaid: who.iaid },
     };
   }
 
   async #giveUp(name: string, client: Client): Promise<void> {
+    await this.#farewell(name, client, async () => {
+      await client.release(undefined);
+    });
+  }
+
+  /**
+   * Takes a client from among those that live, then from the store: who comes again under its key waits until that is
+   * done, or his own record would go.
+   */
+  async #farewell(name: string, client: Client, part: () => Promise<void>): Promise<void> {
     if (this.#clients.get(name) === client) this.#clients.delete(name);
-    await client.release(undefined);
-    await this.#world.books.remove(keyOf(client.base));
+    this.#noteGiven(name, client);
+    const said = part().then(async () => this.#world.books.remove(keyOf(client.base)));
+    const settled = said.catch(() => {});
+    this.#farewells.set(name, settled);
+    try {
+      await said;
+    } finally {
+      if (this.#farewells.get(name) === settled) this.#farewells.delete(name);
+    }
+  }
+
+  /** Servers forget what was given back; asked for it again, most give it again. */
+  #noteGiven(name: string, { leases: { v4 } }: Client): void {
+    if (v4 === undefined) return;
+    this.#given.delete(name);
+    this.#given.set(name, v4.address.replace(/\/.*/, ''));
+    const [oldest] = this.#given.keys();
+    if (this.#given.size > MOST_GIVEN && oldest !== undefined) this.#given.delete(oldest);
   }
 
   /** Absence is fine: it was released before, or never held anything. */
   async release(key: AttachmentKey): Promise<void> {
     const name = formatKey(key);
+    await this.#farewells.get(name);
     const client = this.#clients.get(name);
-    if (client !== undefined) {
-      this.#clients.delete(name);
+    this.#former.delete(name);
+    if (client === undefined) return this.#world.books.remove(keyOf(key));
+    return this.#farewell(name, client, async () => {
       await client.lookForDuplicates();
       const { record } = client;
       if (!(await client.release(undefined))) await this.#releaseFromElsewhere(record);
-    }
-    if (client !== undefined || this.#former.delete(name)) await this.#world.books.remove(keyOf(key));
+    });
   }
 
   /** Why the lease does not do what ADD promised; [] when it does. Asks no server. */
@@ -203,19 +251,22 @@ export class Manager {
     if (clients.length === 0) return;
     const where = clients.map(({ base: { netns, ifname } }) => ({ ...netns, ifname }) satisfies Whereabouts);
     const reasons = await runTask<(string | null)[]>(this.#world.host, 'gone', where);
-    for (const [index, client] of clients.entries()) {
+    const gone = clients.flatMap((client, index) => {
       const reason = client.base.gone ?? reasons[index];
-      if (reason) await this.#bury(client, reason);
+      return reason ? [{ client, reason }] : [];
+    });
+    // Those of DHCPv6 wait for an answer each.
+    for (let first = 0; first < gone.length; first += MOST_AT_ONCE) {
+      const some = gone.slice(first, first + MOST_AT_ONCE);
+      await Promise.all(some.map(async ({ client, reason }) => this.#bury(client, reason)));
     }
   }
 
   async #bury(client: Client, reason: string): Promise<void> {
     const name = formatKey(client.base);
     if (this.#clients.get(name) !== client) return;
-    this.#clients.delete(name);
     this.#world.host.log('notice', `dhcp ${name}: ${reason}`);
-    await this.#releaseFromElsewhere(client.record, client);
-    await this.#world.books.remove(keyOf(client.base));
+    await this.#farewell(name, client, async () => this.#releaseFromElsewhere(client.record, client));
   }
 
   /** From the host's side of the LAN, in the container's name; what cannot be given back lapses. */

@@ -22,6 +22,8 @@ import type { Sight } from './segments.ts';
 
 /** Namespaces of processes end without anybody being told. */
 const SWEEP_MS = 30_000;
+/** Between two doubts of one segment. */
+const DOUBT_MS = 30_000;
 /** A namespace that is deleted is looked for at once, together with others that go at the same moment. */
 const GATHER_MS = 100;
 
@@ -73,6 +75,9 @@ class DhcpResident implements Resident {
   readonly #ports: Ports;
   readonly #manager: Manager;
   readonly #watched = new Map<string, FSWatcher>();
+  /** When the clients of a segment were told to ask, of the boot clock; and those who are to be told again. */
+  readonly #doubted = new Map<string, number>();
+  readonly #doubtLater = new Set<string>();
   #links: LinkWatch | undefined;
   #sweep: Alarm | undefined;
   #sweepAt = Number.POSITIVE_INFINITY;
@@ -153,12 +158,29 @@ class DhcpResident implements Resident {
 
   #seen({ back, left }: Sight): void {
     if (left) this.#sweepIn(0);
-    if (back.length === 0) return;
-    this.#host.log(
-      'notice',
-      `dhcp: ${back.join(', ')} carries again: the servers are asked whether leases hold`,
-    );
-    this.#manager.doubt(({ base: { segment } }) => segment !== undefined && back.includes(segment));
+    for (const segment of back) this.#doubtAll(segment);
+  }
+
+  /**
+   * All clients of a segment ask their servers: seldom, since who is root in one container can break its own link as
+   * often as he likes.
+   */
+  #doubtAll(segment: string): void {
+    const now = this.#reactor.now();
+    const next = (this.#doubted.get(segment) ?? Number.NEGATIVE_INFINITY) + DOUBT_MS;
+    if (now < next) {
+      if (!this.#doubtLater.has(segment)) {
+        this.#doubtLater.add(segment);
+        this.#reactor.at(next, () => {
+          this.#doubtLater.delete(segment);
+          this.#doubtAll(segment);
+        });
+      }
+      return;
+    }
+    this.#doubted.set(segment, now);
+    this.#host.log('notice', `dhcp: ${segment} carries again: the servers are asked whether leases hold`);
+    this.#manager.doubt(({ base }) => base.segment === segment);
   }
 
   /** Where namespaces have names (/run/netns), their removal is told. */
