@@ -17,6 +17,7 @@ import type { SegmentMembers } from '../tasks/segments.ts';
 import { Books } from './books.ts';
 import { LinkWatch } from './link-watch.ts';
 import { Manager } from './manager.ts';
+import { Pace } from './pace.ts';
 import { Ports } from './ports.ts';
 import { runTask } from './run-task.ts';
 import type { Sight } from './segments.ts';
@@ -25,6 +26,8 @@ import type { Sight } from './segments.ts';
 const SWEEP_MS = 30_000;
 /** A namespace that is deleted is looked for at once, together with others that go at the same moment. */
 const GATHER_MS = 100;
+/** Between two interruptions of a segment that are heeded. */
+const DOUBT_MS = 10_000;
 
 async function add(manager: Manager, context: AttachedContext): Promise<CniResult> {
   const { config, request } = context;
@@ -74,6 +77,7 @@ class DhcpResident implements Resident {
   readonly #ports: Ports;
   readonly #manager: Manager;
   readonly #watched = new Map<string, FSWatcher>();
+  readonly #doubts: Pace;
   #links: LinkWatch | undefined;
   #sweep: Alarm | undefined;
   #sweepAt = Number.POSITIVE_INFINITY;
@@ -89,6 +93,7 @@ class DhcpResident implements Resident {
       ports: this.#ports,
       random: () => host.world.random(4).readUInt32BE(0) / 2 ** 32,
     });
+    this.#doubts = new Pace(this.#reactor, DOUBT_MS, (segment) => this.#doubt(segment));
     this.plugins = new Map([[PLUGIN, pluginOf(this.#manager, () => this.#begun())]]);
   }
 
@@ -103,6 +108,7 @@ class DhcpResident implements Resident {
   async stop(): Promise<void> {
     for (const watcher of this.#watched.values()) watcher.close();
     this.#links?.close();
+    this.#doubts.close();
     this.#sweep?.cancel();
     this.#manager.stop();
     this.#ports.close();
@@ -154,12 +160,12 @@ class DhcpResident implements Resident {
 
   #seen({ back, left }: Sight): void {
     if (left) this.#sweepIn(0);
-    if (back.length === 0) return;
-    this.#host.log(
-      'notice',
-      `dhcp: ${back.join(', ')} carries again: the servers are asked whether leases hold`,
-    );
-    this.#manager.doubt(({ base: { segment } }) => segment !== undefined && back.includes(segment));
+    for (const segment of back) this.#doubts.ask(segment);
+  }
+
+  #doubt(segment: string): void {
+    this.#host.log('notice', `dhcp: ${segment} carries again: servers are asked whether leases hold`);
+    this.#manager.doubt(({ base }) => base.segment === segment);
   }
 
   /** Where namespaces have names (/run/netns), their removal is told. */
