@@ -4,6 +4,8 @@
  * of other versions are read: ipam/store/reading.ts.
  */
 
+import type { PoolConfig } from './pool.ts';
+
 /** The version that this netmoor writes. 1 had no `version`; it called `segment` "bridge". */
 export const RECORD_VERSION = 2;
 
@@ -104,6 +106,29 @@ export interface AttachmentRecord<D extends Detail = Detail> extends AttachmentK
   readonly unreadable?: string;
 }
 
+/** What serving DHCP and router advertisements on a network's segment takes, without its config. */
+export interface DhcpServerRecord {
+  readonly leaseSeconds: number;
+  /** The segment's own addresses, with prefix lengths: server and router to its clients. */
+  readonly gateways: readonly string[];
+  /** What IPv4 addresses are leased from, as the `ipam` object of a config says it; absent: none are. */
+  readonly pool?: PoolConfig;
+  /** IPv6 prefixes to announce; absent: none are. */
+  readonly prefixes?: readonly string[];
+  /** Of both families. */
+  readonly routes: readonly { readonly dst: string; readonly gw?: string }[];
+  readonly dns: {
+    readonly nameservers: readonly string[];
+    readonly domain?: string;
+    readonly search: readonly string[];
+  };
+  readonly mtu?: number;
+  /** Names of ports behind which clients are answered, beside those whose other end is on this host. */
+  readonly ports: readonly string[];
+  /** The detail of a lease's record, but for whose it is. */
+  readonly detail: Detail;
+}
+
 export interface NetworkRecord {
   readonly version: number;
   readonly name: string;
@@ -113,6 +138,7 @@ export interface NetworkRecord {
   /** True when netmoor picked the subnets itself. */
   readonly automatic: boolean;
   readonly createdAt: number;
+  readonly dhcpServer?: DhcpServerRecord;
 }
 
 /** "network/container/ifname", as messages name an attachment. */

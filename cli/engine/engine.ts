@@ -25,6 +25,7 @@ import { reportOf } from './report.ts';
 import type { EngineFacts } from './report.ts';
 import { Requests, restored } from './requests.ts';
 import { Seat } from './seat.ts';
+import { openReactor } from '../../lib/system/reactor.ts';
 import { EngineServer } from './server.ts';
 import type { Log } from './log.ts';
 import { WorkerPool, startWorker } from './workers.ts';
@@ -69,6 +70,7 @@ export class Engine {
   readonly #requests: Requests;
   readonly #counts = noCounts();
   readonly #frugality = new Frugality();
+  readonly #reactor = openReactor();
   readonly #since = new Date();
   readonly #ended = Promise.withResolvers<void>();
   readonly #begunToStop = Promise.withResolvers<void>();
@@ -91,6 +93,7 @@ export class Engine {
     const world = realWorld();
     const host: ResidentHost = {
       world,
+      reactor: this.#reactor,
       log: options.log,
       runTask: async (name, argument) => this.#task(name, argument),
     };
@@ -273,6 +276,7 @@ export class Engine {
     await Promise.race([Promise.all(threads), pause(LAST, undefined, { ref: false })]);
     await this.#stopResidents();
     this.#frugality.end();
+    this.#reactor.close();
     for (const pool of Object.values(this.#lanes)) pool.stop();
     this.#seat.leave();
     log('notice', 'stopped');

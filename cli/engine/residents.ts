@@ -1,5 +1,6 @@
 /** Those who live in the engine. */
 import type { MakeResident } from '../../lib/cni/resident.ts';
+import { makeDhcpServers } from '../../plugins/bridge-nat/dhcp-server/resident.ts';
 import { makeDhcpResident } from '../../plugins/dhcp-ipam/resident/resident.ts';
 
-export const RESIDENTS: readonly MakeResident[] = [makeDhcpResident];
+export const RESIDENTS: readonly MakeResident[] = [makeDhcpResident, makeDhcpServers];

@@ -100,11 +100,13 @@ function collectDead(work: Work, named: NamedStore): Found {
 }
 
 /** Networks whose config names their subnets are remembered while somebody is attached, or their bridge stays. */
-function unusedNetworks({ world, sockets }: Work, tx: StoreReader): NetworkRecord[] {
-  return tx.networks().filter(({ name, segment, automatic }) => {
+function unusedNetworks({ world, sockets, kinds }: Work, tx: StoreReader): NetworkRecord[] {
+  return tx.networks().filter((network) => {
+    const { name, segment, automatic, plugin } = network;
     const attached = tx.attachments({ network: name }).some(({ bootId }) => bootId === world.bootId);
     if (automatic || attached) return false;
-    return segment === undefined || findLink(sockets.route, segment) === undefined;
+    if (segment === undefined || findLink(sockets.route, segment) === undefined) return true;
+    return kinds.get(plugin)?.isIdle?.(sockets, network) === true;
   });
 }
 

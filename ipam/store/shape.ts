@@ -43,6 +43,7 @@ export const ATTACHMENT: Shape = {
   addresses: [{ address: 'string', 'gateway?': 'string', 'scope?': 'string' }],
   ports: [PORT],
   'delegate?': { type: 'string', config: 'string', path: ['string'], 'args?': 'string' },
+  'dhcp?': { config: 'string', 'args?': 'string' },
   detail: 'object',
 };
 
@@ -54,6 +55,17 @@ export const NETWORK: Shape = {
   subnets: ['string'],
   automatic: 'boolean',
   createdAt: 'number',
+  'dhcpServer?': {
+    leaseSeconds: 'number',
+    gateways: ['string'],
+    'pool?': 'object',
+    'prefixes?': ['string'],
+    routes: [{ dst: 'string', 'gw?': 'string' }],
+    dns: { nameservers: ['string'], 'domain?': 'string', search: ['string'] },
+    'mtu?': 'number',
+    ports: ['string'],
+    detail: 'object',
+  },
 };
 
 const TIMES: Shape = {

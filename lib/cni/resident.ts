@@ -2,6 +2,7 @@
  * What a plugin is that lives in the engine instead of answering once: it keeps state and timers on the engine's main
  * loop, which never waits, and gives what has to wait (store, netlink changes, programs) to threads as tasks.
  */
+import type { Reactor } from '../system/reactor.ts';
 import type { Plugin } from './plugin.ts';
 import type { World } from './world.ts';
 
@@ -28,6 +29,8 @@ export type Priority = 'error' | 'warning' | 'notice' | 'info' | 'debug';
 /** What the engine gives its residents. */
 export interface ResidentHost {
   readonly world: World;
+  /** The engine's: sockets and points in time. */
+  readonly reactor: Reactor;
   readonly runTask: (name: string, argument: Json) => Promise<Json | undefined>;
   readonly log: (priority: Priority, line: string) => void;
 }

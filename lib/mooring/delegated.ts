@@ -3,11 +3,12 @@ import { NetmoorError } from '../base/errors.ts';
 import type { UndoStack } from '../base/undo.ts';
 import { delegateAdd, delegateDel } from '../cni/delegate.ts';
 import type { Delegation } from '../cni/delegate.ts';
+import { isJsonObject, parseJsonObject } from '../cni/json.ts';
 import type { AttachmentRecord, DelegateRecord } from '../../ipam/record.ts';
 import type { Host } from './host.ts';
 import type { IpamChoice } from './ipam.ts';
 import type { Leased } from './kind.ts';
-import { releaseThroughEngine } from './through-engine.ts';
+import { engineAt, releaseThroughEngine } from './through-engine.ts';
 
 /** What the record keeps of the delegate; undefined when the addresses are our own, or there are none. */
 export function delegateRecord(ipam: IpamChoice, { request }: Delegation): DelegateRecord | undefined {
@@ -75,8 +76,11 @@ export function releaseDelegated(host: Host, record: AttachmentRecord): void {
   const { surroundings, world } = host;
   const { delegate, dhcp } = record;
   const call = { world, note: surroundings.note };
-  if (dhcp !== undefined)
-    releaseThroughEngine(record, { ...call, request: requestOf(host, record, { ...dhcp, path: [] }) });
+  if (dhcp !== undefined) {
+    const request = requestOf(host, record, { ...dhcp, path: [] });
+    const { ipam } = parseJsonObject(request.stdin, 'the config of its DHCP lease');
+    releaseThroughEngine(record, { ...call, request, ...engineAt(isJsonObject(ipam) ? ipam : undefined) });
+  }
   if (delegate !== undefined)
     delegateDel(delegate.type, { ...call, request: requestOf(host, record, delegate) });
 }

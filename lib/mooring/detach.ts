@@ -138,7 +138,7 @@ function leaveAndForget<D extends MooringDetail>(
   record: AttachmentRecord<D>,
   whole: boolean,
 ): void {
-  const stays = kind.staysBehind(record);
+  const stays = kind.staysBehind(host, record);
   writeAlone(host, (tx, ask) => {
     if (!isCurrent(tx, record)) return;
     const last = lastOf(tx, ask, kind, record);

@@ -3,7 +3,6 @@
  * that it can ask when it knows what for, beside a pool of netmoor's or another plugin's addresses.
  */
 import { NetmoorError } from '../base/errors.ts';
-import type { UndoStack } from '../base/undo.ts';
 import { decodeResult } from '../cni/decode-result.ts';
 import type { Delegation } from '../cni/delegate.ts';
 import { parseJsonObject } from '../cni/json.ts';
@@ -11,33 +10,9 @@ import type { JsonObject } from '../cni/json.ts';
 import { EngineError } from '../engine/errors.ts';
 import type { AttachmentKey, DhcpRecord } from '../../ipam/record.ts';
 import { DHCP_IPAM } from './ipam-type.ts';
-import type { Leased } from './kind.ts';
-import { askThroughEngine, releaseThroughEngine } from './through-engine.ts';
+import type { DhcpAsk, DhcpWish, Lessor } from './kind.ts';
+import { askThroughEngine, engineAt, releaseThroughEngine } from './through-engine.ts';
 import type { EngineCall } from './through-engine.ts';
-
-/** What a configuration says of it. */
-export interface DhcpWish {
-  /** The keys of an `ipam` of dhcp-ipam, beside those that say of which family. */
-  readonly ipam: JsonObject;
-  /** Milliseconds that servers are waited for. */
-  readonly timeout: number;
-}
-
-/** Of which servers: DHCP, DHCPv6, both at once; of those of DHCPv6 addresses, or all but addresses. */
-export interface DhcpAsk {
-  readonly ip: 4 | 6 | 'both';
-  readonly stateless?: boolean;
-  /** Milliseconds; default: as the configuration says. */
-  readonly timeout?: number;
-}
-
-export interface Lessor {
-  /**
-   * All or nothing, in one request: an attachment has one lease. What was leased goes back by `undo`. Throws
-   * NetmoorError, of the engine's answer DelegateError.
-   */
-  lease(ask: DhcpAsk, undo: UndoStack): Leased;
-}
 
 type Asked = Pick<Delegation['request'], 'environment' | 'stdin'>;
 
@@ -80,7 +55,12 @@ function callFor(wish: DhcpWish, { request, world, note }: EngineCall): EngineCa
   const ipam = ipamFor(wish, { ip: 'both' }, wish.timeout);
   const config = { ...parseJsonObject(request.stdin, 'the network config'), ipam };
   const { environment } = request;
-  return { request: { environment, stdin: Buffer.from(JSON.stringify(config)) }, world, note };
+  return {
+    request: { environment, stdin: Buffer.from(JSON.stringify(config)) },
+    world,
+    note,
+    ...engineAt(ipam),
+  };
 }
 
 /** Throws DelegateError when what was leased is not held any more. Asks no server. */
@@ -102,7 +82,8 @@ export function lessorFor(key: AttachmentKey, wish: DhcpWish, { request, world, 
   return {
     lease(ask, undo) {
       const timeout = ask.timeout ?? wish.timeout;
-      const call = { request: requestFor(request, ipamFor(wish, ask, timeout)), world, note };
+      const asked = requestFor(request, ipamFor(wish, ask, timeout));
+      const call = { request: asked, world, note, ...engineAt(wish.ipam) };
       undo.push('give its DHCP lease back', () => releaseThroughEngine(key, call));
       const stdout = askThroughEngine('ADD', call, timeout);
       const answer = parseJsonObject(stdout, 'the result of the engine');

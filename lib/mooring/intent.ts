@@ -83,14 +83,17 @@ export function refuseRival(tx: StoreReader, key: AttachmentKey): void {
 }
 
 /** Puts the record into the store, and returns it as it stands there: some of its ports may have to stand by. */
-function rememberAttachment<D extends MooringDetail>(
-  kind: Kind<MooringConfig, D>,
+function rememberAttachment<C extends MooringConfig, D extends MooringDetail>(
+  kind: Kind<C, D>,
   tx: StoreTransaction,
+  config: C,
   wanted: AttachmentRecord<D>,
+  dns: Dns,
 ): AttachmentRecord<D> {
   const record = kind.claim(tx, wanted);
   const { network, segment, createdAt, detail } = record;
   const known = tx.network(network);
+  const more = kind.ofNetwork?.(config, dns, record) ?? {};
   if (known?.automatic !== true) {
     tx.putNetwork({
       version: RECORD_VERSION,
@@ -100,7 +103,11 @@ function rememberAttachment<D extends MooringDetail>(
       subnets: [...new Set([...(known?.subnets ?? []), ...detail.subnets])],
       automatic: false,
       createdAt: known?.createdAt ?? createdAt,
+      ...more,
     });
+  } else if (more.dhcpServer !== undefined || known.dhcpServer !== undefined) {
+    const { dhcpServer: _before, ...rest } = known;
+    tx.putNetwork({ ...rest, ...more });
   }
   tx.putAttachment(record);
   return record;
@@ -122,7 +129,8 @@ export async function recordIntent<C extends MooringConfig, D extends MooringDet
     refuseRival(tx, request.key);
     refuseInexpressible(addresses, request.cniVersion);
     const plan = ipam.kind === 'netmoor' ? kind.plan(request.config, { addresses, routes, dns }) : base;
-    return { record: rememberAttachment(kind, tx, { ...base, ...plan }), dns };
+    const record = rememberAttachment(kind, tx, request.config, { ...base, ...plan }, dns);
+    return { record, dns };
   };
   if (ipam.kind !== 'netmoor') return host.store.write((tx) => put(tx, NOTHING_LEASED));
   return leaseFromStore(kind, host, request, ipam, previous, put);
@@ -146,5 +154,7 @@ export function completeDelegated<C extends MooringConfig, D extends MooringDeta
   refuseInexpressible(addresses, request.cniVersion);
   const ports = request.config.portMappings.map(portRecord);
   const wanted = { ...intent.record, addresses, ports, detail };
-  return { record: host.store.write((tx) => rememberAttachment(kind, tx, wanted)), dns: leased.dns };
+  const { dns } = leased;
+  const record = host.store.write((tx) => rememberAttachment(kind, tx, request.config, wanted, dns));
+  return { record, dns };
 }

@@ -13,8 +13,8 @@ import { ensureSysctl, ensureSysctlIfPresent, readSysctlIfPresent } from '../sys
 export type Dad = 'strict' | 'optimistic' | 'off';
 
 /**
- * What routers are believed in: nothing; which prefixes are on the link and the way out, where a DHCPv6 server gives the
- * addresses; addresses as well (RFC 4862).
+ * What routers are believed in: nothing; which prefixes are on the link and the way out, where a DHCPv6 server gives
+ * the addresses; addresses as well (RFC 4862).
  */
 export type Routers = 'ignored' | 'routes' | 'slaac';
 

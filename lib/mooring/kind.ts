@@ -10,6 +10,7 @@ import type { CniConfig } from '../cni/config.ts';
 import type { CniRequest } from '../cni/environment.ts';
 
 import type { PortMapping } from '../cni/port-mappings.ts';
+import type { JsonObject } from '../cni/json.ts';
 import type { CniInterface, CniRoute, Dns } from '../cni/result.ts';
 import type { CniVersion } from '../cni/versions.ts';
 import type { SetElement } from '../nftables/elements.ts';
@@ -22,10 +23,25 @@ import type {
   NetworkRecord,
 } from '../../ipam/record.ts';
 import type { StoreReader, StoreTransaction } from '../../ipam/store/store.ts';
-import type { DhcpWish, Lessor } from './dhcp.ts';
 import type { Host, Sockets } from './host.ts';
 import type { IpamChoice } from './ipam.ts';
 import type { Sandbox } from './sandbox.ts';
+
+/** What a configuration says of DHCP servers that a kind has the engine ask (lib/mooring/dhcp.ts). */
+export interface DhcpWish {
+  /** The keys of an `ipam` of dhcp-ipam, beside those that say of which family. */
+  readonly ipam: JsonObject;
+  /** Milliseconds that servers are waited for. */
+  readonly timeout: number;
+}
+
+/** Of which servers: DHCP, DHCPv6, both at once; of those of DHCPv6 addresses, or all but addresses. */
+export interface DhcpAsk {
+  readonly ip: 4 | 6 | 'both';
+  readonly stateless?: boolean;
+  /** Milliseconds; default: as the configuration says. */
+  readonly timeout?: number;
+}
 
 /** What every kind's configuration says, whatever else is in it. */
 export interface MooringConfig {
@@ -64,6 +80,14 @@ export interface Leased {
   /** undefined: none configured, so that default routes are the kind's to add. */
   readonly routes: readonly CniRoute[] | undefined;
   readonly dns: Dns;
+}
+
+export interface Lessor {
+  /**
+   * All or nothing, in one request: an attachment has one lease. What was leased goes back by `undo`. Throws
+   * NetmoorError, of the engine's answer DelegateError.
+   */
+  lease(ask: DhcpAsk, undo: UndoStack): Leased;
 }
 
 /** What an attachment will look like. */
@@ -216,6 +240,10 @@ export interface Kind<C extends MooringConfig = MooringConfig, D extends Mooring
   identify(key: AttachmentKey, config: C): Identity;
   /** Pure. */
   plan(config: C, leased: Leased): Plan<D>;
+  /**
+   * What the record of the network says beyond what is the same for all; `dns`: of whoever gave the addresses. Pure.
+   */
+  ofNetwork?(config: C, dns: Dns, record: AttachmentRecord<D>): Pick<NetworkRecord, 'dhcpServer'>;
   /** Reads what this or another version kept. Throws NetmoorError('store') for what it cannot make sense of. */
   readDetail(detail: Detail): D;
 
@@ -241,7 +269,11 @@ export interface Kind<C extends MooringConfig = MooringConfig, D extends Mooring
    */
   leaveShared(host: Host, record: AttachmentRecord<D>, last: Last, whole: boolean): void;
   /** Whether the segment and the record of the network stay after the last attachment. */
-  staysBehind(record: AttachmentRecord<D>): boolean;
+  staysBehind(host: Host, record: AttachmentRecord<D>): boolean;
+  /** Of a network that nobody is attached to, whose segment is there: whether it stays for nothing. */
+  isIdle?(host: Sockets, network: NetworkRecord): boolean;
+  /** It is of no runtime, which could not vouch for it: it ends by itself. */
+  isNoContainer?(record: AttachmentRecord): boolean;
   /** Inside the transaction that has forgotten an attachment: what others of the container take over from it. */
   passOn(host: Host, tx: StoreTransaction, gone: AttachmentKey): void;
   /** After all is gone: flows that would go on. */

@@ -58,6 +58,7 @@ function putBack(kind: Kind, tx: StoreTransaction, record: AttachmentRecord): bo
     subnets: [...new Set([...(known?.subnets ?? []), ...subnets])],
     automatic: false,
     createdAt: known?.createdAt ?? createdAt,
+    ...(known?.dhcpServer ? { dhcpServer: known.dhcpServer } : {}),
   });
   return true;
 }

@@ -1,10 +1,11 @@
 /**
- * What only the engine can do, asked of it by whoever needs it, synchronously: a process of one call, or a thread of the
- * engine itself. One is started where nobody has.
+ * What only the engine can do, asked of it by whoever needs it, synchronously: a process of one call, or a thread of
+ * the engine itself. One is started where nobody has.
  */
 import { NetmoorError, errorText } from '../base/errors.ts';
 import { pluginError } from '../cni/delegate.ts';
 import type { CniRequest, Command } from '../cni/environment.ts';
+import type { JsonObject } from '../cni/json.ts';
 import type { World } from '../cni/world.ts';
 import { askPlugin } from '../engine/ask-plugin.ts';
 import { askEngine } from '../engine/client.ts';
@@ -23,8 +24,16 @@ export interface EngineCall {
   readonly request: Pick<CniRequest, 'environment' | 'stdin'>;
   readonly world: World;
   readonly note: (line: string) => void;
-  /** Where the engine listens, when that is not its usual place: there nobody starts one but who has named the place. */
+  /**
+   * Where the engine listens, when that is not its usual place: there nobody starts one but who has named the place.
+   */
   readonly socket?: string;
+}
+
+/** Where an `ipam` of dhcp-ipam says that the engine listens. */
+export function engineAt(ipam: JsonObject | undefined): Pick<EngineCall, 'socket'> {
+  const socket = ipam?.['daemonSocketPath'];
+  return typeof socket === 'string' && socket !== '' ? { socket } : {};
 }
 
 function answerTo(call: PluginCall, { world, socket }: EngineCall): PluginAnswer {
@@ -35,8 +44,8 @@ function answerTo(call: PluginCall, { world, socket }: EngineCall): PluginAnswer
 }
 
 /**
- * Has the engine run `command` of dhcp-ipam, and returns what it prints. `timeout`: milliseconds that servers are waited
- * for. Throws EngineError, and its answer as DelegateError.
+ * Has the engine run `command` of dhcp-ipam, and returns what it prints. `timeout`: milliseconds that servers are
+ * waited for. Throws EngineError, and its answer as DelegateError.
  */
 export function askThroughEngine(command: Command, call: EngineCall, timeout: number): Buffer {
   const { request, note } = call;
@@ -50,8 +59,8 @@ export function askThroughEngine(command: Command, call: EngineCall, timeout: nu
 }
 
 /**
- * Gives the DHCP leases of an attachment back. The engine need not be there, nor come: whoever starts the next one finds
- * them marked, and gives them back. Throws nothing but errors of the store.
+ * Gives the DHCP leases of an attachment back. The engine need not be there, nor come: whoever starts the next one
+ * finds them marked, and gives them back. Throws nothing but errors of the store.
  */
 export function releaseThroughEngine(key: AttachmentKey, call: EngineCall): void {
   const { store } = storeFor(undefined, call.world);
@@ -59,7 +68,7 @@ export function releaseThroughEngine(key: AttachmentKey, call: EngineCall): void
   try {
     askThroughEngine('DEL', call, 0);
   } catch (error) {
-    if (!(error instanceof NetmoorError)) throw error;
+    // Whatever is the matter with it, DEL has to end some time.
     call.note(`the DHCP lease is given back when the engine is there again: ${errorText(error)}`);
     store.write((tx) => {
       const record = tx.dhcpLease(key);

@@ -19,7 +19,8 @@ import type { Kind } from './kind.ts';
 import { understand } from './records.ts';
 import { askedOf, keyOf, surroundingsOf } from './request.ts';
 import { checkThroughEngine, probeThroughEngine } from './dhcp.ts';
-import { collectThroughEngine, releaseThroughEngine } from './through-engine.ts';
+import { collectThroughEngine, engineAt, releaseThroughEngine } from './through-engine.ts';
+import type { EngineCall } from './through-engine.ts';
 import { whyElsewhere } from './vantage.ts';
 
 async function onHost<T>(context: Context, work: (host: Host) => T | Promise<T>): Promise<T> {
@@ -40,12 +41,16 @@ async function add(kind: Kind, context: AttachedContext): Promise<CniResult> {
   return prevResult === undefined ? result : mergeResults(prevResult, result);
 }
 
+function engineFor(context: Context): EngineCall {
+  return { ...context, ...engineAt(context.config.ipam) };
+}
+
 /**
  * Without a record a delegate may still hold something. One that is not installed holds nothing: DEL has to end some
  * time.
  */
 function releaseUnknown(kind: Kind, context: Context): void {
-  if (kind.asksEngine) releaseThroughEngine(keyOf(context), context);
+  if (kind.asksEngine) releaseThroughEngine(keyOf(context), engineFor(context));
   const type = delegatedType(kind, context);
   if (type === undefined) return;
   try {
@@ -151,12 +156,18 @@ async function gc(kind: Kind, context: Context): Promise<void> {
   const valid = new Set(config.validAttachments.map(({ containerId, ifname }) => `${containerId}/${ifname}`));
   const { collect, collectionError } = await import('./collect.ts');
   const failures = await onHost(context, (host) =>
-    collect(kind, host, config.name, ({ containerId, ifname }) => valid.has(`${containerId}/${ifname}`)),
+    collect(
+      kind,
+      host,
+      config.name,
+      (record) =>
+        valid.has(`${record.containerId}/${record.ifname}`) || kind.isNoContainer?.(record) === true,
+    ),
   );
   const type = delegatedType(kind, context);
   try {
     if (type !== undefined) delegateGc(type, context);
-    if (kind.asksEngine) collectThroughEngine(config.name, context);
+    if (kind.asksEngine) collectThroughEngine(config.name, engineFor(context));
   } catch (error) {
     failures.push(errorText(error));
   }

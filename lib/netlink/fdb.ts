@@ -2,17 +2,17 @@
  * The unicast addresses a device listens to beside its own: `bridge fdb show dev X` calls them "self" (bridge(8),
  * linux/neighbour.h struct ndmsg).
  */
-import { formatMac } from '../base/mac.ts';
+import { formatMac, parseMac } from '../base/mac.ts';
 import { isErrno } from '../base/errors.ts';
-import { bytes, encode, headed, struct } from './codec.ts';
+import { bytes, encode, headed, struct, u32 } from './codec.ts';
 import type { NetlinkSocket } from './socket.ts';
-import { AF_BRIDGE, NDA_LLADDR, NTF_SELF, RTM_GETNEIGH } from './uapi.ts';
+import { AF_BRIDGE, NDA_LLADDR, NDA_MASTER, NTF_SELF, RTM_GETNEIGH, RTM_NEWNEIGH } from './uapi.ts';
 
 /** What follows the netlink header of RTM_NEWNEIGH and its like; reading throws DecodeError. */
 export const fdbMessage = headed(
   'a message of a neighbour',
   { family: 1, index: 4, state: 2, flags: 1, type: 1 },
-  struct({ mac: bytes(NDA_LLADDR) }),
+  struct({ mac: bytes(NDA_LLADDR), master: u32(NDA_MASTER) }),
 );
 
 /** Of an entry of the device's own, not of a bridge it is a port of: its address, unless that is a multicast one. */
@@ -35,6 +35,25 @@ export function listUnicast(socket: NetlinkSocket, index: number): string[] {
     return socket.dump({ type: RTM_GETNEIGH, data, op }).flatMap((message) => unicastOf(message) ?? []);
   } catch (error) {
     if (isErrno(error, 'ENODEV')) return [];
+    throw error;
+  }
+}
+
+/**
+ * The ifindex of the port behind which a bridge has last heard a MAC address (`bridge fdb get MAC br BRIDGE`);
+ * undefined when it has not. Since Linux 5.0.
+ */
+export function portBehind(socket: NetlinkSocket, bridge: number, mac: string): number | undefined {
+  const header = { family: AF_BRIDGE, index: 0, state: 0, flags: 0, type: 0 };
+  const data = encode(fdbMessage, { ...header, attributes: { mac: parseMac(mac), master: bridge } });
+  try {
+    const answers = socket.request({ type: RTM_GETNEIGH, data, op: `ask bridge #${bridge} for ${mac}` });
+    const [index] = answers
+      .filter(({ type }) => type === RTM_NEWNEIGH)
+      .map((message) => fdbMessage.get(message.data).index);
+    return index === bridge ? undefined : index;
+  } catch (error) {
+    if (isErrno(error, 'ENOENT', 'ENODEV')) return undefined;
     throw error;
   }
 }

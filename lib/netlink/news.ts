@@ -7,8 +7,8 @@ const SOL_NETLINK = 270; // include/linux/socket.h
 const OP = 'listen to the kernel';
 
 /**
- * A socket of the calling thread's namespace that can be read whenever a group of rtnetlink (RTNLGRP_*) has something to
- * tell; what it says is to be asked anew. Throws SystemError.
+ * A socket of the calling thread's namespace that can be read whenever a group of rtnetlink (RTNLGRP_*) has something
+ * to tell; what it says is to be asked anew. Throws SystemError.
  */
 export function openNews(group: number): number {
   const fd = socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE, OP);

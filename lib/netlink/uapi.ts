@@ -160,6 +160,7 @@ export const IFAPROT_KERNEL_LL = 3;
 
 // linux/neighbour.h
 export const NDA_LLADDR = 2;
+export const NDA_MASTER = 9;
 export const NTF_SELF = 2;
 
 // linux/icmpv6.h

@@ -5,7 +5,7 @@
  */
 import { closeSync } from 'node:fs';
 import { Libc } from './native.ts';
-import { SOCK_RAW, bind, setsockopt, socket } from './syscall.ts';
+import { SOCK_RAW, bind, sendTo, setsockopt, socket } from './syscall.ts';
 
 export const ETH_P_IP = 0x0800;
 export const ETH_P_ARP = 0x0806;
@@ -112,4 +112,33 @@ export function openPacketSocket({ index, protocol, filter, receiveBuffer }: Pac
     closeSync(fd);
     throw error;
   }
+}
+
+const MSG_DONTWAIT = 0x40;
+
+/**
+ * Sends a whole frame through the link of that ifindex, whichever the socket listens to: of a bridge's port, through
+ * that port alone. Throws SystemError.
+ */
+export function sendFrame(fd: number, index: number, frame: Uint8Array, op: string): void {
+  const address = Buffer.alloc(20);
+  address.writeUInt16LE(AF_PACKET, 0);
+  address.writeInt32LE(index, 4);
+  sendTo(fd, frame, MSG_DONTWAIT, address, op);
+}
+
+/** IPv6 without extension headers: UDP to this port, or ICMPv6 of this type. */
+export function udp6ToOrIcmp6Of(port: number, type: number): readonly Instruction[] {
+  const ip = ETHERNET_HEADER;
+  return [
+    [LDB_ABS, 0, 0, ip + 6],
+    [JEQ, 0, 2, IPPROTO_UDP],
+    [LDH_ABS, 0, 0, ip + 42],
+    [JEQ, 3, 4, port],
+    [JEQ, 0, 3, 58],
+    [LDB_ABS, 0, 0, ip + 40],
+    [JEQ, 0, 1, type],
+    [RET, 0, 0, WHOLE],
+    [RET, 0, 0, 0],
+  ];
 }

@@ -45,6 +45,8 @@ export interface Reactor {
   watch(fd: number, ready: () => void): Watch;
   /** Calls `ring` once, when the boot clock has come to `at`. */
   at(at: number, ring: () => void): Alarm;
+  /** Calls `woken` whenever the host has been suspended meanwhile. */
+  onWake(woken: () => void): void;
   /** How many alarms are set. */
   readonly alarms: number;
   /** Lets go of everything; the thread that waits ends soon after. */
@@ -62,14 +64,13 @@ class EpollReactor implements Reactor {
   readonly #watched = new Map<number, () => void>();
   readonly #queue = new TimerQueue<() => void>();
   readonly #events = Buffer.alloc(EVENT_BYTES * MOST_EVENTS);
-  readonly #woken: () => void;
+  readonly #woken: (() => void)[] = [];
   #armed: number | undefined;
   #nextToken = 1;
   #slept = sleptSoFar();
   #closed = false;
 
-  constructor(woken: () => void) {
-    this.#woken = woken;
+  constructor() {
     this.#epoll = retried('create an epoll instance', (libc) =>
       libc.call('int epoll_create1(int)', EPOLL_CLOEXEC),
     );
@@ -78,6 +79,10 @@ class EpollReactor implements Reactor {
     );
     this.watch(this.#timer, () => this.#ring());
     void this.#wait();
+  }
+
+  onWake(woken: () => void): void {
+    this.#woken.push(woken);
   }
 
   get alarms(): number {
@@ -174,11 +179,11 @@ class EpollReactor implements Reactor {
     const slept = sleptSoFar();
     const suspended = slept - this.#slept > SUSPEND_MS;
     this.#slept = slept;
-    if (suspended) this.#woken();
+    if (suspended) for (const woken of this.#woken) woken();
   }
 }
 
-/** `woken` is told when the host has been suspended meanwhile. */
-export function openReactor(woken: () => void = () => {}): Reactor {
-  return new EpollReactor(woken);
+/** One is enough for a process: it takes one of the four threads of libuv's pool. */
+export function openReactor(): Reactor {
+  return new EpollReactor();
 }

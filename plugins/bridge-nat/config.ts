@@ -13,6 +13,7 @@ import { readPortMappings } from '../../lib/cni/port-mappings.ts';
 import type { PortMapping } from '../../lib/cni/port-mappings.ts';
 import { quote } from '../../lib/cni/quote.ts';
 import { containerName, requestedAddresses, requestedMac } from '../../lib/cni/requested.ts';
+import type { Dns } from '../../lib/cni/result.ts';
 import { schemaProblem } from '../../lib/cni/schema-errors.ts';
 import { isAtLeast } from '../../lib/cni/versions.ts';
 import { readIpamChoice } from '../../lib/mooring/ipam.ts';
@@ -23,6 +24,8 @@ import type { BridgeNatInput } from '../../schemas/compiled/bridge-nat.js';
 import bridgeSchema from '../../schemas/bridge-nat.schema.json' with { type: 'json' };
 import { readBandwidth } from './bandwidth.ts';
 import type { BandwidthLimits } from './bandwidth.ts';
+import { readDhcpServer } from './dhcp-server/config.ts';
+import type { DhcpServerConfig } from './dhcp-server/config.ts';
 import { bridgeNameProblem } from './names.ts';
 
 export type IngressPolicy = 'open' | 'same-bridge' | 'isolated';
@@ -52,6 +55,10 @@ export interface BridgeNatConfig extends MooringConfig, Role {
   readonly ingressPolicy: IngressPolicy;
   /** Undefined: no limits. */
   readonly bandwidth: BandwidthLimits | undefined;
+  /** Undefined: none. */
+  readonly dhcpServer: DhcpServerConfig | undefined;
+  /** Of the network's own configuration. */
+  readonly dns: Dns;
 }
 
 const LOWEST_MTU = 68; // ETH_MIN_MTU (linux/if_ether.h)
@@ -152,10 +159,12 @@ function roleOf(input: BridgeNatInput, ipam: IpamChoice, foreign: boolean): Role
 function withDefaults(
   input: BridgeNatInput,
   ipam: IpamChoice,
-): Omit<BridgeNatConfig, keyof AttachmentWishes> {
+): Omit<BridgeNatConfig, keyof AttachmentWishes | 'dns'> {
+  const role = roleOf(input, ipam, false);
+  const ingressPolicy = input.ingressPolicy ?? 'open';
   return {
     bridge: input.bridge || undefined,
-    ...roleOf(input, ipam, false),
+    ...role,
     onForeignBridge: roleOf(input, ipam, true),
     forceAddress: input.forceAddress ?? false,
     mtu: input.mtu || undefined,
@@ -166,7 +175,8 @@ function withDefaults(
     disableContainerInterface: input.disableContainerInterface ?? false,
     portIsolation: input.portIsolation ?? false,
     keepBridge: input.keepBridge ?? false,
-    ingressPolicy: input.ingressPolicy ?? 'open',
+    ingressPolicy,
+    dhcpServer: readDhcpServer(input, ipam, role, ingressPolicy),
     ipam,
   };
 }
@@ -186,6 +196,7 @@ export function readBridgeNatConfig(config: CniConfig, request: CniRequest): Bri
   const ipam = readIpam(config, input.disableContainerInterface ?? false);
   const wanted: BridgeNatConfig = {
     ...withDefaults(input, ipam),
+    dns: config.dns,
     mac: requestedMac(config, request),
     requestedAddresses: requestedAddresses(config, request),
     containerName: containerName(config, request),

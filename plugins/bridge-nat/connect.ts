@@ -197,6 +197,14 @@ function raise(work: Work, link: Link): void {
 }
 
 /** Plugs the container in; what follows is for whoever knows the addresses. */
+/** A network that serves DHCP needs the engine to do it. Throws NetmoorError when it cannot. */
+async function serveGuests({ host, request }: Work): Promise<void> {
+  if (request.config.dhcpServer === undefined) return;
+  // What few networks have is not even loaded for the others.
+  const { requestService } = await import('./dhcp-server/request.ts');
+  requestService(host, request.key.network);
+}
+
 export async function connect(
   host: Host,
   request: Request<BridgeNatConfig>,
@@ -224,12 +232,14 @@ export async function connect(
   return {
     hostIfindex: link.index,
     raise: () => raise(work, link),
-    configure(leased, more) {
+    async configure(leased, more) {
       // The gateways are known by now.
       if (leased.detail.gateways.length > record.detail.gateways.length) readyBridge(work, leased);
       if (leased.addresses.length > record.addresses.length) relabel(work, leased, link);
       try {
-        return configure(work, leased, link, notifications, more);
+        const found = configure(work, leased, link, notifications, more);
+        await serveGuests(work);
+        return found;
       } finally {
         stop();
       }

@@ -5,6 +5,10 @@ import { findUplink } from '../../lib/netlink/uplink.ts';
 import type { BridgeNatConfig } from './config.ts';
 import { KIND, readDetail } from './detail.ts';
 import type { BridgeNatDetail } from './detail.ts';
+import { clientOf, whyEnded } from './dhcp-server/client.ts';
+import { requireGateway } from './dhcp-server/config.ts';
+import { serverRecord } from './dhcp-server/network.ts';
+import { isAbandoned, staysForGuests } from './dhcp-server/guests.ts';
 import { flushFlows, isLeft, leaveShared, ownRemovals, removeByKey } from './disconnect.ts';
 import { isForeign } from './foreign-bridge.ts';
 import { bridgeNameFor, containerMacFor, hostIfnameFor } from './names.ts';
@@ -22,7 +26,9 @@ export const bridgeNat: Kind<BridgeNatConfig, BridgeNatDetail> = {
 
   readConfig: async (config, request) => (await import('./config.ts')).readBridgeNatConfig(config, request),
   complete({ route }, config, network) {
-    const role = isForeign(route, segmentOf(config, network)) ? config.onForeignBridge : {};
+    const bridge = segmentOf(config, network);
+    const role = isForeign(route, bridge) ? config.onForeignBridge : {};
+    if (config.dhcpServer) requireGateway({ ...config, ...role }, bridge);
     return { ...config, ...role, mtu: config.mtu ?? findUplink(route)?.mtu };
   },
   segmentOf,
@@ -35,6 +41,12 @@ export const bridgeNat: Kind<BridgeNatConfig, BridgeNatDetail> = {
     ...(mtu === undefined ? {} : { mtu }),
   }),
   plan: planAttachment,
+  ofNetwork: ({ dhcpServer: options, ipam, dns: own }, dns, { detail, mtu }) => {
+    if (options === undefined || ipam.kind !== 'netmoor') return {};
+    const told = Object.keys(own).length > 0 ? own : dns;
+    const dhcpServer = serverRecord({ options, ipam, dns: told, mtu, detail });
+    return dhcpServer === undefined ? {} : { dhcpServer };
+  },
   readDetail,
 
   claim: (tx, record) => withStandby(tx, record),
@@ -45,16 +57,21 @@ export const bridgeNat: Kind<BridgeNatConfig, BridgeNatDetail> = {
 
   own: ownRemovals,
   leaveShared,
-  staysBehind: ({ detail }) => detail.keepBridge,
+  staysBehind: (host, record) => record.detail.keepBridge || staysForGuests(host, record),
+  isIdle: isAbandoned,
+  isNoContainer: (record) => clientOf(record) !== undefined,
   passOn: (host, tx, gone) => takeOver(tx, host, gone),
   afterwards: flushFlows,
   isLeft,
   removeByKey,
 
-  deathOf: lostInterface,
+  deathOf: (judge, record) => whyEnded(record) ?? lostInterface(judge, record),
   verify: async (host, record) => (await import('./verify.ts')).verifyHost(host, record),
   verifyInside: async (...what) => (await import('../../lib/mooring/verify.ts')).verifyInterface(...what),
-  probe: async () => (await import('./probe.ts')).probeKernel(),
+  async probe({ world }, { dhcpServer }) {
+    (await import('./probe.ts')).probeKernel();
+    if (dhcpServer) (await import('./dhcp-server/request.ts')).requireEngine(world);
+  },
   following: async () => (await import('./following.ts')).following,
   sweeping: async () => (await import('./sweeping.ts')).sweeping,
 };

@@ -9,6 +9,7 @@ import { IFF_UP } from '../../lib/netlink/link-message.ts';
 import { checkAttachment } from '../../lib/nftables/check.ts';
 import { checkForwarding } from '../../lib/nftables/forward.ts';
 import { readSysctl } from '../../lib/system/sysctl.ts';
+import { clientOf } from './dhcp-server/client.ts';
 import { rulesOf } from './detail.ts';
 import type { BridgeNatRecord } from './detail.ts';
 import { verifyShaping } from './shaping.ts';
@@ -40,6 +41,8 @@ export function verifyHost(host: Host, record: BridgeNatRecord): Complaints {
     verifyAddresses(present, record.detail.gateways.map(parsePrefix), `bridge ${name}`, complaints);
   }
   const port = findLink(host.route, record.hostIfname ?? '');
+  // Where a client of the DHCP server is plugged in is nobody's promise.
+  if (clientOf(record) !== undefined) return [...complaints, ...verifyRules(host, record)];
   if (!port) complaints.push(`interface ${record.hostIfname} is gone from the host`);
   else {
     verifyUp(port, complaints);
@@ -52,8 +55,13 @@ export function verifyHost(host: Host, record: BridgeNatRecord): Complaints {
       complaints.push(`isolation of port ${port.name} was changed`);
     complaints.push(...verifyShaping(host.route, record, port));
   }
+  return [...complaints, ...verifyRules(host, record)];
+}
+
+function verifyRules(host: Host, record: BridgeNatRecord): Complaints {
+  const complaints: Complaints = [];
   verifyForwarding(record, complaints);
   complaints.push(...checkAttachment(host.netfilter, rulesOf(record)));
-  complaints.push(...checkForwarding(host.netfilter, name));
+  complaints.push(...checkForwarding(host.netfilter, record.segment ?? ''));
   return complaints;
 }

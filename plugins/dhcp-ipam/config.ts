@@ -137,8 +137,8 @@ function segmentIn(raw: JsonObject): string | undefined {
 }
 
 /**
- * Reads and checks everything. Throws NetmoorError: 'unsupported-field' for a key nobody knows, naming the nearest known
- * one; 'bad-config' for all else.
+ * Reads and checks everything. Throws NetmoorError: 'unsupported-field' for a key nobody knows, naming the nearest
+ * known one; 'bad-config' for all else.
  */
 export function readDhcpConfig(config: CniConfig, request: CniRequest): DhcpConfig {
   const input: unknown = config.ipam ?? {};

@@ -13,6 +13,7 @@ import { keyOf } from '../../lib/mooring/request.ts';
 import {
   askThroughEngine,
   collectThroughEngine,
+  engineAt,
   releaseThroughEngine,
 } from '../../lib/mooring/through-engine.ts';
 import type { EngineCall } from '../../lib/mooring/through-engine.ts';
@@ -21,8 +22,7 @@ import { PLUGIN } from './name.ts';
 
 /** A call of the engine where the configuration says that it listens. */
 function callOf(context: Context): EngineCall {
-  const socket = context.config.ipam?.['daemonSocketPath'];
-  return { ...context, ...(typeof socket === 'string' && socket !== '' ? { socket } : {}) };
+  return { ...context, ...engineAt(context.config.ipam) };
 }
 
 function add(context: Context): CniResult {

@@ -1,11 +1,11 @@
-/** Where the addresses come from: routers, DHCP servers, netmoor's own ranges, another IPAM plugin, or the configuration itself. */
+/** Where addresses come from: routers, DHCP servers, netmoor's own ranges, another IPAM plugin, the configuration. */
 import { bitsOf, parsePrefix, prefixContains } from '../../lib/base/ip.ts';
 import type { Address, Prefix } from '../../lib/base/ip.ts';
 import type { CniConfig } from '../../lib/cni/config.ts';
 import { isJsonObject } from '../../lib/cni/json.ts';
 import type { Json } from '../../lib/cni/json.ts';
 import { quote } from '../../lib/cni/quote.ts';
-import type { DhcpWish } from '../../lib/mooring/dhcp.ts';
+import type { DhcpWish } from '../../lib/mooring/kind.ts';
 import { DHCP_IPAM, dhcp6Of } from '../../lib/mooring/ipam-type.ts';
 import { readIpamChoice } from '../../lib/mooring/ipam.ts';
 import type { IpamChoice } from '../../lib/mooring/ipam.ts';

@@ -7,8 +7,8 @@ import type { UndoStack } from '../../lib/base/undo.ts';
 import { CODE_OF_KIND, DelegateError } from '../../lib/cni/errors.ts';
 import { compactDns } from '../../lib/cni/result.ts';
 import type { Dns } from '../../lib/cni/result.ts';
-import type { DhcpAsk } from '../../lib/mooring/dhcp.ts';
-import type { Found, Leased } from '../../lib/mooring/kind.ts';
+
+import type { DhcpAsk, Found, Leased } from '../../lib/mooring/kind.ts';
 import { askRouters } from '../../lib/mooring/routers.ts';
 import { kernelRoute, subnetsOf } from '../../lib/mooring/routes.ts';
 import { configureInterface } from '../../lib/mooring/sandbox.ts';

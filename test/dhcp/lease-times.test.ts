@@ -134,7 +134,7 @@ for (const [name, kind] of Object.entries({ dhcpd4, dnsmasq })) {
       }, 'an address of the new subnet alone');
       await eventually(t, async () => routesOf(boat.place), ['default via 198.51.100.1'], 'its routes alone');
       t.match(activeLease(server, address.replace('/24', '')), { mac: boat.mac });
-      const [kept] = await bed.host.ip('route', 'show', '192.0.2.0/24');
+      const [kept] = await boat.place.ip('route', 'show', '192.0.2.0/24');
       t.equal(kept, undefined);
     });
   });

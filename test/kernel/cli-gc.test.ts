@@ -268,7 +268,7 @@ t.test('after a reboot', { skip }, async (t) => {
     t.same(await collect(host, '--dry-run'), ['attachment lan/vm/eth0', 'network the record of network lan']);
     t.same(await collect(host), ['attachment lan/vm/eth0', 'network the record of network lan']);
     t.same(await collect(host), []);
-    t.same((await asked(host, 'leases')).view, { leases: [], usage: [] });
+    t.same((await asked(host, 'leases')).view, { leases: [], usage: [], dhcp: [] });
   });
 });
 

@@ -135,7 +135,7 @@ t.test('--data-dir that is no store', async (t) => {
 t.test('a fresh host', async (t) => {
   mkdirSync(dir);
   t.same(await json('ls'), []);
-  t.same(await json('leases'), { leases: [], usage: [] });
+  t.same(await json('leases'), { leases: [], usage: [], dhcp: [] });
   t.same(await json('networks'), [BUILT_IN]);
   t.match(await run('ls', '--data-dir', dir), { code: 0, out: /^CONTAINER +NETWORK[^\n]*\n$/ });
   t.notOk(existsSync(`${dir}/leases.db`), 'nothing is created by looking');

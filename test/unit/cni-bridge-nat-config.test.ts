@@ -46,6 +46,8 @@ t.test('nothing but the type: netmoor decides', async (t) => {
     containerName: undefined,
     portMappings: [],
     bandwidth: undefined,
+    dhcpServer: undefined,
+    dns: {},
   });
 });
 
@@ -242,4 +244,35 @@ t.test('every example is valid, and so is what it says to bridge-nat', async (t)
     if (config.ipam.kind === 'netmoor' && !config.ipam.automatic)
       t.ok(parsePool(config.ipam.pool, []).sets.length > 0, file);
   }
+});
+
+t.test('a DHCP server', async (t) => {
+  const ipam = { ranges: [[{ subnet: '10.1.0.0/16' }], [{ subnet: 'fd00:1::/64' }]] };
+  const server = (dhcpServer: unknown, more: object = {}) => read({ ipam, dhcpServer, ...more }).dhcpServer;
+  const plain = { leaseSeconds: 3600, ipv4: undefined, ipv6: undefined, ports: [] };
+  t.strictSame(server(true), plain);
+  t.strictSame(server({}), plain);
+  t.equal(server(false), undefined);
+  t.strictSame(server({ leaseSeconds: 60, ipv6: false, ports: ['enp3s0'] }), {
+    ...{ leaseSeconds: 60, ipv4: undefined, ipv6: false },
+    ports: ['enp3s0'],
+  });
+  t.strictSame(read({ dhcpServer: { ipv6: true } }).dhcpServer?.ipv6, true, 'netmoor picks a /64, too');
+  const refused = (dhcpServer: unknown, more: object, ...things: string[]): void => {
+    t.throws(() => server(dhcpServer, more), {
+      kind: 'bad-config',
+      message: naming('dhcpServer', ...things),
+    });
+  };
+  refused(true, { ipam: {} });
+  refused(true, { ipam: { type: 'dhcp' } });
+  refused(true, { isGateway: false }, 'isGateway');
+  refused(true, { ingressPolicy: 'isolated' }, 'ingressPolicy');
+  refused({ ipv4: false, ipv6: false }, {}, 'ipv4', 'ipv6');
+  refused({ ipv4: true }, { ipam: { subnet: 'fd00:1::/64' } }, 'ipv4');
+  refused({ ipv6: true }, { ipam: { ranges: [[{ subnet: 'fd00:1::/80' }]] } }, 'ipv6', '64');
+  refused(true, { ipam: { subnet: 'fd00:1::/80' } });
+  refused({ ports: ['a/b'] }, {}, 'ports');
+  refused({ leaseSeconds: 1 }, {}, 'leaseSeconds');
+  t.throws(() => server({ leaseTime: 60 }), { kind: 'unsupported-field', message: naming('leaseTime') });
 });

@@ -38,6 +38,9 @@ t.test('nothing but the type: an IPv6 citizen by what routers say', async (t) =>
     requestedAddresses: [],
     withoutGateway: [],
     slaac: true,
+    dhcp: undefined,
+    dhcp4: false,
+    dhcp6: undefined,
     identifier: 'eui64',
     askedOfRouters: [],
     mac: undefined,
@@ -179,6 +182,47 @@ t.test('an address that only routers can give: its lower half is chosen', async 
   t.match(chosen(opaque), { identifier: 'stable-privacy', asked: ['2001:db8:1::5'] }, 'to be compared later');
 });
 
+t.test('what DHCP servers are asked', async (t) => {
+  const asked = (members: object): object => {
+    const { slaac, dhcp4, dhcp6, dhcp, ipam } = read(members);
+    return { slaac, dhcp4, dhcp6, seconds: dhcp && dhcp.timeout / 1000, ipam: ipam.kind };
+  };
+  const dhcpIpam = (ip?: unknown, more = {}): object => ({ ipam: { type: 'dhcp-ipam', ip, ...more } });
+  const cases: [object, object][] = [
+    [{ addressing: 'dhcp6' }, { slaac: false, dhcp4: false, dhcp6: 'stateful', seconds: 20, ipam: 'none' }],
+    [{ addressing: 'dhcp6', timeout: 5 }, { seconds: 5 }],
+    [{ addressing: ['slaac', 'dhcp6'] }, { slaac: true, dhcp6: 'stateful' }],
+    [{ addressing: 'auto' }, { slaac: true, dhcp4: false, dhcp6: 'as-told' }],
+    [
+      { addressing: 'dhcp6', ipam: { ranges: [V4] } },
+      { dhcp6: 'stateful', dhcp4: false, ipam: 'netmoor' },
+    ],
+    [{ addressing: 'dhcp6', ipam: { type: 'host-local', ranges: [V4] } }, { ipam: 'delegated' }],
+    [dhcpIpam(), { slaac: true, dhcp4: true, dhcp6: undefined, ipam: 'none' }],
+    [dhcpIpam(6), { slaac: false, dhcp4: false, dhcp6: 'stateful' }],
+    [dhcpIpam('both', { timeout: 7 }), { slaac: false, dhcp4: true, dhcp6: 'stateful', seconds: 7 }],
+    [dhcpIpam(6, { stateless: true }), { slaac: true, dhcp4: false, dhcp6: 'stateless' }],
+    [
+      { addressing: 'dhcp6', ...dhcpIpam(4) },
+      { slaac: false, dhcp4: true, dhcp6: 'stateful' },
+    ],
+    [
+      { addressing: 'auto', ...dhcpIpam(4) },
+      { slaac: true, dhcp4: true, dhcp6: 'as-told' },
+    ],
+    [
+      { addressing: 'slaac', ...dhcpIpam('both') },
+      { slaac: true, dhcp4: true, dhcp6: 'stateful' },
+    ],
+    [
+      { addressing: 'none', ...dhcpIpam() },
+      { slaac: false, dhcp4: true, dhcp6: undefined },
+    ],
+  ];
+  for (const [members, wanted] of cases) t.match(asked(members), wanted, JSON.stringify(members));
+  t.same(read(dhcpIpam(6, { hostname: 'boat' })).dhcp?.ipam, { hostname: 'boat' }, 'its keys are passed on');
+});
+
 t.test('contradictions', async (t) => {
   const cases: [object, string][] = [
     [{ mode: 'source' }, 'bad-config'],
@@ -189,7 +233,12 @@ t.test('contradictions', async (t) => {
     [{ linkInContainer: true }, 'bad-config'],
     [{ linkInContainer: true, master: 'eth0', hostAccess: true }, 'bad-config'],
     [{ hostAccess: true, mode: 'private' }, 'bad-config'],
-    [{ addressing: 'auto' }, 'bad-config'],
+    [{ addressing: 'dhcp' }, 'bad-config'],
+    [{ addressing: ['dhcp6', 'auto'] }, 'bad-config'],
+    [{ addressing: ['dhcp6', 'none'] }, 'bad-config'],
+    [{ addressing: 'none', ipam: { type: 'dhcp-ipam', ip: 6 } }, 'bad-config'],
+    [{ addressing: 'pool', ipam: { type: 'dhcp-ipam', ip: 'both' } }, 'bad-config'],
+    [{ addressing: 'dhcp6', ipam: { ranges: [V6] } }, 'bad-config'],
     [{ addressing: ['slaac', 'auto'] }, 'bad-config'],
     [{ addressing: [] }, 'bad-config'],
     [{ addressing: ['none', 'slaac'] }, 'bad-config'],

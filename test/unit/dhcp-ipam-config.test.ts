@@ -39,7 +39,7 @@ t.test('nothing but the type', async (t) => {
 t.test('families', async (t) => {
   t.strictSame(read({ ip: 6 }).v4, undefined);
   const v6 = { addresses: true, prefixes: 0, stateless: false, rapidCommit: true };
-  t.strictSame(read({ ip: 6 }).v6, { ...v6, request: [], provide: {}, patient: false });
+  t.strictSame(read({ ip: 6 }).v6, { ...v6, request: [23, 24], provide: {}, patient: false });
   t.match(read({ ip: 'both' }), { v4: {}, v6 });
   t.match(read({ ip: 6, prefixDelegation: true }).v6, { prefixes: 1 });
   t.match(read({ ip: 6, prefixDelegation: 56 }).v6, { prefixes: ['::/56'] });

@@ -1,4 +1,4 @@
-/** What of leases goes into a result: addresses, routes that can be made in their order, name servers; and whose they are. */
+/** What of leases goes into a result: addresses, routes that can be made in their order, name servers; and whose. */
 import t from 'tap';
 import type { Lease4, Lease6 } from '../../ipam/dhcp/lease.ts';
 import { identityOf } from '../../plugins/dhcp-ipam/identity.ts';

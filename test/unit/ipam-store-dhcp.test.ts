@@ -1,4 +1,4 @@
-/** What the store keeps of DHCP leases: by key, whatever attachments there are, over boots, and what check says of it. */
+/** What the store keeps of DHCP leases: by key, whatever attachments there are, over boots; what check says of it. */
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import t from 'tap';

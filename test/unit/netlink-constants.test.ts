@@ -176,7 +176,7 @@ const ONLY_IN_HEADERS = [
   /^IFA_PROTO$/,
   /^IFLA_(PROP_LIST|ALT_IFNAME)$/,
   /^NETNSA_/,
-  /^NDA_LLADDR$/,
+  /^NDA_(LLADDR|MASTER)$/,
   /^NTF_/,
   /^NDUSEROPT_/,
   /^PREFIX_ADDRESS$/,

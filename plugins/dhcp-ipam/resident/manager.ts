@@ -26,7 +26,7 @@ export interface Acquisition {
   readonly netns: string;
 }
 
-/** How long a bridge port is waited for; beyond it messages are sent all the same, and sent again when they are lost. */
+/** How long a bridge port is waited for; beyond it messages are sent all the same, and again when they are lost. */
 const PORT_MS = 2000;
 
 /** What an earlier life of a key held. */

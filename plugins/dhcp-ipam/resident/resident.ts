@@ -8,7 +8,6 @@ import type { MakeResident, Resident, ResidentHost } from '../../../lib/cni/resi
 import type { CniResult } from '../../../lib/cni/result.ts';
 import { collectionError } from '../../../lib/mooring/collect.ts';
 import { keyOf } from '../../../lib/mooring/request.ts';
-import { openReactor } from '../../../lib/system/reactor.ts';
 import type { Alarm, Reactor } from '../../../lib/system/reactor.ts';
 import { readDhcpConfig } from '../config.ts';
 import { resultOf } from '../leased.ts';
@@ -84,7 +83,7 @@ class DhcpResident implements Resident {
 
   constructor(host: ResidentHost) {
     this.#host = host;
-    this.#reactor = openReactor(() => this.#manager.doubt(() => true));
+    this.#reactor = host.reactor;
     this.#ports = new Ports(this.#reactor);
     this.#manager = new Manager({
       host,
@@ -94,6 +93,7 @@ class DhcpResident implements Resident {
       random: () => host.world.random(4).readUInt32BE(0) / 2 ** 32,
     });
     this.#doubts = new Pace(this.#reactor, DOUBT_MS, (segment) => this.#doubt(segment));
+    this.#reactor.onWake(() => this.#manager.doubt(() => true));
     this.plugins = new Map([[PLUGIN, pluginOf(this.#manager, () => this.#begun())]]);
   }
 
@@ -112,7 +112,6 @@ class DhcpResident implements Resident {
     this.#sweep?.cancel();
     this.#manager.stop();
     this.#ports.close();
-    this.#reactor.close();
   }
 
   status(): { leases: number; timers: number } {

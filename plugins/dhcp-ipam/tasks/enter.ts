@@ -119,8 +119,8 @@ function prepare(netns: Netns, route: NetlinkSocket, link: Link, { ipv6 }: { ipv
 }
 
 /**
- * A bridge takes nothing from a port before the kernel has seen to its carrier, which takes a moment, or, when many come
- * at once, seconds (linkwatch): what is sent before is lost.
+ * A bridge takes nothing from a port before the kernel has seen to its carrier, which takes a moment, or, when many
+ * come at once, seconds (linkwatch): what is sent before is lost.
  */
 function waitingPort({ index, kind, peer }: Link): number | undefined {
   if (kind !== 'veth' || peer === undefined) return undefined;

@@ -1,6 +1,7 @@
 /**
  * Bringing a container's interface after a lease that has changed: addresses, routes and MTU; what is on record of the
- * attachment; and what the host has by those addresses (Kind.following). What the lease had before, and has not any more, goes; everything else stays.
+ * attachment; and what the host has by those addresses (Kind.following). What the lease had before, and has not any
+ * more, goes; everything else stays.
  */
 import { isErrno } from '../../../lib/base/errors.ts';
 import { networkOf, parsePrefix, sameAddress } from '../../../lib/base/ip.ts';
@@ -213,8 +214,8 @@ async function onHost(world: World, netns: Netns, change: Change, kindOf: KindOf
 }
 
 /**
- * The host before the container: what guards an address must know it before it is used. Throws NetmoorError('bad-netns')
- * when the container is gone, SystemError when the kernel refuses.
+ * The host before the container: what guards an address must know it before it is used. Throws
+ * NetmoorError('bad-netns') when the container is gone, SystemError when the kernel refuses.
  */
 export async function follow(world: World, change: Change, kindOf: KindOf): Promise<void> {
   const netns = openAgain(world, change.where);

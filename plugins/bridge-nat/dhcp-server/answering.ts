@@ -1,0 +1,139 @@
+/**
+ * One question of a client, from the port it came through to what is on record before it is answered. Waits for store
+ * and kernel.
+ */
+import type { Host } from '../../../lib/mooring/host.ts';
+import { clearAway } from '../../../lib/mooring/collect.ts';
+import { detach } from '../../../lib/mooring/detach.ts';
+import { isInHand } from '../../../lib/mooring/death.ts';
+import type { Kind } from '../../../lib/mooring/kind.ts';
+import { acceptForwarding } from '../../../lib/nftables/forward.ts';
+import { parsePrefix, prefixContains } from '../../../lib/base/ip.ts';
+import { clientIdentities, clientName } from '../../../ipam/dhcp/server/identity.ts';
+import type { Answer, Query } from '../../../ipam/dhcp/server/query.ts';
+import { serve } from '../../../ipam/dhcp/server/serve.ts';
+import type { Outcome, Serving } from '../../../ipam/dhcp/server/serve.ts';
+import type { AttachmentRecord } from '../../../ipam/record.ts';
+import type { StoreTransaction } from '../../../ipam/store/store.ts';
+import type { BridgeNatRecord } from '../detail.ts';
+import { extendRules } from '../standby.ts';
+import { barredName, keyOf, leaseRecord } from './client.ts';
+import type { ServedNetwork } from './client.ts';
+import { Held } from './held.ts';
+
+export interface Answered {
+  readonly answer?: Answer;
+  /** The lease that was given or prolonged, or kept for the client. */
+  readonly lease?: BridgeNatRecord;
+  /** What the client gave back. */
+  readonly ended?: AttachmentRecord;
+  /** What it found to be somebody else's: only its rules are left of it. */
+  readonly barred?: AttachmentRecord;
+  /** Nothing was free that the client could have. */
+  readonly exhausted?: true;
+}
+
+/** The IPv4 address of the bridge in the pool's subnet; undefined for a network that leases none. */
+export function servingOf({ server }: ServedNetwork): Serving | undefined {
+  const subnet = server.pool?.ranges?.[0]?.[0]?.subnet;
+  if (subnet === undefined) return undefined;
+  const own = server.gateways.filter((gateway) => parsePrefix(gateway).address.family === 4);
+  const pool = parsePrefix(subnet);
+  const address = own.find((gateway) => prefixContains(pool, parsePrefix(gateway).address)) ?? own[0];
+  if (address === undefined) return undefined;
+  return { address, leaseSeconds: server.leaseSeconds };
+}
+
+export interface Question {
+  readonly host: Pick<Host, 'store' | 'world'>;
+  readonly kind: Pick<Kind, 'scopeOf'>;
+  readonly network: ServedNetwork;
+  readonly serving: Serving;
+  readonly query: Query;
+  /** Milliseconds since boot. */
+  readonly now: number;
+}
+
+function put(tx: StoreTransaction, record: BridgeNatRecord): BridgeNatRecord {
+  tx.putAttachment(record);
+  return record;
+}
+
+/** In the transaction that has decided it. */
+function apply(
+  { host, network, query }: Question,
+  tx: StoreTransaction,
+  held: Held,
+  outcome: Outcome,
+): Answered {
+  const { answer, change } = outcome;
+  const key = keyOf(network, clientName(query));
+  const before = tx.attachment(key);
+  const told = answer ? { answer } : {};
+  if (change === undefined) return told;
+  if (change.is === 'drop') return before === undefined ? told : { ...told, ended: before };
+  const address = held.record(change.is === 'hold' ? change.binding.address : change.address);
+  if (address === undefined) return {};
+  if (change.is === 'hold') {
+    const { state, until } = change.binding;
+    const record = leaseRecord({ network, key, state, until, query, address, before }, host.world);
+    return { ...told, lease: put(tx, record) };
+  }
+  tx.removeAttachment(key);
+  const barred = keyOf(network, barredName(change.address));
+  const { until } = change;
+  const holding = {
+    network,
+    key: barred,
+    state: 'barred',
+    until,
+    query,
+    address,
+    before: undefined,
+  } as const;
+  put(tx, leaseRecord(holding, host.world));
+  return before === undefined ? told : { ...told, barred: before };
+}
+
+/** Without the kernel: what is given back is still on record afterwards. */
+export function decide(question: Question): Answered {
+  const { host, kind, network, serving, query, now } = question;
+  const client = clientName(query);
+  return host.store.write((tx) => {
+    const before = tx.attachment(keyOf(network, client));
+    // Somebody clears the lease away this very moment: the client asks again.
+    if (before !== undefined && (before.state !== 'attached' || isInHand(before, host.world))) return {};
+    const held = new Held(tx, network, kind.scopeOf(network.segment), client, clientIdentities(query));
+    const outcome = serve(serving, query, held, now);
+    const nothing = query.is === 'discover' && outcome.answer === undefined && !query.relayed;
+    return nothing ? { exhausted: true } : apply(question, tx, held, outcome);
+  });
+}
+
+/** What goes with every lease that is in use: what leaves the network is masqueraded, and let through the host. */
+function admit(host: Host, lease: BridgeNatRecord): void {
+  host.store.read((tx) => extendRules(host, tx, lease));
+  if (lease.segment !== undefined) acceptForwarding(host.netfilter, lease.segment);
+}
+
+/** Somebody died over taking the client's lease down: it would stand in its way for ever. */
+function clearHalfDone({ host, network, query }: Question & { readonly host: Host }, kind: Kind): void {
+  const before = host.store.read((tx) => tx.attachment(keyOf(network, clientName(query))));
+  if (before === undefined || before.state === 'attached' || isInHand(before, host.world)) return;
+  clearAway(kind, host, before);
+}
+
+/**
+ * Decides, puts on record, and makes the rules; what is returned may be sent. Throws NetmoorError and SystemError: then
+ * nothing is, and the client asks again.
+ */
+export function answerTo(question: Question & { readonly host: Host }, kind: Kind): Answered {
+  const { host } = question;
+  clearHalfDone(question, kind);
+  const answered = decide(question);
+  const { answer, lease, ended, barred } = answered;
+  if (answer?.is === 'ack' && lease !== undefined) admit(host, lease);
+  if (ended !== undefined) detach(kind, host, ended);
+  for (const { remove } of barred === undefined ? [] : kind.own(host, barred as BridgeNatRecord)) remove();
+  return answered;
+}
