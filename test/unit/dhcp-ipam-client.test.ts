@@ -40,7 +40,10 @@ class Room {
     const at = (when: number, ring: () => void): { cancel(): void } => {
       const alarm = { at: when, ring };
       this.#alarms.push(alarm);
-      return { cancel: () => void (this.#alarms = this.#alarms.filter((each) => each !== alarm)) };
+      const cancel = (): void => {
+        this.#alarms = this.#alarms.filter((each) => each !== alarm);
+      };
+      return { cancel };
     };
     return { now: () => this.now, at } as Reactor;
   }

@@ -16,7 +16,8 @@ export function leaseSeconds(options: Options): number {
 }
 
 /**
- * T1 before T2 before the end: times told that are not so, or too short, do not count. `since`: milliseconds since boot.
+ * T1 before T2 before the end: times told that are not so, or too short, do not count. `since`: milliseconds since
+ * boot.
  */
 export function leaseTimes(options: Options, since: number): Times {
   const validFor = leaseSeconds(options);

@@ -78,7 +78,9 @@ function soundParts<P extends WirePart>(
     const text = textOf(part);
     const failed = (options.status?.code ?? SUCCESS) !== SUCCESS;
     const isTooShort = valid > 0 && valid < SHORTEST_LEASE_S;
-    return text === undefined || failed || isTooShort || preferred > valid ? [] : [{ text, preferred, valid }];
+    return text === undefined || failed || isTooShort || preferred > valid
+      ? []
+      : [{ text, preferred, valid }];
   });
   const firsts = new Map(sound.toReversed().map((part) => [part.text, part]));
   return [...firsts.values()].reverse().slice(0, MOST_PARTS);
