@@ -26,6 +26,7 @@ import { runner4, runner6 } from './family.ts';
 import type { LinkWorld, Runner4, Runner6 } from './family.ts';
 import { lapseOf } from './lapse.ts';
 import { runTask } from './run-task.ts';
+import { Thrift } from './thrift.ts';
 import type { Outcome } from './runner.ts';
 import type { Ports } from './ports.ts';
 import type { Place } from './transport4.ts';
@@ -83,6 +84,7 @@ export class Client {
   /** Changes of the interface are made one after the other. */
   #following: Promise<void> = Promise.resolve();
   #closed = false;
+  readonly #thrift = new Thrift();
   /** Set when somebody else has the place of its container. */
   #gone: string | undefined;
   #again: Alarm | undefined;
@@ -224,13 +226,18 @@ export class Client {
     this.#world.host.log(priority, `dhcp ${formatKey(this.base)}: ${text}`);
   }
 
+  #note(text: string): void {
+    const line = this.#thrift.pass(text, this.#world.reactor.now());
+    if (line !== undefined) this.#log('info', line);
+  }
+
   #outcome<Lease extends Lease4 | Lease6>(version: string): Outcome<Lease> {
     return {
       held: (lease, before) => this.#held(version, lease, before),
       lost: (_before, why) => this.#lost(version, why),
       ended: () => {},
       check: (addresses) => void this.#check(addresses),
-      note: (text) => this.#log('info', `${version}: ${text}`),
+      note: (text) => this.#note(`${version}: ${text}`),
     };
   }
 

@@ -184,7 +184,8 @@ export class Manager {
     if (this.#clients.get(name) === client) this.#clients.delete(name);
     this.#noteGiven(name, client);
     const said = part().then(async () => this.#forget(keyOf(client.base)));
-    const settled = said.catch(() => {});
+    // GC may take leave of whose ADD fails over it, and takes leave itself.
+    const settled = Promise.allSettled([this.#farewells.get(name), said]).then(() => {});
     this.#farewells.set(name, settled);
     try {
       await said;
