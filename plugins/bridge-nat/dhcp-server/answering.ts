@@ -9,7 +9,7 @@ import { isInHand } from '../../../lib/mooring/death.ts';
 import type { Kind } from '../../../lib/mooring/kind.ts';
 import { acceptForwarding } from '../../../lib/nftables/forward.ts';
 import { parsePrefix, prefixContains } from '../../../lib/base/ip.ts';
-import { clientIdentities, clientName } from '../../../ipam/dhcp/server/identity.ts';
+import { clientIdentities } from '../../../ipam/dhcp/server/identity.ts';
 import type { Answer, Query } from '../../../ipam/dhcp/server/query.ts';
 import { serve } from '../../../ipam/dhcp/server/serve.ts';
 import type { Outcome, Serving } from '../../../ipam/dhcp/server/serve.ts';
@@ -20,6 +20,8 @@ import { extendRules } from '../standby.ts';
 import { barredName, keyOf, leaseRecord } from './client.ts';
 import type { ServedNetwork } from './client.ts';
 import { Held } from './held.ts';
+import { isHeldElsewhere, nameOf, portFor } from './whose.ts';
+import type { Asking } from './whose.ts';
 
 export interface Answered {
   readonly answer?: Answer;
@@ -44,14 +46,12 @@ export function servingOf({ server }: ServedNetwork): Serving | undefined {
   return { address, leaseSeconds: server.leaseSeconds };
 }
 
-export interface Question {
+export interface Question extends Asking {
   readonly host: Pick<Host, 'store' | 'world'>;
   readonly kind: Pick<Kind, 'scopeOf'>;
   readonly network: ServedNetwork;
   readonly serving: Serving;
   readonly query: Query;
-  /** Milliseconds since boot. */
-  readonly now: number;
 }
 
 function put(tx: StoreTransaction, record: BridgeNatRecord): BridgeNatRecord {
@@ -61,13 +61,15 @@ function put(tx: StoreTransaction, record: BridgeNatRecord): BridgeNatRecord {
 
 /** In the transaction that has decided it. */
 function apply(
-  { host, network, query }: Question,
+  question: Question,
   tx: StoreTransaction,
+  client: string,
   held: Held,
   outcome: Outcome,
 ): Answered {
+  const { host, network, query } = question;
   const { answer, change } = outcome;
-  const key = keyOf(network, clientName(query));
+  const key = keyOf(network, client);
   const before = tx.attachment(key);
   const told = answer ? { answer } : {};
   if (change === undefined) return told;
@@ -76,7 +78,8 @@ function apply(
   if (address === undefined) return {};
   if (change.is === 'hold') {
     const { state, until } = change.binding;
-    const record = leaseRecord({ network, key, state, until, query, address, before }, host.world);
+    const port = portFor(tx, question, client);
+    const record = leaseRecord({ network, key, state, until, query, port, address, before }, host.world);
     return { ...told, lease: put(tx, record) };
   }
   tx.removeAttachment(key);
@@ -98,15 +101,17 @@ function apply(
 /** Without the kernel: what is given back is still on record afterwards. */
 export function decide(question: Question): Answered {
   const { host, kind, network, serving, query, now } = question;
-  const client = clientName(query);
   return host.store.write((tx) => {
+    const client = nameOf(tx, question);
     const before = tx.attachment(keyOf(network, client));
     // Somebody clears the lease away this very moment: the client asks again.
     if (before !== undefined && (before.state !== 'attached' || isInHand(before, host.world))) return {};
+    const givesUp = query.is === 'release' || query.is === 'decline';
+    if (givesUp && isHeldElsewhere(tx, question, client)) return {};
     const held = new Held(tx, network, kind.scopeOf(network.segment), client, clientIdentities(query));
-    const outcome = serve(serving, query, held, now);
+    const outcome = serve(serving, query, held, now, client);
     const nothing = query.is === 'discover' && outcome.answer === undefined && !query.relayed;
-    return nothing ? { exhausted: true } : apply(question, tx, held, outcome);
+    return nothing ? { exhausted: true } : apply(question, tx, client, held, outcome);
   });
 }
 
@@ -117,8 +122,9 @@ function admit(host: Host, lease: BridgeNatRecord): void {
 }
 
 /** Somebody died over taking the client's lease down: it would stand in its way for ever. */
-function clearHalfDone({ host, network, query }: Question & { readonly host: Host }, kind: Kind): void {
-  const before = host.store.read((tx) => tx.attachment(keyOf(network, clientName(query))));
+function clearHalfDone(question: Question & { readonly host: Host }, kind: Kind): void {
+  const { host, network } = question;
+  const before = host.store.read((tx) => tx.attachment(keyOf(network, nameOf(tx, question))));
   if (before === undefined || before.state === 'attached' || isInHand(before, host.world)) return;
   clearAway(kind, host, before);
 }
