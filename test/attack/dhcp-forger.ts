@@ -74,9 +74,11 @@ function answered(socket: number, xid: number): Heard | null {
       waitReadable(socket, Math.max(deadline - performance.now(), 0), 'wait');
       continue;
     }
-    const { type, yiaddr, xid: theirs } = decodeMessage(
-      decodeFrame(Buffer.from(buffer.subarray(0, length))).payload,
-    );
+    const {
+      type,
+      yiaddr,
+      xid: theirs,
+    } = decodeMessage(decodeFrame(Buffer.from(buffer.subarray(0, length))).payload);
     if (theirs === xid) return { type, yiaddr };
   }
   return null;

@@ -64,7 +64,11 @@ t.test('two machines with one client identifier have two addresses', { skip }, a
     t.match(renewal, { type: 'nak' }, 'nor does it get the other one by asking');
     await host.must(['ip', 'link', 'delete', 'tap-boat']);
     const again = await guest(host, 'again');
-    t.equal(await took(again, { clientId: CLONED }), one, 'with another card it is itself, once the first is gone');
+    t.equal(
+      await took(again, { clientId: CLONED }),
+      one,
+      'with another card it is itself, once the first is gone',
+    );
   });
 });
 

@@ -280,7 +280,8 @@ export class Client {
     const list = taken.map(({ address, by }) => `${address} is that of ${by}`).join(', ');
     this.#log('warning', `a server has leased what is not its own to give: ${list}`);
     for (const { address } of taken)
-      for (const runner of this.#runners()) runner.feed({ is: 'duplicate', address: address.replace(/\/.*/, '') });
+      for (const runner of this.#runners())
+        runner.feed({ is: 'duplicate', address: address.replace(/\/.*/, '') });
     if (!first) return;
     throw new NetmoorError(
       'address-taken',
