@@ -3,12 +3,16 @@ import { NetmoorError } from '../base/errors.ts';
 import type { UndoStack } from '../base/undo.ts';
 import { delegateAdd, delegateDel } from '../cni/delegate.ts';
 import type { Delegation } from '../cni/delegate.ts';
+import { decodeResult } from '../cni/decode-result.ts';
 import { isJsonObject, parseJsonObject } from '../cni/json.ts';
-import type { AttachmentRecord, DelegateRecord } from '../../ipam/record.ts';
+import type { CniResult } from '../cni/result.ts';
+import type { AttachmentKey, AttachmentRecord, DelegateRecord } from '../../ipam/record.ts';
 import type { Host } from './host.ts';
 import type { IpamChoice } from './ipam.ts';
 import type { Leased } from './kind.ts';
-import { engineAt, releaseThroughEngine } from './through-engine.ts';
+import { DHCP_IPAM } from './ipam-type.ts';
+import { askThroughEngine, engineAt, releaseThroughEngine } from './through-engine.ts';
+import type { EngineCall } from './through-engine.ts';
 
 /** What the record keeps of the delegate; undefined when the addresses are our own, or there are none. */
 export function delegateRecord(ipam: IpamChoice, { request }: Delegation): DelegateRecord | undefined {
@@ -23,17 +27,42 @@ export function delegateRecord(ipam: IpamChoice, { request }: Delegation): Deleg
   };
 }
 
+/** The engine has a deadline of its own, which the configuration sets: this one is the longest there can be. */
+const LONGEST_MS = 200_000;
+
+type Add = (type: string, key: AttachmentKey, delegation: Delegation, undo: UndoStack) => CniResult;
+
+const addByProcess: Add = (type, _key, delegation, undo) => {
+  const result = delegateAdd(type, delegation);
+  undo.push(`give addresses back to ${type}`, () => delegateDel(type, delegation));
+  return result;
+};
+
+/** A call of dhcp-ipam, which is ours: without a process in between that would do nothing but ask. */
+function engineCall(delegation: EngineCall): EngineCall {
+  const { ipam } = parseJsonObject(delegation.request.stdin, 'the network config');
+  return { ...delegation, ...engineAt(isJsonObject(ipam) ? ipam : undefined) };
+}
+
+const addThroughEngine: Add = (type, key, delegation, undo) => {
+  const call = engineCall(delegation);
+  undo.push(`give addresses back to ${type}`, () => releaseThroughEngine(key, call));
+  const stdout = askThroughEngine('ADD', call, LONGEST_MS);
+  return decodeResult(parseJsonObject(stdout, 'the result of the engine'), 'result of the engine');
+};
+
 /**
  * What it gave goes back with everything else, even if it is of no use. `bare`: it may have nothing to give but names.
  */
 export function leaseFromDelegate(
   type: string,
+  key: AttachmentKey,
   delegation: Delegation,
   undo: UndoStack,
   bare = false,
 ): Leased {
-  const { ips, routes, dns } = delegateAdd(type, delegation);
-  undo.push(`give addresses back to ${type}`, () => delegateDel(type, delegation));
+  const ask = type === DHCP_IPAM ? addThroughEngine : addByProcess;
+  const { ips, routes, dns } = ask(type, key, delegation, undo);
   if (ips.length === 0 && !bare) {
     throw new NetmoorError(
       'delegate',
@@ -78,9 +107,10 @@ export function releaseDelegated(host: Host, record: AttachmentRecord): void {
   const call = { world, note: surroundings.note };
   if (dhcp !== undefined) {
     const request = requestOf(host, record, { ...dhcp, path: [] });
-    const { ipam } = parseJsonObject(request.stdin, 'the config of its DHCP lease');
-    releaseThroughEngine(record, { ...call, request, ...engineAt(isJsonObject(ipam) ? ipam : undefined) });
+    releaseThroughEngine(record, engineCall({ ...call, request }));
   }
-  if (delegate !== undefined)
-    delegateDel(delegate.type, { ...call, request: requestOf(host, record, delegate) });
+  if (delegate === undefined) return;
+  const request = requestOf(host, record, delegate);
+  if (delegate.type === DHCP_IPAM) releaseThroughEngine(record, engineCall({ ...call, request }));
+  else delegateDel(delegate.type, { ...call, request });
 }

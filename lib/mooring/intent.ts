@@ -149,7 +149,7 @@ export function completeDelegated<C extends MooringConfig, D extends MooringDeta
   if (delegate === undefined) return intent;
   const { ipam } = request.config;
   const bare = ipam.kind === 'delegated' && ipam.dhcp6 === 'stateless';
-  const leased = leaseFromDelegate(delegate.type, delegation, undo, bare);
+  const leased = leaseFromDelegate(delegate.type, intent.record, delegation, undo, bare);
   const { addresses, detail } = kind.plan(request.config, leased);
   refuseInexpressible(addresses, request.cniVersion);
   const ports = request.config.portMappings.map(portRecord);

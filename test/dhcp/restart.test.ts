@@ -113,6 +113,27 @@ for (const main of ['bridge-nat', 'bridge', 'macvlan'] as const) {
   });
 }
 
+t.test('the host was started anew meanwhile', { skip }, async (t) => {
+  await withEngine(t, async (bed) => {
+    const server = await DhcpServer.start(bed.host, bed.lan.router, dhcpd4(SERVING4));
+    const network = await bed.network('bridge');
+    const boat = await network.moor('boat');
+    const lost = await network.moor('lost');
+    await bed.engine.crash();
+    await bed.host.shell(`ip netns delete boat; ip netns delete lost; ip netns add boat
+      echo 11111111-2222-4333-8444-555555555555 > /run/boot_id
+      mount --bind /run/boot_id /proc/sys/kernel/random/boot_id`);
+    await bed.engine.restart();
+    const again = await network.add(bed.host.at('/run/netns/boat', 'boat'));
+    t.equal(again.ip4, boat.ip4, 'it asks for what it had');
+    t.equal(counted(server, 'DISCOVER'), 2, 'and for nothing else');
+    await network.del('lost');
+    await network.del('boat');
+    await givenBack(server, boat.ip4);
+    t.ok(lost.ip4);
+  });
+});
+
 t.test('STATUS without an engine', { skip }, async (t) => {
   await withEngine(t, async (bed) => {
     const network = await bed.network('bridge-nat', {}, { cniVersion: '1.1.0' });

@@ -16,16 +16,17 @@ import type { SegmentMembers } from '../tasks/segments.ts';
 import { Books } from './books.ts';
 import { LinkWatch } from './link-watch.ts';
 import { Manager } from './manager.ts';
+import { Pace } from './pace.ts';
 import { Ports } from './ports.ts';
 import { runTask } from './run-task.ts';
 import type { Sight } from './segments.ts';
 
 /** Namespaces of processes end without anybody being told. */
 const SWEEP_MS = 30_000;
-/** Between two doubts of one segment. */
-const DOUBT_MS = 30_000;
 /** A namespace that is deleted is looked for at once, together with others that go at the same moment. */
 const GATHER_MS = 100;
+/** Between two interruptions of a segment that are heeded. */
+const DOUBT_MS = 10_000;
 
 async function add(manager: Manager, context: AttachedContext): Promise<CniResult> {
   const { config, request } = context;
@@ -75,9 +76,7 @@ class DhcpResident implements Resident {
   readonly #ports: Ports;
   readonly #manager: Manager;
   readonly #watched = new Map<string, FSWatcher>();
-  /** When the clients of a segment were told to ask, of the boot clock; and those who are to be told again. */
-  readonly #doubted = new Map<string, number>();
-  readonly #doubtLater = new Set<string>();
+  readonly #doubts: Pace;
   #links: LinkWatch | undefined;
   #sweep: Alarm | undefined;
   #sweepAt = Number.POSITIVE_INFINITY;
@@ -93,6 +92,7 @@ class DhcpResident implements Resident {
       ports: this.#ports,
       random: () => host.world.random(4).readUInt32BE(0) / 2 ** 32,
     });
+    this.#doubts = new Pace(this.#reactor, DOUBT_MS, (segment) => this.#doubt(segment));
     this.#reactor.onWake(() => this.#manager.doubt(() => true));
     this.plugins = new Map([[PLUGIN, pluginOf(this.#manager, () => this.#begun())]]);
   }
@@ -108,6 +108,7 @@ class DhcpResident implements Resident {
   async stop(): Promise<void> {
     for (const watcher of this.#watched.values()) watcher.close();
     this.#links?.close();
+    this.#doubts.close();
     this.#sweep?.cancel();
     this.#manager.stop();
     this.#ports.close();
@@ -158,28 +159,11 @@ class DhcpResident implements Resident {
 
   #seen({ back, left }: Sight): void {
     if (left) this.#sweepIn(0);
-    for (const segment of back) this.#doubtAll(segment);
+    for (const segment of back) this.#doubts.ask(segment);
   }
 
-  /**
-   * All clients of a segment ask their servers: seldom, since who is root in one container can break its own link as
-   * often as he likes.
-   */
-  #doubtAll(segment: string): void {
-    const now = this.#reactor.now();
-    const next = (this.#doubted.get(segment) ?? Number.NEGATIVE_INFINITY) + DOUBT_MS;
-    if (now < next) {
-      if (!this.#doubtLater.has(segment)) {
-        this.#doubtLater.add(segment);
-        this.#reactor.at(next, () => {
-          this.#doubtLater.delete(segment);
-          this.#doubtAll(segment);
-        });
-      }
-      return;
-    }
-    this.#doubted.set(segment, now);
-    this.#host.log('notice', `dhcp: ${segment} carries again: the servers are asked whether leases hold`);
+  #doubt(segment: string): void {
+    this.#host.log('notice', `dhcp: ${segment} carries again: servers are asked whether leases hold`);
     this.#manager.doubt(({ base }) => base.segment === segment);
   }
 
