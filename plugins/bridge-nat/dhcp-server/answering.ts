@@ -8,10 +8,11 @@ import { detach } from '../../../lib/mooring/detach.ts';
 import { isInHand } from '../../../lib/mooring/death.ts';
 import type { Kind } from '../../../lib/mooring/kind.ts';
 import { acceptForwarding } from '../../../lib/nftables/forward.ts';
+import { NetmoorError } from '../../../lib/base/errors.ts';
 import { parsePrefix, prefixContains } from '../../../lib/base/ip.ts';
 import { clientIdentities } from '../../../ipam/dhcp/server/identity.ts';
 import type { Answer, Query } from '../../../ipam/dhcp/server/query.ts';
-import { serve } from '../../../ipam/dhcp/server/serve.ts';
+import { BARRED_MS, serve } from '../../../ipam/dhcp/server/serve.ts';
 import type { Outcome, Serving } from '../../../ipam/dhcp/server/serve.ts';
 import type { AttachmentRecord } from '../../../ipam/record.ts';
 import type { StoreTransaction } from '../../../ipam/store/store.ts';
@@ -20,6 +21,7 @@ import { extendRules } from '../standby.ts';
 import { barredName, keyOf, leaseRecord } from './client.ts';
 import type { ServedNetwork } from './client.ts';
 import { Held } from './held.ts';
+import { hold } from './holding.ts';
 import { isHeldElsewhere, nameOf, portFor } from './whose.ts';
 import type { Asking } from './whose.ts';
 
@@ -29,8 +31,10 @@ export interface Answered {
   readonly lease?: BridgeNatRecord;
   /** What the client gave back. */
   readonly ended?: AttachmentRecord;
-  /** What it found to be somebody else's: only its rules are left of it. */
-  readonly barred?: AttachmentRecord;
+  /** The client's record until now, where its lease goes on with the same address. */
+  readonly before?: BridgeNatRecord;
+  /** What it has no more, and is on no record: what the kernel has of it goes. */
+  readonly past?: AttachmentRecord;
   /** Nothing was free that the client could have. */
   readonly exhausted?: true;
 }
@@ -80,7 +84,10 @@ function apply(
     const { state, until } = change.binding;
     const port = portFor(tx, question, client);
     const record = leaseRecord({ network, key, state, until, query, port, address, before }, host.world);
-    return { ...told, lease: put(tx, record) };
+    const lease = put(tx, record);
+    if (before === undefined) return { ...told, lease };
+    const same = before.addresses[0]?.address === address.address;
+    return { ...told, lease, ...(same ? { before: before as BridgeNatRecord } : { past: before }) };
   }
   tx.removeAttachment(key);
   const barred = keyOf(network, barredName(change.address));
@@ -95,7 +102,7 @@ function apply(
     before: undefined,
   } as const;
   put(tx, leaseRecord(holding, host.world));
-  return before === undefined ? told : { ...told, barred: before };
+  return before === undefined ? told : { ...told, past: before };
 }
 
 /** Without the kernel: what is given back is still on record afterwards. */
@@ -129,17 +136,52 @@ function clearHalfDone(question: Question & { readonly host: Host }, kind: Kind)
   clearAway(kind, host, before);
 }
 
+/** What nobody has on record, and the kernel says is another's: kept from everybody for a while, like a declined one. */
+function bar(question: Question & { readonly host: Host }, lease: BridgeNatRecord): void {
+  const { host, network, now, query } = question;
+  const [address] = lease.addresses;
+  if (address === undefined) return;
+  host.store.write((tx) => {
+    if (tx.incarnation(lease) !== lease.incarnation) return;
+    tx.removeAttachment(lease);
+    const name = barredName(address.address.replace(/\/.*/, ''));
+    const until = now + BARRED_MS;
+    const key = keyOf(network, name);
+    const holding = { network, key, state: 'barred', until, query, address, before: undefined } as const;
+    put(tx, leaseRecord(holding, host.world));
+  });
+}
+
+/** Whether the address is the client's alone. */
+function held(
+  question: Question & { readonly host: Host },
+  lease: BridgeNatRecord,
+  before?: BridgeNatRecord,
+): boolean {
+  try {
+    hold(question.host, lease, before);
+    return true;
+  } catch (error) {
+    if (!(error instanceof NetmoorError) || error.kind !== 'address-taken') throw error;
+    bar(question, lease);
+    return false;
+  }
+}
+
 /**
  * Decides, puts on record, and makes the rules; what is returned may be sent. Throws NetmoorError and SystemError: then
  * nothing is, and the client asks again.
  */
 export function answerTo(question: Question & { readonly host: Host }, kind: Kind): Answered {
-  const { host } = question;
+  const { host, query } = question;
   clearHalfDone(question, kind);
   const answered = decide(question);
-  const { answer, lease, ended, barred } = answered;
-  if (answer?.is === 'ack' && lease !== undefined) admit(host, lease);
+  const { answer, lease, before, ended, past } = answered;
+  for (const { remove } of past === undefined ? [] : kind.own(host, past as BridgeNatRecord)) remove();
   if (ended !== undefined) detach(kind, host, ended);
-  for (const { remove } of barred === undefined ? [] : kind.own(host, barred as BridgeNatRecord)) remove();
+  if (answer?.is !== 'ack' || lease === undefined) return answered;
+  if (!held(question, lease, before))
+    return query.is === 'discover' ? {} : { answer: { is: 'nak', text: 'address not available' } };
+  admit(host, lease);
   return answered;
 }
