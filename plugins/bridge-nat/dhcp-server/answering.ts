@@ -136,7 +136,7 @@ function clearHalfDone(question: Question & { readonly host: Host }, kind: Kind)
   clearAway(kind, host, before);
 }
 
-/** What the kernel says is another's, who is on no record here: kept from everybody for a while, like a declined one. */
+/** What the kernel says is another's, who is on no record here: kept from everybody for a while, as if declined. */
 function bar(question: Question & { readonly host: Host }, lease: BridgeNatRecord): void {
   const { host, network, now, query } = question;
   const [address] = lease.addresses;
