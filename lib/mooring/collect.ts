@@ -18,11 +18,16 @@ export function clearAway(kind: Kind, host: Host, record: AttachmentRecord): str
   }
 }
 
-/** Detaches every dead attachment of the filter; returns how many were cleared away entirely. */
-export function reclaimDead(kind: Kind, host: Host, filter: AttachmentFilter): number {
+/**
+ * Detaches every dead attachment of the filter, and with `yielding` those that make way for a container; returns how
+ * many were cleared away entirely.
+ */
+export function reclaimDead(kind: Kind, host: Host, filter: AttachmentFilter, yielding = false): number {
+  const yields = (record: AttachmentRecord): boolean =>
+    yielding && whyElsewhere(record, host.world) === undefined && kind.makesWay?.(record) === true;
   const dead = host.store
     .read((tx) => tx.attachments({ ...filter, plugin: kind.name }))
-    .filter((record) => causeOfDeath(host, record, kind) !== undefined);
+    .filter((record) => yields(record) || causeOfDeath(host, record, kind) !== undefined);
   return dead.filter((record) => clearAway(kind, host, record).length === 0).length;
 }
 

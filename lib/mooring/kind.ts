@@ -285,6 +285,8 @@ export interface Kind<C extends MooringConfig = MooringConfig, D extends Mooring
 
   /** Why the kernel shows that an attachment is dead; undefined when it does not. */
   deathOf(judge: Judge, record: AttachmentRecord): string | undefined;
+  /** Whether its address is free for a container that would get none otherwise: nobody has been promised it. */
+  makesWay?(record: AttachmentRecord): boolean;
   /** How the host differs from what was promised, in words. */
   verify(host: Host, record: AttachmentRecord<D>): Promise<readonly string[]>;
   /** The same inside the container. */

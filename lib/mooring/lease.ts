@@ -76,7 +76,7 @@ export async function leaseFromStore<T>(
     return lease();
   } catch (error) {
     const worth = error instanceof NetmoorError && WORTH_RECLAIMING.includes(error.kind);
-    if (!worth || reclaimDead(kind, host, { segment }) === 0) throw error;
+    if (!worth || reclaimDead(kind, host, { segment }, true) === 0) throw error;
     return lease();
   }
 }

@@ -12,6 +12,7 @@ import { withdrawForwarding } from '../../lib/nftables/forward.ts';
 import { ownerComment, removeAttachment, removeElementsOf } from '../../lib/nftables/table.ts';
 import type { AttachmentKey } from '../../ipam/record.ts';
 import { releaseBridge } from './bridge.ts';
+import { letGo } from './dhcp-server/holding.ts';
 import { rulesOf } from './detail.ts';
 import type { BridgeNatRecord } from './detail.ts';
 import { hostIfnameFor, ifbNameFor } from './names.ts';
@@ -55,7 +56,10 @@ export function ownRemovals(host: Sockets, record: BridgeNatRecord): Removal[] {
     {
       what: 'delete its interfaces',
       step: 'detach: interfaces deleted',
-      remove: () => removeLinks(host.route, ownLinks(host, record)),
+      remove: () => {
+        letGo(host, record);
+        removeLinks(host.route, ownLinks(host, record));
+      },
     },
   ];
 }

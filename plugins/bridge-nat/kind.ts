@@ -66,6 +66,7 @@ export const bridgeNat: Kind<BridgeNatConfig, BridgeNatDetail> = {
   removeByKey,
 
   deathOf: (judge, record) => whyEnded(record) ?? lostInterface(judge, record),
+  makesWay: (record) => clientOf(record)?.state === 'offered',
   verify: async (host, record) => (await import('./verify.ts')).verifyHost(host, record),
   verifyInside: async (...what) => (await import('../../lib/mooring/verify.ts')).verifyInterface(...what),
   async probe({ world }, { dhcpServer }) {

@@ -51,8 +51,9 @@ export function readyBridge({ host, request }: Work, record: BridgeNatRecord): L
 }
 
 function refuseLiving({ host }: Work, name: string, address: string, cause: unknown): never {
-  const label = parseLabel(findLink(host.route, name)?.alias);
-  const holder = label === undefined ? 'a container' : formatKey(label.key);
+  const link = findLink(host.route, name);
+  const label = parseLabel(link?.alias);
+  const holder = label === undefined ? `who is behind ${link?.name ?? 'a port'}` : formatKey(label.key);
   throw new NetmoorError(
     'address-taken',
     `${address} is in use by ${holder}, of whom the store knows nothing`,

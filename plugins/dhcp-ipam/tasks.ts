@@ -6,6 +6,8 @@ import { enter, whoIsGone } from './tasks/enter.ts';
 import type { Whereabouts } from './tasks/enter.ts';
 import { follow } from './tasks/follow.ts';
 import type { Change, KindOf } from './tasks/follow.ts';
+import { heldByOthers } from './tasks/others.ts';
+import type { Question } from './tasks/others.ts';
 import { segmentMembers } from './tasks/segments.ts';
 import { whence } from './tasks/whence.ts';
 import type { AttachmentKey } from '../../ipam/record.ts';
@@ -29,6 +31,8 @@ export const dhcpTasks = (kindOf: KindOf): Tasks => ({
     await follow(world, given<Change>(argument), kindOf);
     return undefined;
   },
+  'dhcp-ipam others': async (argument, world) =>
+    answer(await heldByOthers(world, given<Question>(argument), kindOf)),
   'dhcp-ipam segments': (argument) => answer(segmentMembers(given<string[]>(argument))),
   'dhcp-ipam whence': (argument, world) => {
     const { key, told } = given<{ key: AttachmentKey; told?: string }>(argument);

@@ -78,7 +78,16 @@ export class Rig {
     const whole: Query = { xid: 1, broadcast: false, rapid: false, relayed: false, ...query };
     const host = { store: this.store, world: this.#world };
     const kind = { scopeOf: () => SCOPE };
-    const answered = decide({ host, kind, network: this.network, serving, query: whole, now: this.now });
+    const answered = decide({
+      host,
+      kind,
+      network: this.network,
+      serving,
+      query: whole,
+      port: 1,
+      ports: [1],
+      now: this.now,
+    });
     const { ended } = answered;
     if (ended !== undefined) this.store.write((tx) => tx.removeAttachment(ended));
     return answered;

@@ -160,9 +160,17 @@ const STAGES: Readonly<Record<Stage, (it: Case) => Outcome>> = {
   informing,
 };
 
-/** `now`: milliseconds since boot. Nothing at all for what is not ours to answer. */
-export function serve(serving: Serving, query: Query, bindings: Bindings, now: number): Outcome {
+/**
+ * `now`: milliseconds since boot; `client`: as whom it is on record. Nothing at all for what is not ours to answer.
+ */
+export function serve(
+  serving: Serving,
+  query: Query,
+  bindings: Bindings,
+  now: number,
+  client = clientName(query),
+): Outcome {
   const stage = query.relayed ? undefined : stageOf(query, serving);
   if (stage === undefined) return SILENCE;
-  return STAGES[stage]({ query, client: clientName(query), serving, bindings, now });
+  return STAGES[stage]({ query, client, serving, bindings, now });
 }

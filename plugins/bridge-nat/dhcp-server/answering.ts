@@ -8,10 +8,11 @@ import { detach } from '../../../lib/mooring/detach.ts';
 import { isInHand } from '../../../lib/mooring/death.ts';
 import type { Kind } from '../../../lib/mooring/kind.ts';
 import { acceptForwarding } from '../../../lib/nftables/forward.ts';
+import { NetmoorError } from '../../../lib/base/errors.ts';
 import { parsePrefix, prefixContains } from '../../../lib/base/ip.ts';
-import { clientIdentities, clientName } from '../../../ipam/dhcp/server/identity.ts';
+import { clientIdentities } from '../../../ipam/dhcp/server/identity.ts';
 import type { Answer, Query } from '../../../ipam/dhcp/server/query.ts';
-import { serve } from '../../../ipam/dhcp/server/serve.ts';
+import { BARRED_MS, serve } from '../../../ipam/dhcp/server/serve.ts';
 import type { Outcome, Serving } from '../../../ipam/dhcp/server/serve.ts';
 import type { AttachmentRecord } from '../../../ipam/record.ts';
 import type { StoreTransaction } from '../../../ipam/store/store.ts';
@@ -20,6 +21,9 @@ import { extendRules } from '../standby.ts';
 import { barredName, keyOf, leaseRecord } from './client.ts';
 import type { ServedNetwork } from './client.ts';
 import { Held } from './held.ts';
+import { hold } from './holding.ts';
+import { isHeldElsewhere, nameOf, portFor } from './whose.ts';
+import type { Asking } from './whose.ts';
 
 export interface Answered {
   readonly answer?: Answer;
@@ -27,8 +31,10 @@ export interface Answered {
   readonly lease?: BridgeNatRecord;
   /** What the client gave back. */
   readonly ended?: AttachmentRecord;
-  /** What it found to be somebody else's: only its rules are left of it. */
-  readonly barred?: AttachmentRecord;
+  /** The client's record until now, where its lease goes on with the same address. */
+  readonly before?: BridgeNatRecord;
+  /** What it has no more, and is on no record: what the kernel has of it goes. */
+  readonly past?: AttachmentRecord;
   /** Nothing was free that the client could have. */
   readonly exhausted?: true;
 }
@@ -44,14 +50,12 @@ export function servingOf({ server }: ServedNetwork): Serving | undefined {
   return { address, leaseSeconds: server.leaseSeconds };
 }
 
-export interface Question {
+export interface Question extends Asking {
   readonly host: Pick<Host, 'store' | 'world'>;
   readonly kind: Pick<Kind, 'scopeOf'>;
   readonly network: ServedNetwork;
   readonly serving: Serving;
   readonly query: Query;
-  /** Milliseconds since boot. */
-  readonly now: number;
 }
 
 function put(tx: StoreTransaction, record: BridgeNatRecord): BridgeNatRecord {
@@ -61,13 +65,15 @@ function put(tx: StoreTransaction, record: BridgeNatRecord): BridgeNatRecord {
 
 /** In the transaction that has decided it. */
 function apply(
-  { host, network, query }: Question,
+  question: Question,
   tx: StoreTransaction,
+  client: string,
   held: Held,
   outcome: Outcome,
 ): Answered {
+  const { host, network, query } = question;
   const { answer, change } = outcome;
-  const key = keyOf(network, clientName(query));
+  const key = keyOf(network, client);
   const before = tx.attachment(key);
   const told = answer ? { answer } : {};
   if (change === undefined) return told;
@@ -76,8 +82,12 @@ function apply(
   if (address === undefined) return {};
   if (change.is === 'hold') {
     const { state, until } = change.binding;
-    const record = leaseRecord({ network, key, state, until, query, address, before }, host.world);
-    return { ...told, lease: put(tx, record) };
+    const port = portFor(tx, question, client);
+    const record = leaseRecord({ network, key, state, until, query, port, address, before }, host.world);
+    const lease = put(tx, record);
+    if (before === undefined) return { ...told, lease };
+    const same = before.addresses[0]?.address === address.address;
+    return { ...told, lease, ...(same ? { before: before as BridgeNatRecord } : { past: before }) };
   }
   tx.removeAttachment(key);
   const barred = keyOf(network, barredName(change.address));
@@ -92,21 +102,23 @@ function apply(
     before: undefined,
   } as const;
   put(tx, leaseRecord(holding, host.world));
-  return before === undefined ? told : { ...told, barred: before };
+  return before === undefined ? told : { ...told, past: before };
 }
 
 /** Without the kernel: what is given back is still on record afterwards. */
 export function decide(question: Question): Answered {
   const { host, kind, network, serving, query, now } = question;
-  const client = clientName(query);
   return host.store.write((tx) => {
+    const client = nameOf(tx, question);
     const before = tx.attachment(keyOf(network, client));
     // Somebody clears the lease away this very moment: the client asks again.
     if (before !== undefined && (before.state !== 'attached' || isInHand(before, host.world))) return {};
+    const givesUp = query.is === 'release' || query.is === 'decline';
+    if (givesUp && isHeldElsewhere(tx, question, client)) return {};
     const held = new Held(tx, network, kind.scopeOf(network.segment), client, clientIdentities(query));
-    const outcome = serve(serving, query, held, now);
+    const outcome = serve(serving, query, held, now, client);
     const nothing = query.is === 'discover' && outcome.answer === undefined && !query.relayed;
-    return nothing ? { exhausted: true } : apply(question, tx, held, outcome);
+    return nothing ? { exhausted: true } : apply(question, tx, client, held, outcome);
   });
 }
 
@@ -117,10 +129,43 @@ function admit(host: Host, lease: BridgeNatRecord): void {
 }
 
 /** Somebody died over taking the client's lease down: it would stand in its way for ever. */
-function clearHalfDone({ host, network, query }: Question & { readonly host: Host }, kind: Kind): void {
-  const before = host.store.read((tx) => tx.attachment(keyOf(network, clientName(query))));
+function clearHalfDone(question: Question & { readonly host: Host }, kind: Kind): void {
+  const { host, network } = question;
+  const before = host.store.read((tx) => tx.attachment(keyOf(network, nameOf(tx, question))));
   if (before === undefined || before.state === 'attached' || isInHand(before, host.world)) return;
   clearAway(kind, host, before);
+}
+
+/** What the kernel says is another's, who is on no record here: kept from everybody for a while, as if declined. */
+function bar(question: Question & { readonly host: Host }, lease: BridgeNatRecord): void {
+  const { host, network, now, query } = question;
+  const [address] = lease.addresses;
+  if (address === undefined) return;
+  host.store.write((tx) => {
+    if (tx.incarnation(lease) !== lease.incarnation) return;
+    tx.removeAttachment(lease);
+    const name = barredName(address.address.replace(/\/.*/, ''));
+    const until = now + BARRED_MS;
+    const key = keyOf(network, name);
+    const holding = { network, key, state: 'barred', until, query, address, before: undefined } as const;
+    put(tx, leaseRecord(holding, host.world));
+  });
+}
+
+/** Whether the address is the client's alone. */
+function held(
+  question: Question & { readonly host: Host },
+  lease: BridgeNatRecord,
+  before?: BridgeNatRecord,
+): boolean {
+  try {
+    hold(question.host, lease, before);
+    return true;
+  } catch (error) {
+    if (!(error instanceof NetmoorError) || error.kind !== 'address-taken') throw error;
+    bar(question, lease);
+    return false;
+  }
 }
 
 /**
@@ -128,12 +173,15 @@ function clearHalfDone({ host, network, query }: Question & { readonly host: Hos
  * nothing is, and the client asks again.
  */
 export function answerTo(question: Question & { readonly host: Host }, kind: Kind): Answered {
-  const { host } = question;
+  const { host, query } = question;
   clearHalfDone(question, kind);
   const answered = decide(question);
-  const { answer, lease, ended, barred } = answered;
-  if (answer?.is === 'ack' && lease !== undefined) admit(host, lease);
+  const { answer, lease, before, ended, past } = answered;
+  for (const { remove } of past === undefined ? [] : kind.own(host, past as BridgeNatRecord)) remove();
   if (ended !== undefined) detach(kind, host, ended);
-  for (const { remove } of barred === undefined ? [] : kind.own(host, barred as BridgeNatRecord)) remove();
+  if (answer?.is !== 'ack' || lease === undefined) return answered;
+  if (!held(question, lease, before))
+    return query.is === 'discover' ? {} : { answer: { is: 'nak', text: 'address not available' } };
+  admit(host, lease);
   return answered;
 }

@@ -58,6 +58,8 @@ export interface Holding {
   readonly state: Client['state'];
   readonly until: Binding['until'];
   readonly query: Pick<Query, 'mac' | 'clientId' | 'hostname'>;
+  /** ifindex of the port that it is held behind. */
+  readonly port?: number;
   readonly address: AddressRecord;
   readonly before: AttachmentRecord | undefined;
 }
@@ -67,7 +69,7 @@ export interface Holding {
  * it away when it has been prolonged, finds it gone.
  */
 export function leaseRecord(holding: Holding, world: World): BridgeNatRecord {
-  const { network, key, state, until, query, address, before } = holding;
+  const { network, key, state, until, query, port, address, before } = holding;
   const { mac, clientId, hostname } = query;
   const detail = network.server.detail as BridgeNatDetail;
   const now = world.now();
@@ -75,6 +77,7 @@ export function leaseRecord(holding: Holding, world: World): BridgeNatRecord {
     mac,
     ...(clientId === undefined ? {} : { clientId }),
     ...(hostname === undefined ? {} : { hostname }),
+    ...(port === undefined ? {} : { port }),
     until,
     expires: Math.round(now + until - bootNow()),
     state,

@@ -46,19 +46,25 @@ function networkOf({ store }: Host, name: string): ServedNetwork | undefined {
   return segment === undefined || server === undefined ? undefined : { name, segment, server };
 }
 
+interface Behind {
+  readonly port: number;
+  /** All of the bridge, ifindexes. */
+  readonly ports: readonly number[];
+}
+
 /** The port through which whoever asked is answered; undefined when he is not. */
 function portOf(
   { route }: Pick<Host, 'route'>,
   { bridge, mac }: Pick<Which, 'bridge' | 'mac'>,
   named: readonly string[],
-): number | undefined {
+): Behind | undefined {
   const index = portBehind(route, bridge, mac);
   if (index === undefined) return undefined;
   const all = listLinks(route);
-  const port = all.find((link) => link.index === index);
-  return port !== undefined && port.master === bridge && isServed(port, all, { ports: named })
-    ? index
-    : undefined;
+  const ports = all.filter(({ master }) => master === bridge);
+  const port = ports.find((link) => link.index === index);
+  if (port === undefined || !isServed(port, all, { ports: named })) return undefined;
+  return { port: index, ports: ports.map((each) => each.index) };
 }
 
 async function answer(argument: Json, world: World): Promise<Reply> {
@@ -68,9 +74,9 @@ async function answer(argument: Json, world: World): Promise<Reply> {
     const network = networkOf(host, name);
     const serving = network && servingOf(network);
     if (network === undefined || serving === undefined) return {};
-    const port = portOf(host, asked, network.server.ports);
-    if (port === undefined) return { note: `${query.mac} asks through a port that is not served` };
-    const question = { host, network, serving, query, kind: bridgeNat };
+    const behind = portOf(host, asked, network.server.ports);
+    if (behind === undefined) return { note: `${query.mac} asks through a port that is not served` };
+    const question = { host, network, serving, query, ...behind, kind: bridgeNat };
     const first = answerTo({ ...question, now: bootNow() }, bridgeNat);
     const again = first.exhausted === true && reclaim(host, network.segment) > 0;
     const {
@@ -80,7 +86,7 @@ async function answer(argument: Json, world: World): Promise<Reply> {
     } = again ? answerTo({ ...question, now: bootNow() }, bridgeNat) : first;
     const until = lease?.detail.client?.until;
     return {
-      port,
+      port: behind.port,
       ...(told === undefined ? {} : { answer: told }),
       ...(until === undefined ? {} : { until }),
       ...(exhausted ? { note: `no address is left for ${query.mac}` } : {}),
@@ -102,8 +108,8 @@ async function ports(argument: Json): Promise<number[]> {
     const bridge = findLink(route, index);
     if (bridge === undefined) return [];
     if (mac !== undefined) {
-      const port = portOf({ route }, { bridge: index, mac }, named);
-      return port === undefined ? [] : [port];
+      const behind = portOf({ route }, { bridge: index, mac }, named);
+      return behind === undefined ? [] : [behind.port];
     }
     const all = listLinks(route);
     const served = portsOf(route, bridge).filter((port) => isServed(port, all, { ports: named }));

@@ -19,6 +19,7 @@ import { ipsOf } from '../leased.ts';
 import type { Leases } from '../leased.ts';
 import type { Entered, Whereabouts } from '../tasks/enter.ts';
 import type { Change } from '../tasks/follow.ts';
+import type { Question, Taken } from '../tasks/others.ts';
 import type { Segment } from '../tasks/whence.ts';
 import { whoseAre } from './arp-probe.ts';
 import type { Books } from './books.ts';
@@ -303,6 +304,8 @@ export class Client {
     const work = async (): Promise<void> => {
       if (this.#closed) return;
       const [before, after] = [this.#applied, this.leases];
+      const taken = await this.#taken(first ? {} : before, after);
+      if (taken.length > 0) return this.#refuse(taken, first);
       if (!isNews(before, after, first)) {
         this.#applied = after;
         return;
@@ -321,6 +324,31 @@ export class Client {
     };
     this.#following = this.#following.then(work, work);
     return this.#following;
+  }
+
+  /** What has come that another container of ours lives with. */
+  async #taken(before: Leases, after: Leases): Promise<readonly Taken[]> {
+    const known = new Set(ipsOf(before).map(({ address }) => address));
+    const come = ipsOf(after).map(({ address }) => address);
+    const addresses = come.filter((address) => !known.has(address));
+    if (addresses.length === 0) return [];
+    const question: Question = { key: keyOf(this.base), addresses };
+    return runTask<Taken[]>(this.#world.host, 'others', question);
+  }
+
+  /** Declined, as if it had answered on the link; what the interface had and has no more goes from it thereby. */
+  #refuse(taken: readonly Taken[], first: boolean): void {
+    const list = taken.map(({ address, by }) => `${address} is that of ${by}`).join(', ');
+    this.#log('warning', `a server has leased what is not its own to give: ${list}`);
+    for (const { address } of taken)
+      for (const runner of this.#runners())
+        runner.feed({ is: 'duplicate', address: address.replace(/\/.*/, '') });
+    if (!first) return;
+    throw new NetmoorError(
+      'address-taken',
+      `the DHCP server has leased what another container has: ${list}`,
+      'exclude the addresses of containers from what the server leases',
+    );
   }
 
   #whereabouts(): Whereabouts {
