@@ -51,8 +51,7 @@ t.test('another container gets the number of a namespace that is gone', { skip }
     const network = await bed.network('bridge-nat');
     const boat = await network.moor('boat');
     const inode = await inodeOf(bed.host, '/run/netns/boat');
-    const pid = String(await hostPid(bed.host));
-    await bed.host.must(['kill', '-STOP', pid]);
+    await bed.engine.crash();
     await bed.host.removeContainer('boat');
     const names: string[] = [];
     await until(async () => {
@@ -65,7 +64,7 @@ t.test('another container gets the number of a namespace that is gone', { skip }
     const other = bed.host.at(`/run/netns/other${names.length}`);
     await other.shell('ip link add eth0 type veth peer name eth1; ip link set eth0 up; ip link set eth1 up');
     const sleeper = other.start(['sleep', '1000']);
-    await bed.host.must(['kill', '-CONT', pid]);
+    await bed.engine.restart();
     await server.says('RELEASE', { deadlineMs: 45_000 });
     await t.resolves(givenBack(server, boat.ip4));
     t.same(await addressesOf(other), []);
