@@ -117,13 +117,15 @@ export class Engine {
     const places = options.places ?? placesIn();
     const seat = Seat.take(places, options.listener !== undefined);
     if (seat === undefined) return undefined;
+    let engine: Engine | undefined;
     try {
-      const engine = new Engine(options, seat);
+      engine = new Engine(options, seat);
       for (const resident of engine.#residents) await resident.start();
       await engine.#listen(options.listener ?? seat.listen(), places);
       seat.begun();
       return engine;
     } catch (error) {
+      if (engine !== undefined) engine.#reactor.close();
       seat.begun();
       seat.vacate();
       seat.leave();

@@ -36,6 +36,8 @@ export interface DhcpLeaseRecord extends AttachmentKey {
   readonly priority?: number;
   readonly v4?: ClientRecord<Lease4>;
   readonly v6?: ClientRecord<Lease6>;
+  /** What the interface has been given, while that is not what is held. */
+  readonly applied?: { readonly v4?: Lease4; readonly v6?: Lease6 };
   /** Why the container that had it is taken to be gone; what it holds is only waiting to be given back, or to lapse. */
   readonly gone?: string;
 }

@@ -28,15 +28,20 @@ function messageOf(frame: Buffer): Message4 {
   return decodeMessage(decodeFrame(frame).payload);
 }
 
-/** The head, and the options as they are, in any order: some have their type, which we write first, elsewhere. */
+/**
+ * The head, and the options, in any order: some have their type, which we write first, elsewhere. Where a long one is
+ * cut is the sender's choice (RFC 3396).
+ */
 function essence(bytes: Buffer): readonly string[] {
-  const options: string[] = [];
+  const options = new Map<number, string>();
   for (let at = OPTIONS; at < bytes.length && bytes[at] !== END; ) {
     const next = bytes[at] === 0 ? at + 1 : at + 2 + (bytes[at + 1] ?? 0);
-    if (next > at + 1) options.push(bytes.toString('hex', at, next));
+    const code = bytes[at] ?? 0;
+    if (next > at + 1)
+      options.set(code, (options.get(code) ?? `${code} `) + bytes.toString('hex', at + 2, next));
     at = next;
   }
-  return [bytes.toString('hex', 0, OPTIONS), ...options.sort()];
+  return [bytes.toString('hex', 0, OPTIONS), ...[...options.values()].sort()];
 }
 
 t.test('all are read, and written again to the same bytes', async (t) => {

@@ -6,13 +6,17 @@ import { captures6 } from './dhcp6-captures.ts';
 
 const CAPTURES = captures6();
 
+/** Between relays and servers: neither side of ours is one. */
+const RELAYED = /^relay-/;
+
 t.test('there are captures of every client and server', async (t) => {
   for (const each of ['dhclient', 'dhcpcd', 'networkd', 'kea6', 'dnsmasq6', 'dhcpd6'])
     t.ok(
       CAPTURES.some(({ name }) => name.includes(each)),
       each,
     );
-  const types = new Set(CAPTURES.flatMap(({ messages }) => messages.map(({ name }) => name)));
+  const all = CAPTURES.flatMap(({ messages }) => messages.map(({ name }) => name));
+  const types = new Set(all.filter((name) => !RELAYED.test(name)));
   t.equal(types.size, 10, 'all types but RECONFIGURE');
 });
 
@@ -20,6 +24,10 @@ for (const { name, messages } of CAPTURES)
   t.test(name, async (t) => {
     t.ok(messages.length > 0);
     for (const { name: type, payload } of messages) {
+      if (RELAYED.test(type)) {
+        t.throws(() => decodeMessage6(payload), { name: 'DecodeError' });
+        continue;
+      }
       const message = decodeMessage6(payload);
       t.equal(message.type.toLowerCase(), type);
       t.equal(encodeMessage6(message).toString('hex'), payload.toString('hex'), type);

@@ -133,9 +133,9 @@ t.test('four REQUESTs in a minute, then from the beginning', async (t) => {
 });
 
 t.test('an ACK that comes when its lease is over', async (t) => {
-  const rig = new Rig().answered('offer');
-  rig.now += 3900;
-  rig.answered('ack', { lease: 3 });
+  const rig = new Rig().answered('offer').wake();
+  rig.now += 1900;
+  rig.answered('ack', { lease: 5 });
   t.equal(rig.state, 'SELECTING');
   t.strictSame(rig.did, ['discover to everyone']);
 });
@@ -294,8 +294,8 @@ t.test('the link is asked about the address', async (t) => {
   t.strictSame(rig.resume(5).did, ['check'], 'another process asks again');
   t.equal(rig.on({ is: 'uncertain' }).state, 'CHECKING');
   t.strictSame(rig.on({ is: 'checked', taken: [] }).did, ['hold']);
-  const late = new Rig({ checkAddress: true }).bind({ lease: 2 });
-  late.now += 2000;
+  const late = new Rig({ checkAddress: true }).bind({ lease: 5 });
+  late.now += 5000;
   t.strictSame(late.on({ is: 'checked', taken: [] }).did, ['discover to everyone']);
 });
 

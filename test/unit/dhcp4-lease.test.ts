@@ -97,6 +97,7 @@ t.test('answers that do not', async (t) => {
     'the broadcast address': ack([], { yiaddr: '192.0.2.255' }),
     'the network': ack([], { yiaddr: '192.0.2.0' }),
     'a lease of no time': ack([written(LEASE_TIME, 0)]),
+    'a lease of hardly any time': ack([written(LEASE_TIME, 4)]),
   };
   for (const [what, message] of Object.entries(ignored))
     t.equal(answerIn(message, WISH, XID), undefined, what);
@@ -256,6 +257,10 @@ t.test('times', async (t) => {
   t.strictSame(times(80, 60, 50), [28.571428571428573, 50, 80], 'T1 after T2');
   t.strictSame(times(80, 10, 80), [10, 70, 80], 'T2 at the end');
   t.strictSame(times(80, 0xffffffff, 0xffffffff), [40, 70, 80]);
+  t.strictSame(times(80_000, 1, 2), [40_000, 70_000, 80_000], 'nobody can be made to ask all the time');
+  t.strictSame(times(80_000, 30, 31), [30, 31, 80_000]);
+  t.strictSame(times(10, 1, undefined), [5, 8.75, 10]);
+  t.strictSame(times(10, 2, 4), [2, 4, 10]);
   t.strictSame(times(10), [5, 8.75, 10]);
   t.strictSame(times(0xffffffff), [undefined, undefined, undefined], 'for ever');
   t.strictSame(times(0xffffffff, 100, 200), [undefined, undefined, undefined]);

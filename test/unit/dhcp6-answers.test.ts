@@ -287,9 +287,9 @@ t.test('RENEW: prolonged, changed, dropped', async (t) => {
   const fresh = iaNaOf(IAID, [other]).iaNa?.[0]?.options.addresses ?? [];
   changed.answer(
     'REPLY',
-    from(SERVER, { iaNa: [{ iaid: IAID, t1: 5, t2: 8, options: { addresses: [...leases, ...fresh] } }] }),
+    from(SERVER, { iaNa: [{ iaid: IAID, t1: 50, t2: 80, options: { addresses: [...leases, ...fresh] } }] }),
   );
-  t.match(changed.lease, { addresses: [{ address: other }], renewAfter: 5 });
+  t.match(changed.lease, { addresses: [{ address: other }], renewAfter: 50 });
   t.equal(changed.lease?.addresses.length, 1);
   t.strictSame(changed.deeds, ['hold', 'hold']);
 
@@ -346,10 +346,10 @@ t.test('NoBinding: the same server is asked to bind it again, while it is used',
   silent.answer('REPLY', from(SERVER, failing(3)));
   silent.after(300);
   t.strictSame([silent.state, silent.deeds], ['SOLICITING', ['hold', 'lose refused']]);
-  const short = bound({}, iaNaOf(IAID, [LEASED], { t1: 1, t2: 2, preferred: 3, valid: 4 }));
-  short.after(1);
+  const short = bound({}, iaNaOf(IAID, [LEASED], { t1: 2, t2: 3, preferred: 5, valid: 6 }));
+  short.after(2);
   short.answer('REPLY', from(SERVER, failing(3)));
-  short.after(3);
+  short.after(4);
   t.strictSame([short.state, short.deeds], ['SOLICITING', ['hold', 'lose expired']]);
 });
 

@@ -235,11 +235,11 @@ t.test('with a prefix left, a RENEW asks for another address', async (t) => {
 
 t.test('what is left while declining can end', async (t) => {
   const bench = bound(
-    { ...granted, ...iaPdOf(IAID, [PREFIX], { t1: 1, t2: 2, preferred: 3, valid: 4 }) },
+    { ...granted, ...iaPdOf(IAID, [PREFIX], { t1: 2, t2: 3, preferred: 5, valid: 6 }) },
     { prefixes: 1 },
   );
   bench.feed({ is: 'duplicate', address: LEASED });
-  bench.after(5);
+  bench.after(7);
   t.strictSame([bench.state, bench.lease, bench.deeds.at(-1)], ['DECLINING', undefined, 'lose expired']);
   bench.after(15);
   t.equal(bench.state, 'SOLICITING');

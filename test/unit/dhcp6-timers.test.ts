@@ -166,7 +166,18 @@ t.test('T1 and T2 of 0 are half and four fifths of the shortest preferred lifeti
   t.match(bound({ t1: 0, t2: 0, preferred: 0, valid: 3000 }).lease, { renewAfter: 1500, rebindAfter: 2400 });
   const beyond = bound({ t1: 5000, t2: 6000, preferred: 1000, valid: 3000 }).lease;
   t.match(beyond, { renewAfter: 500, rebindAfter: 800 }, 'a T1 after the end is of no use');
-  t.match(bound({ t1: 0, t2: 0, preferred: 1, valid: 1 }).lease, { renewAfter: 1, rebindAfter: 1 });
+  t.match(bound({ t1: 0, t2: 0, preferred: 5, valid: 5 }).lease, { renewAfter: 2.5, rebindAfter: 4 });
+});
+
+t.test('nobody can be made to ask all the time', async (t) => {
+  const times = { preferred: 40_000, valid: 80_000 };
+  t.match(bound({ t1: 1, t2: 2, ...times }).lease, { renewAfter: 20_000, rebindAfter: 32_000 });
+  t.match(bound({ t1: 1, t2: 900, ...times }).lease, { renewAfter: 900, rebindAfter: 900 });
+  t.match(bound({ t1: 30, t2: 30, ...times }).lease, { renewAfter: 30, rebindAfter: 30 });
+  t.match(bound({ t1: 0, t2: 0, preferred: 1, valid: 80_000 }).lease, { renewAfter: 30, rebindAfter: 30 });
+  t.match(bound({ t1: 1, t2: 1, preferred: NEVER, valid: NEVER }).lease, { renewAfter: undefined });
+  t.match(bound({ t1: 0, t2: 0, preferred: 1, valid: 5 }).lease, { renewAfter: 2, rebindAfter: 2 });
+  for (const valid of [1, 4]) t.equal(bound({ t1: 0, t2: 0, preferred: 1, valid }).state, 'SOLICITING');
 });
 
 t.test('for ever is for ever', async (t) => {
@@ -184,7 +195,7 @@ t.test('for ever is for ever', async (t) => {
   t.strictSame(late.deeds, ['hold', 'lose expired'], 'the server wants it to end');
   const rebound = bound({ t1: NEVER, t2: NEVER - 1, preferred: NEVER, valid: NEVER });
   t.equal(rebound.state, 'SOLICITING', 'T1 beyond T2: ignored');
-  const onlyT2 = bound({ t1: 10, t2: NEVER, preferred: NEVER, valid: NEVER });
+  const onlyT2 = bound({ t1: 100, t2: NEVER, preferred: NEVER, valid: NEVER });
   onlyT2.after(86_400);
   t.equal(onlyT2.state, 'RENEWING');
 });

@@ -1,4 +1,5 @@
 /** Whether a message is an answer to what was asked, and can be used. */
+import { SHORTEST_LEASE_S } from '../shortest.ts';
 import { isHostAddress, isHostWithin } from './host-address.ts';
 import { prefixLengthOf } from './lease-from.ts';
 import { leaseSeconds } from './lease-times.ts';
@@ -24,7 +25,7 @@ function isUsable({ yiaddr, options }: Message4): boolean {
   return (
     isHostAddress(yiaddr) &&
     isHostWithin(yiaddr, prefixLengthOf(yiaddr, options)) &&
-    leaseSeconds(options) > 0
+    leaseSeconds(options) >= SHORTEST_LEASE_S
   );
 }
 

@@ -7,6 +7,7 @@ import { inNetns } from '../../../lib/system/netns.ts';
 import { ETH_P_ARP, openPacketSocket } from '../../../lib/system/packet-socket.ts';
 import type { Reactor } from '../../../lib/system/reactor.ts';
 import { receive, send } from '../../../lib/system/syscall.ts';
+import { takeAll } from './transport.ts';
 import type { Place } from './transport4.ts';
 
 /** Instead of the seconds of section 1.1, as other clients of containers do: a LAN answers within milliseconds. */
@@ -30,22 +31,25 @@ export async function whoseAre(
     closeAside(netns.fd);
   }
   const buffer = Buffer.allocUnsafe(LARGEST);
-  const hear = (): void => {
-    for (let count = 0; count < 64; count++) {
-      const length = receive(socket, buffer, 'listen for ARP');
-      if (length === undefined) return;
-      const frame = buffer.subarray(0, Math.min(length, LARGEST));
-      for (const { text, address } of wanted) {
-        const holder = holderIn(frame, address);
-        if (holder && !holder.equals(own)) taken.add(text);
-      }
+  const hear = (): boolean => {
+    const length = receive(socket, buffer, 'listen for ARP');
+    if (length === undefined) return false;
+    const frame = buffer.subarray(0, Math.min(length, LARGEST));
+    for (const { text, address } of wanted) {
+      const holder = holderIn(frame, address);
+      if (holder && !holder.equals(own)) taken.add(text);
     }
+    return true;
   };
-  const watch = reactor.watch(socket, hear);
+  const { promise: broken, reject } = Promise.withResolvers<never>();
+  broken.catch(() => {});
+  // Whoever is root in the container may take the link down at any moment.
+  const watch = reactor.watch(socket, () => takeAll(hear, reject));
   try {
     for (let probe = 0; probe < PROBES && taken.size === 0; probe++) {
       for (const { address } of wanted) send(socket, arpProbe(own, address), 'ask who has an address');
-      await new Promise<void>((resolve) => reactor.at(reactor.now() + PROBE_MS, resolve));
+      const waited = new Promise<void>((resolve) => reactor.at(reactor.now() + PROBE_MS, resolve));
+      await Promise.race([waited, broken]);
     }
     return [...taken];
   } finally {

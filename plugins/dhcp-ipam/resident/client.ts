@@ -6,6 +6,7 @@ import { NetmoorError, errorText } from '../../../lib/base/errors.ts';
 import type { Priority, ResidentHost } from '../../../lib/cni/resident.ts';
 import { closeAside } from '../../../lib/system/close-aside.ts';
 import { ownNetns } from '../../../lib/system/netns.ts';
+import type { Alarm } from '../../../lib/system/reactor.ts';
 import type { Lease4, Lease6 } from '../../../ipam/dhcp/lease.ts';
 import type { LossCause } from '../../../ipam/dhcp/machine.ts';
 import { formatKey } from '../../../ipam/record.ts';
@@ -26,6 +27,7 @@ import { runner4, runner6 } from './family.ts';
 import type { LinkWorld, Runner4, Runner6 } from './family.ts';
 import { lapseOf } from './lapse.ts';
 import { runTask } from './run-task.ts';
+import { Thrift } from './thrift.ts';
 import type { Outcome } from './runner.ts';
 import type { Ports } from './ports.ts';
 import type { Place } from './transport4.ts';
@@ -44,7 +46,11 @@ export interface Wishes {
 }
 
 /** The record without what changes with the leases. */
-export type Base = Omit<DhcpLeaseRecord, 'v4' | 'v6' | 'lapsesAt'>;
+export type Base = Omit<DhcpLeaseRecord, 'v4' | 'v6' | 'lapsesAt' | 'applied'>;
+
+export function baseOf({ v4: _4, v6: _6, lapsesAt: _at, applied: _applied, ...base }: DhcpLeaseRecord): Base {
+  return base;
+}
 
 /** Who waits for the first leases. */
 interface Waiting {
@@ -56,6 +62,10 @@ interface Waiting {
  * Until detection has ended that begins when ADD is done (RFC 4862: a second, behind a delay of up to another).
  */
 const DETECTION_MS = 3000;
+
+/** Before what could not be written down, or brought onto the interface, is tried again; twice as long each time. */
+const AGAIN_MS = 5_000;
+const AGAIN_LONGEST_MS = 600_000;
 
 /** How long a DEL waits for the answer of a server that has to be told (DHCPv6 alone answers). */
 const FAREWELL_MS = 500;
@@ -75,6 +85,11 @@ export class Client {
   /** Changes of the interface are made one after the other. */
   #following: Promise<void> = Promise.resolve();
   #closed = false;
+  readonly #thrift = new Thrift();
+  /** Set when somebody else has the place of its container. */
+  #gone: string | undefined;
+  #again: Alarm | undefined;
+  #againMs = AGAIN_MS;
 
   constructor(base: Base, wishes: Wishes, world: ClientWorld) {
     this.base = base;
@@ -87,6 +102,15 @@ export class Client {
   /** What is held. */
   get leases(): Leases {
     return { v4: this.#v4?.lease, v6: this.#v6?.lease };
+  }
+
+  /** Why its container is gone for certain, if it is. */
+  get gone(): string | undefined {
+    return this.base.gone ?? this.#gone;
+  }
+
+  get isClosed(): boolean {
+    return this.#closed;
   }
 
   get states(): { readonly v4?: string; readonly v6?: string } {
@@ -109,6 +133,7 @@ export class Client {
       ...(v4?.data ? { v4: clientRecord(v4.wish, v4.data, v4.lease) } : {}),
       ...(v6?.data ? { v6: clientRecord(v6.wish, v6.data, v6.lease) } : {}),
       ...(lapsesAt === undefined ? {} : { lapsesAt }),
+      ...(this.#isBehind ? { applied: given(this.#applied) } : {}),
     };
   }
 
@@ -125,6 +150,8 @@ export class Client {
         this.#v6?.begin(remembered.v6);
       });
       this.#waiting = undefined;
+      // What the main plugin does.
+      this.#applied = this.leases;
       await this.#save();
       await this.#follow(true);
       reactor.at(reactor.now() + DETECTION_MS, () => void this.lookForDuplicates());
@@ -136,10 +163,11 @@ export class Client {
   }
 
   /** Goes on where a record left off. */
-  resume({ v4, v6 }: Pick<DhcpLeaseRecord, 'v4' | 'v6'>): void {
-    this.#applied = { v4: v4?.lease, v6: v6?.lease };
+  resume({ v4, v6, applied }: Pick<DhcpLeaseRecord, 'v4' | 'v6' | 'applied'>): void {
+    this.#applied = applied ?? { v4: v4?.lease, v6: v6?.lease };
     if (v4) this.#v4?.resume(v4.data as Data4);
     if (v6) this.#v6?.resume(v6.data as Data6);
+    if (applied) void this.#change();
   }
 
   /** The link was down, or the host slept. */
@@ -155,7 +183,7 @@ export class Client {
     const held = this.#v6?.lease?.addresses ?? [];
     if (held.length === 0 || this.#closed) return;
     try {
-      const { fd, duplicates } = await runTask<Entered>(this.#world.host, 'enter', this.#whereabouts());
+      const { fd, duplicates } = await this.#enter();
       closeAside(fd);
       for (const address of duplicates.filter((text) => held.some((each) => each.address === text)))
         this.#v6?.feed({ is: 'duplicate', address });
@@ -178,7 +206,7 @@ export class Client {
       const failures = runner.failures;
       runner.feed({ is: 'release' });
       await runner.ended(deadline);
-      told &&= runner.failures === failures;
+      told &&= runner.failures === failures && !runner.isSending;
     }
     this.close();
     return told;
@@ -186,6 +214,7 @@ export class Client {
 
   close(): void {
     this.#closed = true;
+    this.#again?.cancel();
     for (const runner of this.#runners()) runner.close();
     this.#forgetSpare();
   }
@@ -198,13 +227,18 @@ export class Client {
     this.#world.host.log(priority, `dhcp ${formatKey(this.base)}: ${text}`);
   }
 
+  #note(text: string): void {
+    const line = this.#thrift.pass(text, this.#world.reactor.now());
+    if (line !== undefined) this.#log('info', line);
+  }
+
   #outcome<Lease extends Lease4 | Lease6>(version: string): Outcome<Lease> {
     return {
       held: (lease, before) => this.#held(version, lease, before),
       lost: (_before, why) => this.#lost(version, why),
       ended: () => {},
       check: (addresses) => void this.#check(addresses),
-      note: (text) => this.#log('info', `${version}: ${text}`),
+      note: (text) => this.#note(`${version}: ${text}`),
     };
   }
 
@@ -225,14 +259,41 @@ export class Client {
     if (this.#waiting === undefined) void this.#change();
   }
 
-  /** After ADD: written down, then brought onto the interface. */
+  get #isBehind(): boolean {
+    return isNews(this.#applied, this.leases, false);
+  }
+
+  /**
+   * After ADD: written down, then brought onto the interface; also when it cannot be written down, since an address
+   * that is leased no more must not be used.
+   */
   async #change(): Promise<void> {
+    this.#again?.cancel();
+    const wasBehind = this.#isBehind;
+    const outcomes = [await this.#tried(async () => this.#save())];
+    outcomes.push(await this.#tried(async () => this.#follow(false)));
+    // The interface has caught up, and an engine to come need not see to it.
+    if (wasBehind) outcomes.push(await this.#tried(async () => this.#save()));
+    if (!outcomes.includes(false)) this.#againMs = AGAIN_MS;
+    else this.#changeLater();
+  }
+
+  async #tried(work: () => Promise<void>): Promise<boolean> {
     try {
-      await this.#save();
-      await this.#follow(false);
+      await work();
+      return true;
     } catch (error) {
       this.#log('error', errorText(error));
+      return false;
     }
+  }
+
+  #changeLater(): void {
+    if (this.#closed) return;
+    const { reactor } = this.#world;
+    this.#again?.cancel();
+    this.#again = reactor.at(reactor.now() + this.#againMs, () => void this.#change());
+    this.#againMs = Math.min(2 * this.#againMs, AGAIN_LONGEST_MS);
   }
 
   async #save(): Promise<void> {
@@ -291,17 +352,26 @@ export class Client {
   }
 
   #whereabouts(): Whereabouts {
-    const { netns, ifname } = this.base;
-    return { path: netns.path, inode: netns.inode, ifname };
+    const { netns, ifname, link } = this.base;
+    return { path: netns.path, inode: netns.inode, ifname, link };
   }
 
   async #place(): Promise<Place> {
-    const { ifname, link } = this.base;
+    const { link } = this.base;
     if (this.#elsewhere !== undefined) return { netns: ownNetns(), ...this.#elsewhere, mac: link.mac };
-    const entered = this.#spare ?? (await runTask<Entered>(this.#world.host, 'enter', this.#whereabouts()));
+    const entered = this.#spare ?? (await this.#enter());
     this.#spare = undefined;
-    const { fd, inode, index } = entered;
+    const { fd, inode, ifname, index } = entered;
     return { netns: { fd, path: this.base.netns.path, id: inode }, ifname, index, mac: link.mac };
+  }
+
+  async #enter(): Promise<Entered> {
+    try {
+      return await runTask<Entered>(this.#world.host, 'enter', this.#whereabouts());
+    } catch (error) {
+      if (error instanceof NetmoorError && error.kind === 'bad-netns') this.#gone = error.message;
+      throw error;
+    }
   }
 
   #forgetSpare(): void {
@@ -335,6 +405,10 @@ export class Client {
 
 function clientRecord<Lease>(wish: object, data: object, lease: Lease | undefined): ClientRecord<Lease> {
   return { wish, data, ...(lease === undefined ? {} : { lease }) };
+}
+
+function given({ v4, v6 }: Leases): { v4?: Lease4; v6?: Lease6 } {
+  return { ...(v4 ? { v4 } : {}), ...(v6 ? { v6 } : {}) };
 }
 
 /** Whether the interface has to be touched: at ADD the main plugin sees to all but the MTU. */

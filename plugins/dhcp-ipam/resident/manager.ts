@@ -15,7 +15,7 @@ import { identityOf } from '../identity.ts';
 import type { Leases } from '../leased.ts';
 import type { Entered, Whereabouts } from '../tasks/enter.ts';
 import type { Segment } from '../tasks/whence.ts';
-import { Client, keyOf } from './client.ts';
+import { Client, baseOf, keyOf } from './client.ts';
 import type { Base, ClientWorld, Wishes } from './client.ts';
 import { runTask } from './run-task.ts';
 
@@ -48,6 +48,9 @@ export class Manager {
   /** The address that each key had last, of those that were given back; the oldest first. */
   readonly #given = new Map<string, string>();
 
+  /** Whose records are to go. */
+  readonly #unforgotten = new Map<string, AttachmentKey>();
+
   constructor(world: ClientWorld) {
     this.#world = world;
   }
@@ -77,9 +80,9 @@ export class Manager {
   }
 
   #resume(record: DhcpLeaseRecord): void {
-    const { v4, v6, lapsesAt: _lapsesAt, ...base } = record;
+    const { v4, v6 } = record;
     const wishes = { v4: v4?.wish as Wish4 | undefined, v6: v6?.wish as Wish6 | undefined };
-    const client = new Client(base, wishes, this.#world);
+    const client = new Client(baseOf(record), wishes, this.#world);
     this.#clients.set(formatKey(record), client);
     try {
       client.resume(record);
@@ -108,6 +111,7 @@ export class Manager {
     const base = this.#baseOf({ key, config, netns }, entered);
     const client = new Client(base, this.#wishesOf(key, config, entered), this.#world);
     this.#clients.set(name, client);
+    this.#unforgotten.delete(name);
     try {
       await client.acquire(entered, earlier, config.timeout);
       this.#former.delete(name);
@@ -179,14 +183,23 @@ export class Manager {
   async #farewell(name: string, client: Client, part: () => Promise<void>): Promise<void> {
     if (this.#clients.get(name) === client) this.#clients.delete(name);
     this.#noteGiven(name, client);
-    const said = part().then(async () => this.#world.books.remove(keyOf(client.base)));
-    const settled = said.catch(() => {});
+    const said = part().then(async () => this.#forget(keyOf(client.base)));
+    // GC may take leave of whose ADD fails over it, and takes leave itself.
+    const settled = Promise.allSettled([this.#farewells.get(name), said]).then(() => {});
     this.#farewells.set(name, settled);
     try {
       await said;
     } finally {
       if (this.#farewells.get(name) === settled) this.#farewells.delete(name);
     }
+  }
+
+  /** What cannot be taken out of the store now is taken out later. */
+  async #forget(key: AttachmentKey): Promise<void> {
+    const name = formatKey(key);
+    this.#unforgotten.set(name, key);
+    await this.#world.books.remove(key);
+    this.#unforgotten.delete(name);
   }
 
   /** Servers forget what was given back; asked for it again, most give it again. */
@@ -204,7 +217,7 @@ export class Manager {
     await this.#farewells.get(name);
     const client = this.#clients.get(name);
     this.#former.delete(name);
-    if (client === undefined) return this.#world.books.remove(keyOf(key));
+    if (client === undefined) return this.#forget(keyOf(key));
     return this.#farewell(name, client, async () => {
       await client.lookForDuplicates();
       const { record } = client;
@@ -247,12 +260,16 @@ export class Manager {
 
   /** Gives back what containers held that are gone, or that a plugin without an engine has detached. */
   async sweep(): Promise<void> {
+    const late = [...this.#unforgotten].filter(([name]) => !this.#farewells.has(name));
+    await Promise.allSettled(late.map(async ([, key]) => this.#forget(key)));
     const clients = this.clients;
     if (clients.length === 0) return;
-    const where = clients.map(({ base: { netns, ifname } }) => ({ ...netns, ifname }) satisfies Whereabouts);
+    const where = clients.map(
+      ({ base: { netns, ifname, link } }) => ({ ...netns, ifname, link }) satisfies Whereabouts,
+    );
     const reasons = await runTask<(string | null)[]>(this.#world.host, 'gone', where);
     const gone = clients.flatMap((client, index) => {
-      const reason = client.base.gone ?? reasons[index];
+      const reason = client.gone ?? reasons[index];
       return reason ? [{ client, reason }] : [];
     });
     // Those of DHCPv6 wait for an answer each.
@@ -266,7 +283,15 @@ export class Manager {
     const name = formatKey(client.base);
     if (this.#clients.get(name) !== client) return;
     this.#world.host.log('notice', `dhcp ${name}: ${reason}`);
-    await this.#farewell(name, client, async () => this.#releaseFromElsewhere(client.record, client));
+    try {
+      await this.#farewell(name, client, async () => this.#releaseFromElsewhere(client.record, client));
+    } catch (error) {
+      this.#world.host.log('error', `dhcp ${name}: ${errorText(error)}`);
+      if (client.isClosed) return;
+      // It is looked at again, unless somebody new has its name by now.
+      if (this.#clients.has(name)) client.close();
+      else this.#clients.set(name, client);
+    }
   }
 
   /** From the host's side of the LAN, in the container's name; what cannot be given back lapses. */
@@ -283,9 +308,10 @@ export class Manager {
   }
 
   /** A client that has nothing to do but to say farewell. */
-  #bearerOf({ v4, v6, lapsesAt: _lapsesAt, ...base }: DhcpLeaseRecord): Client {
+  #bearerOf(record: DhcpLeaseRecord): Client {
+    const { v4, v6 } = record;
     const wishes = { v4: v4?.wish as Wish4 | undefined, v6: v6?.wish as Wish6 | undefined };
-    const client = new Client(base, wishes, this.#world);
+    const client = new Client(baseOf(record), wishes, this.#world);
     client.resume({ ...(v4 ? { v4 } : {}), ...(v6 ? { v6 } : {}) });
     return client;
   }

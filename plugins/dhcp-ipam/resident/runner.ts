@@ -86,6 +86,11 @@ export class Runner<Wish, Data, Message, Lease> {
     return this.#wakeAt;
   }
 
+  /** A message has not found its way to the link yet. */
+  get isSending(): boolean {
+    return this.#waiting.length > 0;
+  }
+
   /** How many messages could not be sent so far. */
   get failures(): number {
     return this.#failures;

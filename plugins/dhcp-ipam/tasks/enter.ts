@@ -1,6 +1,6 @@
 /** Finding a container's namespace and its interface again, by path, else through its processes. */
 import { readdirSync, statSync } from 'node:fs';
-import { NetmoorError, errorText } from '../../../lib/base/errors.ts';
+import { NetmoorError, errorText, isErrno } from '../../../lib/base/errors.ts';
 import { formatAddress } from '../../../lib/base/ip.ts';
 import type { World } from '../../../lib/cni/world.ts';
 import { IFA_F_DADFAILED, listAddresses } from '../../../lib/netlink/address.ts';
@@ -18,6 +18,8 @@ export interface Whereabouts {
   /** "device:inode"; undefined: whatever is at the path. */
   readonly inode?: string;
   readonly ifname: string;
+  /** As it was at ADD: numbers of namespaces are given again as soon as they are free. */
+  readonly link?: { readonly index: number; readonly mac: string };
   /** ADD: the interface is raised, and prepared for the families that are asked for. */
   readonly prepare?: { readonly ipv6: 'stateful' | 'stateless' | 'none' };
 }
@@ -26,6 +28,8 @@ export interface Entered {
   /** Of the open namespace, for the caller to close. */
   readonly fd: number;
   readonly inode: string;
+  /** As it is called now. */
+  readonly ifname: string;
   readonly index: number;
   readonly mac: string;
   readonly mtu: number;
@@ -58,6 +62,12 @@ function pathByProcess(inode: string): string | undefined {
   return undefined;
 }
 
+/** Nothing is there, or something else; unlike a path that could not be looked at, for want of descriptors say. */
+function isAbsence(error: unknown): boolean {
+  if (!(error instanceof NetmoorError) || error.kind !== 'bad-netns') return false;
+  return error.cause === undefined || isErrno(error.cause, 'ENOENT', 'ESRCH', 'ENOTDIR');
+}
+
 function openAt(world: World, path: string, inode: string | undefined): Netns | undefined {
   try {
     const netns = world.openNetns(path);
@@ -65,12 +75,14 @@ function openAt(world: World, path: string, inode: string | undefined): Netns | 
     world.closeNetns(netns);
     return undefined;
   } catch (error) {
-    if (inode !== undefined && error instanceof NetmoorError && error.kind === 'bad-netns') return undefined;
-    throw error;
+    if (inode === undefined) throw error;
+    if (isAbsence(error)) return undefined;
+    const why = errorText(error instanceof NetmoorError ? (error.cause ?? error) : error);
+    throw new NetmoorError('try-again', `${path} cannot be looked at: ${why}`, 'try again', { cause: error });
   }
 }
 
-/** The namespace; the caller closes it. Throws NetmoorError('bad-netns'). */
+/** The namespace; the caller closes it. Throws NetmoorError 'bad-netns' when it is gone for certain, 'try-again'. */
 export function openAgain(world: World, { path, inode }: Pick<Whereabouts, 'path' | 'inode'>): Netns {
   const there = openAt(world, path, inode);
   if (there !== undefined) return there;
@@ -80,9 +92,16 @@ export function openAgain(world: World, { path, inode }: Pick<Whereabouts, 'path
   throw gone(path, 'neither the path nor a process leads to it');
 }
 
-export function requireLink(route: NetlinkSocket, ifname: string): Link {
-  const link = findLink(route, ifname);
-  if (link !== undefined) return link;
+/** Throws NetmoorError 'not-available', or 'bad-netns' when it is another container's namespace by now. */
+export function requireLink(route: NetlinkSocket, { path, ifname, link: known }: Whereabouts): Link {
+  const named = findLink(route, ifname);
+  if (known === undefined && named !== undefined) return named;
+  if (known !== undefined) {
+    if (named?.index === known.index || (named !== undefined && named.mac === known.mac)) return named;
+    const renamed = findLink(route, known.index);
+    if (renamed !== undefined && renamed.mac === known.mac) return renamed;
+    if (named !== undefined) throw gone(path, `${ifname} there is not the interface that it was`);
+  }
   throw new NetmoorError(
     'not-available',
     `the container has no interface ${ifname} to ask for addresses on`,
@@ -147,12 +166,13 @@ export function enter(world: World, where: Whereabouts): Entered {
   try {
     const route = inNetns(netns, () => NetlinkSocket.open('route'));
     try {
-      const link = requireLink(route, where.ifname);
+      const link = requireLink(route, where);
       if (where.prepare) prepare(netns, route, link, where.prepare);
       const port = where.prepare ? waitingPort(link) : undefined;
       return {
         fd: netns.fd,
         inode: netns.id,
+        ifname: link.name,
         index: link.index,
         mac: link.mac ?? '',
         mtu: link.mtu,
@@ -168,18 +188,31 @@ export function enter(world: World, where: Whereabouts): Entered {
   }
 }
 
+/** A namespace that only a process leads to may have the number of one that is gone. */
+function lookInside(netns: Netns, where: Whereabouts): void {
+  if (netns.path === where.path || where.link === undefined) return;
+  const route = inNetns(netns, () => NetlinkSocket.open('route'));
+  try {
+    requireLink(route, where);
+  } finally {
+    route.close();
+  }
+}
+
 /** Which of them are gone for certain: why, in words, by their place in the list. */
-export function whoIsGone(
-  world: World,
-  list: readonly Pick<Whereabouts, 'path' | 'inode'>[],
-): readonly (string | null)[] {
+export function whoIsGone(world: World, list: readonly Whereabouts[]): readonly (string | null)[] {
   return list.map((where) => {
     try {
-      world.closeNetns(openAgain(world, where));
+      const netns = openAgain(world, where);
+      try {
+        lookInside(netns, where);
+      } finally {
+        world.closeNetns(netns);
+      }
       return null;
     } catch (error) {
-      if (error instanceof NetmoorError && error.kind === 'bad-netns') return errorText(error);
-      throw error;
+      const isCertain = error instanceof NetmoorError && error.kind === 'bad-netns';
+      return isCertain ? errorText(error) : null;
     }
   });
 }

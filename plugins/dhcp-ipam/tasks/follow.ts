@@ -116,7 +116,7 @@ function applyMtu(route: NetlinkSocket, link: Link, { before, after, first }: Ch
 function onInterface(netns: Netns, change: Change): void {
   const route = inNetns(netns, () => NetlinkSocket.open('route'));
   try {
-    const link = requireLink(route, change.where.ifname);
+    const link = requireLink(route, change.where);
     applyMtu(route, link, change);
     if (!change.first) applyAddresses(route, link, difference(change));
   } finally {

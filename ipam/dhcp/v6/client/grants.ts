@@ -8,6 +8,7 @@ import {
   prefixContains,
 } from '../../../../lib/base/ip.ts';
 import type { Prefix } from '../../../../lib/base/ip.ts';
+import { SHORTEST_LEASE_S } from '../../shortest.ts';
 import type { Message6 } from '../message.ts';
 import type { Ia } from '../options/ia.ts';
 import type { Status } from '../options/status-code.ts';
@@ -76,7 +77,10 @@ function soundParts<P extends WirePart>(
     const { preferred, valid, options } = part;
     const text = textOf(part);
     const failed = (options.status?.code ?? SUCCESS) !== SUCCESS;
-    return text === undefined || failed || preferred > valid ? [] : [{ text, preferred, valid }];
+    const isTooShort = valid > 0 && valid < SHORTEST_LEASE_S;
+    return text === undefined || failed || isTooShort || preferred > valid
+      ? []
+      : [{ text, preferred, valid }];
   });
   const firsts = new Map(sound.toReversed().map((part) => [part.text, part]));
   return [...firsts.values()].reverse().slice(0, MOST_PARTS);

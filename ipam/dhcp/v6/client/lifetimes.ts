@@ -1,5 +1,6 @@
 /** When the parts of a lease have to be renewed, and when they end. */
 import type { LeasedAddress6, LeasedPrefix6, Times } from '../../lease.ts';
+import { soonestRenewal } from '../../shortest.ts';
 import type { HeldLease } from './data.ts';
 import { SECOND } from './exchange.ts';
 
@@ -85,20 +86,22 @@ function shortest(parts: readonly Part[]): number | undefined {
 /** Section 21.4: half and four fifths where the server leaves it to the client. */
 const OWN_T1 = 0.5;
 const OWN_T2 = 0.8;
-/** Lifetimes that only shrink would halve the times for ever. */
-const SHORTEST_OWN_S = 1;
 
 /**
- * T1 and T2 of one association. A server that wants to be asked only after the addresses ended has left it to the
- * client as well.
+ * T1 and T2 of one association. A server that wants to be asked only after the addresses ended, or all the time, has
+ * left it to the client as well.
  */
 export function termsOf({ t1, t2, parts }: Terms): { renewAfter: number; rebindAfter: number } {
   const base = shortest(parts) ?? Number.POSITIVE_INFINITY;
   const ends = Math.min(...parts.map(({ validFor }) => validFor ?? Number.POSITIVE_INFINITY));
+  // Lifetimes that only shrink would halve the times for ever.
+  const soonest = soonestRenewal(Number.isFinite(ends) ? ends : undefined);
   const given = (time: number): number => (time === INFINITY ? Number.POSITIVE_INFINITY : time);
   const late = t1 !== INFINITY && t1 >= ends;
-  const renewAfter = t1 === 0 || late ? Math.max(SHORTEST_OWN_S, OWN_T1 * base) : given(t1);
-  const rebindAfter = t2 === 0 || late ? Math.max(SHORTEST_OWN_S, OWN_T2 * base) : given(t2);
-  if (t1 === 0 && t2 !== 0) return { renewAfter: Math.min(renewAfter, rebindAfter), rebindAfter };
+  const isOwn1 = t1 < soonest || late;
+  const isOwn2 = t2 < soonest || late;
+  const renewAfter = isOwn1 ? Math.max(soonest, OWN_T1 * base) : given(t1);
+  const rebindAfter = isOwn2 ? Math.max(soonest, OWN_T2 * base) : given(t2);
+  if (isOwn1 && !isOwn2) return { renewAfter: Math.min(renewAfter, rebindAfter), rebindAfter };
   return { renewAfter, rebindAfter: Math.max(renewAfter, rebindAfter) };
 }
