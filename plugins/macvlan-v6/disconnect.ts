@@ -4,6 +4,7 @@
  */
 import { NetmoorError } from '../../lib/base/errors.ts';
 import type { Host, Sockets } from '../../lib/mooring/host.ts';
+import { DHCP_IPAM } from '../../lib/mooring/ipam-type.ts';
 import type { Last, Removal } from '../../lib/mooring/kind.ts';
 import { removeLink } from '../../lib/netlink/link-removal.ts';
 import { NetlinkSocket } from '../../lib/netlink/socket.ts';
@@ -22,9 +23,13 @@ import { findLabelled, findOwn } from './own.ts';
 /** An attachment's own guard, whoever else there is. */
 const NOT_LAST = { onMaster: false, ofAll: false };
 
-/** Its ADD died: what routers gave it by then is guarded, and on no record. */
-function isUnfinished({ detail }: MacvlanRecord): boolean {
-  return detail.slaac && detail.autoconfigured.length === 0;
+/**
+ * Whether more may be guarded than is on record: its ADD died when routers or DHCP servers had given it addresses, or
+ * the engine over bringing the host after another lease.
+ */
+function isUnfinished({ detail, dhcp, delegate }: MacvlanRecord): boolean {
+  const leased = dhcp !== undefined || delegate?.type === DHCP_IPAM;
+  return leased || (detail.slaac && detail.autoconfigured.length === 0);
 }
 
 function removeGuard(
