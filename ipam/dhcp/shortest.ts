@@ -8,8 +8,8 @@ export const SHORTEST_LEASE_S = 5;
 
 const SHORTEST_RENEWAL_S = 2;
 /** Of leases that last for minutes at least. */
-const USUAL_RENEWAL_S = 30;
-const PART = 1 / 32;
+const USUAL_RENEWAL_S = 4;
+const PART = 1 / 8;
 
 /** Seconds before which no lease of so many is renewed; undefined: one for ever. */
 export function soonestRenewal(validFor: number | undefined): number {

@@ -174,7 +174,7 @@ t.test('nobody can be made to ask all the time', async (t) => {
   t.match(bound({ t1: 1, t2: 2, ...times }).lease, { renewAfter: 20_000, rebindAfter: 32_000 });
   t.match(bound({ t1: 1, t2: 900, ...times }).lease, { renewAfter: 900, rebindAfter: 900 });
   t.match(bound({ t1: 30, t2: 30, ...times }).lease, { renewAfter: 30, rebindAfter: 30 });
-  t.match(bound({ t1: 0, t2: 0, preferred: 1, valid: 80_000 }).lease, { renewAfter: 30, rebindAfter: 30 });
+  t.match(bound({ t1: 0, t2: 0, preferred: 1, valid: 80_000 }).lease, { renewAfter: 4, rebindAfter: 4 });
   t.match(bound({ t1: 1, t2: 1, preferred: NEVER, valid: NEVER }).lease, { renewAfter: undefined });
   t.match(bound({ t1: 0, t2: 0, preferred: 1, valid: 5 }).lease, { renewAfter: 2, rebindAfter: 2 });
   for (const valid of [1, 4]) t.equal(bound({ t1: 0, t2: 0, preferred: 1, valid }).state, 'SOLICITING');
