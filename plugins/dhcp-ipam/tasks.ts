@@ -25,7 +25,7 @@ function answer(value: object | null): Json {
 export const dhcpTasks = (kindOf: KindOf): Tasks => ({
   'dhcp-ipam enter': (argument, world) => answer(enter(world, given<Whereabouts>(argument))),
   'dhcp-ipam gone': (argument, world) => answer(whoIsGone(world, given<Whereabouts[]>(argument))),
-  'dhcp-ipam keep': (argument, world) => void keep(world, given<Entries>(argument)),
+  'dhcp-ipam keep': (argument, world) => answer(keep(world, given<Entries>(argument))),
   'dhcp-ipam recall': (_argument, world) => answer(recall(world)),
   'dhcp-ipam follow': async (argument, world) => {
     await follow(world, given<Change>(argument), kindOf);

@@ -25,6 +25,8 @@ class Room {
   readonly failing = new Set<string>();
   readonly written: DhcpLeaseRecord[] = [];
   readonly followed: Change[] = [];
+  /** What a plugin has left on record meanwhile. */
+  mark: string | null = null;
   #alarms: { at: number; ring: () => void }[] = [];
 
   get #host(): ResidentHost {
@@ -48,10 +50,13 @@ class Room {
     return { now: () => this.now, at } as Reactor;
   }
 
-  #run(name: string, argument: Json): undefined {
+  #run(name: string, argument: Json): Json | undefined {
     if (this.failing.has(name) || name === 'enter') throw new NetmoorError('try-again', `${name} fails`);
-    if (name === 'keep') this.written.push(...(argument as unknown as Entries).put);
     if (name === 'follow') this.followed.push(argument as unknown as Change);
+    if (name !== 'keep') return undefined;
+    const { put } = argument as unknown as Entries;
+    this.written.push(...put);
+    return put.map(() => this.mark);
   }
 
   client(record: DhcpLeaseRecord): Client {
@@ -130,4 +135,14 @@ t.test('an interface that could not be changed is changed later', async (t) => {
   await room.until(LAPSED + 60_000);
   t.match(room.followed, [{ before: { v4: HELD.lease } }]);
   t.notOk(room.written.at(-1)?.applied);
+});
+
+t.test('what a plugin has marked as gone is known to be when something is written down', async (t) => {
+  const room = new Room();
+  const client = room.client(RECORD);
+  t.teardown(() => client.close());
+  room.mark = 'it was detached while there was no engine';
+  t.equal(client.gone, undefined);
+  await room.until(LAPSED);
+  t.equal(client.gone, room.mark);
 });

@@ -13,7 +13,8 @@ interface Entry {
 }
 
 interface Waiting {
-  readonly resolve: () => void;
+  readonly name: string;
+  readonly resolve: (gone: string | undefined) => void;
   readonly reject: (error: unknown) => void;
 }
 
@@ -27,23 +28,24 @@ export class Books {
     this.#host = host;
   }
 
-  /** On disk when it resolves. */
-  async put(record: DhcpLeaseRecord): Promise<void> {
+  /** On disk when it resolves: to why a plugin has marked its container as gone meanwhile, if one has. */
+  async put(record: DhcpLeaseRecord): Promise<string | undefined> {
     return this.#note({ key: record, record });
   }
 
   async remove(key: AttachmentKey): Promise<void> {
-    return this.#note({ key, record: undefined });
+    await this.#note({ key, record: undefined });
   }
 
   async recall(): Promise<readonly DhcpLeaseRecord[]> {
     return runTask<DhcpLeaseRecord[]>(this.#host, 'recall', {});
   }
 
-  async #note(entry: Entry): Promise<void> {
-    this.#entries.set(formatKey(entry.key), entry);
+  async #note(entry: Entry): Promise<string | undefined> {
+    const name = formatKey(entry.key);
+    this.#entries.set(name, entry);
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ resolve, reject });
+      this.#waiting.push({ name, resolve, reject });
       void this.#write();
     });
   }
@@ -60,8 +62,10 @@ export class Books {
       const put = entries.flatMap(({ record }) => record ?? []);
       const remove = entries.filter(({ record }) => record === undefined).map(({ key }) => keyOf(key));
       try {
-        await runTask<undefined>(this.#host, 'keep', { put, remove } satisfies Entries);
-        for (const { resolve } of waiting) resolve();
+        const batch: Entries = { put, remove };
+        const marks = await runTask<(string | null)[]>(this.#host, 'keep', batch);
+        const gone = new Map(put.map((record, index) => [formatKey(record), marks[index] ?? undefined]));
+        for (const { name, resolve } of waiting) resolve(gone.get(name));
       } catch (error) {
         for (const { reject } of waiting) reject(error);
       }

@@ -297,7 +297,7 @@ export class Client {
   }
 
   async #save(): Promise<void> {
-    if (!this.#closed) await this.#world.books.put(this.record);
+    if (!this.#closed) this.#gone = (await this.#world.books.put(this.record)) ?? this.#gone;
   }
 
   async #follow(first: boolean): Promise<void> {

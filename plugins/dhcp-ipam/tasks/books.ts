@@ -9,11 +9,23 @@ export interface Entries {
   readonly remove: readonly AttachmentKey[];
 }
 
-/** In one transaction, on disk when it returns. */
-export function keep(world: World, { put, remove }: Entries): void {
-  storeFor(undefined, world).store.write((tx) => {
+/** What stays of a plugin's mark that the attachment was detached without the engine's knowing. */
+function markOf(before: DhcpLeaseRecord | undefined, { incarnation }: DhcpLeaseRecord): string | undefined {
+  return before?.incarnation === incarnation ? before.gone : undefined;
+}
+
+/**
+ * In one transaction, on disk when it returns. Why the container of each that was put is gone by now, in the same
+ * order; null while it is not.
+ */
+export function keep(world: World, { put, remove }: Entries): (string | null)[] {
+  return storeFor(undefined, world).store.write((tx) => {
     for (const key of remove) tx.removeDhcpLease(key);
-    for (const record of put) tx.putDhcpLease(record);
+    return put.map((record) => {
+      const gone = markOf(tx.dhcpLease(record), record);
+      tx.putDhcpLease(gone === undefined ? record : { ...record, gone });
+      return gone ?? null;
+    });
   });
 }
 
