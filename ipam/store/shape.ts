@@ -115,6 +115,7 @@ export const DHCP_LEASE: Shape = {
   'priority?': 'number',
   'v4?': { wish: 'object', data: 'object', 'lease?': LEASE_4 },
   'v6?': { wish: 'object', data: 'object', 'lease?': LEASE_6 },
+  'applied?': { 'v4?': LEASE_4, 'v6?': LEASE_6 },
   'gone?': 'string',
 };
 
