@@ -5,7 +5,8 @@
  * measured, as a runtime spawns them: of the reference bridge (which runs host-local), then portmap, then firewall; of
  * netmoor bridge-nat.
  * --long goes up to 1,000 containers, which takes the reference many minutes. --macvlan compares on a LAN instead: see
- * macvlan.ts; `dhcp` where a LAN's server gives the addresses: see dhcp.ts.
+ * macvlan.ts; `dhcp` where a LAN's server gives the addresses: see dhcp.ts; `dhcp --leases 2000` what keeping them
+ * costs: see dhcp-leases.ts.
  */
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { loadavg } from 'node:os';
@@ -18,6 +19,7 @@ import { withRuntimeHost } from '../runtime/hook-bundle.ts';
 import { alternate } from './alternate.ts';
 import { Contender, chains } from './contender.ts';
 import { lackingForDhcp, measureDhcp } from './dhcp.ts';
+import { measureLeases } from './dhcp-leases.ts';
 import { hookTable, measureHooks } from './hook.ts';
 import { comparisonTable, growthTable, plainTable } from './figures.ts';
 import type { Comparison, Times } from './figures.ts';
@@ -164,6 +166,8 @@ interface Flags {
   readonly long: boolean;
   readonly macvlan: boolean;
   readonly itself: boolean;
+  /** With `dhcp`: how many the engine is to keep. */
+  readonly leases: number;
   /** `dhcp`, or nothing. */
   readonly _: readonly string[];
 }
@@ -182,8 +186,9 @@ async function compareBridges(states: string, long: boolean): Promise<void> {
 }
 
 async function main(): Promise<void> {
-  const names = { boolean: ['long', 'macvlan', 'itself'] };
-  const { long, macvlan, itself, _: words } = minimist(process.argv.slice(2), names) as unknown as Flags;
+  const names = { boolean: ['long', 'macvlan', 'itself'], default: { leases: 0 } };
+  const flags = minimist(process.argv.slice(2), names) as unknown as Flags;
+  const { long, macvlan, itself, leases, _: words } = flags;
   if (words.some((word) => word !== 'dhcp')) throw new Error(`there is no bench of ${words.join(' ')}`);
   const dhcp = words.length > 0;
   const missing = macvlan
@@ -196,6 +201,7 @@ async function main(): Promise<void> {
   const states = mkdtempSync(`${DIST}/bench-`);
   try {
     if (macvlan) console.log(await measureMacvlan(states, itself));
+    else if (dhcp && leases > 0) console.log(await measureLeases(leases));
     else if (dhcp) console.log(await measureDhcp(states, itself));
     else await compareBridges(states, long);
   } finally {
