@@ -67,6 +67,15 @@ function portOf(
   return { port: index, ports: ports.map((each) => each.index) };
 }
 
+/**
+ * Whoever gives his lease back and goes may have gone when that is read: it counts where the lease was held behind a
+ * port that is there no more (see whose.ts). Nobody is answered.
+ */
+function leaving({ route }: Pick<Host, 'route'>, { bridge }: Pick<Which, 'bridge'>): Behind {
+  const ports = listLinks(route).filter(({ master }) => master === bridge);
+  return { port: 0, ports: ports.map(({ index }) => index) };
+}
+
 async function answer(argument: Json, world: World): Promise<Reply> {
   const asked = argument as unknown as Asked;
   const { dir, name, query } = asked;
@@ -74,7 +83,9 @@ async function answer(argument: Json, world: World): Promise<Reply> {
     const network = networkOf(host, name);
     const serving = network && servingOf(network);
     if (network === undefined || serving === undefined) return {};
-    const behind = portOf(host, asked, network.server.ports);
+    const behind =
+      portOf(host, asked, network.server.ports) ??
+      (query.is === 'release' ? leaving(host, asked) : undefined);
     if (behind === undefined) return { note: `${query.mac} asks through a port that is not served` };
     const question = { host, network, serving, query, ...behind, kind: bridgeNat };
     const first = answerTo({ ...question, now: bootNow() }, bridgeNat);
