@@ -30,7 +30,7 @@ export class Frugality {
   readonly #collect = collector();
   readonly #timer = setInterval(() => this.look(), LOOK_MS).unref();
   /** Where threads never end, since something is always being prolonged. */
-  readonly #pages = setInterval(dropFilePages, PAGES_MS).unref();
+  readonly #pages = setInterval(() => this.tidy(), PAGES_MS).unref();
 
   /** To be called after everything that leaves garbage. */
   look(): void {
