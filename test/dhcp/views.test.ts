@@ -62,7 +62,8 @@ t.test('attach, where CNI_PATH has no dhcp-ipam, and what the views say', { skip
     const lifetimes = [lease?.renews, lease?.rebinds, lease?.expires].map((moment) => moment?.seconds ?? 0);
     const [t1 = 0, t2 = 0, end = 0] = lifetimes;
     t.ok(0 < t1 && t1 < t2 && t2 < end && end <= 3600, `T1 ${t1}, T2 ${t2}, ${end} s`);
-    const given = server.leases().find((each) => `${each.address}/24` === address);
+    const inFile = () => server.leases().find((each) => `${each.address}/24` === address);
+    const given = await until(inFile, 'the lease file');
     const said = Date.parse(lease?.expires?.at ?? '') / 1000;
     t.ok(Math.abs(said - (given?.expires ?? 0)) < 120, 'the end is what the server has on file');
     t.match(
