@@ -36,6 +36,8 @@ t.test('killed, and started by hand', { skip }, async (t) => {
     const server = await DhcpServer.start(bed.host, bed.lan.router, kea4(SHORT));
     const network = await bed.network('bridge-nat');
     const boats = await Promise.all(['one', 'two', 'three'].map(async (name) => network.moor(name)));
+    // A first question may be lost, and asked again.
+    const asked = counted(server, 'DISCOVER');
     for (let life = 0; life < 2; life++) {
       await bed.engine.crash();
       await bed.engine.restart();
@@ -44,7 +46,7 @@ t.test('killed, and started by hand', { skip }, async (t) => {
     await bed.engine.stop();
     await bed.engine.restart();
     await goesOn(server, 3);
-    t.equal(counted(server, 'DISCOVER'), 3, 'nobody begins anew');
+    t.equal(counted(server, 'DISCOVER'), asked, 'nobody begins anew');
     for (const { place, ip4, name } of boats) {
       t.same(await addressesOf(place), [`${ip4}/24`]);
       t.ok(activeLease(server, ip4), name);
