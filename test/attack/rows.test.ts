@@ -50,7 +50,7 @@ const ENDINGS: Readonly<Record<string, Ending>> = {
   },
 };
 
-const TABLES = ['address', 'attachment', 'cursor', 'network', 'port', 'released', 'run'];
+const TABLES = ['address', 'attachment', 'cursor', 'dhcp_lease', 'network', 'port', 'released', 'run'];
 
 t.test(`${NETWORKS} networks that were used for a while`, { skip }, async (t) => {
   await withHost(t, async (host) => {
