@@ -7,7 +7,7 @@ import { isInHand } from '../lib/mooring/death.ts';
 import { formatKey } from '../ipam/record.ts';
 import type { AttachmentKey, AttachmentRecord } from '../ipam/record.ts';
 import type { DhcpLeaseRecord } from '../ipam/dhcp/record.ts';
-import { PLUGIN } from '../plugins/dhcp-ipam/name.ts';
+import { DHCP_IPAM } from '../lib/mooring/ipam-type.ts';
 import { dhcpViewsOf, formatMoment } from './dhcp-view.ts';
 import type { Clocks, DhcpLeaseView } from './dhcp-view.ts';
 
@@ -47,14 +47,14 @@ interface Client extends AttachmentKey {
 }
 
 function asksDhcp({ list }: CachedAttachment): boolean {
-  return (list?.plugins ?? []).some(({ ipam }) => isJsonObject(ipam) && ipam['type'] === PLUGIN);
+  return (list?.plugins ?? []).some(({ ipam }) => isJsonObject(ipam) && ipam['type'] === DHCP_IPAM);
 }
 
 /** Containers whose addresses a DHCP server gave, by our records, and by what runtimes have on file. */
 export function dhcpClients(world: World, records: readonly AttachmentRecord[]): Client[] {
   const recorded = records.filter(
     (record) =>
-      record.delegate?.type === PLUGIN &&
+      record.delegate?.type === DHCP_IPAM &&
       record.state === 'attached' &&
       record.bootId === world.bootId &&
       !isInHand(record, world),

@@ -146,6 +146,11 @@ export function formatKey(key: AttachmentKey): string {
   return `${key.network}/${key.containerId}/${key.ifname}`;
 }
 
+/** The attachment that a record, or whatever else bears its key, is of. */
+export function bareKey({ network, containerId, ifname }: AttachmentKey): AttachmentKey {
+  return { network, containerId, ifname };
+}
+
 export function sameKey(a: AttachmentKey, b: AttachmentKey): boolean {
   return a.network === b.network && a.containerId === b.containerId && a.ifname === b.ifname;
 }

@@ -57,12 +57,12 @@ async function haveEngineLook(world: World): Promise<void> {
   const { ensureEngine } = await import('../../lib/engine/ensure.ts');
   const { askEngine } = await import('../../lib/engine/client.ts');
   const { pluginRequest } = await import('../../lib/engine/request.ts');
-  const { PLUGIN } = await import('../../plugins/dhcp-ipam/name.ts');
+  const { DHCP_IPAM } = await import('../../lib/mooring/ipam-type.ts');
   ensureEngine({ monotonic: world.monotonic, pause: world.pause }, START_MS);
   // Without a list of who is attached, GC is about those alone that are gone for certain.
-  const config = { cniVersion: '1.1.0', name: 'netmoor-gc', type: PLUGIN, ipam: { type: PLUGIN } };
+  const config = { cniVersion: '1.1.0', name: 'netmoor-gc', type: DHCP_IPAM, ipam: { type: DHCP_IPAM } };
   const request = pluginRequest({
-    program: PLUGIN,
+    program: DHCP_IPAM,
     environment: { CNI_COMMAND: 'GC', CNI_PATH: '/' },
     stdin: Buffer.from(JSON.stringify(config)),
     deadline: LOOK_MS,

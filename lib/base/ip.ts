@@ -118,6 +118,12 @@ export function parsePrefix(text: string): Prefix {
   return { address, length };
 }
 
+/** The address of "address/length" as it is written; one without a length stays as it is. */
+export function withoutLength(text: string): string {
+  const slash = text.indexOf('/');
+  return slash < 0 ? text : text.slice(0, slash);
+}
+
 export function formatPrefix(prefix: Prefix): string {
   return `${formatAddress(prefix.address)}/${prefix.length}`;
 }

@@ -1,6 +1,11 @@
 /** Ethernet addresses (IEEE 802). */
 import { sha256 } from './sha256.ts';
 
+/** The six bytes of what is known to be the text of an address, of one machine or of many. */
+export function macBytes(text: string): Buffer {
+  return Buffer.from(text.replaceAll(':', ''), 'hex');
+}
+
 /**
  * Reads "02:00:5e:10:00:01" (either case) into 6 bytes; throws RangeError for anything that is not a unicast address.
  */
@@ -10,7 +15,7 @@ export function parseMac(text: string): Buffer {
       `not a MAC address: ${JSON.stringify(text.slice(0, 64))}; write it as 02:00:5e:10:00:01`,
     );
   }
-  const bytes = Buffer.from(text.replaceAll(':', ''), 'hex');
+  const bytes = macBytes(text);
   if ((bytes.readUInt8(0) & 1) === 1)
     throw new RangeError(`${text} is a multicast address; an interface needs a unicast one`);
   if (bytes.every((byte) => byte === 0))

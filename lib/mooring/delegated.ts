@@ -3,7 +3,6 @@ import { NetmoorError } from '../base/errors.ts';
 import type { UndoStack } from '../base/undo.ts';
 import { delegateAdd, delegateDel } from '../cni/delegate.ts';
 import type { Delegation } from '../cni/delegate.ts';
-import { decodeResult } from '../cni/decode-result.ts';
 import { isJsonObject, parseJsonObject } from '../cni/json.ts';
 import type { CniResult } from '../cni/result.ts';
 import type { AttachmentKey, AttachmentRecord, DelegateRecord } from '../../ipam/record.ts';
@@ -11,7 +10,7 @@ import type { Host } from './host.ts';
 import type { IpamChoice } from './ipam.ts';
 import type { Leased } from './kind.ts';
 import { DHCP_IPAM } from './ipam-type.ts';
-import { askThroughEngine, engineAt, releaseThroughEngine } from './through-engine.ts';
+import { engineAt, leaseThroughEngine, releaseThroughEngine } from './through-engine.ts';
 import type { EngineCall } from './through-engine.ts';
 
 /** What the record keeps of the delegate; undefined when the addresses are our own, or there are none. */
@@ -44,12 +43,16 @@ function engineCall(delegation: EngineCall): EngineCall {
   return { ...delegation, ...engineAt(isJsonObject(ipam) ? ipam : undefined) };
 }
 
-const addThroughEngine: Add = (type, key, delegation, undo) => {
-  const call = engineCall(delegation);
-  undo.push(`give addresses back to ${type}`, () => releaseThroughEngine(key, call));
-  const stdout = askThroughEngine('ADD', call, LONGEST_MS);
-  return decodeResult(parseJsonObject(stdout, 'the result of the engine'), 'result of the engine');
-};
+const addThroughEngine: Add = (_type, key, delegation, undo) =>
+  leaseThroughEngine(key, engineCall(delegation), LONGEST_MS, undo);
+
+/** What a result of an IPAM plugin says. */
+export function leasedOf({ ips, routes, dns }: CniResult): Leased {
+  const addresses = ips.map(({ address, gateway }) =>
+    gateway === undefined ? { address } : { address, gateway },
+  );
+  return { addresses, routes, dns };
+}
 
 /**
  * What it gave goes back with everything else, even if it is of no use. `bare`: it may have nothing to give but names.
@@ -62,21 +65,15 @@ export function leaseFromDelegate(
   bare = false,
 ): Leased {
   const ask = type === DHCP_IPAM ? addThroughEngine : addByProcess;
-  const { ips, routes, dns } = ask(type, key, delegation, undo);
-  if (ips.length === 0 && !bare) {
+  const leased = leasedOf(ask(type, key, delegation, undo));
+  if (leased.addresses.length === 0 && !bare) {
     throw new NetmoorError(
       'delegate',
       `IPAM plugin ${type} gave no address`,
       'check the "ipam" section of the network config',
     );
   }
-  return {
-    addresses: ips.map(({ address, gateway }) =>
-      gateway === undefined ? { address } : { address, gateway },
-    ),
-    routes,
-    dns,
-  };
+  return leased;
 }
 
 /** The request that DEL would have had from the runtime, rebuilt from the record. */

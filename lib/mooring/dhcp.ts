@@ -2,16 +2,14 @@
  * Addresses of DHCP servers for a kind that has the engine ask for them itself, without an IPAM plugin in between: so
  * that it can ask when it knows what for, beside a pool of netmoor's or another plugin's addresses.
  */
-import { NetmoorError } from '../base/errors.ts';
-import { decodeResult } from '../cni/decode-result.ts';
 import type { Delegation } from '../cni/delegate.ts';
 import { parseJsonObject } from '../cni/json.ts';
 import type { JsonObject } from '../cni/json.ts';
-import { EngineError } from '../engine/errors.ts';
 import type { AttachmentKey, DhcpRecord } from '../../ipam/record.ts';
+import { leasedOf } from './delegated.ts';
 import { DHCP_IPAM } from './ipam-type.ts';
 import type { DhcpAsk, DhcpWish, Lessor } from './kind.ts';
-import { askThroughEngine, engineAt, releaseThroughEngine } from './through-engine.ts';
+import { askThroughEngine, engineAt, leaseThroughEngine, statusThroughEngine } from './through-engine.ts';
 import type { EngineCall } from './through-engine.ts';
 
 type Asked = Pick<Delegation['request'], 'environment' | 'stdin'>;
@@ -70,12 +68,7 @@ export function checkThroughEngine(wish: DhcpWish, call: EngineCall): void {
 
 /** Throws NetmoorError('not-available') when there is no engine, nor can be started. */
 export function probeThroughEngine(wish: DhcpWish, call: EngineCall): void {
-  try {
-    askThroughEngine('STATUS', callFor(wish, call), 0);
-  } catch (error) {
-    if (!(error instanceof EngineError)) throw error;
-    throw new NetmoorError('not-available', error.message, error.details, { cause: error });
-  }
+  statusThroughEngine(callFor(wish, call));
 }
 
 export function lessorFor(key: AttachmentKey, wish: DhcpWish, { request, world, note }: Delegation): Lessor {
@@ -84,14 +77,7 @@ export function lessorFor(key: AttachmentKey, wish: DhcpWish, { request, world, 
       const timeout = ask.timeout ?? wish.timeout;
       const asked = requestFor(request, ipamFor(wish, ask, timeout));
       const call = { request: asked, world, note, ...engineAt(wish.ipam) };
-      undo.push('give its DHCP lease back', () => releaseThroughEngine(key, call));
-      const stdout = askThroughEngine('ADD', call, timeout);
-      const answer = parseJsonObject(stdout, 'the result of the engine');
-      const { ips, routes, dns } = decodeResult(answer, 'result of the engine');
-      const addresses = ips.map(({ address, gateway }) =>
-        gateway === undefined ? { address } : { address, gateway },
-      );
-      return { addresses, routes, dns };
+      return leasedOf(leaseThroughEngine(key, call, timeout, undo));
     },
   };
 }

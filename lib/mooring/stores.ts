@@ -47,6 +47,11 @@ export function knownDirectories(world: World): string[] {
   return [usual, ...withoutThose(noted, [usual])];
 }
 
+/** All of them, the host's usual one first. Nothing is opened yet. */
+export function knownStores(world: World): NamedStore[] {
+  return knownDirectories(world).map((dir) => openStoreIn(dir, world));
+}
+
 /** All stores but the one of `dir`; those that have been `opened` before are taken from there. */
 export function otherStores(dir: string, world: World, opened: Map<string, NamedStore>): NamedStore[] {
   const others = withoutThose(knownDirectories(world), [dir]).filter((other) => existsSync(storeFile(other)));

@@ -3,12 +3,17 @@
  * the engine itself. One is started where nobody has.
  */
 import { NetmoorError, errorText } from '../base/errors.ts';
+import type { UndoStack } from '../base/undo.ts';
+import { decodeResult } from '../cni/decode-result.ts';
 import { pluginError } from '../cni/delegate.ts';
 import type { CniRequest, Command } from '../cni/environment.ts';
+import { parseJsonObject } from '../cni/json.ts';
 import type { JsonObject } from '../cni/json.ts';
+import type { CniResult } from '../cni/result.ts';
 import type { World } from '../cni/world.ts';
 import { askPlugin } from '../engine/ask-plugin.ts';
 import { askEngine } from '../engine/client.ts';
+import { EngineError } from '../engine/errors.ts';
 import type { PluginAnswer } from '../engine/protocol.ts';
 import { pluginRequest } from '../engine/request.ts';
 import type { PluginCall } from '../engine/request.ts';
@@ -58,6 +63,23 @@ export function askThroughEngine(command: Command, call: EngineCall, timeout: nu
   return stdout;
 }
 
+/** ADD of dhcp-ipam. What was leased, or may have been, goes back by `undo`. Throws as askThroughEngine(). */
+export function leaseThroughEngine(
+  key: AttachmentKey,
+  call: EngineCall,
+  timeout: number,
+  undo: UndoStack,
+): CniResult {
+  undo.push('give its DHCP lease back', () => releaseThroughEngine(key, call));
+  return resultThroughEngine(call, timeout);
+}
+
+/** The same for who takes nothing back. */
+export function resultThroughEngine(call: EngineCall, timeout: number): CniResult {
+  const stdout = askThroughEngine('ADD', call, timeout);
+  return decodeResult(parseJsonObject(stdout, 'the result of the engine'), 'result of the engine');
+}
+
 /**
  * Gives the DHCP leases of an attachment back. The engine need not be there, nor come: whoever starts the next one
  * finds them marked, and gives them back. Throws nothing but errors of the store.
@@ -74,6 +96,16 @@ export function releaseThroughEngine(key: AttachmentKey, call: EngineCall): void
       const record = tx.dhcpLease(key);
       if (record) tx.putDhcpLease({ ...record, gone: 'it was detached while there was no engine' });
     });
+  }
+}
+
+/** STATUS. Throws NetmoorError('not-available') when there is no engine, nor can be started. */
+export function statusThroughEngine(call: EngineCall): void {
+  try {
+    askThroughEngine('STATUS', call, 0);
+  } catch (error) {
+    if (!(error instanceof EngineError)) throw error;
+    throw new NetmoorError('not-available', error.message, error.details, { cause: error });
   }
 }
 

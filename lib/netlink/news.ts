@@ -1,9 +1,9 @@
 /** Hearing that something has changed, for who waits on many sockets at once (lib/system/reactor.ts). */
 import { closeSync } from 'node:fs';
 import { AF_NETLINK, SOCK_RAW, bind, setsockopt, socket } from '../system/syscall.ts';
+import { SOL_NETLINK } from './transport.ts';
 import { NETLINK_ADD_MEMBERSHIP, NETLINK_ROUTE } from './uapi.ts';
 
-const SOL_NETLINK = 270; // include/linux/socket.h
 const OP = 'listen to the kernel';
 
 /**

@@ -24,7 +24,7 @@ import {
 } from './uapi.ts';
 
 /** include/linux/socket.h, which is not among the headers for user space. */
-const SOL_NETLINK = 270;
+export const SOL_NETLINK = 270;
 const PROTOCOLS = { route: NETLINK_ROUTE, netfilter: NETLINK_NETFILTER } as const;
 export type NetlinkProtocol = keyof typeof PROTOCOLS;
 

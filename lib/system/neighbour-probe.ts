@@ -7,21 +7,20 @@ import { checksum } from '../base/checksum.ts';
 import { addressBytes } from '../base/ip.ts';
 import type { Address } from '../base/ip.ts';
 import { formatMac } from '../base/mac.ts';
-import { SOCK_RAW, bind, receive, send, socket, waitReadable } from './syscall.ts';
+import { ETHERNET_HEADER, ETH_P_ARP, ETH_P_IPV6, openPacketSocket } from './packet-socket.ts';
+import { receive, send, waitReadable } from './syscall.ts';
 
-const AF_PACKET = 17;
 const ETH_P_ALL = 3;
-const ETH_P_ARP = 0x0806;
-const ETH_P_IPV6 = 0x86dd;
 const ARP_REQUEST = 1;
 const ICMPV6 = 58;
 const NEIGHBOUR_SOLICITATION = 135;
 const NEIGHBOUR_ADVERTISEMENT = 136;
-const ETHERNET_HEADER = 14;
 const IPV6_HEADER = 40;
 /** Asked twice, since one packet may get lost; a machine on the same link answers within some milliseconds. */
 const ROUNDS = 2;
 const ROUND_MS = 200;
+/** All that is said on the link waits in it; the kernel doubles it. */
+const RECEIVE_BUFFER = 128 * 1024;
 const OP = 'ask who has an address';
 
 export interface ProbeLink {
@@ -78,20 +77,9 @@ export function holderIn(frame: Buffer, address: Address): Buffer | undefined {
   return advertised && icmp.subarray(8, 24).equals(wanted) ? from : undefined;
 }
 
-function openOn(index: number): number {
-  const fd = socket(AF_PACKET, SOCK_RAW, 0, OP);
-  // struct sockaddr_ll; the protocol is in network order.
-  const address = Buffer.alloc(20);
-  address.writeUInt16LE(AF_PACKET, 0);
-  address.writeUInt16BE(ETH_P_ALL, 2);
-  address.writeInt32LE(index, 4);
-  bind(fd, address, OP);
-  return fd;
-}
-
 /** The MAC address of whoever else on the link has the address; undefined when nobody answers within half a second. */
 export function holderOf({ index, mac }: ProbeLink, address: Address, now: () => number): string | undefined {
-  const fd = openOn(index);
+  const fd = openPacketSocket({ index, protocol: ETH_P_ALL, receiveBuffer: RECEIVE_BUFFER });
   const probe = (address.family === 4 ? arpProbe : neighbourSolicitation)(mac, address);
   const buffer = Buffer.alloc(2048);
   try {

@@ -3,7 +3,9 @@
  * that mention them stay valid across restarts. None begins with ve-, vb- or vz-: systemd-networkd takes those for its
  * own.
  */
+import { withoutLength } from '../../lib/base/ip.ts';
 import { macFrom } from '../../lib/base/mac.ts';
+import type { AttachmentRecord } from '../../ipam/record.ts';
 import { quote } from '../../lib/cni/quote.ts';
 import { sha256 } from '../../lib/base/sha256.ts';
 
@@ -39,8 +41,17 @@ export function bridgeNameProblem(name: string): string | undefined {
  * A further name of that end for each address, so that the kernel itself lets nobody else have it: no two links share a
  * name, and a link lives as long as its container's namespace.
  */
-export function holdingNameFor(scope: string, address: string): string {
+function holdingNameFor(scope: string, address: string): string {
   return `nma${digest('holding', scope, address).slice(0, 11)}`;
+}
+
+/** Of an attachment's addresses those that its store gave, each with that name. */
+export function holdsOf({
+  addresses,
+}: Pick<AttachmentRecord, 'addresses'>): { readonly address: string; readonly name: string }[] {
+  return addresses.flatMap(({ scope, address }) =>
+    scope === undefined ? [] : [{ address, name: holdingNameFor(scope, withoutLength(address)) }],
+  );
 }
 
 /** The host's end of an attachment's veth. */

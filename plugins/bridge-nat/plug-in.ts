@@ -20,7 +20,7 @@ import { ensureBridge } from './bridge.ts';
 import type { BridgeNatConfig } from './config.ts';
 import type { BridgeNatRecord } from './detail.ts';
 import { isIpv6Used } from './ipv6-use.ts';
-import { containerMacFor, hostIfnameFor, hostMacFor, holdingNameFor } from './names.ts';
+import { containerMacFor, hostIfnameFor, hostMacFor, holdsOf } from './names.ts';
 
 /** What all steps of one attachment work with. */
 export interface Work {
@@ -64,9 +64,7 @@ function refuseLiving({ host }: Work, name: string, address: string, cause: unkn
 
 /** The store has given the addresses to this one; should it have forgotten somebody who has one, the kernel has not. */
 function holdAddresses(work: Work, record: BridgeNatRecord, { index }: Link): void {
-  const held = record.addresses.flatMap(({ scope, address }) =>
-    scope === undefined ? [] : [{ address, name: holdingNameFor(scope, address.replace(/\/.*/, '')) }],
-  );
+  const held = holdsOf(record);
   const { failures } = work.host.route.exchange(
     held.map(({ address, name }) => altNaming(index, name, `hold ${address}`)),
   );

@@ -1,5 +1,5 @@
 /** Ethernet II frames (IEEE 802.3) with IPv4 in them. */
-import { formatMac } from '../../../lib/base/mac.ts';
+import { formatMac, macBytes } from '../../../lib/base/mac.ts';
 import { DecodeError } from '../decode-error.ts';
 
 const HEADER = 14;
@@ -14,10 +14,6 @@ export interface EthernetFrame {
   readonly to: string;
   /** With the padding that short frames have. */
   readonly payload: Buffer;
-}
-
-function macBytes(text: string): Buffer {
-  return Buffer.from(text.replaceAll(':', ''), 'hex');
 }
 
 export function encodeEthernet({ from, to, payload }: EthernetFrame): Buffer {

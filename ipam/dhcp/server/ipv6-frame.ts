@@ -1,7 +1,7 @@
 /** IPv6 packets without extension headers in Ethernet frames (RFC 8200, RFC 2464), with ICMPv6 or UDP in them. */
 import { checksum, onesSum } from '../../../lib/base/checksum.ts';
 import { addressBytes, addressFromBytes, formatAddress, parseAddress } from '../../../lib/base/ip.ts';
-import { formatMac } from '../../../lib/base/mac.ts';
+import { formatMac, macBytes } from '../../../lib/base/mac.ts';
 import { DecodeError } from '../decode-error.ts';
 
 export const ICMPV6 = 58;
@@ -31,11 +31,6 @@ export interface Frame6 {
 
 function bytesOf(address: string): Buffer {
   return addressBytes(parseAddress(address));
-}
-
-/** Of groups too. */
-function macBytes(text: string): Buffer {
-  return Buffer.from(text.replaceAll(':', ''), 'hex');
 }
 
 /** RFC 8200, section 8.1 */

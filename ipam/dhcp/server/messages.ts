@@ -1,5 +1,5 @@
 /** From a client's message to what it asks, and from what it is answered to the server's message (RFC 2131, 2132). */
-import { formatAddress, lastAddress, networkOf, parsePrefix } from '../../../lib/base/ip.ts';
+import { formatAddress, lastAddress, networkOf, parsePrefix, withoutLength } from '../../../lib/base/ip.ts';
 import { isHostName } from '../../../lib/base/domain-name.ts';
 import type { LeasedDns, LeasedRoute } from '../lease.ts';
 import { EMPTY_MESSAGE, MESSAGE_LIMIT } from '../v4/message.ts';
@@ -142,7 +142,7 @@ function leaseOptions({ granted, rapid, text }: Answer): Written[] {
 
 /** RFC 2131, table 3; the client identifier is told back (RFC 6842). */
 export function messageOf(query: Query, answer: Answer, settings: Settings): Message4 {
-  const server = settings.address.replace(/\/.*/, '');
+  const server = withoutLength(settings.address);
   const { is, address = NOWHERE } = answer;
   const told = is === 'nak' ? [] : wanted(settingsOptions(settings), query.wants);
   return {

@@ -5,7 +5,7 @@
  * The server speaks for its whole subnet: a client that asks for an address it cannot have is told so at once, also
  * when nothing is known of it (the host's memory of leases ends with the boot, a virtual machine's does not).
  */
-import { parseAddress, parsePrefix, prefixContains } from '../../../lib/base/ip.ts';
+import { parseAddress, parsePrefix, prefixContains, withoutLength } from '../../../lib/base/ip.ts';
 import type { Binding, Bindings, Change } from './bindings.ts';
 import { clientName } from './identity.ts';
 import type { Answer, Granted, Query } from './query.ts';
@@ -48,7 +48,7 @@ interface Case {
 const SILENCE: Outcome = {};
 
 export function ownAddress({ address }: Serving): string {
-  return address.replace(/\/.*/, '');
+  return withoutLength(address);
 }
 
 function isOnLink({ address }: Serving, other: string): boolean {

@@ -1,4 +1,5 @@
 /** What a DHCPv4 client has to know from one event to the next, state by state (RFC 2131, figure 5): JSON. */
+import { withoutLength } from '../../../lib/base/ip.ts';
 import type { Lease4 } from '../lease.ts';
 
 /** Times are milliseconds since boot. */
@@ -81,7 +82,7 @@ export type Data4 = Init | Selecting | Requesting | Checking | Bound | Renewing 
 
 /** The address of a lease without its prefix length. */
 export function hostOf({ address }: Pick<Lease4, 'address'>): string {
-  return address.replace(/\/.*/, '');
+  return withoutLength(address);
 }
 
 /** The lease that is held. */

@@ -1,5 +1,5 @@
 /** DHCP messages (RFC 2131, section 2), both ways and for either side. */
-import { formatMac } from '../../../lib/base/mac.ts';
+import { formatMac, macBytes } from '../../../lib/base/mac.ts';
 import { DecodeError } from '../decode-error.ts';
 import { ipv4Bytes, ipv4Text } from '../frame/ipv4.ts';
 import { messageType, messageTypeNumber } from './message-type.ts';
@@ -151,7 +151,7 @@ function writeHead(message: Message4): Buffer {
   const { ciaddr, yiaddr, siaddr, giaddr } = message;
   for (const [index, address] of [ciaddr, yiaddr, siaddr, giaddr].entries())
     ipv4Bytes(address).copy(head, 12 + index * 4);
-  Buffer.from(message.chaddr.replaceAll(':', ''), 'hex').copy(head, 28);
+  macBytes(message.chaddr).copy(head, 28);
   writeText(head, message.sname, SNAME, FILE);
   writeText(head, message.file, FILE, COOKIE);
   head.writeUInt32BE(MAGIC, COOKIE);

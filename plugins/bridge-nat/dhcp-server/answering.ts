@@ -9,7 +9,7 @@ import { isInHand } from '../../../lib/mooring/death.ts';
 import type { Kind } from '../../../lib/mooring/kind.ts';
 import { acceptForwarding } from '../../../lib/nftables/forward.ts';
 import { NetmoorError } from '../../../lib/base/errors.ts';
-import { parsePrefix, prefixContains } from '../../../lib/base/ip.ts';
+import { parsePrefix, prefixContains, withoutLength } from '../../../lib/base/ip.ts';
 import { clientIdentities } from '../../../ipam/dhcp/server/identity.ts';
 import type { Answer, Query } from '../../../ipam/dhcp/server/query.ts';
 import { BARRED_MS, serve } from '../../../ipam/dhcp/server/serve.ts';
@@ -144,7 +144,7 @@ function bar(question: Question & { readonly host: Host }, lease: BridgeNatRecor
   host.store.write((tx) => {
     if (tx.incarnation(lease) !== lease.incarnation) return;
     tx.removeAttachment(lease);
-    const name = barredName(address.address.replace(/\/.*/, ''));
+    const name = barredName(withoutLength(address.address));
     const until = now + BARRED_MS;
     const key = keyOf(network, name);
     const holding = { network, key, state: 'barred', until, query, address, before: undefined } as const;

@@ -1,6 +1,6 @@
 /** Who holds what, as a server's decisions ask for it, inside a transaction of the lease store. */
 import { NetmoorError } from '../../../lib/base/errors.ts';
-import { formatAddress, parseAddress } from '../../../lib/base/ip.ts';
+import { formatAddress, parseAddress, withoutLength } from '../../../lib/base/ip.ts';
 import type { Address } from '../../../lib/base/ip.ts';
 import { sha256 } from '../../../lib/base/sha256.ts';
 import type { Binding, Bindings } from '../../../ipam/dhcp/server/bindings.ts';
@@ -69,9 +69,9 @@ export class Held implements Bindings {
   of(client: string): Binding | undefined {
     const record = this.#tx.attachment(keyOf(this.#network, client));
     const found = record && clientOf(record);
-    const address = record?.addresses[0]?.address.replace(/\/.*/, '');
-    if (found === undefined || address === undefined || found.state === 'barred') return undefined;
-    return { address, state: found.state, until: found.until };
+    const given = record?.addresses[0];
+    if (found === undefined || given === undefined || found.state === 'barred') return undefined;
+    return { address: withoutLength(given.address), state: found.state, until: found.until };
   }
 
   choose(_client: string, wish?: string): string | undefined {
@@ -80,7 +80,7 @@ export class Held implements Bindings {
     for (const address of [wish, this.#usual()])
       if (address !== undefined && this.canHave(_client, address)) return address;
     const [next] = this.#lease([]) ?? [];
-    return next?.address.replace(/\/.*/, '');
+    return next && withoutLength(next.address);
   }
 
   canHave(_client: string, address: string): boolean {

@@ -7,20 +7,9 @@ import { NetmoorError, isErrno } from '../../../lib/base/errors.ts';
 import type { Sockets } from '../../../lib/mooring/host.ts';
 import { altNameRemoval, altNaming } from '../../../lib/netlink/alt-name.ts';
 import { findLink } from '../../../lib/netlink/link.ts';
-import { holdingNameFor } from '../names.ts';
+import { holdsOf } from '../names.ts';
 import type { BridgeNatRecord } from '../detail.ts';
 import { clientOf } from './client.ts';
-
-interface Hold {
-  readonly name: string;
-  readonly address: string;
-}
-
-function holdsOf({ addresses }: BridgeNatRecord): Hold[] {
-  return addresses.flatMap(({ scope, address }) =>
-    scope === undefined ? [] : [{ address, name: holdingNameFor(scope, address.replace(/\/.*/, '')) }],
-  );
-}
 
 /** Of the port on record alone: under another one the name is somebody else's. */
 export function letGo({ route }: Pick<Sockets, 'route'>, record: BridgeNatRecord): void {

@@ -1,6 +1,6 @@
 /** The IPv4 side of a served bridge: questions of DHCP clients, answered one after the other. */
 import { errorText } from '../../../lib/base/errors.ts';
-import { parsePrefix } from '../../../lib/base/ip.ts';
+import { parsePrefix, withoutLength } from '../../../lib/base/ip.ts';
 import type { Json, ResidentHost } from '../../../lib/cni/resident.ts';
 import { DecodeError } from '../../../ipam/dhcp/decode-error.ts';
 import { BROADCAST_MAC } from '../../../ipam/dhcp/frame/ethernet.ts';
@@ -53,7 +53,7 @@ export class Leasing {
   constructor(found: Found, settings: Settings, host: LeasingHost) {
     this.#found = found;
     this.#settings = settings;
-    this.#server = settings.address.replace(/\/.*/, '');
+    this.#server = withoutLength(settings.address);
     this.#host = host;
   }
 

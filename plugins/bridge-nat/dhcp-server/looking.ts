@@ -3,7 +3,7 @@ import { NetmoorError, errorText } from '../../../lib/base/errors.ts';
 import { formatAddress } from '../../../lib/base/ip.ts';
 import type { World } from '../../../lib/cni/world.ts';
 import type { Host } from '../../../lib/mooring/host.ts';
-import { knownDirectories, openStoreIn } from '../../../lib/mooring/stores.ts';
+import { knownStores } from '../../../lib/mooring/stores.ts';
 import { listAddresses } from '../../../lib/netlink/address.ts';
 import { findLink } from '../../../lib/netlink/link.ts';
 import type { AttachmentRecord, NetworkRecord } from '../../../ipam/record.ts';
@@ -49,11 +49,9 @@ export async function look(ends: boolean, world: World): Promise<Looked> {
   const found: Found[] = [];
   const notes: string[] = [];
   let next: number | null = null;
-  for (const dir of knownDirectories(world)) {
+  for (const { dir, store } of knownStores(world)) {
     try {
-      const served = openStoreIn(dir, world)
-        .store.read((tx) => tx.networks())
-        .filter(({ dhcpServer }) => dhcpServer !== undefined);
+      const served = store.read((tx) => tx.networks()).filter(({ dhcpServer }) => dhcpServer !== undefined);
       if (served.length === 0) continue;
       await onHost(dir, world, (host) => {
         if (ends) notes.push(...collectEnded(host));
@@ -74,8 +72,7 @@ export async function look(ends: boolean, world: World): Promise<Looked> {
 /** How many addresses are leased now. */
 export async function countLeases(world: World): Promise<number> {
   let count = 0;
-  for (const dir of knownDirectories(world)) {
-    const { store } = openStoreIn(dir, world);
+  for (const { store } of knownStores(world)) {
     count += store.read((tx) => tx.attachments({ plugin: KIND })).filter(isBound).length;
   }
   return count;

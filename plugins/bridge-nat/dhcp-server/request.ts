@@ -1,8 +1,7 @@
 /** Asking the engine to serve a network, and starting it when nobody did: an ADD that promises it depends on it. */
 import { NetmoorError } from '../../../lib/base/errors.ts';
-import { askEngine } from '../../../lib/engine/client.ts';
+import { askPlugin } from '../../../lib/engine/ask-plugin.ts';
 import { ensureEngine } from '../../../lib/engine/ensure.ts';
-import { pluginRequest } from '../../../lib/engine/request.ts';
 import type { World } from '../../../lib/cni/world.ts';
 import type { Host } from '../../../lib/mooring/host.ts';
 import { NAME } from './program.ts';
@@ -25,23 +24,19 @@ export function requireEngine({ monotonic, pause }: Pick<World, 'monotonic' | 'p
 }
 
 /** Returns when the network is served. Throws NetmoorError: 'not-available' when it cannot be. */
-export function requestService({ world }: Pick<Host, 'world'>, network: string): void {
-  requireEngine(world);
+export function requestService({ world: { monotonic, pause } }: Pick<Host, 'world'>, network: string): void {
   const config = { cniVersion: '1.1.0', name: network, type: NAME };
-  const answered = askEngine(
-    pluginRequest({
-      program: NAME,
-      environment: { CNI_COMMAND: 'STATUS', CNI_PATH: '/' },
-      stdin: Buffer.from(JSON.stringify(config)),
-      deadline: ASKING_MS,
-    }),
-    ASKING_MS,
-  );
-  if ('exitCode' in answered && answered.exitCode === 0) return;
-  const why = 'stdout' in answered ? messageIn(answered.stdout) : 'it answered something else';
+  const call = {
+    program: NAME,
+    environment: { CNI_COMMAND: 'STATUS', CNI_PATH: '/' },
+    stdin: Buffer.from(JSON.stringify(config)),
+    deadline: STARTING_MS + ASKING_MS,
+  };
+  const { exitCode, stdout } = askPlugin(call, { monotonic, pause });
+  if (exitCode === 0) return;
   throw new NetmoorError(
     'not-available',
-    `the network is to have a DHCP server, and the engine does not run it: ${why}`,
+    `the network is to have a DHCP server, and the engine does not run it: ${messageIn(stdout)}`,
     'see "netmoor engine status", or remove "dhcpServer"',
   );
 }

@@ -1,6 +1,6 @@
 /** Writing leases down without waiting for the disk: what comes together goes into one transaction. */
 import type { ResidentHost } from '../../../lib/cni/resident.ts';
-import { formatKey } from '../../../ipam/record.ts';
+import { bareKey, formatKey } from '../../../ipam/record.ts';
 import type { AttachmentKey } from '../../../ipam/record.ts';
 import type { DhcpLeaseRecord } from '../../../ipam/dhcp/record.ts';
 import type { Entries } from '../tasks/books.ts';
@@ -60,7 +60,7 @@ export class Books {
       this.#entries = new Map();
       this.#waiting = [];
       const put = entries.flatMap(({ record }) => record ?? []);
-      const remove = entries.filter(({ record }) => record === undefined).map(({ key }) => keyOf(key));
+      const remove = entries.filter(({ record }) => record === undefined).map(({ key }) => bareKey(key));
       try {
         const batch: Entries = { put, remove };
         const marks = await runTask<(string | null)[]>(this.#host, 'keep', batch);
@@ -72,8 +72,4 @@ export class Books {
     }
     this.#writing = false;
   }
-}
-
-function keyOf({ network, containerId, ifname }: AttachmentKey): AttachmentKey {
-  return { network, containerId, ifname };
 }

@@ -2,6 +2,7 @@
  * The DHCP client of one attachment: a machine for each version of DHCP that it asks by, what they hold, written down
  * before it is used, and the interface brought after it.
  */
+import { withoutLength } from '../../../lib/base/ip.ts';
 import { NetmoorError, errorText } from '../../../lib/base/errors.ts';
 import type { Priority, ResidentHost } from '../../../lib/cni/resident.ts';
 import { closeAside } from '../../../lib/system/close-aside.ts';
@@ -9,8 +10,7 @@ import { ownNetns } from '../../../lib/system/netns.ts';
 import type { Alarm } from '../../../lib/system/reactor.ts';
 import type { Lease4, Lease6 } from '../../../ipam/dhcp/lease.ts';
 import type { LossCause } from '../../../ipam/dhcp/machine.ts';
-import { formatKey } from '../../../ipam/record.ts';
-import type { AttachmentKey } from '../../../ipam/record.ts';
+import { bareKey, formatKey } from '../../../ipam/record.ts';
 import type { ClientRecord, DhcpLeaseRecord } from '../../../ipam/dhcp/record.ts';
 import type { Data4 } from '../../../ipam/dhcp/v4/data.ts';
 import type { Wish4 } from '../../../ipam/dhcp/v4/wish.ts';
@@ -236,7 +236,6 @@ export class Client {
     return {
       held: (lease, before) => this.#held(version, lease, before),
       lost: (_before, why) => this.#lost(version, why),
-      ended: () => {},
       check: (addresses) => void this.#check(addresses),
       note: (text) => this.#note(`${version}: ${text}`),
     };
@@ -310,9 +309,9 @@ export class Client {
         this.#applied = after;
         return;
       }
-      const { containerId, ifname, network, priority } = this.base;
+      const { priority } = this.base;
       const change: Change = {
-        key: { containerId, ifname, network },
+        key: bareKey(this.base),
         where: this.#whereabouts(),
         before,
         after,
@@ -332,7 +331,7 @@ export class Client {
     const come = ipsOf(after).map(({ address }) => address);
     const addresses = come.filter((address) => !known.has(address));
     if (addresses.length === 0) return [];
-    const question: Question = { key: keyOf(this.base), addresses };
+    const question: Question = { key: bareKey(this.base), addresses };
     return runTask<Taken[]>(this.#world.host, 'others', question);
   }
 
@@ -341,8 +340,7 @@ export class Client {
     const list = taken.map(({ address, by }) => `${address} is that of ${by}`).join(', ');
     this.#log('warning', `a server has leased what is not its own to give: ${list}`);
     for (const { address } of taken)
-      for (const runner of this.#runners())
-        runner.feed({ is: 'duplicate', address: address.replace(/\/.*/, '') });
+      for (const runner of this.#runners()) runner.feed({ is: 'duplicate', address: withoutLength(address) });
     if (!first) return;
     throw new NetmoorError(
       'address-taken',
@@ -423,9 +421,4 @@ function isNews(before: Leases, after: Leases, first: boolean): boolean {
       v6?.addresses.map(({ address }) => address),
     ]);
   return used(before) !== used(after);
-}
-
-/** The attachment that a record is of. */
-export function keyOf({ network, containerId, ifname }: AttachmentKey): AttachmentKey {
-  return { network, containerId, ifname };
 }

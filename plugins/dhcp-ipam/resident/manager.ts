@@ -2,9 +2,10 @@
  * All DHCP clients of this host. They live in the store: what an engine has written down the next one goes on with,
  * without asking anybody as long as a lease is valid.
  */
+import { withoutLength } from '../../../lib/base/ip.ts';
 import { NetmoorError, errorText } from '../../../lib/base/errors.ts';
 import { here } from '../../../lib/mooring/vantage.ts';
-import { formatKey } from '../../../ipam/record.ts';
+import { bareKey, formatKey } from '../../../ipam/record.ts';
 import type { AttachmentKey } from '../../../ipam/record.ts';
 import { DHCP_LEASE_VERSION } from '../../../ipam/dhcp/record.ts';
 import type { DhcpLeaseRecord } from '../../../ipam/dhcp/record.ts';
@@ -15,7 +16,7 @@ import { identityOf } from '../identity.ts';
 import type { Leases } from '../leased.ts';
 import type { Entered, Whereabouts } from '../tasks/enter.ts';
 import type { Segment } from '../tasks/whence.ts';
-import { Client, baseOf, keyOf } from './client.ts';
+import { Client, baseOf } from './client.ts';
 import type { Base, ClientWorld, Wishes } from './client.ts';
 import { runTask } from './run-task.ts';
 
@@ -63,10 +64,6 @@ export class Manager {
     return [...this.#clients.values()];
   }
 
-  find(key: AttachmentKey): Client | undefined {
-    return this.#clients.get(formatKey(key));
-  }
-
   /** Goes on with what is written down. */
   async start(): Promise<void> {
     const records = await this.#world.books.recall();
@@ -79,10 +76,15 @@ export class Manager {
     }
   }
 
-  #resume(record: DhcpLeaseRecord): void {
+  /** As it was written down. */
+  #clientOf(record: DhcpLeaseRecord): Client {
     const { v4, v6 } = record;
     const wishes = { v4: v4?.wish as Wish4 | undefined, v6: v6?.wish as Wish6 | undefined };
-    const client = new Client(baseOf(record), wishes, this.#world);
+    return new Client(baseOf(record), wishes, this.#world);
+  }
+
+  #resume(record: DhcpLeaseRecord): void {
+    const client = this.#clientOf(record);
     this.#clients.set(formatKey(record), client);
     try {
       client.resume(record);
@@ -94,7 +96,7 @@ export class Manager {
   async #remember(record: DhcpLeaseRecord): Promise<void> {
     const { lapsesAt } = record;
     if (lapsesAt !== undefined && lapsesAt <= this.#world.host.world.now())
-      await this.#world.books.remove(keyOf(record));
+      await this.#world.books.remove(bareKey(record));
     else this.#former.set(formatKey(record), record);
   }
 
@@ -144,7 +146,7 @@ export class Manager {
     const { priority, segment } = config;
     return {
       version: DHCP_LEASE_VERSION,
-      ...keyOf(key),
+      ...bareKey(key),
       incarnation: `dhcp.${createdAt}.${Math.round(this.#world.reactor.now() * 1000)}`,
       bootId: world.bootId,
       host: here(world),
@@ -183,7 +185,7 @@ export class Manager {
   async #farewell(name: string, client: Client, part: () => Promise<void>): Promise<void> {
     if (this.#clients.get(name) === client) this.#clients.delete(name);
     this.#noteGiven(name, client);
-    const said = part().then(async () => this.#forget(keyOf(client.base)));
+    const said = part().then(async () => this.#forget(bareKey(client.base)));
     // GC may take leave of whose ADD fails over it, and takes leave itself.
     const settled = Promise.allSettled([this.#farewells.get(name), said]).then(() => {});
     this.#farewells.set(name, settled);
@@ -206,7 +208,7 @@ export class Manager {
   #noteGiven(name: string, { leases: { v4 } }: Client): void {
     if (v4 === undefined) return;
     this.#given.delete(name);
-    this.#given.set(name, v4.address.replace(/\/.*/, ''));
+    this.#given.set(name, withoutLength(v4.address));
     const [oldest] = this.#given.keys();
     if (this.#given.size > MOST_GIVEN && oldest !== undefined) this.#given.delete(oldest);
   }
@@ -217,7 +219,7 @@ export class Manager {
     await this.#farewells.get(name);
     const client = this.#clients.get(name);
     this.#former.delete(name);
-    if (client === undefined) return this.#forget(keyOf(key));
+    if (client === undefined) return this.#forget(bareKey(key));
     return this.#farewell(name, client, async () => {
       await client.lookForDuplicates();
       const { record } = client;
@@ -225,25 +227,13 @@ export class Manager {
     });
   }
 
-  /** Why the lease does not do what ADD promised; [] when it does. Asks no server. */
-  complaints(key: AttachmentKey): readonly string[] {
-    const client = this.find(key);
-    if (client === undefined) return [`no DHCP lease is on record for ${formatKey(key)}`];
-    const { v4, v6 } = client.states;
-    return client.isComplete
-      ? []
-      : [
-          `not all that was leased to ${formatKey(key)} is held any more (${[v4, v6].filter(Boolean).join(', ')})`,
-        ];
-  }
-
   /** Releases those of the network that `keep` does not vouch for. Returns what went wrong, in words. */
   async collect(network: string, keep: (key: AttachmentKey) => boolean): Promise<readonly string[]> {
     const former = [...this.#former.values()];
     const failures: string[] = [];
-    for (const { network: of, containerId, ifname } of [...this.clients.map(({ base }) => base), ...former]) {
-      const key = { network: of, containerId, ifname };
-      if (of !== network || keep(key)) continue;
+    for (const held of [...this.clients.map(({ base }) => base), ...former]) {
+      const key = bareKey(held);
+      if (key.network !== network || keep(key)) continue;
       try {
         await this.release(key);
       } catch (error) {
@@ -299,7 +289,7 @@ export class Manager {
     const { host } = this.#world;
     const name = formatKey(record);
     const told = record.segment;
-    const argument = { key: keyOf(record), ...(told === undefined ? {} : { told }) };
+    const argument = { key: bareKey(record), ...(told === undefined ? {} : { told }) };
     const segment = await runTask<Segment | null>(host, 'whence', argument);
     const bearer = client ?? this.#bearerOf(record);
     if (segment === null || !(await bearer.release(segment)))
@@ -310,8 +300,7 @@ export class Manager {
   /** A client that has nothing to do but to say farewell. */
   #bearerOf(record: DhcpLeaseRecord): Client {
     const { v4, v6 } = record;
-    const wishes = { v4: v4?.wish as Wish4 | undefined, v6: v6?.wish as Wish6 | undefined };
-    const client = new Client(baseOf(record), wishes, this.#world);
+    const client = this.#clientOf(record);
     client.resume({ ...(v4 ? { v4 } : {}), ...(v6 ? { v6 } : {}) });
     return client;
   }
@@ -320,13 +309,17 @@ export class Manager {
     for (const client of this.clients) client.close();
   }
 
-  /** Throws NetmoorError('check-failed'). */
+  /** Whether the lease does what ADD promised; asks no server. Throws NetmoorError('check-failed'). */
   check(key: AttachmentKey): void {
-    const complaints = this.complaints(key);
-    if (complaints.length === 0) return;
+    const name = formatKey(key);
+    const client = this.#clients.get(name);
+    if (client?.isComplete) return;
+    const { v4, v6 } = client?.states ?? {};
     throw new NetmoorError(
       'check-failed',
-      complaints.join('; '),
+      client === undefined
+        ? `no DHCP lease is on record for ${name}`
+        : `not all that was leased to ${name} is held any more (${[v4, v6].filter(Boolean).join(', ')})`,
       'detach and attach the container again (DEL, ADD)',
     );
   }

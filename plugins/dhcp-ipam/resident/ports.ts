@@ -35,10 +35,11 @@ export class Ports {
     if ((this.#seen.get(port) ?? -1) >= since) return;
     const waiting = this.#waiting.get(port) ?? new Set();
     this.#waiting.set(port, waiting);
-    await new Promise<void>((resolve) => {
-      waiting.add(resolve);
-      this.#reactor.at(this.#reactor.now() + milliseconds, resolve);
-    });
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const alarm = this.#reactor.at(this.#reactor.now() + milliseconds, resolve);
+    waiting.add(resolve);
+    await promise;
+    alarm.cancel();
     this.#waiting.delete(port);
   }
 

@@ -7,11 +7,11 @@ import type { AttachedContext, Context, Plugin } from '../../../lib/cni/plugin.t
 import type { MakeResident, Resident, ResidentHost } from '../../../lib/cni/resident.ts';
 import type { CniResult } from '../../../lib/cni/result.ts';
 import { collectionError } from '../../../lib/mooring/collect.ts';
+import { DHCP_IPAM } from '../../../lib/mooring/ipam-type.ts';
 import { keyOf } from '../../../lib/mooring/request.ts';
 import type { Alarm, Reactor } from '../../../lib/system/reactor.ts';
 import { readDhcpConfig } from '../config.ts';
 import { resultOf } from '../leased.ts';
-import { PLUGIN } from '../name.ts';
 import type { SegmentMembers } from '../tasks/segments.ts';
 import { Books } from './books.ts';
 import { LinkWatch } from './link-watch.ts';
@@ -51,7 +51,7 @@ async function gc(manager: Manager, { config }: Context): Promise<void> {
 /** `begun`: somebody has a lease who had none. */
 function pluginOf(manager: Manager, begun: () => void): Plugin {
   return {
-    name: PLUGIN,
+    name: DHCP_IPAM,
     about: 'dhcp-ipam in the engine',
     role: 'ipam',
     add: async (context) => {
@@ -94,7 +94,7 @@ class DhcpResident implements Resident {
     });
     this.#doubts = new Pace(this.#reactor, DOUBT_MS, (segment) => this.#doubt(segment));
     this.#reactor.onWake(() => this.#manager.doubt(() => true));
-    this.plugins = new Map([[PLUGIN, pluginOf(this.#manager, () => this.#begun())]]);
+    this.plugins = new Map([[DHCP_IPAM, pluginOf(this.#manager, () => this.#begun())]]);
   }
 
   async start(): Promise<void> {

@@ -12,7 +12,6 @@ export interface Outcome<Lease> {
   /** New or prolonged; `before`: what was held until now. */
   readonly held: (lease: Lease, before: Lease | undefined) => void;
   readonly lost: (before: Lease | undefined, why: LossCause) => void;
-  readonly ended: () => void;
   /** To be answered by `checked`. */
   readonly check: (addresses: readonly string[]) => void;
   readonly note: (text: string) => void;
@@ -165,7 +164,6 @@ export class Runner<Wish, Data, Message, Lease> {
   #endWhenSent(): void {
     if (!this.#ending || this.#closed || this.#waiting.length > 0) return;
     this.close();
-    this.#outcome.ended();
   }
 
   #change(action: Extract<Action<Message, Lease>, { do: 'hold' | 'lose' }>): void {

@@ -7,12 +7,13 @@ import { isErrno } from '../../../lib/base/errors.ts';
 import { networkOf, parsePrefix, sameAddress } from '../../../lib/base/ip.ts';
 import type { CniIp, CniRoute } from '../../../lib/cni/result.ts';
 import type { World } from '../../../lib/cni/world.ts';
-import { hostOf, storeFor, withSockets } from '../../../lib/mooring/host.ts';
+import { hostOf, withSockets } from '../../../lib/mooring/host.ts';
 import type { Host } from '../../../lib/mooring/host.ts';
+import { DHCP_IPAM } from '../../../lib/mooring/ipam-type.ts';
 import type { Kind, MooringDetail } from '../../../lib/mooring/kind.ts';
 import { understand } from '../../../lib/mooring/records.ts';
 import { kernelRoute, subnetsOf } from '../../../lib/mooring/routes.ts';
-import { knownDirectories, openStoreIn } from '../../../lib/mooring/stores.ts';
+import { knownStores } from '../../../lib/mooring/stores.ts';
 import type { NamedStore } from '../../../lib/mooring/stores.ts';
 import { whyElsewhere } from '../../../lib/mooring/vantage.ts';
 import { addressAddition, addressRemoval } from '../../../lib/netlink/address.ts';
@@ -160,7 +161,7 @@ function onRecord(record: AttachmentRecord, { gone, come }: Difference, after: L
 export type KindOf = (plugin: string) => Promise<Kind | undefined>;
 
 function isOurs(record: AttachmentRecord | undefined): record is AttachmentRecord {
-  const leased = record?.delegate?.type === 'dhcp-ipam' || record?.dhcp !== undefined;
+  const leased = record?.delegate?.type === DHCP_IPAM || record?.dhcp !== undefined;
   return leased && record?.state === 'attached';
 }
 
@@ -207,10 +208,7 @@ async function inStore(
 }
 
 async function onHost(world: World, netns: Netns, change: Change, kindOf: KindOf): Promise<void> {
-  await inStore(storeFor(undefined, world), world, netns, change, kindOf);
-  for (const dir of knownDirectories(world)) {
-    if (dir !== world.storeDirectory) await inStore(openStoreIn(dir, world), world, netns, change, kindOf);
-  }
+  for (const named of knownStores(world)) await inStore(named, world, netns, change, kindOf);
 }
 
 /**

@@ -5,8 +5,8 @@
 import { parsePrefix, sameAddress } from '../../../lib/base/ip.ts';
 import type { World } from '../../../lib/cni/world.ts';
 import { causeOfDeath } from '../../../lib/mooring/death.ts';
-import { hostOf, storeFor, withSockets } from '../../../lib/mooring/host.ts';
-import { knownDirectories, openStoreIn } from '../../../lib/mooring/stores.ts';
+import { hostOf, withSockets } from '../../../lib/mooring/host.ts';
+import { knownStores } from '../../../lib/mooring/stores.ts';
 import type { NamedStore } from '../../../lib/mooring/stores.ts';
 import { formatKey, sameKey } from '../../../ipam/record.ts';
 import type { AttachmentKey, AttachmentRecord } from '../../../ipam/record.ts';
@@ -23,12 +23,6 @@ export interface Taken {
   readonly address: string;
   /** The attachment that has it. */
   readonly by: string;
-}
-
-function storesOf(world: World): NamedStore[] {
-  const usual = storeFor(undefined, world);
-  const further = knownDirectories(world).filter((dir) => dir !== world.storeDirectory);
-  return [usual, ...further.map((dir) => openStoreIn(dir, world))];
 }
 
 /** Of the same bridge or master, by their records. */
@@ -50,7 +44,7 @@ export async function heldByOthers(
   kindOf: KindOf,
 ): Promise<Taken[]> {
   const taken: Taken[] = [];
-  for (const [named, record] of neighbours(storesOf(world), key)) {
+  for (const [named, record] of neighbours(knownStores(world), key)) {
     const has = (address: string): boolean =>
       record.addresses.some((each) =>
         sameAddress(parsePrefix(each.address).address, parsePrefix(address).address),
