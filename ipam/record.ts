@@ -24,6 +24,8 @@ export interface PortRecord {
   readonly hostPort: number;
   readonly containerPort: number;
   readonly count: number;
+  /** Of a port that the network's configuration forwards: the container's address that it leads to. */
+  readonly to?: string;
 }
 
 export interface AddressRecord {

@@ -11,6 +11,7 @@ export const EMPTY: StoreReader = {
   networks: () => [],
   addressOwner: () => undefined,
   portOwner: () => undefined,
+  portOwners: () => [],
   nextFree: (_scope: string, from: Address) => from,
   isTaken: () => false,
   countTaken: () => 0,

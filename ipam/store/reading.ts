@@ -74,8 +74,9 @@ function contradiction(row: AttachmentRow, record: AttachmentRecord): string | u
       parsePrefix(address);
       if (gateway !== undefined) parseAddress(gateway);
     }
-    for (const { hostIp, hostPort, count } of record.ports) {
+    for (const { hostIp, hostPort, count, to } of record.ports) {
       if (hostIp !== undefined) parseAddress(hostIp);
+      if (to !== undefined) parseAddress(to);
       if (!(count >= 1 && hostPort >= 1 && hostPort + count <= 65536))
         return `it publishes ${count} ports from ${hostPort} on`;
     }

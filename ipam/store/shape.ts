@@ -17,6 +17,7 @@ const PORT: Shape = {
   hostPort: 'number',
   containerPort: 'number',
   count: 'number',
+  'to?': 'string',
 };
 
 const PROCESS: Shape = { pid: 'number', started: 'string', 'request?': 'string' };

@@ -68,6 +68,8 @@ export interface StoreReader extends AddressView {
    * Whose published port this one would collide with: a wildcard host address collides with every one of its family.
    */
   portOwner(port: Pick<PortRecord, 'protocol' | 'hostIp' | 'hostPort'>): AttachmentKey | undefined;
+  /** Whose published ports any of these would collide with; each attachment once. */
+  portOwners(port: Pick<PortRecord, 'protocol' | 'hostIp' | 'hostPort' | 'count'>): AttachmentKey[];
   /** What DHCP servers have leased to an attachment; one that cannot be understood is undefined, as is none. */
   dhcpLease(key: AttachmentKey): DhcpLeaseRecord | undefined;
   /** Those that can be understood; in no order. */

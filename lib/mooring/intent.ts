@@ -129,7 +129,8 @@ export async function recordIntent<C extends MooringConfig, D extends MooringDet
     refuseRival(tx, request.key);
     refuseInexpressible(addresses, request.cniVersion);
     const plan = ipam.kind === 'netmoor' ? kind.plan(request.config, { addresses, routes, dns }) : base;
-    const record = rememberAttachment(kind, tx, request.config, { ...base, ...plan }, dns);
+    const ports = [...base.ports, ...(ipam.kind === 'netmoor' ? (plan.ports ?? []) : [])];
+    const record = rememberAttachment(kind, tx, request.config, { ...base, ...plan, ports }, dns);
     return { record, dns };
   };
   if (ipam.kind !== 'netmoor') return host.store.write((tx) => put(tx, NOTHING_LEASED));
@@ -150,9 +151,9 @@ export function completeDelegated<C extends MooringConfig, D extends MooringDeta
   const { ipam } = request.config;
   const bare = ipam.kind === 'delegated' && ipam.dhcp6 === 'stateless';
   const leased = leaseFromDelegate(delegate.type, intent.record, delegation, undo, bare);
-  const { addresses, detail } = kind.plan(request.config, leased);
+  const { addresses, detail, ports: forwarded = [] } = kind.plan(request.config, leased);
   refuseInexpressible(addresses, request.cniVersion);
-  const ports = request.config.portMappings.map(portRecord);
+  const ports = [...request.config.portMappings.map(portRecord), ...forwarded];
   const wanted = { ...intent.record, addresses, ports, detail };
   const { dns } = leased;
   const record = host.store.write((tx) => rememberAttachment(kind, tx, request.config, wanted, dns));

@@ -21,6 +21,7 @@ import type {
   AttachmentRecord,
   Detail,
   NetworkRecord,
+  PortRecord,
 } from '../../ipam/record.ts';
 import type { StoreReader, StoreTransaction } from '../../ipam/store/store.ts';
 import type { Host, Sockets } from './host.ts';
@@ -55,6 +56,8 @@ export interface MooringConfig {
   readonly askedOfRouters?: readonly Address[];
   readonly containerName: string | undefined;
   readonly portMappings: readonly PortMapping[];
+  /** What a person should be told who reads the log of ADD. */
+  readonly notes?: readonly string[];
 }
 
 /** What every kind's detail says. */
@@ -93,6 +96,8 @@ export interface Lessor {
 /** What an attachment will look like. */
 export interface Plan<D> {
   readonly addresses: readonly AddressRecord[];
+  /** Published beside those that the runtime asks for. */
+  readonly ports?: readonly PortRecord[];
   readonly detail: D;
 }
 

@@ -75,11 +75,16 @@ function expiryOf(cacheInfo: Uint8Array | undefined): number | undefined {
 /**
  * Adds a route behind those to the same destination: in IPv4 the first one stays in use, in IPv6 equal metrics make a
  * multipath route (fib6_add_rt2node). EEXIST when this very route is there; with `exclusive`, which is for IPv6, when
- * any of the same destination and metric is.
+ * any of the same destination and metric is. `protocol`: who is to be known as having made it.
  */
-export function routeAddition(route: Route, op: string, exclusive = false): NetlinkRequest {
+export function routeAddition(
+  route: Route,
+  op: string,
+  exclusive = false,
+  protocol = RTPROT_STATIC,
+): NetlinkRequest {
   const flags = NLM_F_CREATE | (exclusive ? NLM_F_EXCL : NLM_F_APPEND);
-  const data = messageFor(route, { protocol: RTPROT_STATIC, scope: scopeOf(route) });
+  const data = messageFor(route, { protocol, scope: scopeOf(route) });
   return { type: RTM_NEWROUTE, flags, op, data };
 }
 

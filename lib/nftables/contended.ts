@@ -1,6 +1,7 @@
 /**
- * Ranges of ports against single ones: two sets, so the kernel does not see that they are the same port of the host.
- * Within one store the store has seen to it; this is for what other stores of the host have published.
+ * Ranges of ports against single ones, and both against addresses that are given away whole: other sets, so the kernel
+ * does not see that they are the same port of the host. Of ports, within one store the store has seen to it; this is
+ * for what other stores of the host have published.
  */
 import type { Address } from '../base/ip.ts';
 import { addressFromBytes } from '../base/ip.ts';
@@ -52,8 +53,9 @@ export function contend(a: SetElement, b: SetElement): boolean {
   return x.addresses[0].value <= y.addresses[1].value && y.addresses[0].value <= x.addresses[1].value;
 }
 
-/** Whether one of the two is a range and the other is not, and both would get the same packets. */
+/** Whether both would get the same packets, though the kernel does not see it: they are in different sets. */
 export function crosses(a: SetElement, b: SetElement): boolean {
+  if (isPublic(a.set) !== isPublic(b.set)) return claimsWhole(a, b);
   if (!isPublishing(a.set) || !isPublishing(b.set)) return false;
   return isRange(a.set) !== isRange(b.set) && contend(a, b);
 }
@@ -66,8 +68,51 @@ function inRange({ set, key, comment }: SetElement): SetElement {
   return { set: range, key: set.endsWith('_host') ? key : Buffer.concat([rest, key]), comment };
 }
 
-/** Throws NetmoorError('port-taken') naming who has published one of these ports, alone or in a range. */
+const isPublic = (set: SetName): boolean => set === 'one4' || set === 'one6';
+
+/** The public address that an element publishes a port of, as the key of the set of those that are given away whole. */
+function wholeAddress({ set, key, keyEnd = key, comment }: SetElement): SetElement[] {
+  if (!isPublishing(set)) return [];
+  const [first, last] = [key, keyEnd].map((bytes) => fieldsOf(setPlan(set).key, bytes) ?? []);
+  if (first?.length !== 3 || last === undefined) return [];
+  const [from, to] = [Buffer.from(first[0] ?? []), Buffer.from(last[0] ?? [])];
+  return from.equals(to) ? [{ set: from.length === 4 ? 'one4' : 'one6', key: from, comment }] : [];
+}
+
+/** Whether one publishes a port of the very address that the other gives away whole. */
+function claimsWhole(a: SetElement, b: SetElement): boolean {
+  const [whole, port] = isPublic(a.set) ? [a, b] : [b, a];
+  return wholeAddress(port).some(({ set, key }) => set === whole.set && key.equals(whole.key));
+}
+
+/**
+ * Public addresses with all their ports against single ones of them. What is published on all addresses is on the
+ * others.
+ */
+function refuseWhole(nf: NetlinkSocket, own: readonly SetElement[]): void {
+  const ports = own.flatMap(wholeAddress);
+  const keys = [...new Map(ports.map((element) => [element.key.toString('latin1'), element])).values()];
+  for (const [set, group] of Map.groupBy(keys, (element) => element.set)) {
+    const [there] = askFor(nf, set, group).filter(({ comment }) => comment !== group[0]?.comment);
+    const mine = there && own.find((element) => claimsWhole(there, element));
+    if (there && mine) throw portTaken(mine, there.comment);
+  }
+  for (const whole of own.filter(({ set }) => isPublic(set))) {
+    const family = whole.set === 'one4' ? 4 : 6;
+    const sets: SetName[] = [`publish${family}_host`, `publish${family}_range`];
+    const there = sets
+      .flatMap((set) => elementsOf(nf, set))
+      .find((element) => element.comment !== whole.comment && claimsWhole(whole, element));
+    if (there) throw portTaken(there, there.comment);
+  }
+}
+
+/**
+ * Throws NetmoorError('port-taken') naming who has published one of these ports, alone, in a range, or with all others
+ * of its address.
+ */
 export function refuseCrossing(nf: NetlinkSocket, own: readonly SetElement[]): void {
+  refuseWhole(nf, own);
   const publishing = own.filter(({ set }) => isPublishing(set));
   const singles = publishing.filter(({ set }) => !isRange(set));
   const ranges = publishing.filter(({ set }) => isRange(set));

@@ -4,6 +4,7 @@
  * their meaning.
  */
 import { NetmoorError } from '../../lib/base/errors.ts';
+import type { Family } from '../../lib/base/ip.ts';
 import type { CniConfig } from '../../lib/cni/config.ts';
 import { checkNameServers } from '../../lib/cni/dns.ts';
 import type { CniRequest } from '../../lib/cni/environment.ts';
@@ -27,6 +28,8 @@ import type { BandwidthLimits } from './bandwidth.ts';
 import { readDhcpServer } from './dhcp-server/config.ts';
 import type { DhcpServerConfig } from './dhcp-server/config.ts';
 import { bridgeNameProblem } from './names.ts';
+import { checkConditions, masqueradedFamilies, readNat } from './nat/config.ts';
+import type { NatConfig } from './nat/config.ts';
 
 export type IngressPolicy = 'open' | 'same-bridge' | 'isolated';
 
@@ -35,6 +38,8 @@ export interface Role {
   readonly isGateway: boolean;
   readonly isDefaultGateway: boolean;
   readonly ipMasq: boolean;
+  /** The only family that is masqueraded; absent: both. */
+  readonly ipMasqFamily?: Family;
 }
 
 export interface BridgeNatConfig extends MooringConfig, Role {
@@ -55,6 +60,8 @@ export interface BridgeNatConfig extends MooringConfig, Role {
   readonly ingressPolicy: IngressPolicy;
   /** Undefined: no limits. */
   readonly bandwidth: BandwidthLimits | undefined;
+  /** Undefined: nothing beyond masquerading and the runtime's ports. */
+  readonly nat: NatConfig | undefined;
   /** Undefined: none. */
   readonly dhcpServer: DhcpServerConfig | undefined;
   /** Of the network's own configuration. */
@@ -149,10 +156,13 @@ function roleOf(input: BridgeNatInput, ipam: IpamChoice, foreign: boolean): Role
   const routed = ipam.kind !== 'none';
   const isGateway = routed && (input.isDefaultGateway === true || (input.isGateway ?? !foreign));
   const automatic = ipam.kind === 'netmoor' && ipam.automatic;
+  const families = masqueradedFamilies(input, isGateway && !foreign ? [4, 6] : []);
+  const [only] = families;
   return {
     isGateway,
     isDefaultGateway: isGateway && (input.isDefaultGateway ?? automatic),
-    ipMasq: routed && (input.ipMasq ?? (isGateway && !foreign)),
+    ipMasq: routed && families.length > 0,
+    ...(routed && only && families.length === 1 ? { ipMasqFamily: only } : {}),
   };
 }
 
@@ -176,6 +186,7 @@ function withDefaults(
     portIsolation: input.portIsolation ?? false,
     keepBridge: input.keepBridge ?? false,
     ingressPolicy,
+    nat: readNat(input, ipam),
     dhcpServer: readDhcpServer(input, ipam, role, ingressPolicy),
     ipam,
   };
@@ -205,5 +216,6 @@ export function readBridgeNatConfig(config: CniConfig, request: CniRequest): Bri
   };
   checkLayer2(config, wanted);
   refuseLoopback(wanted.portMappings);
+  checkConditions(wanted.nat, wanted.portMappings);
   return wanted;
 }

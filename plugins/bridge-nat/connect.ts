@@ -57,6 +57,14 @@ function writeRules({ host }: Work, record: BridgeNatRecord, undo: UndoStack): v
   flushFlows(host, record);
 }
 
+/** Public addresses that are the container's alone from here on. */
+async function takePublicAddresses({ host }: Work, record: BridgeNatRecord, undo: UndoStack): Promise<void> {
+  if (record.detail.nat?.oneToOne === undefined) return;
+  const { answer, shadowed } = await import('./nat/answering.ts');
+  answer(host, record, undo);
+  for (const line of shadowed(record)) host.surroundings.note(line);
+}
+
 function awaitPort({ host, request }: Work, link: Link): void {
   if (untilLinkUp(host.route, link.index, LINK_UP_DEADLINE_MS, host.world.monotonic)) return;
   throw new NetmoorError(
@@ -238,6 +246,7 @@ export async function connect(
       if (leased.addresses.length > record.addresses.length) relabel(work, leased, link);
       try {
         const found = configure(work, leased, link, notifications, more);
+        await takePublicAddresses(work, leased, more);
         await serveGuests(work);
         return found;
       } finally {

@@ -4,10 +4,12 @@
  */
 import { unreadableDetail } from '../../lib/mooring/records.ts';
 import { prefixesOf } from '../../lib/mooring/verify.ts';
-import { parseAddress, parsePrefix } from '../../lib/base/ip.ts';
+import { parseAddress, parsePrefix, sameAddress } from '../../lib/base/ip.ts';
 import type { Address, Family, Prefix } from '../../lib/base/ip.ts';
 import type { AttachmentRules, PortForward } from '../../lib/nftables/table.ts';
 import type { AttachmentRecord, Detail, PortRecord } from '../../ipam/record.ts';
+import { conditionsFor, leavingOf, redirectedSourceOf } from './nat/record.ts';
+import type { NatDetail } from './nat/record.ts';
 import { validate } from '../../schemas/compiled/bridge-nat-detail.js';
 import type { BridgeNatDetail } from '../../schemas/compiled/bridge-nat-detail.js';
 
@@ -34,16 +36,29 @@ function firstOf(addresses: readonly Prefix[], family: Family): Address | undefi
   return addresses.find((prefix) => prefix.address.family === family)?.address;
 }
 
+/** Of a port that the configuration forwards, the address that it names, as long as that is the container's. */
+function targetOf({ to }: PortRecord, addresses: readonly Prefix[], family: Family): Address | undefined {
+  if (to === undefined) return firstOf(addresses, family);
+  const named = parseAddress(to);
+  const held = named.family === family && addresses.some(({ address }) => sameAddress(address, named));
+  return held ? named : undefined;
+}
+
 /** A port without a host address is published in every family that the container has; "0.0.0.0" and "::" in theirs. */
-function forwardsOf(port: PortRecord, addresses: readonly Prefix[]): PortForward[] {
+function forwardsOf(
+  port: PortRecord,
+  addresses: readonly Prefix[],
+  nat: NatDetail | undefined,
+): PortForward[] {
   const hostIp = port.hostIp === undefined ? undefined : parseAddress(port.hostIp);
   const forwards: PortForward[] = [];
   for (const family of [4, 6] as const) {
-    const container = firstOf(addresses, family);
+    const container = targetOf(port, addresses, family);
     if (container === undefined || (hostIp !== undefined && hostIp.family !== family)) continue;
     const { protocol, hostPort, containerPort, count } = port;
     const specific = hostIp !== undefined && hostIp.value !== 0n ? { hostIp } : {};
-    forwards.push({ protocol, hostPort, containerPort, count, container, ...specific });
+    const conditions = port.to === undefined ? conditionsFor(nat, family, specific.hostIp) : {};
+    forwards.push({ protocol, hostPort, containerPort, count, container, ...specific, ...conditions });
   }
   return forwards;
 }
@@ -60,9 +75,10 @@ export function rulesOf(record: BridgeNatRecord): AttachmentRules {
       bridge: record.segment ?? '',
       subnets: detail.subnets.map(parsePrefix),
       ingressPolicy: detail.ingressPolicy,
+      ...redirectedSourceOf(detail.nat),
     },
-    masquerade: detail.masquerade ? addresses.map((prefix) => prefix.address) : [],
-    forwards: record.ports.flatMap((port) => forwardsOf(port, addresses)),
+    ...leavingOf(detail, addresses),
+    forwards: record.ports.flatMap((port) => forwardsOf(port, addresses, detail.nat)),
     ...(detail.ingressPolicy === 'isolated' ? { isolatedPort: hostIfname } : {}),
     ...(detail.macSpoofCheck ? { macSpoofCheck: { hostIfname, mac } } : {}),
   };

@@ -16,6 +16,7 @@ import { letGo } from './dhcp-server/holding.ts';
 import { rulesOf } from './detail.ts';
 import type { BridgeNatRecord } from './detail.ts';
 import { hostIfnameFor, ifbNameFor } from './names.ts';
+import { leaveUplinks, stopAnswering } from './nat/answering.ts';
 
 /** The links of these names, each of the kind that we give them; a stranger's of another kind is left alone. */
 function linksNamed({ route }: Sockets, names: readonly (readonly [string, string])[]): Link[] {
@@ -51,7 +52,10 @@ export function ownRemovals(host: Sockets, record: BridgeNatRecord): Removal[] {
     {
       what: 'remove its rules',
       step: 'detach: rules removed',
-      remove: () => removeAttachment(host.netfilter, rulesOf(record), NOT_LAST),
+      remove: () => {
+        removeAttachment(host.netfilter, rulesOf(record), NOT_LAST);
+        stopAnswering(host, record);
+      },
     },
     {
       what: 'delete its interfaces',
@@ -73,6 +77,8 @@ export function leaveShared(
 ): void {
   if (whole || ofNetwork || onSegment)
     removeAttachment(host.netfilter, rulesOf(record), { ofNetwork, onBridge: onSegment, ofAll });
+  if (whole) stopAnswering(host, record);
+  if (ofNetwork) leaveUplinks(host, record);
   const links = whole ? ownLinks(host, record) : [];
   if (onSegment && !record.detail.keepBridge) leaveBridge(host, record, links);
   else removeLinks(host.route, links);

@@ -12,6 +12,7 @@ import { isAbandoned, staysForGuests } from './dhcp-server/guests.ts';
 import { flushFlows, isLeft, leaveShared, ownRemovals, removeByKey } from './disconnect.ts';
 import { isForeign } from './foreign-bridge.ts';
 import { bridgeNameFor, containerMacFor, hostIfnameFor } from './names.ts';
+import { placeOnHost } from './nat/host.ts';
 import { planAttachment } from './plan.ts';
 import { extendRules, takeOver, withStandby } from './standby.ts';
 
@@ -29,7 +30,9 @@ export const bridgeNat: Kind<BridgeNatConfig, BridgeNatDetail> = {
     const bridge = segmentOf(config, network);
     const role = isForeign(route, bridge) ? config.onForeignBridge : {};
     if (config.dhcpServer) requireGateway({ ...config, ...role }, bridge);
-    return { ...config, ...role, mtu: config.mtu ?? findUplink(route)?.mtu };
+    const nat = config.nat && placeOnHost(route, config.nat);
+    const mtu = config.mtu ?? findUplink(route)?.mtu;
+    return { ...config, ...role, mtu, nat, ...(nat ? { notes: nat.notes } : {}) };
   },
   segmentOf,
   // Addresses on one bridge are unique whatever networks share it.

@@ -9,6 +9,7 @@ import type { Link } from '../../lib/netlink/link-message.ts';
 import { removeLink } from '../../lib/netlink/link-removal.ts';
 import { forwardedBridges, withdrawForwarding } from '../../lib/nftables/forward.ts';
 import { releaseBridge } from './bridge.ts';
+import { strayAnswers } from './nat/answering.ts';
 import { hostIfnameFor, ifbBeside, ifbNameFor, isHostIfname, isIfbName } from './names.ts';
 
 interface Accounts {
@@ -99,6 +100,8 @@ export function findOrphans(host: Sockets, books: Books, most: number): Orphan[]
         remove: () => void removeLink(host.route, index),
       }),
     ),
+    // A route goes with its bridge.
+    ...strayAnswers(host, books, links),
     ...strayBridges(host, links, interfaces, accounts),
   ];
 }

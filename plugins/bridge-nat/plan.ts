@@ -15,6 +15,10 @@ import type { AddressRecord } from '../../ipam/record.ts';
 import type { BridgeNatConfig } from './config.ts';
 import { DETAIL_VERSION } from './detail.ts';
 import type { BridgeNatDetail } from './detail.ts';
+import { checkPlaces } from './nat/places.ts';
+import { forwardedPorts, natDetail, ownPairs } from './nat/record.ts';
+
+const NOTHING_TRANSLATED = { forwards: [], oneToOne: [] } as const;
 
 const DEFAULT_ROUTE: Readonly<Record<Family, string>> = { 4: '0.0.0.0/0', 6: '::/0' };
 
@@ -59,8 +63,16 @@ function routesOf(config: BridgeNatConfig, leased: Leased, addresses: readonly A
 /** The addresses of the record, and what bridge-nat keeps beside them. */
 export function planAttachment(config: BridgeNatConfig, leased: Leased): Plan<BridgeNatDetail> {
   const addresses = leased.addresses.map((record) => withGateway(record, config.isGateway));
+  const { forwards, oneToOne } = config.nat ?? NOTHING_TRANSLATED;
+  const held = addresses.map(({ address }) => parsePrefix(address));
+  if (config.ipam.kind === 'netmoor' && config.ipam.automatic && held.length > 0)
+    checkPlaces({ forwards, oneToOne }, held.map(networkOf));
+  const ports = forwardedPorts(forwards, held);
+  const nat = natDetail(config.nat, config.ipMasqFamily);
+  const reached = config.portMappings.length + ports.length + ownPairs(nat, held).length > 0;
   return {
     addresses,
+    ports,
     detail: {
       version: DETAIL_VERSION,
       subnets: subnetsOf(addresses),
@@ -72,9 +84,10 @@ export function planAttachment(config: BridgeNatConfig, leased: Leased): Plan<Br
       keepBridge: config.keepBridge,
       // Where bridged packets pass the IP hooks (br_netfilter), a container that calls its own published port is
       // answered by the very port it came from (br_nf_pre_routing_finish_bridge).
-      hairpin: config.hairpinMode || (config.portMappings.length > 0 && !config.promiscMode),
+      hairpin: config.hairpinMode || (reached && !config.promiscMode),
       isolated: config.portIsolation,
       ...(config.bandwidth ? { bandwidth: config.bandwidth } : {}),
+      ...(nat ? { nat } : {}),
     },
   };
 }

@@ -3,7 +3,14 @@
  * elements with its owner's name what it publishes. What neither tells (routes, dns, limits) is left out; DEL, GC and
  * further ADDs need none of it.
  */
-import { formatAddress, formatPrefix, networkOf, parsePrefix, prefixContains } from '../../lib/base/ip.ts';
+import {
+  formatAddress,
+  formatPrefix,
+  networkOf,
+  parsePrefix,
+  prefixContains,
+  sameAddress,
+} from '../../lib/base/ip.ts';
 import type { Address, Prefix } from '../../lib/base/ip.ts';
 import type { World } from '../../lib/cni/world.ts';
 import type { Sockets } from '../../lib/mooring/host.ts';
@@ -23,6 +30,7 @@ import { RECORD_VERSION } from '../../ipam/record.ts';
 import type { AddressRecord, PortRecord } from '../../ipam/record.ts';
 import { DETAIL_VERSION, KIND } from './detail.ts';
 import type { BridgeNatRecord } from './detail.ts';
+import { natFrom } from './nat/recover.ts';
 import { hostIfnameFor, isHostIfname } from './names.ts';
 
 /**
@@ -55,11 +63,16 @@ function withLength(address: Address, gateways: readonly Prefix[]): string {
 
 function addressRecords(
   { addresses }: Label,
-  { masquerade }: Holdings,
+  { masquerade, sources, oneToOne }: Holdings,
   gateways: readonly Prefix[],
   segment: string,
 ): AddressRecord[] {
-  const told = addresses.length > 0 ? addresses : masquerade.map((address) => withLength(address, gateways));
+  const translated = [
+    ...masquerade,
+    ...sources.map(({ address }) => address),
+    ...oneToOne.map(({ container }) => container),
+  ].map((address) => withLength(address, gateways));
+  const told = addresses.length > 0 ? addresses : [...new Set(translated)];
   return told.map((address) => {
     const gateway = gateways.find((each) => prefixContains(each, parsePrefix(address).address));
     return {
@@ -70,20 +83,45 @@ function addressRecords(
   });
 }
 
+/**
+ * The configuration's own forwards lead to addresses that are not the first of their family, or bear none of the
+ * conditions that the others do; else they are as the runtime's.
+ */
+function isStatic(
+  { container, only }: PortForward,
+  all: readonly PortForward[],
+  first: readonly Address[],
+): boolean {
+  const { family } = container;
+  if (!first.some((address) => sameAddress(address, container))) return true;
+  return only === undefined && all.some((other) => other.container.family === family && other.only);
+}
+
 /** A port of every address is there once in each family that the container has. */
-function portRecords(forwards: readonly PortForward[]): PortRecord[] {
+function portRecords(forwards: readonly PortForward[], addresses: readonly AddressRecord[]): PortRecord[] {
+  const held = addresses.map(({ address }) => parsePrefix(address).address);
+  const first = ([4, 6] as const).flatMap((each) => held.find(({ family }) => family === each) ?? []);
   const ports = new Map<string, PortRecord>();
-  for (const { protocol, hostIp, hostPort, containerPort, count } of forwards) {
-    const host = hostIp ? { hostIp: formatAddress(hostIp) } : {};
+  for (const forward of forwards) {
+    const { protocol, hostIp, hostPort, containerPort, count, container } = forward;
+    const fixed = isStatic(forward, forwards, first);
+    const any = fixed ? { family: container.family, value: 0n } : undefined;
+    const address = hostIp ?? any;
+    const host = address ? { hostIp: formatAddress(address) } : {};
     ports.set(`${protocol} ${host.hostIp ?? ''} ${hostPort}`, {
       protocol,
       ...host,
       hostPort,
       containerPort,
       count,
+      ...(fixed ? { to: formatAddress(container) } : {}),
     });
   }
   return [...ports.values()];
+}
+
+function isMasqueraded({ masquerade, sources }: Holdings): boolean {
+  return masquerade.length > 0 || sources.some(({ to }) => to === undefined);
 }
 
 function recordOf(
@@ -93,6 +131,7 @@ function recordOf(
   held: SetElement[],
   shared: SetElement[],
   given: Prefix[],
+  host: Sockets,
   world: World,
 ): BridgeNatRecord {
   const holdings = holdingsOf(held);
@@ -102,6 +141,8 @@ function recordOf(
   const gateways = new Set(addresses.map(({ gateway }) => gateway));
   const isGateway = ({ address }: Prefix): boolean => gateways.has(formatAddress(address));
   const createdAt = world.now();
+  const families = new Set(addresses.map(({ address }) => parsePrefix(address).address.family));
+  const nat = natFrom(host, holdings, shared, segment, families);
   return {
     version: RECORD_VERSION,
     ...label.key,
@@ -117,24 +158,26 @@ function recordOf(
     ...(holdings.checkedMac ? { mac: holdings.checkedMac } : {}),
     mtu: link.mtu,
     addresses,
-    ports: portRecords(holdings.forwards),
+    ports: portRecords(holdings.forwards, addresses),
     detail: {
       version: DETAIL_VERSION,
       subnets,
       gateways: given.filter(isGateway).map(formatPrefix),
       routes: [],
-      masquerade: holdings.masquerade.length > 0,
+      masquerade: isMasqueraded(holdings),
       ingressPolicy: holdings.isolated ? 'isolated' : policyOf(segment, shared),
       macSpoofCheck: holdings.checkedMac !== undefined,
       keepBridge: false,
       hairpin: link.hairpin ?? false,
       isolated: link.isolated ?? false,
+      ...(nat ? { nat } : {}),
     },
   };
 }
 
 /** See Kind.recover. */
-export function recover({ route, netfilter }: Sockets, world: World, segment?: string): BridgeNatRecord[] {
+export function recover(host: Sockets, world: World, segment?: string): BridgeNatRecord[] {
+  const { route, netfilter } = host;
   const links = listLinks(route);
   const bridges = new Map(
     links.filter(({ kind }) => kind === 'bridge').map((bridge) => [bridge.index, bridge]),
@@ -158,7 +201,16 @@ export function recover({ route, netfilter }: Sockets, world: World, segment?: s
     given.set(bridge.index, addresses);
     const held = byComment.get(ownerComment(label.key)) ?? [];
     return [
-      recordOf(link, label, bridge, held, byComment.get(bridgeComment(bridge.name)) ?? [], addresses, world),
+      recordOf(
+        link,
+        label,
+        bridge,
+        held,
+        byComment.get(bridgeComment(bridge.name)) ?? [],
+        addresses,
+        host,
+        world,
+      ),
     ];
   });
 }

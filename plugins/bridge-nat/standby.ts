@@ -15,10 +15,7 @@ import type { BridgeNatRecord } from './detail.ts';
 
 /** Who holds any of the mapping's ports, other than this attachment. */
 function holdersOf(tx: StoreReader, record: AttachmentKey, port: PortRecord): AttachmentKey[] {
-  const holders = Array.from({ length: port.count }, (_, index) =>
-    tx.portOwner({ ...port, hostPort: port.hostPort + index }),
-  );
-  return holders.filter((holder) => holder !== undefined && !sameKey(holder, record)) as AttachmentKey[];
+  return tx.portOwners(port).filter((holder) => !sameKey(holder, record));
 }
 
 /**

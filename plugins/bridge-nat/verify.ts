@@ -12,6 +12,8 @@ import { readSysctl } from '../../lib/system/sysctl.ts';
 import { clientOf } from './dhcp-server/client.ts';
 import { rulesOf } from './detail.ts';
 import type { BridgeNatRecord } from './detail.ts';
+import { verifyAnswering } from './nat/answering.ts';
+import { verifySources } from './nat/host.ts';
 import { verifyShaping } from './shaping.ts';
 
 function verifyForwarding(record: BridgeNatRecord, complaints: Complaints): void {
@@ -43,6 +45,7 @@ export function verifyHost(host: Host, record: BridgeNatRecord): Complaints {
   const port = findLink(host.route, record.hostIfname ?? '');
   // Where a client of the DHCP server is plugged in is nobody's promise.
   if (clientOf(record) !== undefined) return [...complaints, ...verifyRules(host, record)];
+  complaints.push(...verifyAnswering(host, record), ...verifySources(host, record));
   if (!port) complaints.push(`interface ${record.hostIfname} is gone from the host`);
   else {
     verifyUp(port, complaints);

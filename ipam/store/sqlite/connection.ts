@@ -44,6 +44,10 @@ export class Connection {
     return this.#prepared(sql).get(values);
   }
 
+  allNamed(sql: string, values: Record<string, SQLInputValue>): Row[] {
+    return this.#prepared(sql).all(values);
+  }
+
   all(sql: string, ...values: SQLInputValue[]): Row[] {
     return this.#prepared(sql).all(...values);
   }

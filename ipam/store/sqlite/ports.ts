@@ -15,30 +15,34 @@ export const ANY_HOST = new Uint8Array(0);
 // Ranges that overlap [first, last] begin at most the longest range's length before it: with single ports only, the
 // index is searched for exactly the ports asked for. (Written as max(count) inside coalesce, SQLite would scan the
 // whole index.)
-const COLLISION = `
-  SELECT port.attachment AS attachment, network, container, ifname
+const COLLIDING = `
   FROM port LEFT JOIN attachment ON attachment.id = port.attachment
   WHERE protocol = :protocol
     AND first BETWEEN :first + 1
       - coalesce((SELECT count FROM port WHERE protocol = :protocol ORDER BY count DESC LIMIT 1), 1) AND :last
     AND first + count > :first
     AND (:family = 0 OR family = 0 OR family = :family)
-    AND (:host = x'' OR host = x'' OR host = :host)
-  LIMIT 1`;
+    AND (:host = x'' OR host = x'' OR host = :host)`;
+const COLLISION = `SELECT port.attachment AS attachment, network, container, ifname ${COLLIDING} LIMIT 1`;
+const OWNERS = `SELECT DISTINCT network, container, ifname ${COLLIDING}`;
 
 interface Collision {
   readonly attachment: number;
   readonly owner: AttachmentKey | undefined;
 }
 
+function parametersOf({ protocol, first, count: ports, family, host }: PortClaim) {
+  return { protocol, first, last: first + ports - 1, family, host: host ? keyOf(host) : ANY_HOST };
+}
+
+/** All whose claims collide with this one. */
+export function findOwners(db: Connection, claim: PortClaim): AttachmentKey[] {
+  const rows = db.allNamed(OWNERS, parametersOf(claim));
+  return rows.filter((row) => row['network'] !== null).map(keyFrom);
+}
+
 export function findCollision(db: Connection, claim: PortClaim): Collision | undefined {
-  const row = db.named(COLLISION, {
-    protocol: claim.protocol,
-    first: claim.first,
-    last: claim.first + claim.count - 1,
-    family: claim.family,
-    host: claim.host ? keyOf(claim.host) : ANY_HOST,
-  });
+  const row = db.named(COLLISION, parametersOf(claim));
   if (row === undefined) return undefined;
   return { attachment: count(row, 'attachment'), owner: row['network'] === null ? undefined : keyFrom(row) };
 }

@@ -18,7 +18,7 @@ import { checkBookkeeping } from './check-runs.ts';
 import { attachmentRow, document } from './document.ts';
 import { readAttachment, readDhcpLease, readIncarnation, readNetwork } from '../reading.ts';
 import { claimOf } from '../claim.ts';
-import { findCollision } from './ports.ts';
+import { findCollision, findOwners } from './ports.ts';
 import type { AttachmentFilter, StoreContents, StoreReader } from '../store.ts';
 
 const BY_KEY = 'SELECT * FROM attachment WHERE network = ? AND container = ? AND ifname = ?';
@@ -97,6 +97,10 @@ export class SqliteReader implements StoreReader {
 
   portOwner(port: Pick<PortRecord, 'protocol' | 'hostIp' | 'hostPort'>): AttachmentKey | undefined {
     return findCollision(this.db, claimOf(port))?.owner;
+  }
+
+  portOwners(port: Pick<PortRecord, 'protocol' | 'hostIp' | 'hostPort' | 'count'>): AttachmentKey[] {
+    return findOwners(this.db, claimOf(port));
   }
 
   nextFree(scope: string, from: Address, to: Address): Address | undefined {
