@@ -46,6 +46,7 @@ t.test('nothing but the type: netmoor decides', async (t) => {
     containerName: undefined,
     portMappings: [],
     bandwidth: undefined,
+    nat: undefined,
     dhcpServer: undefined,
     dns: {},
   });
@@ -166,7 +167,6 @@ t.test('unknown keys: key, value and the nearest known one', async (t) => {
   const cases: [object, string, string, string][] = [
     [{ isGatway: true }, 'isGatway', 'true', '"isGateway"'],
     [{ ipmasq: true }, 'ipmasq', 'true', '"ipMasq"'],
-    [{ conditionsV4: ['-s', '1'] }, 'conditionsV4', '["-s","1"]', 'bridge'],
     [{ constructor: 1 }, 'constructor', '1', 'bridge'],
     [{ ipam: { rangestart: '10.0.0.1' } }, 'ipam.rangestart', '"10.0.0.1"', '"rangeStart"'],
     [

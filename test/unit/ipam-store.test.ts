@@ -217,6 +217,10 @@ t.test('published ports collide by protocol, family, address and range', async (
       const owner = store.read((reader) => reader.portOwner(port(wanted)));
       t.same(owner?.containerId, collides ? 'one' : 'two', `owner of ${wanted}`);
     }
+    const owners = store
+      .read((reader) => reader.portOwners(port(wanted)))
+      .map(({ containerId }) => containerId);
+    t.equal(owners.includes('one'), collides, `owners of ${wanted}`);
     if (collides) store.write((tx) => tx.removeAttachment(attachment('one')));
     t.equal(
       failure(() => store.write((tx) => tx.putAttachment(two))),
@@ -239,6 +243,9 @@ t.test('a record put again keeps its ports, changes them, or is refused asking t
     undefined,
   );
   t.equal(store.read((reader) => reader.portOwner(port('tcp 81')))?.containerId, 'one');
+  store.write((tx) => tx.putAttachment(attachment('two', { ports: [port('tcp 90'), port('tcp 91')] })));
+  const several = store.read((reader) => reader.portOwners(port('tcp 1-65535')));
+  t.same(several.map(({ containerId }) => containerId).sort(), ['one', 'two'], 'each owner once');
   const twice = { ...one, ports: [port('tcp 80'), port('tcp 192.0.2.1 80')] };
   t.equal(failure(() => store.write((tx) => tx.putAttachment(twice)))?.kind, 'port-taken');
   t.same(
