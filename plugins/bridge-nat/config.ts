@@ -27,6 +27,8 @@ import { readBandwidth } from './bandwidth.ts';
 import type { BandwidthLimits } from './bandwidth.ts';
 import { readDhcpServer } from './dhcp-server/config.ts';
 import type { DhcpServerConfig } from './dhcp-server/config.ts';
+import { readIsolation } from './isolation.ts';
+import type { Isolation } from './isolation.ts';
 import { bridgeNameProblem } from './names.ts';
 import { checkConditions, masqueradedFamilies, readNat } from './nat/config.ts';
 import type { NatConfig } from './nat/config.ts';
@@ -58,6 +60,7 @@ export interface BridgeNatConfig extends MooringConfig, Role {
   readonly portIsolation: boolean;
   readonly keepBridge: boolean;
   readonly ingressPolicy: IngressPolicy;
+  readonly isolation: Isolation;
   /** Undefined: no limits. */
   readonly bandwidth: BandwidthLimits | undefined;
   /** Undefined: nothing beyond masquerading and the runtime's ports. */
@@ -187,6 +190,7 @@ function withDefaults(
     keepBridge: input.keepBridge ?? false,
     ingressPolicy,
     nat: readNat(input, ipam),
+    isolation: readIsolation(input, ipam),
     dhcpServer: readDhcpServer(input, ipam, role, ingressPolicy),
     ipam,
   };

@@ -4,6 +4,7 @@
  */
 import { unreadableDetail } from '../../lib/mooring/records.ts';
 import { prefixesOf } from '../../lib/mooring/verify.ts';
+import { eui64, linkLocal } from '../../lib/base/eui64.ts';
 import { parseAddress, parsePrefix, sameAddress } from '../../lib/base/ip.ts';
 import type { Address, Family, Prefix } from '../../lib/base/ip.ts';
 import type { AttachmentRules, PortForward } from '../../lib/nftables/table.ts';
@@ -76,11 +77,17 @@ export function rulesOf(record: BridgeNatRecord): AttachmentRules {
       subnets: detail.subnets.map(parsePrefix),
       ingressPolicy: detail.ingressPolicy,
       ...redirectedSourceOf(detail.nat),
+      ...(detail.apart ? { apart: true, joined: detail.joined ?? [] } : {}),
+      ...(detail.hostAccess ? { hostAccess: detail.hostAccess } : {}),
     },
     ...leavingOf(detail, addresses),
     forwards: record.ports.flatMap((port) => forwardsOf(port, addresses, detail.nat)),
     ...(detail.ingressPolicy === 'isolated' ? { isolatedPort: hostIfname } : {}),
     ...(detail.macSpoofCheck ? { macSpoofCheck: { hostIfname, mac } } : {}),
+    ...(detail.addressSpoofCheck
+      ? { addressSpoofCheck: [...addresses.map((prefix) => prefix.address), linkLocal(eui64(mac))] }
+      : {}),
+    ...(detail.noServers && hostIfname !== '' ? { clientPort: hostIfname } : {}),
   };
 }
 

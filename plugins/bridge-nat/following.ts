@@ -1,4 +1,5 @@
 /** Bringing the host after addresses that DHCP servers have changed: NAT and published ports, the veth's label. */
+import { UndoStack } from '../../lib/base/undo.ts';
 import { formatLabel } from '../../lib/mooring/label.ts';
 import type { Following } from '../../lib/mooring/kind.ts';
 import { labelling } from '../../lib/netlink/link-change.ts';
@@ -7,6 +8,7 @@ import { changeAttachment } from '../../lib/nftables/table.ts';
 import { publishes4, rulesOf } from './detail.ts';
 import type { BridgeNatDetail } from './detail.ts';
 import { flushFlows } from './disconnect.ts';
+import { answer, stopAnswering } from './nat/answering.ts';
 import { rulesOfOthers } from './standby.ts';
 
 export const following: Following<BridgeNatDetail> = {
@@ -15,6 +17,10 @@ export const following: Following<BridgeNatDetail> = {
     changeAttachment(host.netfilter, rulesOf(before), rules, () => rulesOfOthers(tx, host, after));
     if (publishes4(after)) allowLocalnet(rules.rules.bridge);
     flushFlows(host, after);
+    if (after.detail.nat?.oneToOne) {
+      stopAnswering(host, before);
+      answer(host, after, new UndoStack());
+    }
     const { hostIfindex } = after;
     const alias = formatLabel(after, after.addresses);
     if (hostIfindex !== undefined && alias !== undefined)

@@ -23,15 +23,17 @@ import type { Link } from '../../lib/netlink/link-message.ts';
 import type { SetElement } from '../../lib/nftables/element.ts';
 import { holdingsOf, policyOf } from '../../lib/nftables/holdings.ts';
 import type { Holdings } from '../../lib/nftables/holdings.ts';
+import { isolationHeld } from '../../lib/nftables/isolation-held.ts';
+import type { IsolationHeld } from '../../lib/nftables/isolation-held.ts';
 import { allElements } from '../../lib/nftables/strays.ts';
 import { bridgeComment, ownerComment } from '../../lib/nftables/table.ts';
 import type { PortForward } from '../../lib/nftables/table.ts';
 import { RECORD_VERSION } from '../../ipam/record.ts';
 import type { AddressRecord, PortRecord } from '../../ipam/record.ts';
 import { DETAIL_VERSION, KIND } from './detail.ts';
-import type { BridgeNatRecord } from './detail.ts';
-import { natFrom } from './nat/recover.ts';
+import type { BridgeNatDetail, BridgeNatRecord } from './detail.ts';
 import { hostIfnameFor, isHostIfname } from './names.ts';
+import { natFrom } from './nat/recover.ts';
 
 /**
  * Whose a veth is: by its label, or, for those of versions that wrote none, by an owner of elements whose name fits
@@ -124,6 +126,16 @@ function isMasqueraded({ masquerade, sources }: Holdings): boolean {
   return masquerade.length > 0 || sources.some(({ to }) => to === undefined);
 }
 
+function isolationOf({ hostAccess, joined, ...held }: IsolationHeld): Partial<BridgeNatDetail> {
+  return {
+    ...held,
+    joined: [...joined],
+    ...(hostAccess
+      ? { hostAccess: { protocols: [...hostAccess.protocols], services: [...hostAccess.services] } }
+      : {}),
+  };
+}
+
 function recordOf(
   link: Link,
   label: Label,
@@ -167,6 +179,7 @@ function recordOf(
       masquerade: isMasqueraded(holdings),
       ingressPolicy: holdings.isolated ? 'isolated' : policyOf(segment, shared),
       macSpoofCheck: holdings.checkedMac !== undefined,
+      ...isolationOf(isolationHeld(segment, held, shared)),
       keepBridge: false,
       hairpin: link.hairpin ?? false,
       isolated: link.isolated ?? false,

@@ -56,6 +56,8 @@ t.test('refused, naming what is wrong', async (t) => {
     [{ oneToOne: [{ public: '203.0.113.9', container: 'fd00:1::9' }] }, 'oneToOne[0]', 'fd00:1::9'],
     [{ oneToOne: { '203.0.113.9': '10.1.1.9', '203.0.113.8': '10.1.1.9' } }, 'oneToOne', '10.1.1.9'],
     [{ oneToOne: { here: '10.1.1.9' } }, 'oneToOne', '"here"'],
+    [{ oneToOne: { '127.0.0.1': '10.1.1.9' } }, 'oneToOne', '127.0.0.1'],
+    [{ oneToOne: { 'ff02::1': 'fd00:1::9' } }, 'oneToOne', 'ff02::1'],
     [{ markMasqBit: 5, externalSetMarkChain: 'KUBE-MARK-MASQ' }, 'externalSetMarkChain', 'markMasqBit'],
     [{ markMasqBit: 32 }, 'markMasqBit', '32'],
     [{ backend: 'pf' }, 'backend', '"pf"'],
@@ -85,12 +87,10 @@ t.test('refused, naming what is wrong', async (t) => {
     const wanted = { kind: 'bad-config', message: naming(...things) };
     t.throws(() => read(members), wanted, JSON.stringify(members));
   }
-  const unknown = { kind: 'unsupported-field', details: naming('"hostPort"') };
+  const unknown = { kind: 'unsupported-field', message: naming('hostport'), details: naming('"hostPort"') };
   t.throws(() => read({ forwards: [{ hostPort: 1, to: '10.1.1.6:22', hostport: 1 }] }), unknown);
-  t.throws(() => read({ snat: { ip4: '203.0.113.5' } }), {
-    kind: 'unsupported-field',
-    details: naming('"ipv4"'),
-  });
+  const family = { kind: 'unsupported-field', message: naming('ip4'), details: naming('"ipv4"') };
+  t.throws(() => read({ snat: { ip4: '203.0.113.5' } }), family);
 });
 
 function shown(circumstances: readonly Circumstance[] | undefined): unknown {

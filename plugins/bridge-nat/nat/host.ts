@@ -11,7 +11,7 @@ import type { BridgeNatRecord } from '../detail.ts';
 import type { NatConfig } from './config.ts';
 import type { PublicAddress } from './mappings.ts';
 
-/** Addresses by which others reach the host: neither loopback, nor of a link, nor of a bridge of ours. */
+/** `reached`: by which others reach the host; neither loopback, nor of a link, nor of a bridge of ours. */
 function ownAddresses(route: NetlinkSocket): { all: Address[]; reached: Address[] } {
   const there = listAddresses(route, 0);
   const reached = there.filter(
@@ -22,13 +22,13 @@ function ownAddresses(route: NetlinkSocket): { all: Address[]; reached: Address[
   return { all: addresses(there), reached: addresses(reached) };
 }
 
-function refuseForeignSources({ sources }: NatConfig, own: readonly Address[]): void {
-  const foreign = sources.find((source) => !own.some((address) => sameAddress(address, source)));
+function refuseForeignSources({ sources }: NatConfig, reached: readonly Address[]): void {
+  const foreign = sources.find((source) => !reached.some((address) => sameAddress(address, source)));
   if (foreign === undefined) return;
   const key = `snat.ipv${foreign.family}`;
   throw new NetmoorError(
     'bad-config',
-    `${key}: ${formatAddress(foreign)} is not an address of this host: answers would not come back`,
+    `${key}: ${formatAddress(foreign)} is not an address by which this host is reached: answers would not come back`,
     'give it to an interface of the host (ip address add), or name one that it has',
   );
 }
@@ -52,11 +52,17 @@ function placed(
   { uplinks }: NatConfig,
   own: { readonly all: readonly Address[]; readonly reached: readonly Address[] },
 ): PublicAddress {
-  if (own.all.some((address) => sameAddress(address, pair.public))) {
+  const text = formatAddress(pair.public);
+  if (own.reached.some((address) => sameAddress(address, pair.public))) {
     refuseLastAddress(pair, own.reached);
     return pair;
   }
-  const text = formatAddress(pair.public);
+  if (own.all.some((address) => sameAddress(address, pair.public)))
+    throw new NetmoorError(
+      'bad-config',
+      `oneToOne: by ${text} this host is not reached from outside`,
+      'name another address',
+    );
   if (uplinks === undefined)
     throw new NetmoorError(
       'bad-config',
@@ -94,8 +100,7 @@ function notesOn(
 /** Completes the configuration from the host. Throws NetmoorError('bad-config') naming an address that is not its. */
 export function placeOnHost(route: NetlinkSocket, nat: NatConfig): NatConfig {
   const own = ownAddresses(route);
-  // What is on loopback is the host's all the same.
-  refuseForeignSources(nat, own.all);
+  refuseForeignSources(nat, own.reached);
   return {
     ...nat,
     oneToOne: nat.oneToOne.map((pair) => placed(route, pair, nat, own)),

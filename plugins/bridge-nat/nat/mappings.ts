@@ -1,5 +1,5 @@
 /** `forwards` and `oneToOne`: ports and addresses of the host that the configuration gives to addresses of the network. */
-import { formatAddress } from '../../../lib/base/ip.ts';
+import { formatAddress, parsePrefix, prefixContains } from '../../../lib/base/ip.ts';
 import type { Address } from '../../../lib/base/ip.ts';
 import { describeMapping, mappingsConflict } from '../../../lib/cni/port-mappings.ts';
 import type { PortMapping, Protocol } from '../../../lib/cni/port-mappings.ts';
@@ -65,6 +65,17 @@ export function readForwards({ forwards = [] }: BridgeNatInput): StaticForward[]
   return read;
 }
 
+/** Loopback, multicast, link-local, and none at all. */
+const NOBODYS = [
+  '0.0.0.0/8',
+  '127.0.0.0/8',
+  '169.254.0.0/16',
+  '224.0.0.0/3',
+  '::/127',
+  'fe80::/10',
+  'ff00::/8',
+].map(parsePrefix);
+
 export function readOneToOne({ oneToOne = [] }: BridgeNatInput): PublicAddress[] {
   const listed = Array.isArray(oneToOne)
     ? oneToOne.map((pair, index) => ({ key: `oneToOne[${index}]`, ...pair }))
@@ -73,6 +84,8 @@ export function readOneToOne({ oneToOne = [] }: BridgeNatInput): PublicAddress[]
         .map(([key, to]) => ({ key: 'oneToOne', public: key, container: String(to) }));
   const pairs = listed.map(({ key, ...pair }) => {
     const address = readAddress(`${key}: public`, pair.public);
+    if (NOBODYS.some((prefix) => prefixContains(prefix, address)))
+      refuse(`${key}: ${pair.public} is no address that others reach`, 'name a public one');
     return {
       public: address,
       container: readAddress(`${key}: the container's`, pair.container, address.family),
