@@ -74,25 +74,35 @@ function writeDraft(draft: string, content: string, like: { uid: number; gid: nu
   }
 }
 
+/** Of what we have made ourselves; that it cannot go is not what is to be told. */
+function discard(path: string): void {
+  try {
+    rmSync(path, { force: true });
+  } catch {
+    // The error that led here counts.
+  }
+}
+
 /** What `before` says is in the file is replaced in one step; returns where it is kept. Throws NetmoorError('io'). */
 export function replaceKeeping(file: string, before: Buffer, content: string, read: () => Buffer): string {
   const backup = `${file}${BACKUP}`;
   const draft = `${dirname(file)}/.${basename(file)}.netmoor-draft`;
+  let kept = false;
   try {
     const like = lookAt(file);
     writeDraft(draft, content, like);
     keep(file, backup);
+    kept = true;
     const now = lookAt(file);
-    if (now.ino !== like.ino || now.mtimeNs !== like.mtimeNs || !read().equals(before)) {
-      rmSync(backup, { force: true });
+    if (now.ino !== like.ino || now.mtimeNs !== like.mtimeNs || !read().equals(before))
       refuse(`${quote(file)} was changed meanwhile`, 'look at it again');
-    }
     renameSync(draft, file);
-    syncPath(dirname(file));
-    return backup;
   } catch (error) {
-    rmSync(draft, { force: true });
+    discard(draft);
+    if (kept) discard(backup);
     if (error instanceof NetmoorError) throw error;
     return refuse(`${quote(file)} cannot be replaced: ${errorText(error)}`, 'it is as it was', error);
   }
+  syncPath(dirname(file));
+  return backup;
 }
