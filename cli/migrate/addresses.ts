@@ -1,15 +1,13 @@
 /** The `ipam` of a reference plugin as ours have it. */
 import { isJsonObject } from '../../lib/cni/json.ts';
 import type { Json, JsonObject } from '../../lib/cni/json.ts';
+import { HOST_LOCAL_DIRECTORY } from '../../lib/mooring/host-local.ts';
 import ipamSchema from '../../schemas/ipam.schema.json' with { type: 'json' };
 import { inserted, respelt } from './keys.ts';
 import type { Tell } from './telling.ts';
 
 const STORE_KEYS = Object.keys(ipamSchema.properties);
 const RANGE_KEYS = Object.keys(ipamSchema.definitions.range.properties);
-
-/** host-local's own directory is no place for our store: it holds a file for each address. */
-export const HOST_LOCAL_DIRECTORY = '/var/lib/cni/networks';
 
 function respeltRanges(ranges: Json | undefined, tell: Tell): Json | undefined {
   if (!Array.isArray(ranges)) return ranges;

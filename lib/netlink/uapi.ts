@@ -43,6 +43,7 @@ export const RTM_NEWROUTE = 24;
 export const RTM_DELROUTE = 25;
 export const RTM_GETROUTE = 26;
 export const RTM_NEWNEIGH = 28;
+export const RTM_DELNEIGH = 29;
 export const RTM_GETNEIGH = 30;
 export const RTM_NEWQDISC = 36;
 export const RTM_GETQDISC = 38;
@@ -160,9 +161,14 @@ export const IFAPROT_KERNEL_RA = 2;
 export const IFAPROT_KERNEL_LL = 3;
 
 // linux/neighbour.h
+export const NDA_DST = 1;
 export const NDA_LLADDR = 2;
+export const NDA_IFINDEX = 8;
 export const NDA_MASTER = 9;
+export const NDA_PROTOCOL = 12;
 export const NTF_SELF = 2;
+export const NTF_PROXY = 8;
+export const NUD_PERMANENT = 0x80;
 
 // linux/icmpv6.h
 export const ICMPV6_ROUTER_PREF_MEDIUM = 0;
