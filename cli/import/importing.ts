@@ -32,7 +32,7 @@ export interface Leaseholder extends AttachmentKey {
 export interface Work {
   readonly world: World;
   readonly sockets: Sockets;
-  /** --data-dir: the store to put it into, whatever the network says. */
+  /** --data-dir: the store to put it into, unless the network names one. */
   readonly dataDir: string | undefined;
   readonly dryRun: boolean;
   readonly note: (line: string) => void;
@@ -113,7 +113,7 @@ function importOne(network: Network, holder: Leaseholder, work: Work): Outcome {
   if ('dead' in found) return { holder, dead: found.dead };
   if (dryRun) return { holder, alive: found, adopted: undefined };
   const own = config.ipam.kind === 'netmoor' ? config.ipam.pool.dataDir : undefined;
-  const host = hostOf(sockets, storeFor(dataDir ?? (own || undefined), world), world, quietly(note));
+  const host = hostOf(sockets, storeFor(own || dataDir, world), world, quietly(note));
   const { network: name, containerId, ifname } = holder;
   const adopted = adopt(host, config, {
     key: { network: name, containerId, ifname },

@@ -1,7 +1,7 @@
 /** netmoor import host-local: takes over containers that the reference's plugins have attached, while they run. */
 import { existsSync } from 'node:fs';
 import { NetmoorError } from '../../lib/base/errors.ts';
-import { CONFIG_DIRECTORIES, PLUGIN_PATH } from '../../lib/cni/lists/places.ts';
+import { CONFIG_DIRECTORIES } from '../../lib/cni/lists/places.ts';
 import { withSockets } from '../../lib/mooring/host.ts';
 import { HOST_LOCAL_DIRECTORY, withHostLocalLock } from '../../lib/mooring/host-local.ts';
 import { formatKey } from '../../ipam/record.ts';
@@ -14,6 +14,7 @@ import { shortenIds } from '../attachment-view.ts';
 import { printable } from '../text-width.ts';
 import { UsageError } from '../verb.ts';
 import type { Report, Verb, VerbContext } from '../verb.ts';
+import { PATH_OPTIONS, pluginPath } from './attach.ts';
 
 /** schemas/cli-import.schema.json */
 export interface ImportView {
@@ -61,8 +62,7 @@ async function leftOf(
   if (cached === undefined) return [];
   const former = formerPlugins(cached, list).map(({ type }) => String(type));
   if (!clean) return former;
-  const path = values.get('plugin-path') ?? PLUGIN_PATH;
-  const problems = await cleanFormer(cached, list, path, world, note);
+  const problems = await cleanFormer(cached, list, pluginPath(values), world, note);
   for (const problem of problems) note(`${formatKey(cached)}: ${problem}`);
   return problems.length > 0 ? former : [];
 }
@@ -154,12 +154,7 @@ export const verb: Verb = {
       repeated: true,
       about: `where networks are defined, default ${CONFIG_DIRECTORIES.join(', ')}`,
     },
-    {
-      name: 'plugin-path',
-      value: 'DIR',
-      repeated: true,
-      about: `where the former plugins are, default ${PLUGIN_PATH.join(', ')}`,
-    },
+    ...PATH_OPTIONS,
   ],
   run(context) {
     const [what, ...names] = context.operands;
