@@ -47,7 +47,7 @@ async function leases(host: Host): Promise<string[]> {
 }
 
 async function chains(host: Host): Promise<string[]> {
-  return (await host.shell('nft list ruleset')).match(/chain CNI-(DN|HOSTPORT-DNAT)[-\w]*/g) ?? [];
+  return (await host.shell('nft list ruleset')).match(/chain CNI-DN-\w+/g) ?? [];
 }
 
 async function containers(host: Host): Promise<string[]> {
@@ -140,11 +140,7 @@ t.test('without --clean the former plugins detach what they have attached', { sk
     await must(host, 'detach', '--id', 'c1');
     t.same(await containers(host), [], 'nothing is on record');
     t.same(await leases(host), []);
-    t.same(
-      (await chains(host)).filter((chain) => chain.includes('CNI-DN')),
-      [],
-      'the rules went with who had made them',
-    );
+    t.same(await chains(host), [], 'the rules went with who had made them');
     t.same((await host.shell('nft list tables')).match(/netmoor/g), null, 'ours too');
   });
 });
@@ -183,11 +179,12 @@ t.test('an address that a container of another plugin lives with is not given ou
     await host.shell(`ip link add plain type veth peer eth0 netns silent
       ip link set plain master quay0 up
       ip -n silent address add 10.90.0.3/24 dev eth0
+      ip -n silent address add fd00:90::2/64 dev eth0 nodad
       ip -n silent link set eth0 up`);
     const range = { subnet: '10.90.0.0/24', rangeStart: '10.90.0.2', rangeEnd: '10.90.0.4' };
-    const ipam = { ranges: [[range]] };
+    const ipam = { ranges: [[range], [{ subnet: 'fd00:90::/64', rangeStart: 'fd00:90::2' }]] };
     const network = new Network(host, { ...BRIDGE, type: 'bridge-nat', name: 'quay', ipam });
-    t.equal((await network.container('c2')).ip4, '10.90.0.4');
+    t.match(await network.container('c2'), { ip4: '10.90.0.4', ip6: 'fd00:90::3' });
     await host.container('c3');
     t.match((await network.run('ADD', 'c3')).json, { code: 11 }, 'there is no other');
     for (const ip of ['10.90.0.2', '10.90.0.3'])
