@@ -1,6 +1,6 @@
 /**
- * What the plugins of the former chain still have of a container that was taken over: chains of iptables that lead to its
- * ports. Nobody but they knows them, so they are asked to take them away.
+ * What the plugins of the former chain still have of a container that was taken over: chains of iptables that lead to
+ * its ports. Nobody but they knows them, so they are asked to take them away.
  */
 import { errorText } from '../../lib/base/errors.ts';
 import { isJsonObject, parseJsonObject } from '../../lib/cni/json.ts';

@@ -1,6 +1,6 @@
 /**
- * Which container of a bridge an address is of, and whether it lives: told by the result that its runtime has on file and
- * by the kernel, or, without a result, by who answers for the address.
+ * Which container of a bridge an address is of, and whether it lives: told by the result that its runtime has on file
+ * and by the kernel, or, without a result, by who answers for the address.
  */
 import { NetmoorError } from '../../lib/base/errors.ts';
 import { parseAddress } from '../../lib/base/ip.ts';

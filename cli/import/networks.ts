@@ -42,7 +42,7 @@ function requireOne(name: string, from: string, confDirs: readonly string[], wor
   return network;
 }
 
-/** Those named, or all that host-local has a directory for. Throws NetmoorError('bad-config') for a name that is none. */
+/** Those named, or all that host-local has a directory for. Throws 'bad-config' for a name that is none. */
 export function networksToImport(
   names: readonly string[],
   from: string,

@@ -14,7 +14,7 @@ export function isEnvelope(key: string): boolean {
   return ENVELOPE.has(key);
 }
 
-/** The reference's plugins (Go, encoding/json) take a key in any case; ours take it as it is written in their schema. */
+/** The reference's plugins (Go, encoding/json) take a key in any case; ours take it as their schema writes it. */
 export function respelt(config: JsonObject, known: readonly string[], tell: Tell): JsonObject {
   const plugin = String(config['type'] ?? 'ipam');
   const byLower = new Map(known.map((key) => [key.toLowerCase(), key]));

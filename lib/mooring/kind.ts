@@ -239,8 +239,8 @@ export interface Kind<C extends MooringConfig = MooringConfig, D extends Mooring
   /** The lease scope: addresses are held once in each. */
   scopeOf(segment: string): string;
   /**
-   * Who else is on the segment, where addresses of our own store are given out; undefined when nobody is, which is to be
-   * told at next to no cost.
+   * Who else is on the segment, where addresses of our own store are given out; undefined when nobody is, which is to
+   * be told at next to no cost.
    */
   strangers?(host: Host, config: C, key: AttachmentKey, segment: string): Promise<Strangers | undefined>;
   /** Whether the addresses are known before the interface is made: no, when a delegate wants to see it. */

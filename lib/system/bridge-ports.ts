@@ -1,6 +1,6 @@
 /**
- * The names of a bridge's ports, from sysfs: a directory of links is read in microseconds whatever their number, where a
- * dump of all interfaces costs with each of them.
+ * The names of a bridge's ports, from sysfs: a directory of links is read in microseconds whatever their number, where
+ * a dump of all interfaces costs with each of them.
  */
 import { readFileSync, readdirSync } from 'node:fs';
 

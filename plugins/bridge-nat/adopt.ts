@@ -179,8 +179,8 @@ function isElsewhere(host: Host, key: AttachmentKey): boolean {
 }
 
 /**
- * Takes it over; repeating it changes nothing. Throws NetmoorError: 'address-taken', 'port-taken' naming who has what it
- * lives with, 'ifname-taken' when its key is another's, and SystemError; nothing is changed then.
+ * Takes it over; repeating it changes nothing. Throws NetmoorError: 'address-taken', 'port-taken' naming who has what
+ * it lives with, 'ifname-taken' when its key is another's, and SystemError; nothing is changed then.
  */
 export function adopt(host: Host, wanted: BridgeNatConfig, living: Living): Adopted {
   const { key, link } = living;

@@ -1,6 +1,6 @@
 /**
- * Others on a bridge: containers of the reference's plugins, which host-local's files and the runtime's results tell of,
- * and whoever is seen or answers behind the bridge. See lib/mooring/strangers.ts.
+ * Others on a bridge: containers of the reference's plugins, which host-local's files and the runtime's results tell
+ * of, and whoever is seen or answers behind the bridge. See lib/mooring/strangers.ts.
  */
 import { formatAddress, parseAddress, parsePrefix, prefixContains } from '../../lib/base/ip.ts';
 import type { Prefix } from '../../lib/base/ip.ts';

@@ -1,6 +1,6 @@
 /**
- * Moving from the reference's plugins: their containers run on while the network becomes bridge-nat's, and keep what they
- * have.
+ * Moving from the reference's plugins: their containers run on while the network becomes bridge-nat's, and keep what
+ * they have.
  */
 import t from 'tap';
 import { attach, addressOf, must } from './attach-bed.ts';

@@ -89,12 +89,9 @@ t.test('what others have is gone around', async (t) => {
     '10.1.0.3',
     'and then it is asked for',
   );
-  await t.rejects(choose(pool, { answering: pool }), { kind: 'pool-exhausted' });
+  await t.rejects(choose(pool, { answering: pool }), { message: 'no free address' });
   await t.rejects(choose(pool, { answering: pool }, { wanted: '10.1.0.3' }), AnsweredError);
-  await t.rejects(choose(pool, { held: { '10.1.0.3': 'c1' } }, { wanted: '10.1.0.3' }), {
-    kind: 'address-taken',
-    message: /c1/,
-  });
+  await t.rejects(choose(pool, { held: { '10.1.0.3': 'c1' } }, { wanted: '10.1.0.3' }), { message: /c1/ });
   t.equal(await choose(pool, { seen: ['10.1.0.3'] }, { wanted: '10.1.0.3' }), '10.1.0.3');
   const many = Array.from({ length: 250 }, (_, index) => `10.1.0.${index + 2}`);
   await t.rejects(choose(many, { answering: many }), AnsweredError, 'not for ever');
