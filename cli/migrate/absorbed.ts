@@ -17,9 +17,12 @@ interface Absorbable {
   readonly defaults: Readonly<Record<string, Json>>;
   /** Each of its keys is a thing of its own, so that some may move and others stay. */
   readonly divisible?: boolean;
-  /** A key of bridge-nat that stands for the plugin itself. */
+  /** A key of bridge-nat that stands for the plugin itself: true, or an object with those of its keys that it has. */
   readonly as?: string;
 }
+
+/** The keys of bridge-nat, and those within them where one is an object. */
+export type Known = ReadonlyMap<string, readonly string[]>;
 
 const NO_IPTABLES = 'netmoor has its own nftables table, and opens chains of the host that drop';
 
@@ -40,7 +43,8 @@ const ABSORBABLE: Readonly<Record<string, Absorbable>> = {
   firewall: {
     keys: ['ingressPolicy', 'firewalldZone', 'iptablesAdminChainName'],
     without: { backend: NO_IPTABLES },
-    defaults: { ingressPolicy: 'open', firewalldZone: '', iptablesAdminChainName: '' },
+    // "open" that is said lets other networks in, "open" that is not said need not.
+    defaults: { firewalldZone: '', iptablesAdminChainName: '' },
   },
   bandwidth: {
     keys: ['ingressRate', 'ingressBurst', 'egressRate', 'egressBurst'],
@@ -62,8 +66,8 @@ function saysNothing(key: string, value: Json, { defaults, without }: Absorbable
 }
 
 /** Whether bridge-nat has the key, and nothing else in it yet. */
-function hasRoom(main: JsonObject, key: string, value: Json, known: readonly string[]): boolean {
-  return known.includes(key) && (main[key] === undefined || sameJson(main[key], value));
+function hasRoom(main: JsonObject, key: string, value: Json, known: Known): boolean {
+  return known.has(key) && (main[key] === undefined || sameJson(main[key], value));
 }
 
 /** The part of `sysctl` that is of the network, and the rest. */
@@ -75,13 +79,17 @@ function divideSysctl(value: Json): readonly [JsonObject, JsonObject] {
 
 interface Division {
   readonly moved: JsonObject;
+  /** Into the key that stands for the plugin. */
+  readonly within: JsonObject;
   readonly dropped: readonly string[];
   /** What bridge-nat has no place for. */
   readonly stays: JsonObject;
 }
 
-function divide(plugin: JsonObject, how: Absorbable, main: JsonObject, known: readonly string[]): Division {
+function divide(plugin: JsonObject, how: Absorbable, main: JsonObject, known: Known): Division {
   const moved: Record<string, Json> = {};
+  const within: Record<string, Json> = {};
+  const inner = (how.as === undefined ? undefined : known.get(how.as)) ?? [];
   const stays: Record<string, Json> = {};
   const dropped: string[] = [];
   for (const [key, value] of Object.entries(plugin)) {
@@ -93,9 +101,10 @@ function divide(plugin: JsonObject, how: Absorbable, main: JsonObject, known: re
       if (Object.keys(rest).length > 0) stays[key] = rest;
     } else if (fits && !saysNothing(key, value, how)) moved[key] = value;
     else if (saysNothing(key, value, how)) dropped.push(key);
+    else if (inner.includes(key)) within[key] = value;
     else stays[key] = value;
   }
-  return { moved, dropped, stays };
+  return { moved, within, dropped, stays };
 }
 
 /** Comments go along; one that is there already under that name stays beside it. */
@@ -140,32 +149,30 @@ function left(type: string, key: string | undefined, text: string, tell: Tell): 
   tell({ plugin: type, ...(key === undefined ? {} : { key }), change: 'left', text });
 }
 
-/** `known`: the keys that bridge-nat has. */
-export function absorb(
-  main: JsonObject,
-  written: JsonObject,
-  known: readonly string[],
-  tell: Tell,
-): Absorption {
+export function absorb(main: JsonObject, written: JsonObject, known: Known, tell: Tell): Absorption {
   const type = String(written['type']);
   const how = Object.hasOwn(ABSORBABLE, type) ? ABSORBABLE[type] : undefined;
   if (how === undefined) {
     left(type, undefined, 'runs after bridge-nat, as it is', tell);
     return { main, left: written };
   }
-  const plugin = respelt(written, [...how.keys, ...Object.keys(how.without), 'capabilities'], tell);
+  const inner = (how.as === undefined ? undefined : known.get(how.as)) ?? [];
+  const plugin = respelt(written, [...how.keys, ...inner, ...Object.keys(how.without), 'capabilities'], tell);
   const division = divide(plugin, how, main, known);
   const [staying] = Object.keys(division.stays);
-  const homeless = how.as !== undefined && !known.includes(how.as);
+  const homeless = how.as !== undefined && !known.has(how.as);
   if (homeless || (staying !== undefined && how.divisible !== true)) {
     const why = homeless ? 'bridge-nat does not do it' : `bridge-nat has no place for ${quote(staying)}`;
     left(type, staying, `${why}: the plugin runs after it, as it is`, tell);
     return { main, left: written };
   }
   tellOf(type, division, how, tell);
-  if (how.as !== undefined) tell({ plugin: type, change: 'moved', text: `"${how.as}": true` });
+  const { within } = division;
+  const itself: Json = Object.keys(within).length > 0 ? within : true;
+  if (how.as !== undefined)
+    tell({ plugin: type, change: 'moved', text: `"${how.as}": ${JSON.stringify(itself)}` });
   else tell({ plugin: type, change: staying === undefined ? 'moved' : 'left', text: divided(staying) });
-  const grown = { ...withComments(main, plugin), ...division.moved, ...(how.as ? { [how.as]: true } : {}) };
+  const grown = { ...withComments(main, plugin), ...division.moved, ...(how.as ? { [how.as]: itself } : {}) };
   const next = withCapabilities(grown, plugin, tell);
   return { main: next, left: staying === undefined ? undefined : { type, ...division.stays } };
 }

@@ -1,11 +1,19 @@
 /** The reference's bridge plugin as bridge-nat: what it did by default is written out where ours does otherwise. */
 import type { Json, JsonObject } from '../../lib/cni/json.ts';
 import bridgeSchema from '../../schemas/bridge-nat.schema.json' with { type: 'json' };
+import type { Known } from './absorbed.ts';
 import { migrateIpam, withRoutes } from './addresses.ts';
 import { inserted, respelt } from './keys.ts';
 import type { Tell } from './telling.ts';
 
-export const BRIDGE_KEYS: readonly string[] = Object.keys(bridgeSchema.properties);
+/** What bridge-nat knows, as its schema says. */
+export const KNOWN: Known = new Map(
+  Object.entries<object>(bridgeSchema.properties).map(([key, value]) => [
+    key,
+    'properties' in value ? Object.keys(value.properties as object) : [],
+  ]),
+);
+const BRIDGE_KEYS = [...KNOWN.keys()];
 
 const REFERENCE = 'bridge';
 /** plugins/main/bridge/bridge.go, defaultBrName */

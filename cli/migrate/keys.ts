@@ -1,12 +1,16 @@
 /** Keys of configurations: which ones a plugin knows, and how they are spelt. */
 import type { Json, JsonObject } from '../../lib/cni/json.ts';
+import bridgeSchema from '../../schemas/bridge-nat.schema.json' with { type: 'json' };
 import type { Tell } from './telling.ts';
 
 /** What libcni puts into every plugin's configuration, and what people write beside. */
 const ENVELOPE = new Set(['cniVersion', 'name', 'type']);
 
+const PATTERNS = Object.keys(bridgeSchema.patternProperties).map((pattern) => new RegExp(pattern));
+
+/** What bridge-nat passes over, the protocol's own keys excepted. */
 export function isComment(key: string): boolean {
-  return /^(_|\/\/)/.test(key);
+  return !key.startsWith('cni.dev/') && PATTERNS.some((pattern) => pattern.test(key));
 }
 
 /** Of the network and the plugin, not of what it does. */

@@ -1,11 +1,12 @@
 /** What a migrated network does otherwise though its keys say the same (README "Moving from the reference plugins"). */
 import { isJsonObject } from '../../lib/cni/json.ts';
 import type { JsonObject } from '../../lib/cni/json.ts';
+import type { Known } from './absorbed.ts';
 import type { Tell } from './telling.ts';
 
 interface Meaning {
   readonly key: string;
-  readonly when: (main: JsonObject, former: readonly string[]) => boolean;
+  readonly when: (main: JsonObject, former: readonly string[], known: Known) => boolean;
   readonly text: string;
 }
 
@@ -54,6 +55,16 @@ const MEANINGS: readonly Meaning[] = [
     text: 'neighbours on the same bridge are kept out as well, whether or not br_netfilter is on',
   },
   {
+    key: 'ingressPolicy',
+    when: (main, _, known) => known.has('allowFrom') && main['ingressPolicy'] === undefined,
+    text: 'containers of other networks of netmoor\'s are kept out ("allowFrom" lets some in, "open" everybody)',
+  },
+  {
+    key: 'allowServers',
+    when: (main, _, known) => known.has('allowServers') && main['allowServers'] !== true,
+    text: 'containers cannot pass for routers or DHCP servers; true lets them',
+  },
+  {
     key: 'forwarding',
     when: (main, former) => isRouted(main) && !former.includes('firewall'),
     text: "there was no firewall plugin: chains of the host's firewall that drop forwarded packets are opened for the bridge now",
@@ -61,7 +72,7 @@ const MEANINGS: readonly Meaning[] = [
 ];
 
 /** `former`: the types that the list had. */
-export function tellMeanings(main: JsonObject, former: readonly string[], tell: Tell): void {
+export function tellMeanings(main: JsonObject, former: readonly string[], known: Known, tell: Tell): void {
   for (const { key, when, text } of MEANINGS)
-    if (when(main, former)) tell({ plugin: 'bridge', key, change: 'meaning', text });
+    if (when(main, former, known)) tell({ plugin: 'bridge', key, change: 'meaning', text });
 }

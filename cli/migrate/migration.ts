@@ -4,7 +4,7 @@ import type { JsonObject } from '../../lib/cni/json.ts';
 import { readList, upconvert } from '../../lib/cni/lists/list.ts';
 import type { NetworkList } from '../../lib/cni/lists/list.ts';
 import { absorb } from './absorbed.ts';
-import { BRIDGE_KEYS, migrateBridge } from './bridge.ts';
+import { KNOWN, migrateBridge } from './bridge.ts';
 import { migrateMacvlan } from './macvlan.ts';
 import { tellMeanings } from './meaning.ts';
 import type { Change, Tell } from './telling.ts';
@@ -92,7 +92,7 @@ function rewriteBehind(rewritten: JsonObject, behind: readonly JsonObject[], tel
   let main = rewritten;
   const left: JsonObject[] = [];
   for (const plugin of behind) {
-    const absorption = absorb(main, plugin, BRIDGE_KEYS, tell);
+    const absorption = absorb(main, plugin, KNOWN, tell);
     main = absorption.main;
     if (absorption.left !== undefined) left.push(absorption.left);
   }
@@ -114,6 +114,6 @@ export function migrate(document: JsonObject, file: string): Migration {
   const changed = JSON.stringify(next) !== JSON.stringify(document);
   const types = list.plugins.map(({ type }) => String(type));
   if (changed && main['type'] === 'bridge-nat' && former['type'] === 'bridge')
-    tellMeanings(main, types, tell);
+    tellMeanings(main, types, KNOWN, tell);
   return { document: changed ? next : document, changes: changed ? changes : [], changed };
 }

@@ -12,8 +12,10 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
+import type { JsonObject } from '../../lib/cni/json.ts';
 import { answer } from '../../cli/netmoor.ts';
 import type { MigrationView } from '../../cli/verbs/network.ts';
+import { absorb } from '../../cli/migrate/absorbed.ts';
 import { unified } from '../../cli/migrate/unified.ts';
 import { validate } from '../../schemas/compiled/cli-network.js';
 import { validate as validError } from '../../schemas/compiled/cli-error.js';
@@ -324,6 +326,36 @@ t.test('what bridge-nat has no place for stays in its plugin', async (t) => {
     listOf({ ...BRIDGE, mtu: 1500, ipam: HOST_LOCAL }, { type: 'tuning', mtu: 1400 }),
   );
   t.same(pluginsOf(tuned)[1], { type: 'tuning', mtu: 1400 }, 'a key that ours has otherwise');
+});
+
+t.test('of what bridge-nat knows, each key finds its place', (t) => {
+  const inner = new Map([['sbr', ['table', 'gateways', 'addSourceHints']]]);
+  const names = ['snat', 'masqAll', 'conditionsV4', 'backend', 'sysctl', 'mac', 'promisc', 'mtu', 'sbr'];
+  const known = new Map(names.map((name) => [name, inner.get(name) ?? []]));
+  const become = (plugin: JsonObject, main: JsonObject = {}): unknown => {
+    const { main: grown, left } = absorb(main, plugin, known, () => {});
+    return left === undefined ? grown : [grown, left];
+  };
+  const filter = { conditionsV4: ['!', '-d', '192.0.2.0/24'], snat: false, backend: 'nftables' };
+  t.same(become({ type: 'portmap', ...filter, masqAll: false }), filter);
+  t.same(become({ type: 'portmap', snat: true }), {}, 'as it is anyway');
+  t.same(become({ type: 'portmap', markMasqBit: 5 }), [{}, { type: 'portmap', markMasqBit: 5 }]);
+  t.same(
+    become({ type: 'tuning', sysctl: { 'net.core.somaxconn': '500', 'kernel.msgmax': '1' }, allmulti: true }),
+    [
+      { sysctl: { 'net.core.somaxconn': '500' } },
+      { type: 'tuning', sysctl: { 'kernel.msgmax': '1' }, allmulti: true },
+    ],
+  );
+  t.same(become({ type: 'tuning', mac: '02:00:00:00:00:01', promisc: true, mtu: 0 }), {
+    mac: '02:00:00:00:00:01',
+    promisc: true,
+  });
+  t.same(become({ type: 'sbr' }), { sbr: true });
+  t.same(become({ type: 'sbr', table: 100, _: 'why' }), { _: 'why', sbr: { table: 100 } });
+  t.same(become({ type: 'sbr', colour: 1 }), [{}, { type: 'sbr', colour: 1 }]);
+  t.same(become({ type: 'constructor' }), [{}, { type: 'constructor' }]);
+  t.end();
 });
 
 t.test('a file of one plugin, and macvlan', async (t) => {
