@@ -214,6 +214,32 @@ export interface Following<D extends MooringDetail = MooringDetail> {
 }
 
 /**
+ * What of the host's side is looked at and put right: the ways through other people's firewalls, and what the kernel
+ * needs to forward at all; netmoor's own rules, too; interfaces, addresses and limits, too.
+ */
+export type Extent = 'ways' | 'rules' | 'all';
+
+/** Putting right on the host what was changed behind our back, from the records alone, by what an ADD does for it. */
+export interface Repairing<D extends MooringDetail = MooringDetail> {
+  /**
+   * Of these attachments those with whom something may be amiss, found by looking at each thing once, however many they
+   * are.
+   */
+  suspects(
+    host: Host,
+    records: readonly AttachmentRecord<D>[],
+    extent: Extent,
+  ): readonly AttachmentRecord<D>[];
+  /** How the host differs from what was promised, in the words of `verify`, as far as the extent goes. */
+  differences(host: Host, record: AttachmentRecord<D>, extent: Extent): readonly string[];
+  /**
+   * Mends what can be mended from the host's side; repeating it changes nothing, and flows that live are not touched.
+   * Inside a write transaction of every store there is, of which `host` asks the others (askOthers).
+   */
+  mend(host: Host, tx: StoreReader, record: AttachmentRecord<D>, extent: Extent): void;
+}
+
+/**
  * Methods throughout: kinds of different configurations and details are put into one list. Those that are asynchronous
  * may load what no other verb needs.
  */
@@ -295,6 +321,8 @@ export interface Kind<C extends MooringConfig = MooringConfig, D extends Mooring
   probe(host: Host, config: C): Promise<void>;
   /** What bringing the host after addresses that have changed takes; loaded when a lease has. */
   following(): Promise<Following<D>>;
+  /** What putting the host right takes; loaded when it is asked for. Absent: nothing can be. */
+  repairing?(): Promise<Repairing<D>>;
   /** What telling orphans, and what lives unrecorded, takes; loaded when somebody looks. */
   sweeping(): Promise<Sweeping>;
 }

@@ -8,14 +8,16 @@ import { findLink } from '../../lib/netlink/link.ts';
 import { IFF_UP } from '../../lib/netlink/link-message.ts';
 import { checkAttachment } from '../../lib/nftables/check.ts';
 import { checkForwarding } from '../../lib/nftables/forward.ts';
+import { readLocalnet } from '../../lib/nftables/localnet.ts';
 import { readSysctl } from '../../lib/system/sysctl.ts';
 import { clientOf } from './dhcp-server/client.ts';
-import { rulesOf } from './detail.ts';
+import { publishes4, rulesOf } from './detail.ts';
 import type { BridgeNatRecord } from './detail.ts';
 import { verifyShaping } from './shaping.ts';
 
-function verifyForwarding(record: BridgeNatRecord, complaints: Complaints): void {
-  if (record.detail.gateways.length === 0) return;
+export function verifyForwarding(record: BridgeNatRecord): Complaints {
+  if (record.detail.gateways.length === 0) return [];
+  const complaints: Complaints = [];
   const families = new Set(prefixesOf(record).map((prefix) => prefix.address.family));
   if (families.has(4) && readSysctl('net', 'ipv4', 'ip_forward') !== '1') {
     complaints.push('the host does not forward IPv4 (net.ipv4.ip_forward is 0)');
@@ -23,6 +25,14 @@ function verifyForwarding(record: BridgeNatRecord, complaints: Complaints): void
   if (families.has(6) && readSysctl('net', 'ipv6', 'conf', 'all', 'forwarding') !== '1') {
     complaints.push('the host does not forward IPv6 (net.ipv6.conf.all.forwarding is 0)');
   }
+  return complaints;
+}
+
+/** An ADD switches it on, once the guard stands. */
+export function verifyLocalnet(record: BridgeNatRecord): Complaints {
+  const { segment = '' } = record;
+  if (!publishes4(record) || readLocalnet(segment) !== '0') return [];
+  return [`no port is published on 127.0.0.1: route_localnet of bridge ${segment} is off`];
 }
 
 /**
@@ -58,10 +68,13 @@ export function verifyHost(host: Host, record: BridgeNatRecord): Complaints {
   return [...complaints, ...verifyRules(host, record)];
 }
 
-function verifyRules(host: Host, record: BridgeNatRecord): Complaints {
-  const complaints: Complaints = [];
-  verifyForwarding(record, complaints);
-  complaints.push(...checkAttachment(host.netfilter, rulesOf(record)));
-  complaints.push(...checkForwarding(host.netfilter, record.segment ?? ''));
-  return complaints;
+/** What the kernel needs to forward at all, and the way through other firewalls. */
+export function verifyWays(host: Host, record: BridgeNatRecord): Complaints {
+  return [...verifyForwarding(record), ...checkForwarding(host.netfilter, record.segment ?? '')];
+}
+
+/** That, and netmoor's own rules. */
+export function verifyRules(host: Host, record: BridgeNatRecord): Complaints {
+  const own = checkAttachment(host.netfilter, rulesOf(record));
+  return [...verifyWays(host, record), ...own, ...verifyLocalnet(record)];
 }

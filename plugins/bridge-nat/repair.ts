@@ -1,0 +1,82 @@
+/** Putting the host's side of attachments right, from their records, by what their ADDs have done. */
+import type { Family } from '../../lib/base/ip.ts';
+import type { Host } from '../../lib/mooring/host.ts';
+import type { Extent, Repairing } from '../../lib/mooring/kind.ts';
+import { prefixesOf } from '../../lib/mooring/verify.ts';
+import { findLink } from '../../lib/netlink/link.ts';
+import { linkChange, portChange } from '../../lib/netlink/link-change.ts';
+import { acceptForwarding, checkForwarding } from '../../lib/nftables/forward.ts';
+import { lacking } from '../../lib/nftables/lacking.ts';
+import type { StoreReader } from '../../ipam/store/store.ts';
+import { clientOf } from './dhcp-server/client.ts';
+import { rulesOf } from './detail.ts';
+import type { BridgeNatDetail, BridgeNatRecord } from './detail.ts';
+import { enableForwarding } from './forwarding.ts';
+import { standBridge } from './plug-in.ts';
+import { restoreShaping } from './shaping.ts';
+import { standRules } from './stand-rules.ts';
+import { rulesOfOthers } from './standby.ts';
+import { verifyForwarding, verifyHost, verifyLocalnet, verifyRules, verifyWays } from './verify.ts';
+
+/** The bridges, each once, that a firewall of the host does not let through. */
+function refused({ netfilter }: Host, records: readonly BridgeNatRecord[]): Set<string> {
+  const bridges = new Set(records.map(({ segment = '' }) => segment));
+  return new Set([...bridges].filter((bridge) => checkForwarding(netfilter, bridge).length > 0));
+}
+
+function suspects(host: Host, records: readonly BridgeNatRecord[], extent: Extent): BridgeNatRecord[] {
+  if (extent === 'all') return [...records];
+  const shut = refused(host, records);
+  const rules = extent === 'rules' ? records.map((record) => ({ record, rules: rulesOf(record) })) : [];
+  const lost = new Set(
+    lacking(
+      host.netfilter,
+      rules.map((each) => each.rules),
+    ),
+  );
+  const without = new Set(rules.filter((each) => lost.has(each.rules)).map(({ record }) => record));
+  return records.filter(
+    (record) =>
+      shut.has(record.segment ?? '') ||
+      without.has(record) ||
+      verifyForwarding(record).length > 0 ||
+      (extent === 'rules' && verifyLocalnet(record).length > 0),
+  );
+}
+
+function differences(host: Host, record: BridgeNatRecord, extent: Extent): readonly string[] {
+  if (extent === 'all') return verifyHost(host, record);
+  return extent === 'rules' ? verifyRules(host, record) : verifyWays(host, record);
+}
+
+/** The veth that a container has; where it is gone, nobody but the container's next ADD can make it. */
+function mendPort({ route }: Host, record: BridgeNatRecord, bridge: number): void {
+  const port = findLink(route, record.hostIfname ?? '');
+  if (port?.kind !== 'veth') return;
+  const { hairpin, isolated } = record.detail;
+  const mtu = record.mtu === undefined ? {} : { mtu: record.mtu };
+  const op = `plug ${port.name} into ${record.segment}`;
+  route.request(linkChange(port.index, { up: true, master: bridge, ...mtu }, op));
+  const flags = findLink(route, port.index);
+  if ((flags?.hairpin ?? false) !== hairpin || (flags?.isolated ?? false) !== isolated)
+    route.request(portChange(port.index, { hairpin, isolated }, `set the port flags of ${port.name}`));
+  restoreShaping(route, record, { ...port, ...mtu });
+}
+
+/** Nothing that a person has put on the bridge is taken away for it, and whether it listens to all is his to say. */
+const CAREFULLY = { forceAddress: false, promiscMode: false };
+
+function mend(host: Host, tx: StoreReader, record: BridgeNatRecord, extent: Extent): void {
+  const { segment = '', detail } = record;
+  if (extent === 'all') {
+    const bridge = standBridge(host, record, segment, CAREFULLY, (work) => work(tx));
+    // Where a client of the DHCP server is plugged in is nobody's promise.
+    if (clientOf(record) === undefined) mendPort(host, record, bridge.index);
+  }
+  const families = prefixesOf(record).map(({ address }) => address.family);
+  if (detail.gateways.length > 0) enableForwarding(new Set<Family>(families));
+  if (extent === 'ways') acceptForwarding(host.netfilter, segment);
+  else standRules(host, record, () => rulesOfOthers(tx, host, record));
+}
+
+export const repairing: Repairing<BridgeNatDetail> = { suspects, differences, mend };
