@@ -25,9 +25,7 @@ export function lacking(nf: NetlinkSocket, all: readonly AttachmentRules[]): Att
   const read = reader(nf);
   const stands = (element: SetElement): boolean => {
     const there = read(element.set).get(elementId(element));
-    return (
-      there?.comment === element.comment && (!element.data || there.data?.equals(element.data) === true)
-    );
+    return there?.comment === element.comment && (!element.data || there.data?.equals(element.data) === true);
   };
   const isCovered = (element: SetElement): boolean =>
     read(element.set).has(elementId(element)) ||
@@ -40,7 +38,5 @@ export function lacking(nf: NetlinkSocket, all: readonly AttachmentRules[]): Att
     asked.set(id, known);
     return known;
   };
-  return needed
-    .filter(({ own, shared }) => !shared.every(isShared) || !own.every(stands))
-    .map(({ a }) => a);
+  return needed.filter(({ own, shared }) => !shared.every(isShared) || !own.every(stands)).map(({ a }) => a);
 }

@@ -97,9 +97,7 @@ function restoreEgress(route: NetlinkSocket, name: string, link: Link, limit: Li
   const redirects = listRedirects(route, link.index);
   if ((ifb.flags & IFF_UP) === 0)
     route.request(linkChange(ifb.index, { up: true }, `raise interface ${name}`));
-  route.request(
-    tbfReplacement(ifb.index, bucketOf(limit, link.mtu), `limit the traffic through ${name}`),
-  );
+  route.request(tbfReplacement(ifb.index, bucketOf(limit, link.mtu), `limit the traffic through ${name}`));
   if (redirects.includes(ifb.index)) return;
   // To an interface that was deleted: it would take everything, and lead nowhere.
   if (redirects.includes(0))

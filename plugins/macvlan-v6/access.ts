@@ -146,8 +146,7 @@ export function standAccess(
   const routes = hostRoutes(route, link, master);
   const hasChanged = hasNewAddresses || hasMoved(routes);
   // With the interface, or the address they are from, routes go: those of others, too.
-  const records =
-    isNew || wasDown || hasChanged ? [record, ...othersWithAccess(host, record, tx)] : [record];
+  const records = isNew || wasDown || hasChanged ? [record, ...othersWithAccess(host, record, tx)] : [record];
   exchange(route, routeRequests(routes, records));
 }
 

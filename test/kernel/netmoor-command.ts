@@ -6,6 +6,7 @@ import type { Topology } from '../../cli/drawing/topology.ts';
 import type { LeaseView } from '../../cli/verbs/leases.ts';
 import type { NetworkView } from '../../cli/network-views.ts';
 import type { CheckView } from '../../cli/verbs/check.ts';
+import type { RepairView } from '../../cli/verbs/repair.ts';
 import type { SubnetUsage } from '../../cli/usage.ts';
 import { OWN_PLUGINS } from './harness-cni.ts';
 import type { Host } from './harness.ts';
@@ -22,6 +23,7 @@ interface Views {
   readonly networks: readonly NetworkView[];
   readonly show: Topology;
   readonly check: CheckView;
+  readonly repair: RepairView;
   readonly gc: Collection;
 }
 
