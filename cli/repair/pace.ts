@@ -56,7 +56,7 @@ export class Pace {
       this.#repairs = now - this.#lastRepair > PEACE ? 1 : this.#repairs + 1;
       this.#lastRepair = now;
     }
-    const pause = repaired && this.#repairs >= AT_ONCE ? FIRST_PAUSE * 2 ** (this.#repairs - AT_ONCE) : 0;
+    const pause = repaired && this.isFight ? FIRST_PAUSE * 2 ** (this.#repairs - AT_ONCE) : 0;
     const wait = Math.min(Math.max(pause, SHARE * (now - began)), LONGEST_PAUSE);
     this.#notBefore = Math.max(this.#notBefore, now + wait);
     return this.#notBefore - now;
@@ -65,5 +65,10 @@ export class Pace {
   /** How many in a row had to be repaired. */
   get repairs(): number {
     return this.#repairs;
+  }
+
+  /** Somebody takes away what is put back. */
+  get isFight(): boolean {
+    return this.#repairs >= AT_ONCE;
   }
 }

@@ -10,7 +10,7 @@ import { closeSync } from 'node:fs';
 import { errorText, isErrno } from '../../lib/base/errors.ts';
 import type { MakeResident, Resident, ResidentHost, ResidentStatus } from '../../lib/cni/resident.ts';
 import { openRulesetNews, readNews } from '../../lib/nftables/news.ts';
-import type { Concern } from '../../lib/nftables/news.ts';
+import type { Concern, News } from '../../lib/nftables/news.ts';
 import { receive } from '../../lib/system/syscall.ts';
 import type { Watch } from '../../lib/system/reactor.ts';
 import { Pace } from './pace.ts';
@@ -93,10 +93,8 @@ class Repairs implements Resident {
     for (let datagrams = 0; datagrams < most; datagrams++) {
       const news = this.#read();
       if (news === undefined) break;
-      if (news.concern === undefined) continue;
-      if (this.#concern !== 'tables') this.#concern = news.concern;
-      this.#by = news.by ?? this.#by;
-      this.#pace.changed(performance.now(), news.concern);
+      this.#note(news);
+      if (news.concern !== undefined) this.#pace.changed(performance.now(), news.concern);
     }
     // There is nothing graver to hear.
     if (this.#concern === 'tables') this.#deafen();
@@ -104,7 +102,7 @@ class Repairs implements Resident {
   }
 
   /** The next datagram; undefined when there is none. What was lost may have been anything. */
-  #read(): ReturnType<typeof readNews> | undefined {
+  #read(): News | undefined {
     if (this.#fd === undefined) return undefined;
     try {
       const length = receive(this.#fd, this.#buffer, OP);
@@ -148,9 +146,14 @@ class Repairs implements Resident {
     for (let datagrams = 0; datagrams < 1 << 12; datagrams++) {
       const news = this.#read();
       if (news === undefined) return;
-      if (news.concern !== undefined && this.#concern !== 'tables') this.#concern = news.concern;
-      this.#by = news.by ?? this.#by;
+      this.#note(news);
     }
+  }
+
+  /** Who has done it the kernel says last of all. */
+  #note({ concern, by }: News): void {
+    if (concern !== undefined && this.#concern !== 'tables') this.#concern = concern;
+    if (this.#concern !== undefined) this.#by ??= by;
   }
 
   async #look(extent: 'ways' | 'rules', by: string): Promise<void> {
@@ -175,7 +178,7 @@ class Repairs implements Resident {
   #tell({ mended, left, repaired }: Looked, by: string, wait: number): void {
     const { log } = this.#host;
     if (repaired > 0) log('notice', `repaired${by}: ${mended.join('; ')}`);
-    if (repaired > 0 && wait > SOON)
+    if (repaired > 0 && this.#pace.isFight && wait > SOON)
       log(
         'warning',
         `the rules had to be repaired ${this.#pace.repairs} times in a row: looking again in ${Math.round(wait / 1000)} s`,

@@ -14,7 +14,7 @@ export interface Looked {
   readonly mended: readonly string[];
   readonly left: readonly string[];
   readonly inHand: number;
-  /** Of how many attachments. */
+  /** How many attachments lack nothing more of what they lacked, or less. */
   readonly repaired: number;
 }
 
