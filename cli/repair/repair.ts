@@ -14,8 +14,8 @@ import { quietly } from '../surroundings.ts';
 
 export interface Outcome {
   readonly repairs: readonly Repair[];
-  /** Attachments that were left to who is at work on them. */
-  readonly inHand: number;
+  /** Those that were left to who is at work on them: their incarnations. */
+  readonly inHand: readonly string[];
   /** Stores, or kinds of them, that could not be looked at, each in words. */
   readonly failures: readonly string[];
 }
@@ -34,14 +34,14 @@ export async function repairAll(task: Task, stores: readonly NamedStore[]): Prom
   const { world, sockets, extent, isChosen, note } = task;
   const repairs: Repair[] = [];
   const failures: string[] = [];
-  let inHand = 0;
+  const inHand: string[] = [];
   for (const named of stores) {
     try {
       const plugins = named.store.read((tx) => tx.attachments()).map(({ plugin }) => plugin);
       for (const kind of (await kindsNamed(task.kinds, plugins)).values()) {
         const found = await repairKind(kind, hostOf(sockets, named, world, quietly(note)), extent, isChosen);
         repairs.push(...found.repairs);
-        inHand += found.inHand;
+        inHand.push(...found.inHand);
       }
     } catch (error) {
       if (!(error instanceof NetmoorError)) throw error;

@@ -39,6 +39,8 @@ class Repairs implements Resident {
   #timer: NodeJS.Timeout | undefined;
   #concern: Concern | undefined;
   #by: string | undefined;
+  /** Who was being attached when something changed: to be looked at when that is done. */
+  #inHand: ReadonlySet<string> = new Set();
   #looking: Promise<void> | undefined;
   #stopped = false;
   #told = '';
@@ -129,16 +131,22 @@ class Repairs implements Resident {
     // What came until now is seen by the look; of what comes from now on it may not see all.
     this.#deafen();
     this.#hearAll();
-    const extent = this.#concern === 'ways' ? 'ways' : 'rules';
+    const { extent, hasChanged } = this.#wanted();
     const by = this.#by === undefined ? '' : ` after ${this.#by} has changed the ruleset`;
     this.#concern = undefined;
     this.#by = undefined;
     this.#pace.begin();
     this.#listen();
-    this.#looking = this.#look(extent, by).finally(() => {
+    this.#looking = this.#look(extent, hasChanged, by).finally(() => {
       this.#looking = undefined;
       this.#schedule();
     });
+  }
+
+  /** Without a change it is for those who were being attached then: their rules may be gone, and any of them. */
+  #wanted(): { extent: 'ways' | 'rules'; hasChanged: boolean } {
+    const extent = this.#concern === 'ways' && this.#inHand.size === 0 ? 'ways' : 'rules';
+    return { extent, hasChanged: this.#concern !== undefined };
   }
 
   /** Not more than the socket had room for. */
@@ -156,23 +164,22 @@ class Repairs implements Resident {
     if (this.#concern !== undefined) this.#by ??= by;
   }
 
-  async #look(extent: 'ways' | 'rules', by: string): Promise<void> {
+  async #look(extent: 'ways' | 'rules', hasChanged: boolean, by: string): Promise<void> {
     const began = performance.now();
     try {
       const looked = (await this.#host.runTask(LOOK, { extent })) as unknown as Looked;
       const wait = this.#pace.done(began, performance.now(), looked.repaired > 0);
       this.#tell(looked, by, wait);
-      // An ADD that had written its rules already, and is not done.
-      if (looked.inHand > 0 && looked.repaired > 0) this.#again(extent);
+      // An ADD may have written its rules before the change, and is on record as attached only after it.
+      const inHand = new Set(looked.inHand);
+      this.#inHand = hasChanged ? inHand : inHand.intersection(this.#inHand);
+      if (this.#inHand.size > 0) this.#pace.later(performance.now() + IN_HAND_MS);
     } catch (error) {
       this.#pace.done(began, performance.now(), true);
       this.#tellOnce(`the rules could not be looked at: ${errorText(error)}`);
+      this.#concern = 'tables';
+      this.#pace.later(performance.now());
     }
-  }
-
-  #again(extent: 'ways' | 'rules'): void {
-    if (this.#concern !== 'tables') this.#concern = extent === 'rules' ? 'tables' : 'ways';
-    this.#pace.later(performance.now() + IN_HAND_MS);
   }
 
   #tell({ mended, left, repaired }: Looked, by: string, wait: number): void {

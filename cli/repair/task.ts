@@ -13,7 +13,8 @@ export const LOOK = 'repair/look';
 export interface Looked {
   readonly mended: readonly string[];
   readonly left: readonly string[];
-  readonly inHand: number;
+  /** Incarnations of those whom somebody is at work on. */
+  readonly inHand: readonly string[];
   /** How many attachments lack nothing more of what they lacked, or less. */
   readonly repaired: number;
 }

@@ -26,8 +26,8 @@ export interface Repair {
 
 export interface Repairs {
   readonly repairs: readonly Repair[];
-  /** How many were left to who is at work on them. */
-  readonly inHand: number;
+  /** Those that were left to who is at work on them: their incarnations. */
+  readonly inHand: readonly string[];
 }
 
 type Known = AttachmentRecord<MooringDetail>;
@@ -98,7 +98,7 @@ export async function repairKind(
 ): Promise<Repairs> {
   const repairing = await kind.repairing?.();
   const all = host.store.read((tx) => tx.attachments({ plugin: kind.name })).filter(isChosen);
-  const inHand = all.filter((record) => isInHand(record, host.world)).length;
+  const inHand = all.filter((record) => isInHand(record, host.world)).map(({ incarnation }) => incarnation);
   if (repairing === undefined) return { repairs: [], inHand };
   const promised = knownRecords(
     kind,
