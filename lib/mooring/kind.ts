@@ -219,19 +219,19 @@ export interface Following<D extends MooringDetail = MooringDetail> {
  */
 export type Extent = 'ways' | 'rules' | 'all';
 
+/** An attachment, and how the host differs from what was promised for it. */
+export interface Amiss<D extends MooringDetail = MooringDetail> {
+  readonly record: AttachmentRecord<D>;
+  readonly differences: readonly string[];
+}
+
 /** Putting right on the host what was changed behind our back, from the records alone, by what an ADD does for it. */
 export interface Repairing<D extends MooringDetail = MooringDetail> {
   /**
-   * Of these attachments those with whom something may be amiss, found by looking at each thing once, however many they
-   * are.
+   * Those of these attachments with whom something is amiss on the host, as far as the extent goes, each with the
+   * differences in the words of `verify`. What many share is looked at once.
    */
-  suspects(
-    host: Host,
-    records: readonly AttachmentRecord<D>[],
-    extent: Extent,
-  ): readonly AttachmentRecord<D>[];
-  /** How the host differs from what was promised, in the words of `verify`, as far as the extent goes. */
-  differences(host: Host, record: AttachmentRecord<D>, extent: Extent): readonly string[];
+  amiss(host: Host, records: readonly AttachmentRecord<D>[], extent: Extent): readonly Amiss<D>[];
   /**
    * Mends what can be mended from the host's side; repeating it changes nothing, and flows that live are not touched.
    * Inside a write transaction of every store there is, of which `host` asks the others (askOthers).

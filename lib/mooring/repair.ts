@@ -9,7 +9,7 @@ import { causeOfDeath, isInHand } from './death.ts';
 import { isCurrent } from './detach.ts';
 import { writeAlone } from './host.ts';
 import type { Host } from './host.ts';
-import type { Extent, Kind, MooringDetail, Repairing } from './kind.ts';
+import type { Amiss, Extent, Kind, MooringDetail, Repairing } from './kind.ts';
 import { knownRecords, understand } from './records.ts';
 import { whyElsewhere } from './vantage.ts';
 
@@ -31,11 +31,6 @@ export interface Repairs {
 }
 
 type Known = AttachmentRecord<MooringDetail>;
-
-interface Amiss {
-  readonly record: Known;
-  readonly before: readonly string[];
-}
 
 function isPromised(host: Host, kind: Kind, record: AttachmentRecord): boolean {
   return (
@@ -85,7 +80,7 @@ function mendAll(
   const [first, ...rest] = amiss.map(({ record }) => record);
   if (first === undefined) return problems;
   mendEach([first]);
-  mendEach(repairing.suspects(host, rest, extent));
+  mendEach(repairing.amiss(host, rest, extent).map(({ record }) => record));
   return problems;
 }
 
@@ -105,28 +100,19 @@ export async function repairKind(
     all.filter((record) => isPromised(host, kind, record)),
   );
   if (promised.length === 0) return { repairs: [], inHand };
-  const differences = (record: Known): readonly string[] => repairing.differences(host, record, extent);
-  const amiss = repairing
-    .suspects(host, promised, extent)
-    .map((record) => ({ record, before: differences(record) }))
-    .filter(({ before }) => before.length > 0);
+  const amiss = repairing.amiss(host, promised, extent);
   const problems = mendAll(kind, host, repairing, amiss, extent);
-  const suspects = new Set(
-    repairing.suspects(
-      host,
-      amiss.map(({ record }) => record),
-      extent,
-    ),
+  const records = amiss.map(({ record }) => record);
+  const after = new Map(
+    repairing.amiss(host, records, extent).map(({ record, differences }) => [record, differences]),
   );
-  return {
-    inHand,
-    repairs: amiss.flatMap(({ record, before }): Repair[] => {
-      // Who was detached meanwhile lacks nothing.
-      if (!host.store.read((tx) => isCurrent(tx, record))) return [];
-      const left = suspects.has(record) ? differences(record) : [];
-      const problem = problems.get(record.incarnation);
-      const mended = before.filter((text) => !left.includes(text));
-      return [{ record, mended, left, ...(problem === undefined ? {} : { problem }) }];
-    }),
-  };
+  const repairs = amiss.flatMap(({ record, differences }): Repair[] => {
+    // Who was detached meanwhile lacks nothing.
+    if (!host.store.read((tx) => isCurrent(tx, record))) return [];
+    const left = after.get(record) ?? [];
+    const problem = problems.get(record.incarnation);
+    const mended = differences.filter((text) => !left.includes(text));
+    return [{ record, mended, left, ...(problem === undefined ? {} : { problem }) }];
+  });
+  return { repairs, inHand };
 }

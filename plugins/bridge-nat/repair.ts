@@ -1,12 +1,12 @@
 /** Putting the host's side of attachments right, from their records, by what their ADDs have done. */
 import type { Family } from '../../lib/base/ip.ts';
 import type { Host } from '../../lib/mooring/host.ts';
-import type { Extent, Repairing } from '../../lib/mooring/kind.ts';
+import type { Amiss, Extent, Repairing } from '../../lib/mooring/kind.ts';
 import { prefixesOf } from '../../lib/mooring/verify.ts';
 import { findLink } from '../../lib/netlink/link.ts';
 import { linkChange, portChange } from '../../lib/netlink/link-change.ts';
+import { checkAttachments } from '../../lib/nftables/check.ts';
 import { acceptForwarding, checkForwarding } from '../../lib/nftables/forward.ts';
-import { lacking } from '../../lib/nftables/lacking.ts';
 import type { StoreReader } from '../../ipam/store/store.ts';
 import { clientOf } from './dhcp-server/client.ts';
 import { rulesOf } from './detail.ts';
@@ -16,37 +16,25 @@ import { standBridge } from './plug-in.ts';
 import { restoreShaping } from './shaping.ts';
 import { standRules } from './stand-rules.ts';
 import { rulesOfOthers } from './standby.ts';
-import { verifyForwarding, verifyHost, verifyLocalnet, verifyRules, verifyWays } from './verify.ts';
+import { verifyForwarding, verifyInterfaces, verifyLocalnet } from './verify.ts';
 
-/** The bridges, each once, that a firewall of the host does not let through. */
-function refused({ netfilter }: Host, records: readonly BridgeNatRecord[]): Set<string> {
+/** What verifyHost() says of each, but that what they share is looked at once. */
+function amiss(host: Host, records: readonly BridgeNatRecord[], extent: Extent): Amiss<BridgeNatDetail>[] {
   const bridges = new Set(records.map(({ segment = '' }) => segment));
-  return new Set([...bridges].filter((bridge) => checkForwarding(netfilter, bridge).length > 0));
-}
-
-function suspects(host: Host, records: readonly BridgeNatRecord[], extent: Extent): BridgeNatRecord[] {
-  if (extent === 'all') return [...records];
-  const shut = refused(host, records);
-  const rules = extent === 'rules' ? records.map((record) => ({ record, rules: rulesOf(record) })) : [];
-  const lost = new Set(
-    lacking(
-      host.netfilter,
-      rules.map((each) => each.rules),
-    ),
-  );
-  const without = new Set(rules.filter((each) => lost.has(each.rules)).map(({ record }) => record));
-  return records.filter(
-    (record) =>
-      shut.has(record.segment ?? '') ||
-      without.has(record) ||
-      verifyForwarding(record).length > 0 ||
-      (extent === 'rules' && verifyLocalnet(record).length > 0),
-  );
-}
-
-function differences(host: Host, record: BridgeNatRecord, extent: Extent): readonly string[] {
-  if (extent === 'all') return verifyHost(host, record);
-  return extent === 'rules' ? verifyRules(host, record) : verifyWays(host, record);
+  const ways = new Map([...bridges].map((bridge) => [bridge, checkForwarding(host.netfilter, bridge)]));
+  const rules = extent === 'ways' ? [] : checkAttachments(host.netfilter, records.map(rulesOf));
+  return records
+    .map((record, index) => ({
+      record,
+      differences: [
+        ...(extent === 'all' ? verifyInterfaces(host, record) : []),
+        ...verifyForwarding(record),
+        ...(ways.get(record.segment ?? '') ?? []),
+        ...(rules[index] ?? []),
+        ...(extent === 'ways' ? [] : verifyLocalnet(record)),
+      ],
+    }))
+    .filter(({ differences }) => differences.length > 0);
 }
 
 /** The veth that a container has; where it is gone, nobody but the container's next ADD can make it. */
@@ -79,4 +67,4 @@ function mend(host: Host, tx: StoreReader, record: BridgeNatRecord, extent: Exte
   else standRules(host, record, () => rulesOfOthers(tx, host, record));
 }
 
-export const repairing: Repairing<BridgeNatDetail> = { suspects, differences, mend };
+export const repairing: Repairing<BridgeNatDetail> = { amiss, mend };

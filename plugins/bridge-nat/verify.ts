@@ -35,11 +35,8 @@ export function verifyLocalnet(record: BridgeNatRecord): Complaints {
   return [`no port is published on 127.0.0.1: route_localnet of bridge ${segment} is off`];
 }
 
-/**
- * What the host has: bridge and gateway addresses, the veth's end, NAT, published ports, the way through other
- * firewalls.
- */
-export function verifyHost(host: Host, record: BridgeNatRecord): Complaints {
+/** Bridge and gateway addresses, the veth's end, its limits. */
+export function verifyInterfaces(host: Host, record: BridgeNatRecord): Complaints {
   const complaints: Complaints = [];
   const name = record.segment ?? '';
   const bridge = findLink(host.route, name);
@@ -52,7 +49,7 @@ export function verifyHost(host: Host, record: BridgeNatRecord): Complaints {
   }
   const port = findLink(host.route, record.hostIfname ?? '');
   // Where a client of the DHCP server is plugged in is nobody's promise.
-  if (clientOf(record) !== undefined) return [...complaints, ...verifyRules(host, record)];
+  if (clientOf(record) !== undefined) return complaints;
   if (!port) complaints.push(`interface ${record.hostIfname} is gone from the host`);
   else {
     verifyUp(port, complaints);
@@ -65,16 +62,18 @@ export function verifyHost(host: Host, record: BridgeNatRecord): Complaints {
       complaints.push(`isolation of port ${port.name} was changed`);
     complaints.push(...verifyShaping(host.route, record, port));
   }
-  return [...complaints, ...verifyRules(host, record)];
+  return complaints;
 }
 
-/** What the kernel needs to forward at all, and the way through other firewalls. */
-export function verifyWays(host: Host, record: BridgeNatRecord): Complaints {
-  return [...verifyForwarding(record), ...checkForwarding(host.netfilter, record.segment ?? '')];
-}
-
-/** That, and netmoor's own rules. */
-export function verifyRules(host: Host, record: BridgeNatRecord): Complaints {
+/** What the host has: interfaces, NAT, published ports, the way through other firewalls. */
+export function verifyHost(host: Host, record: BridgeNatRecord): Complaints {
+  const ways = checkForwarding(host.netfilter, record.segment ?? '');
   const own = checkAttachment(host.netfilter, rulesOf(record));
-  return [...verifyWays(host, record), ...own, ...verifyLocalnet(record)];
+  return [
+    ...verifyInterfaces(host, record),
+    ...verifyForwarding(record),
+    ...ways,
+    ...own,
+    ...verifyLocalnet(record),
+  ];
 }
