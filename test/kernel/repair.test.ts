@@ -271,7 +271,7 @@ t.test('elsewhere, without rights, and with a store that is broken', { skip }, a
     const far = new Network(host, { name: 'far', ipam: { subnet: '10.88.0.0/24', dataDir: '/opt/leases' } });
     const c1 = await usual.container('c1', { ports: PORTS });
     await far.container('c2');
-    await host.shell('nft delete table inet netmoor; ip netns add other');
+    await host.shell('nft flush ruleset; ip netns add other');
     const elsewhere = await host.run(['ip', 'netns', 'exec', 'other', NETMOOR, 'repair']);
     t.match(elsewhere, { code: 0, stdout: '' });
     t.equal(
