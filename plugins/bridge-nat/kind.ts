@@ -86,5 +86,6 @@ export const bridgeNat: Kind<BridgeNatConfig, BridgeNatDetail> = {
     if (dhcpServer) (await import('./dhcp-server/request.ts')).requireEngine(world);
   },
   following: async () => (await import('./following.ts')).following,
+  repairing: async () => (await import('./repair.ts')).repairing,
   sweeping: async () => (await import('./sweeping.ts')).sweeping,
 };
