@@ -6,9 +6,11 @@
  */
 import type { Address, Prefix } from '../lib/base/ip.ts';
 import {
+  bitsOf,
   firstAddress,
   formatAddress,
   formatPrefix,
+  isLinkLocal,
   lastAddress,
   parseAddress,
   parsePrefix,
@@ -63,6 +65,9 @@ export interface Pool {
   readonly resolvConf?: string;
   readonly dataDir?: string;
 }
+
+/** RT_SCOPE_LINK (linux/rtnetlink.h), as the routes of CNI 1.1.0 give it. */
+const SCOPE_LINK = 253;
 
 interface NamedRange extends RangeBounds {
   readonly key: string;
@@ -178,6 +183,29 @@ function readReservations(config: PoolConfig, ranges: readonly NamedRange[]): Ma
   return reservations;
 }
 
+/**
+ * A gateway elsewhere is as good as any where a route says that it is on the link, as the reference has it, and in IPv6
+ * where its address says so; without, the container has no way to it, and the kernel refuses each route by it.
+ */
+function checkGateways(ranges: readonly NamedRange[], routes: readonly Route[]): void {
+  for (const { key, subnet, gateway } of ranges) {
+    const onLink = routes.some(({ dst, scope }) => scope === SCOPE_LINK && prefixContains(dst, gateway));
+    if (prefixContains(subnet, gateway) || isLinkLocal6(gateway) || onLink) continue;
+    const [address, bits] = [formatAddress(gateway), bitsOf(gateway.family)];
+    throw badKey(
+      `${key}.gateway`,
+      address,
+      `is not in ${formatPrefix(subnet)}`,
+      'write an address inside, or say that it is on the link by a route: ' +
+        `{ "dst": "${address}/${bits}", "scope": ${SCOPE_LINK} }`,
+    );
+  }
+}
+
+function isLinkLocal6(address: Address): boolean {
+  return address.family === 6 && isLinkLocal(address);
+}
+
 function readRoute(key: string, { dst, gw, ...attributes }: RouteConfig): Route {
   const destination = readText(`${key}.dst`, dst, parsePrefix, 'write a prefix, like "0.0.0.0/0"');
   if (gw === undefined || gw === '') return { dst: destination, ...attributes };
@@ -226,9 +254,11 @@ export function parsePool(config: PoolConfig, extraRanges: readonly (readonly Ra
   ];
   const reservations = readReservations(config, ranges);
   const reserved = [...reservations.values()].flat().map(single);
+  const routes = (config.routes ?? []).map((route, index) => readRoute(`ipam.routes[${index}]`, route));
+  checkGateways(ranges, routes);
   return {
     sets: sets.map((set) => set.map((range) => openRange(range, excluded, reserved))),
-    routes: (config.routes ?? []).map((route, index) => readRoute(`ipam.routes[${index}]`, route)),
+    routes,
     reservations,
     excluded,
     ...(config.resolvConf ? { resolvConf: config.resolvConf } : {}),

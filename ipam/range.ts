@@ -22,7 +22,7 @@ import {
 } from '../lib/base/ip.ts';
 import { NetmoorError } from '../lib/base/errors.ts';
 import type { Span } from './span.ts';
-import { single } from './span.ts';
+import { single, spanContains } from './span.ts';
 
 /** A range as configs write it. As in the reference, an empty string means the same as an absent key. */
 export interface RangeConfig {
@@ -102,7 +102,6 @@ function readBound(key: string, value: unknown, subnet: Prefix): Address {
 }
 
 function readGateway(key: string, value: unknown, subnet: Prefix): Address {
-  // Like the reference, no demand that the gateway be inside the subnet: on-link gateways elsewhere are in use.
   const family = subnet.address.family === 4 ? 'IPv4' : 'IPv6';
   const gateway = readText(key, value, parseAddress, `write an ${family} address`);
   if (gateway.family !== subnet.address.family) {
@@ -112,6 +111,10 @@ function readGateway(key: string, value: unknown, subnet: Prefix): Address {
       `is of another family than ${formatPrefix(subnet)}`,
       `write an ${family} address`,
     );
+  }
+  if (unusable(subnet).some((span) => spanContains(span, gateway))) {
+    const problem = `is the network or broadcast address of ${formatPrefix(subnet)}`;
+    throw badKey(key, value, problem, 'write the address of a router');
   }
   return gateway;
 }
