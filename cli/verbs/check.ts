@@ -12,6 +12,7 @@ import { clocksOf } from '../dhcp-view.ts';
 import { hostOf, withSockets } from '../../lib/mooring/host.ts';
 import { named, openStores, readAttachments, readDhcpLeases, readable, unreadableStore } from '../stores.ts';
 import { quietly } from '../surroundings.ts';
+import { unpublishedPorts } from '../unpublished.ts';
 import type { Verb } from '../verb.ts';
 import { verifyAll } from '../verification.ts';
 import type { Verdict } from '../verification.ts';
@@ -63,6 +64,11 @@ function verdictOn({ network, containerId, ifname }: AttachmentKey): Verdict {
   return { network, containerId, ifname, differences: [], notes: [] };
 }
 
+function withPorts(verdict: Verdict, records: readonly AttachmentRecord[], world: World): Verdict {
+  const lost = unpublishedPorts(verdict, records, world);
+  return lost === undefined ? verdict : { ...verdict, differences: [...verdict.differences, lost] };
+}
+
 function withDhcp(verdict: Verdict, trouble: Trouble): Verdict {
   const found = trouble.get(formatKey(verdict));
   if (found === undefined) return verdict;
@@ -100,7 +106,9 @@ export const verb: Verb = {
       return found;
     });
     const among = others.filter((key) => chosen.has(formatKey(key))).map(verdictOn);
-    const attachments = [...verdicts, ...among].map((verdict) => withDhcp(verdict, dhcp));
+    const attachments = [...verdicts, ...among]
+      .map((verdict) => withDhcp(verdict, dhcp))
+      .map((verdict) => withPorts(verdict, all, world));
     const store = [...unread, ...stores.flatMap(({ store: each }) => each.read(checkStore))];
     const ok = store.length === 0 && attachments.every(({ differences }) => differences.length === 0);
     const view: CheckView = { ok, attachments, store };

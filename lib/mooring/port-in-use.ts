@@ -34,7 +34,9 @@ export function socketsNear(claims: readonly Claim[], note: (line: string) => vo
       const last = own.reduce((most, { hostPort, count }) => Math.max(most, hostPort + count - 1), 0);
       const listed = listSockets(socket, protocol, { first, last });
       if (listed === undefined && protocol !== 'sctp')
-        note(`the kernel lists no ${protocol} sockets (${protocol}_diag): services of the host are not looked for`);
+        note(
+          `the kernel lists no ${protocol} sockets (${protocol}_diag): services of the host are not looked for`,
+        );
       return listed ?? [];
     });
   } finally {

@@ -44,7 +44,11 @@ const NUMBERS: Readonly<Record<SocketProtocol, number>> = { tcp: 6, udp: 17, sct
 /** net/tcp_states.h, which is not among the headers for user space: bits of TCP_CLOSE and TCP_LISTEN. */
 const UNCONNECTED = 1 << 7;
 const LISTENING = 1 << 10;
-const STATES: Readonly<Record<SocketProtocol, number>> = { tcp: LISTENING, udp: UNCONNECTED, sctp: LISTENING };
+const STATES: Readonly<Record<SocketProtocol, number>> = {
+  tcp: LISTENING,
+  udp: UNCONNECTED,
+  sctp: LISTENING,
+};
 
 /** struct inet_diag_req_v2: five numbers in eight bytes, and a struct inet_diag_sockid, of which nothing is asked. */
 const REQUEST_BYTES = 56;

@@ -49,7 +49,9 @@ export function findSocketHolders(
   isLikely: (argument: string) => boolean,
 ): Map<number, SocketHolder[]> {
   const found = new Map<number, SocketHolder[]>();
-  const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name)).map(Number);
+  const pids = readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number);
   const likely = new Set(pids.filter((pid) => argumentsOf(pid).some(isLikely)));
   const look = (pid: number): void => {
     const its = new Set(socketsOf(pid).filter((inode) => inodes.has(inode)));

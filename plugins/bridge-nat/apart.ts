@@ -3,8 +3,15 @@
  * have two ways to one address, of which it takes one, and the bridge might take a router's address.
  */
 import { NetmoorError } from '../../lib/base/errors.ts';
-import { formatPrefix, networkOf, parsePrefix, prefixContains, prefixesOverlap } from '../../lib/base/ip.ts';
-import { bitsOf, sameAddress } from '../../lib/base/ip.ts';
+import {
+  bitsOf,
+  formatPrefix,
+  networkOf,
+  parsePrefix,
+  prefixContains,
+  prefixesOverlap,
+  sameAddress,
+} from '../../lib/base/ip.ts';
 import type { Prefix } from '../../lib/base/ip.ts';
 import type { Host } from '../../lib/mooring/host.ts';
 import { ALIAS } from '../../lib/mooring/marks.ts';
@@ -107,8 +114,8 @@ function refuseHost(host: Host, record: BridgeNatRecord, wanted: readonly Prefix
 }
 
 /**
- * Throws NetmoorError('subnet-taken') naming network or interface when one has addresses of the record's subnets. Inside
- * the transaction that puts it on record. Where the bridge has no address the host is not concerned.
+ * Throws NetmoorError('subnet-taken') naming network or interface when one has addresses of the record's subnets.
+ * Inside the transaction that puts it on record. Where the bridge has no address the host is not concerned.
  */
 export function refuseOverlaps(host: Host, tx: StoreReader, record: BridgeNatRecord): void {
   if (record.detail.gateways.length === 0) return;

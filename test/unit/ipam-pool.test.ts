@@ -167,8 +167,18 @@ const REFUSED: [name: string, config: PoolConfig, key: string, advice: string][]
     'ipam.gateway: "10.23.0.1"',
     '"scope": 253',
   ],
-  ['network address as gateway', { subnet: SUBNET, gateway: '10.22.0.0' }, 'ipam.gateway: "10.22.0.0"', 'router'],
-  ['broadcast as gateway', { subnet: SUBNET, gateway: '10.22.0.255' }, 'ipam.gateway: "10.22.0.255"', 'router'],
+  [
+    'network address as gateway',
+    { subnet: SUBNET, gateway: '10.22.0.0' },
+    'ipam.gateway: "10.22.0.0"',
+    'router',
+  ],
+  [
+    'broadcast as gateway',
+    { subnet: SUBNET, gateway: '10.22.0.255' },
+    'ipam.gateway: "10.22.0.255"',
+    'router',
+  ],
   ['gateway of another family', { subnet: SUBNET, gateway: 'fd00::1' }, 'ipam.gateway', 'IPv4'],
   ['a word for an address', { subnet: SUBNET, gateway: 'router' }, 'ipam.gateway: "router"', 'IPv4 address'],
   [
