@@ -80,13 +80,14 @@ function isForContainer(containerId: string): (argument: string) => boolean {
   return (argument) => containerId.length >= TELLING_ID && argument === containerId;
 }
 
-function describeHolders(socket: BoundSocket, holders: readonly SocketHolder[]): string {
+function describeHolders(holders: readonly SocketHolder[]): string {
   const [first, ...others] = holders.toSorted((a, b) => a.pid - b.pid);
   if (first !== undefined) {
     const more = others.length === 0 ? '' : ` and ${others.length} more`;
     return `process ${first.pid} (${quote(first.name)})${more}`;
   }
-  return socket.inode === 0 ? 'the kernel itself' : 'a process that /proc does not show';
+  // The kernel's own sockets have inodes, too.
+  return 'somebody whom /proc does not show (the kernel itself, or a process of another PID namespace)';
 }
 
 function endpoint({ protocol, address, port }: BoundSocket): string {
@@ -96,7 +97,7 @@ function endpoint({ protocol, address, port }: BoundSocket): string {
 
 function portInUse({ claim, socket }: Collision, holders: readonly SocketHolder[]): NetmoorError {
   const where = claim.hostIp === undefined ? '' : ` of ${claim.hostIp}`;
-  const who = describeHolders(socket, holders);
+  const who = describeHolders(holders);
   return new NetmoorError(
     'port-taken',
     `host port ${socket.port}/${socket.protocol}${where} cannot be published: ${who} has ${endpoint(socket)}`,
@@ -119,9 +120,10 @@ export function refuseListeners(
   });
   if (collisions.length === 0) return;
   const isTelling = isForContainer(containerId);
-  const inodes = new Set(collisions.map(({ socket }) => socket.inode).filter((inode) => inode !== 0));
+  const inodes = new Set(collisions.map(({ socket }) => socket.inode));
   const holders = findSocketHolders(inodes, isTelling);
-  const strange = collisions.find(
+  const inOrder = collisions.toSorted((a, b) => a.socket.port - b.socket.port);
+  const strange = inOrder.find(
     ({ socket }) =>
       !(holders.get(socket.inode) ?? []).some((who) => who.isOurs && who.arguments.some(isTelling)),
   );

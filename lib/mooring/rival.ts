@@ -14,13 +14,14 @@ export class RivalError extends NetmoorError {
   }
 }
 
-/** Does what may find a rival, and once more when that turns out to be dead. */
+/** Does what may find a rival, and again when that turns out to be dead. */
 export function clearingRivals<T>(kind: Kind, host: Host, work: () => T): T {
-  try {
-    return work();
-  } catch (error) {
-    if (clearedRival(kind, host, error)) return work();
-    throw error;
+  for (;;) {
+    try {
+      return work();
+    } catch (error) {
+      if (!clearedRival(kind, host, error)) throw error;
+    }
   }
 }
 

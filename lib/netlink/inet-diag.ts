@@ -28,7 +28,7 @@ export interface BoundSocket {
   readonly port: number;
   /** Of IPv6: takes nothing of IPv4. */
   readonly only6: boolean;
-  /** Of the socket's file; 0 for one of the kernel's own. */
+  /** Of the socket's file; the kernel's own sockets have one as well. */
   readonly inode: number;
   /** Of whoever made it. */
   readonly uid: number;
