@@ -182,13 +182,15 @@ t.test('networks the host is on', { skip }, async (t) => {
   await withHost(t, async (host) => {
     const of = (name: string, subnet: string, more: object = {}): Network =>
       new Network(host, { name, ipam: { ranges: [[{ subnet }]] }, ...more });
-    for (const [index, [subnet, theirs]] of [
-      ['203.0.113.0/24', '203.0.113.2/24'],
-      ['203.0.113.64/26', '203.0.113.2/24'],
-      ['203.0.0.0/16', '203.0.113.2/24'],
-      ['2001:db8::/64', '2001:db8::2/64'],
-      ['127.5.0.0/16', '127.0.0.1/8'],
-    ].entries()) {
+    for (const [index, [subnet, theirs]] of (
+      [
+        ['203.0.113.0/24', '203.0.113.2/24'],
+        ['203.0.113.64/26', '203.0.113.2/24'],
+        ['203.0.0.0/16', '203.0.113.2/24'],
+        ['2001:db8::/64', '2001:db8::2/64'],
+        ['127.5.0.0/16', '127.0.0.1/8'],
+      ] as const
+    ).entries()) {
       const answer = await refused(of(`n${index}`, subnet), `c${index}`);
       t.match(answer, { code: 108, msg: naming(subnet, theirs, theirs.startsWith('127') ? 'lo' : 'uplink') });
     }
