@@ -123,13 +123,11 @@ async function takenAndLost(t: Test, flavour: Flavour, host: Host, podman: Podma
   t.match(await ask(host.outside, 'tcp', world.host4, 9090), { from: 'host' });
   await server.stop();
   if (!ours) return;
-  const file = `/etc/cni/net.d/${networks.net1.name}.conflist`;
-  const config = await host.must(['cat', file]);
-  host.write(file, config.replaceAll('"portMappings":true', '"portMappings":false'));
+  writeConflist(host, flavour, { ...networks.net1, publishes: false });
   await podman.container('c6', '--network', 'net1', '-p', '8080:80');
   const check = await host.run([`${OWN_PLUGINS}/netmoor`, 'check']);
   t.match([check.code, check.stdout], [1, naming('tcp 8080 -> 80', 'net1', 'portMappings')]);
-  host.write(file, config);
+  writeConflist(host, flavour, networks.net1);
   await podman.remove('c6');
 }
 
