@@ -36,6 +36,6 @@ export function unpublishedPorts(
   const ports = lost.map(describePublished).join(', ');
   return (
     `nobody publishes ${ports}: no plugin of network ${key.network} takes the capability portMappings ` +
-    '(add "capabilities": { "portMappings": true } to its bridge-nat, and attach the container again)'
+    '(bridge-nat and portmap do, with "capabilities": { "portMappings": true } in the configuration)'
   );
 }

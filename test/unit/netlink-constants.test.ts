@@ -195,6 +195,8 @@ const ONLY_IN_HEADERS = [
   /^(NFNL|IPCTNL|CTA)_/,
   /^IPPROTO_/,
   /^SOL?_/,
+  /^SOCK_DIAG_/,
+  /^INET_DIAG_/,
 ];
 
 t.test('the netlink package', async (t) => {

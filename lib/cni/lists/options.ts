@@ -133,7 +133,7 @@ export function readPort(text: string, place: string): PortMappingInput[] {
     ...hostIP,
   });
   const ports = Array.from({ length: inside.count }, (_, offset) => single(offset));
-  if (outside?.first === 0 || inside.first === 0)
+  if ((outside ?? inside).first === 0)
     refuse(
       place,
       `${quote(text)} names port 0`,
