@@ -112,7 +112,8 @@ function readGateway(key: string, value: unknown, subnet: Prefix): Address {
       `write an ${family} address`,
     );
   }
-  if (unusable(subnet).some((span) => spanContains(span, gateway))) {
+  // In IPv6 the network's own address is that of its routers (RFC 4291, 2.6.1).
+  if (gateway.family === 4 && unusable(subnet).some((span) => spanContains(span, gateway))) {
     const problem = `is the network or broadcast address of ${formatPrefix(subnet)}`;
     throw badKey(key, value, problem, 'write the address of a router');
   }
