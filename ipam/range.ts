@@ -22,7 +22,7 @@ import {
 } from '../lib/base/ip.ts';
 import { NetmoorError } from '../lib/base/errors.ts';
 import type { Span } from './span.ts';
-import { single, spanContains } from './span.ts';
+import { single } from './span.ts';
 
 /** A range as configs write it. As in the reference, an empty string means the same as an absent key. */
 export interface RangeConfig {
@@ -111,11 +111,6 @@ function readGateway(key: string, value: unknown, subnet: Prefix): Address {
       `is of another family than ${formatPrefix(subnet)}`,
       `write an ${family} address`,
     );
-  }
-  // In IPv6 the network's own address is that of its routers (RFC 4291, 2.6.1).
-  if (gateway.family === 4 && unusable(subnet).some((span) => spanContains(span, gateway))) {
-    const problem = `is the network or broadcast address of ${formatPrefix(subnet)}`;
-    throw badKey(key, value, problem, 'write the address of a router');
   }
   return gateway;
 }
