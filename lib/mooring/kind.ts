@@ -281,6 +281,11 @@ export interface Kind<C extends MooringConfig = MooringConfig, D extends Mooring
   /** Reads what this or another version kept. Throws NetmoorError('store') for what it cannot make sense of. */
   readDetail(detail: Detail): D;
 
+  /**
+   * Throws NetmoorError when others have what the record would use: RivalError when it is another network. Inside the
+   * transaction that is to put it.
+   */
+  refuse?(host: Host, tx: StoreReader, record: AttachmentRecord<D>): void;
   /** The record as it can be claimed: some of its ports may have to stand by. Inside the transaction that puts it. */
   claim(tx: StoreReader, record: AttachmentRecord<D>): AttachmentRecord<D>;
   /** What its record, final by now, has got more than was there when it was configured. Inside the transaction. */

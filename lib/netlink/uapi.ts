@@ -5,6 +5,7 @@
 
 // linux/netlink.h
 export const NETLINK_ROUTE = 0;
+export const NETLINK_SOCK_DIAG = 4;
 export const NETLINK_NETFILTER = 12;
 export const NLM_F_REQUEST = 0x1;
 export const NLM_F_ACK = 0x4;
@@ -242,6 +243,15 @@ export const CTA_IP_V6_DST = 4;
 export const CTA_PROTO_NUM = 1;
 export const CTA_PROTO_DST_PORT = 3;
 export const CTA_FILTER_ORIG_FLAGS = 1;
+
+// linux/sock_diag.h
+export const SOCK_DIAG_BY_FAMILY = 20;
+
+// linux/inet_diag.h
+export const INET_DIAG_REQ_BYTECODE = 1;
+export const INET_DIAG_SKV6ONLY = 11;
+export const INET_DIAG_BC_S_GE = 2;
+export const INET_DIAG_BC_S_LE = 3;
 
 // linux/in.h
 export const IPPROTO_UDP = 17;

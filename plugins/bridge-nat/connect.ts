@@ -186,7 +186,14 @@ function raise(work: Work, link: Link): void {
   if (inside !== undefined && wanted.routers !== 'ignored') askRouters(sandbox.netns, inside);
 }
 
-/** Plugs the container in; what follows is for whoever knows the addresses. */
+/** Once the addresses are known, which say in which families its ports are published. */
+async function refuseServices({ host }: Work, record: BridgeNatRecord): Promise<void> {
+  if (record.ports.length === 0 || record.addresses.length === 0) return;
+  // What an attachment without ports does not ask is not even loaded for it.
+  const { refuseListeners } = await import('../../lib/mooring/port-in-use.ts');
+  refuseListeners(record, host.surroundings.note);
+}
+
 /** A network that serves DHCP needs the engine to do it. Throws NetmoorError when it cannot. */
 async function serveGuests({ host, request }: Work): Promise<void> {
   if (request.config.dhcpServer === undefined) return;
@@ -195,6 +202,7 @@ async function serveGuests({ host, request }: Work): Promise<void> {
   requestService(host, request.key.network);
 }
 
+/** Plugs the container in; what follows is for whoever knows the addresses. */
 export async function connect(
   host: Host,
   request: Request<BridgeNatConfig>,
@@ -203,6 +211,7 @@ export async function connect(
   undo: UndoStack,
 ): Promise<Connection<BridgeNatDetail>> {
   const work: Work = { host, request, sandbox };
+  await refuseServices(work, record);
   undo.push(`leave bridge ${request.segment}`, () => {
     writeAlone(host, (tx, ask) => {
       if (lastOf(tx, ask, { name: KIND }, record).onSegment) leaveBridge(host, record);
@@ -223,6 +232,7 @@ export async function connect(
     hostIfindex: link.index,
     raise: () => raise(work, link),
     async configure(leased, more) {
+      if (leased.addresses.length > record.addresses.length) await refuseServices(work, leased);
       // The gateways are known by now.
       if (leased.detail.gateways.length > record.detail.gateways.length) readyBridge(work, leased);
       if (leased.addresses.length > record.addresses.length) relabel(work, leased, link);

@@ -4,6 +4,7 @@ import { releaseHostLocal } from '../../lib/mooring/host-local.ts';
 import { lostInterface } from '../../lib/mooring/death.ts';
 import { findLink } from '../../lib/netlink/link.ts';
 import { findUplink } from '../../lib/netlink/uplink.ts';
+import { refuseOverlaps } from './apart.ts';
 import type { BridgeNatConfig } from './config.ts';
 import { KIND, readDetail } from './detail.ts';
 import type { BridgeNatDetail } from './detail.ts';
@@ -57,6 +58,7 @@ export const bridgeNat: Kind<BridgeNatConfig, BridgeNatDetail> = {
   },
   readDetail,
 
+  refuse: refuseOverlaps,
   claim: (tx, record) => withStandby(tx, record),
   settle(host, tx, before, after) {
     if (after.ports.length > before.ports.length) extendRules(host, tx, after);

@@ -1,4 +1,5 @@
 /** What an attachment will look like, computed before the kernel is touched: gateways, routes, record. Pure. */
+import { NetmoorError } from '../../lib/base/errors.ts';
 import {
   formatAddress,
   formatPrefix,
@@ -6,6 +7,7 @@ import {
   offsetAddress,
   parseAddress,
   parsePrefix,
+  prefixContains,
 } from '../../lib/base/ip.ts';
 import type { Family, Prefix } from '../../lib/base/ip.ts';
 import type { CniRoute } from '../../lib/cni/result.ts';
@@ -23,6 +25,22 @@ function withGateway(record: AddressRecord, isGateway: boolean): AddressRecord {
   if (record.gateway !== undefined || !isGateway) return record;
   const network = networkOf(parsePrefix(record.address));
   return { ...record, gateway: formatAddress(offsetAddress(network.address, 1n)) };
+}
+
+/**
+ * The bridge's addresses come with the length of the containers' prefix: of a gateway elsewhere, the host would have no
+ * way to its containers. That of an IPAM plugin of others is known only now.
+ */
+function requireInside({ address, gateway }: AddressRecord): void {
+  if (gateway === undefined) return;
+  const prefix = parsePrefix(address);
+  const router = parseAddress(gateway);
+  if (router.family === prefix.address.family && prefixContains(prefix, router)) return;
+  throw new NetmoorError(
+    'bad-config',
+    `the gateway ${gateway} is not in ${formatPrefix(networkOf(prefix))}, the network of ${address}`,
+    'the bridge is to be the gateway: give it an address inside, or set "isGateway" to false if somebody else is it',
+  );
 }
 
 /** The bridge's addresses: each gateway with the length of the prefix it serves. */
@@ -73,6 +91,7 @@ function isolationOf({ isolation, ipam }: BridgeNatConfig): Partial<BridgeNatDet
 /** The addresses of the record, and what bridge-nat keeps beside them. */
 export function planAttachment(config: BridgeNatConfig, leased: Leased): Plan<BridgeNatDetail> {
   const addresses = leased.addresses.map((record) => withGateway(record, config.isGateway));
+  if (config.isGateway) for (const each of addresses) requireInside(each);
   return {
     addresses,
     detail: {

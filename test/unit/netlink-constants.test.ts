@@ -18,6 +18,8 @@ const ifla = require('netlink/dist/rt/ifla.js') as typeof import('netlink/dist/r
 
 const HEADERS = [
   'linux/netlink.h',
+  'linux/sock_diag.h',
+  'linux/inet_diag.h',
   'linux/rtnetlink.h',
   'linux/if_link.h',
   'linux/net_namespace.h',
@@ -210,6 +212,8 @@ const ONLY_IN_HEADERS = [
   /^(NFNL|IPCTNL|CTA)_/,
   /^IPPROTO_/,
   /^SOL?_/,
+  /^SOCK_DIAG_/,
+  /^INET_DIAG_/,
 ];
 
 t.test('the netlink package', async (t) => {
