@@ -13,6 +13,7 @@ import { clientOf } from './dhcp-server/client.ts';
 import { rulesOf } from './detail.ts';
 import type { BridgeNatRecord } from './detail.ts';
 import { verifyShaping } from './shaping.ts';
+import { verifyVlans } from './bridge-vlans.ts';
 
 function verifyForwarding(record: BridgeNatRecord, complaints: Complaints): void {
   if (record.detail.gateways.length === 0) return;
@@ -54,6 +55,7 @@ export function verifyHost(host: Host, record: BridgeNatRecord): Complaints {
     if (record.detail.isolated !== (port.isolated ?? false))
       complaints.push(`isolation of port ${port.name} was changed`);
     complaints.push(...verifyShaping(host.route, record, port));
+    if (record.detail.vlans) complaints.push(...verifyVlans(host.route, port, record.detail.vlans));
   }
   return [...complaints, ...verifyRules(host, record)];
 }
