@@ -43,6 +43,7 @@ export const RTM_NEWROUTE = 24;
 export const RTM_DELROUTE = 25;
 export const RTM_GETROUTE = 26;
 export const RTM_NEWNEIGH = 28;
+export const RTM_DELNEIGH = 29;
 export const RTM_GETNEIGH = 30;
 export const RTM_NEWRULE = 32;
 export const RTM_DELRULE = 33;
@@ -193,9 +194,14 @@ export const FR_ACT_PROHIBIT = 8;
 export const FIB_RULE_INVERT = 0x2;
 
 // linux/neighbour.h
+export const NDA_DST = 1;
 export const NDA_LLADDR = 2;
+export const NDA_IFINDEX = 8;
 export const NDA_MASTER = 9;
+export const NDA_PROTOCOL = 12;
 export const NTF_SELF = 2;
+export const NTF_PROXY = 8;
+export const NUD_PERMANENT = 0x80;
 
 // linux/icmpv6.h
 export const ICMPV6_ROUTER_PREF_MEDIUM = 0;
