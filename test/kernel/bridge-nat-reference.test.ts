@@ -1,4 +1,4 @@
-/** The keys of the reference's bridge mean the same: it and bridge-nat side by side, what the kernel has afterwards compared. */
+/** The keys of the reference's bridge mean the same: what the kernel has after its ADD and after bridge-nat's, compared. */
 import t from 'tap';
 import { lacking, withHost } from './harness.ts';
 import type { CniJson, Host } from './harness.ts';

@@ -1,6 +1,6 @@
 /**
- * The networks that distributions and projects ship, for the reference's plugins: as they are written there, subnets that
- * are filled in at run time put in.
+ * The networks that distributions and projects ship, for the reference's plugins: as they are written there, subnets
+ * that are filled in at run time put in.
  */
 import type { NetworkList, PluginConfig } from './harness-chain.ts';
 

@@ -1,4 +1,4 @@
-/** Keys of the reference's tuning, sbr, firewall and bridge plugins as bridge-nat reads them, and arguments nobody knows. */
+/** Keys of the reference's tuning, sbr, firewall and bridge as bridge-nat reads them, and arguments nobody knows. */
 import t from 'tap';
 import type { Test } from 'tap';
 import { configVersion, parseConfig, readConfig } from '../../lib/cni/config.ts';
