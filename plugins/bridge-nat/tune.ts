@@ -24,7 +24,7 @@ function sameValue(a: string, b: string): boolean {
   return words(a) === words(b);
 }
 
-/** The value; undefined of what can be written alone (net.ipv4.route.flush). Throws Node's error when it is not there. */
+/** The value; undefined of what can be written alone (net.ipv4.route.flush). Throws Node's ENOENT. */
 function readable(parts: readonly string[]): string | undefined {
   try {
     return readSysctl(...parts);
@@ -68,7 +68,7 @@ function changeOf({ mtu, promisc, allmulti, txQLen }: Tuning): LinkChange {
   };
 }
 
-/** Last of all, as a plugin behind this one would; the interface goes with its attributes, what is not its own stays. */
+/** Last of all, as a plugin behind this one would. What is of the interface goes with it, other settings stay. */
 export function tune({ netns, route }: Sandbox, link: Link, tuning: Tuning, undo: UndoStack): void {
   for (const { key, value } of tuning.sysctl) {
     const parts = partsOf(key, link.name);

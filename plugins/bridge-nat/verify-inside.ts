@@ -68,7 +68,7 @@ function verifyAttributes(link: Link, tuning: Tuning, told: Told): Complaints {
   ];
 }
 
-/** A default route by a gateway of `sbr` is looked for by verifySourceRouting, that of the network is not there then. */
+/** Where `sbr` names a gateway, the network's default route is not there; verifySourceRouting looks for the other. */
 function withoutReplaced(record: BridgeNatRecord): BridgeNatRecord {
   const { detail } = record;
   const families = detail.sourceRouting?.gateways.map((text) => parseAddress(text).family) ?? [];

@@ -1,4 +1,4 @@
-/** Networks that distributions ship (distributions.ts): absorbed plugins taken out, and the same left in place behind us. */
+/** Networks that distributions ship (distributions.ts): absorbed plugins taken out, and left in place behind us. */
 import { readFileSync } from 'node:fs';
 import t from 'tap';
 import type { Test } from 'tap';

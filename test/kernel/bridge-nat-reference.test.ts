@@ -1,4 +1,4 @@
-/** The keys of the reference's bridge mean the same: what the kernel has after its ADD and after bridge-nat's, compared. */
+/** Keys of the reference's bridge: what the kernel has after its ADD, and after bridge-nat's with the same. */
 import t from 'tap';
 import { lacking, withHost } from './harness.ts';
 import type { CniJson, Host } from './harness.ts';
