@@ -86,6 +86,7 @@ export const RTNLGRP_IPV6_PREFIX = 18;
 export const RTNLGRP_ND_USEROPT = 20;
 export const NDUSEROPT_SRCADDR = 1;
 export const PREFIX_ADDRESS = 1;
+export const RTEXT_FILTER_BRVLAN = 2;
 export const RTEXT_FILTER_SKIP_STATS = 8;
 export const TCA_KIND = 1;
 export const TCA_OPTIONS = 2;
@@ -97,6 +98,7 @@ export const IFLA_MTU = 4;
 export const IFLA_LINK = 5;
 export const IFLA_MASTER = 10;
 export const IFLA_PROTINFO = 12;
+export const IFLA_TXQLEN = 13;
 export const IFLA_OPERSTATE = 16;
 export const IFLA_LINKINFO = 18;
 export const IFLA_IFALIAS = 20;
@@ -113,6 +115,7 @@ export const IFLA_INFO_KIND = 1;
 export const IFLA_INFO_DATA = 2;
 export const IFLA_INFO_SLAVE_KIND = 4;
 export const IFLA_INFO_SLAVE_DATA = 5;
+export const IFLA_BR_VLAN_FILTERING = 7;
 export const IFLA_BRPORT_MODE = 4;
 export const IFLA_BRPORT_ISOLATED = 33;
 export const IFLA_INET6_FLAGS = 1;
@@ -143,7 +146,17 @@ export const VETH_INFO_PEER = 1;
 // linux/if.h
 export const IFF_UP = 0x1;
 export const IFF_PROMISC = 0x100;
+export const IFF_ALLMULTI = 0x200;
 export const IF_OPER_UP = 6;
+
+// linux/if_bridge.h
+export const IFLA_BRIDGE_FLAGS = 0;
+export const IFLA_BRIDGE_VLAN_INFO = 2;
+export const BRIDGE_FLAGS_SELF = 2;
+export const BRIDGE_VLAN_INFO_PVID = 0x2;
+export const BRIDGE_VLAN_INFO_UNTAGGED = 0x4;
+export const BRIDGE_VLAN_INFO_RANGE_BEGIN = 0x8;
+export const BRIDGE_VLAN_INFO_RANGE_END = 0x10;
 
 // linux/if_addr.h
 export const IFA_ADDRESS = 1;

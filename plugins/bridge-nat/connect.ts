@@ -95,12 +95,26 @@ function foundBy(
   return { addresses, detail, routes: routesBy(found, inside), dns: dnsBy(found) };
 }
 
+/** What few attachments ask for, done in the container when all else is: as plugins behind this one would. */
+type Extras = (work: Work, record: BridgeNatRecord, inside: Link, undo: UndoStack) => void;
+
+/** It is not even loaded for the others. */
+async function extrasOf({ detail: { sourceRouting, tuning } }: BridgeNatRecord): Promise<Extras> {
+  const sources = sourceRouting && (await import('./route-by-source.ts'));
+  const tuner = tuning && (await import('./tune.ts'));
+  return ({ host, sandbox }, record, inside, undo) => {
+    if (sourceRouting) sources?.routeBySource(sandbox, inside, record, sourceRouting, host, undo);
+    if (tuning) tuner?.tune(sandbox, inside, tuning, undo);
+  };
+}
+
 /** Addresses, routes and rules; the container is reachable when it returns. */
 function configure(
   work: Work,
   record: BridgeNatRecord,
   link: Link,
   notifications: NetlinkSocket | undefined,
+  extras: Extras,
   undo: UndoStack,
 ): Found<BridgeNatDetail> | undefined {
   const { host, request, sandbox } = work;
@@ -110,7 +124,11 @@ function configure(
   writeRules(work, record, undo);
   host.step('attach: rules written');
   raisePort(work, link);
-  if (config.disableContainerInterface) return undefined;
+  if (config.disableContainerInterface) {
+    const inside = findLink(sandbox.route, key.ifname);
+    if (inside) extras(work, record, inside, undo);
+    return undefined;
+  }
   const dad = dadOf(config);
   const wanted = {
     ifname: key.ifname,
@@ -127,6 +145,7 @@ function configure(
   const found = foundBy(work, record, inside, notifications);
   if (dad !== 'off') awaitDetection(sandbox, inside, dad, host.world.monotonic);
   if (dad !== 'optimistic') announce(sandbox, inside, record.mac ?? '');
+  extras(work, record, inside, undo);
   return found;
 }
 
@@ -137,7 +156,7 @@ function interfacesOf(host: Host, record: BridgeNatRecord, bridge: Link, link: L
   return [
     { name: bridge.name, mac: bridge.mac ?? bridgeMacFor(bridge.name), mtu },
     { name: link.name, mac: link.mac ?? '', mtu },
-    { name: ifname, mac, mtu, sandbox: netns?.path ?? '' },
+    { name: ifname, mac, mtu: detail.tuning?.mtu ?? mtu, sandbox: netns?.path ?? '' },
     // Where the reference bandwidth plugin appends it.
     ...(ifb ? [{ name: ifb.name, mac: ifb.mac ?? '', mtu: ifb.mtu }] : []),
   ];
@@ -212,6 +231,7 @@ export async function connect(
 ): Promise<Connection<BridgeNatDetail>> {
   const work: Work = { host, request, sandbox };
   await refuseServices(work, record);
+  for (const line of request.config.notes) host.surroundings.note(`${request.key.network}: ${line}`);
   undo.push(`leave bridge ${request.segment}`, () => {
     writeAlone(host, (tx, ask) => {
       if (lastOf(tx, ask, { name: KIND }, record).onSegment) leaveBridge(host, record);
@@ -227,6 +247,7 @@ export async function connect(
     shape(host.route, record, link, undo);
     host.step('attach: bandwidth limited');
   }
+  const extras = await extrasOf(record);
   const { notifications, stop } = listen(work, undo);
   return {
     hostIfindex: link.index,
@@ -237,7 +258,7 @@ export async function connect(
       if (leased.detail.gateways.length > record.detail.gateways.length) readyBridge(work, leased);
       if (leased.addresses.length > record.addresses.length) relabel(work, leased, link);
       try {
-        const found = configure(work, leased, link, notifications, more);
+        const found = configure(work, leased, link, notifications, extras, more);
         await serveGuests(work);
         return found;
       } finally {

@@ -16,6 +16,8 @@ import { flushFlows, isLeft, leaveShared, ownRemovals, removeByKey } from './dis
 import { hasForeignPorts, isForeign } from './foreign-bridge.ts';
 import { bridgeNameFor, containerMacFor, hostIfnameFor } from './names.ts';
 import { planAttachment } from './plan.ts';
+import { sourceRuleRemovals } from './source-rules.ts';
+import { refuseUnlisted } from './allowlist.ts';
 import { extendRules, takeOver, withStandby } from './standby.ts';
 
 function segmentOf({ bridge }: BridgeNatConfig, network: string): string {
@@ -28,7 +30,8 @@ export const bridgeNat: Kind<BridgeNatConfig, BridgeNatDetail> = {
   segments: 'bridge',
 
   readConfig: async (config, request) => (await import('./config.ts')).readBridgeNatConfig(config, request),
-  complete({ route }, config, network) {
+  complete({ route, world }, config, network) {
+    if (config.tuning) refuseUnlisted(config.tuning, world.files);
     const bridge = segmentOf(config, network);
     const role = isForeign(route, bridge) ? config.onForeignBridge : {};
     if (config.dhcpServer) requireGateway({ ...config, ...role }, bridge);
@@ -65,8 +68,11 @@ export const bridgeNat: Kind<BridgeNatConfig, BridgeNatDetail> = {
   },
   connect: async (...work) => (await import('./connect.ts')).connect(...work),
 
-  own: ownRemovals,
-  leaveShared,
+  own: (host, record) => [...sourceRuleRemovals(host, record), ...ownRemovals(host, record)],
+  leaveShared(host, record, last, whole) {
+    for (const { remove } of whole ? sourceRuleRemovals(host, record) : []) remove();
+    leaveShared(host, record, last, whole);
+  },
   staysBehind: (host, record) => record.detail.keepBridge || staysForGuests(host, record),
   isIdle: isAbandoned,
   isNoContainer: (record) => clientOf(record) !== undefined,
@@ -82,9 +88,9 @@ export const bridgeNat: Kind<BridgeNatConfig, BridgeNatDetail> = {
   deathOf: (judge, record) => whyEnded(record) ?? lostInterface(judge, record),
   makesWay: (record) => clientOf(record)?.state === 'offered',
   verify: async (host, record) => (await import('./verify.ts')).verifyHost(host, record),
-  verifyInside: async (...what) => (await import('../../lib/mooring/verify.ts')).verifyInterface(...what),
-  async probe({ world }, { dhcpServer }) {
-    (await import('./probe.ts')).probeKernel();
+  verifyInside: async (...what) => (await import('./verify-inside.ts')).verifyInside(...what),
+  async probe({ world }, { dhcpServer, vlans }) {
+    (await import('./probe.ts')).probeKernel(vlans !== undefined);
     if (dhcpServer) (await import('./dhcp-server/request.ts')).requireEngine(world);
   },
   following: async () => (await import('./following.ts')).following,

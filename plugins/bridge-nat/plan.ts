@@ -13,6 +13,7 @@ import type { Family, Prefix } from '../../lib/base/ip.ts';
 import type { CniRoute } from '../../lib/cni/result.ts';
 import type { Leased, Plan } from '../../lib/mooring/kind.ts';
 import { firstGateway, subnetsOf, withGateways } from '../../lib/mooring/routes.ts';
+import { parsePool } from '../../ipam/pool.ts';
 import type { AddressRecord } from '../../ipam/record.ts';
 import type { BridgeNatConfig } from './config.ts';
 import { DETAIL_VERSION } from './detail.ts';
@@ -54,6 +55,33 @@ export function gatewaysOf(addresses: readonly AddressRecord[]): Prefix[] {
   return [...byText.values()];
 }
 
+interface Subnets {
+  /** The bridge's addresses. */
+  readonly gateways: readonly Prefix[];
+  readonly subnets: readonly string[];
+}
+
+/**
+ * All subnets of a set of ranges are of one network: the bridge is the gateway in each from the first container on,
+ * whichever of them that one's address came from, and between them there is no NAT.
+ */
+function subnetsOfSets({ ipam }: BridgeNatConfig): Subnets {
+  if (ipam.kind !== 'netmoor') return { gateways: [], subnets: [] };
+  const sets = [...(ipam.pool.ranges ?? []), ...ipam.extraRanges];
+  if (sets.every((set) => set.length < 2)) return { gateways: [], subnets: [] };
+  const ranges = parsePool(ipam.pool, ipam.extraRanges)
+    .sets.filter((set) => set.length > 1)
+    .flat();
+  return {
+    gateways: ranges.map(({ subnet, gateway }) => ({ address: gateway, length: subnet.length })),
+    subnets: ranges.map(({ subnet }) => formatPrefix(subnet)),
+  };
+}
+
+function distinct(texts: readonly string[]): string[] {
+  return [...new Set(texts)];
+}
+
 function familyOf(route: CniRoute): Family {
   return parsePrefix(route.dst).address.family;
 }
@@ -92,12 +120,14 @@ function isolationOf({ isolation, ipam }: BridgeNatConfig): Partial<BridgeNatDet
 export function planAttachment(config: BridgeNatConfig, leased: Leased): Plan<BridgeNatDetail> {
   const addresses = leased.addresses.map((record) => withGateway(record, config.isGateway));
   if (config.isGateway) for (const each of addresses) requireInside(each);
+  const all = subnetsOfSets(config);
+  const gateways = [...gatewaysOf(addresses), ...all.gateways].map(formatPrefix);
   return {
     addresses,
     detail: {
       version: DETAIL_VERSION,
-      subnets: subnetsOf(addresses),
-      gateways: config.isGateway ? gatewaysOf(addresses).map(formatPrefix) : [],
+      subnets: distinct([...subnetsOf(addresses), ...all.subnets]),
+      gateways: config.isGateway ? distinct(gateways) : [],
       routes: routesOf(config, leased, addresses),
       masquerade: config.ipMasq,
       ingressPolicy: config.ingressPolicy,
@@ -109,6 +139,9 @@ export function planAttachment(config: BridgeNatConfig, leased: Leased): Plan<Br
       hairpin: config.hairpinMode || (config.portMappings.length > 0 && !config.promiscMode),
       isolated: config.portIsolation,
       ...(config.bandwidth ? { bandwidth: config.bandwidth } : {}),
+      ...(config.tuning ? { tuning: config.tuning } : {}),
+      ...(config.sourceRouting ? { sourceRouting: config.sourceRouting } : {}),
+      ...(config.vlans ? { vlans: config.vlans } : {}),
     },
   };
 }

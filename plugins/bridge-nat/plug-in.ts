@@ -21,6 +21,7 @@ import { ensureBridge } from './bridge.ts';
 import type { BridgeNatConfig } from './config.ts';
 import type { BridgeNatRecord } from './detail.ts';
 import { isIpv6Used } from './ipv6-use.ts';
+import { joinVlans } from './bridge-vlans.ts';
 import { containerMacFor, hostIfnameFor, hostMacFor, holdsOf } from './names.ts';
 
 /** What all steps of one attachment work with. */
@@ -48,6 +49,7 @@ export function standBridge(
     gateways: record.detail.gateways.map(parsePrefix),
     forceAddress,
     promiscuous: promiscMode,
+    vlans: record.detail.vlans,
     now: host.world.monotonic,
     ipv6: {
       wanted: prefixesOf(record).some(has6),
@@ -108,7 +110,8 @@ export function plugIn(work: Work, record: BridgeNatRecord, bridge: Link, undo: 
   // A port of a bridge needs no address of its own, and shall not believe router advertisements either.
   ensureSysctlIfPresent('1', 'net', 'ipv6', 'conf', name, 'disable_ipv6');
   holdAddresses(work, record, link);
-  const { hairpin, isolated } = record.detail;
+  const { hairpin, isolated, vlans } = record.detail;
+  if (vlans) joinVlans(host.route, link, vlans);
   if (hairpin || isolated) {
     const change = { hairpin, isolated };
     host.route.request(portChange(link.index, change, `set the port flags of ${name}`));

@@ -14,6 +14,7 @@ import { clientOf } from './dhcp-server/client.ts';
 import { publishes4, rulesOf } from './detail.ts';
 import type { BridgeNatRecord } from './detail.ts';
 import { verifyShaping } from './shaping.ts';
+import { verifyVlans } from './bridge-vlans.ts';
 
 export function verifyForwarding(record: BridgeNatRecord): Complaints {
   if (record.detail.gateways.length === 0) return [];
@@ -61,6 +62,7 @@ export function verifyInterfaces(host: Host, record: BridgeNatRecord): Complaint
     if (record.detail.isolated !== (port.isolated ?? false))
       complaints.push(`isolation of port ${port.name} was changed`);
     complaints.push(...verifyShaping(host.route, record, port));
+    if (record.detail.vlans) complaints.push(...verifyVlans(host.route, port, record.detail.vlans));
   }
   return complaints;
 }
