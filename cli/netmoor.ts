@@ -47,6 +47,10 @@ const VERBS: VerbList = {
     about: 'compare everything with what was promised',
     load: async () => (await import('./verbs/check.ts')).verb,
   },
+  repair: {
+    about: 'put back what is missing on the host',
+    load: async () => (await import('./verbs/repair.ts')).verb,
+  },
   gc: {
     about: 'clear away what containers that are gone left behind',
     load: async () => (await import('./verbs/gc.ts')).verb,

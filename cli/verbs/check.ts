@@ -12,7 +12,11 @@ import { clocksOf } from '../dhcp-view.ts';
 import { hostOf, withSockets } from '../../lib/mooring/host.ts';
 import { named, openStores, readAttachments, readDhcpLeases, readable, unreadableStore } from '../stores.ts';
 import { quietly } from '../surroundings.ts';
-import type { Verb } from '../verb.ts';
+import { repairAll } from '../repair/repair.ts';
+import { formatRepaired, repairedOf } from '../repair/view.ts';
+import type { Repaired } from '../repair/view.ts';
+import { unpublishedPorts } from '../unpublished.ts';
+import type { Verb, VerbContext } from '../verb.ts';
 import { verifyAll } from '../verification.ts';
 import type { Verdict } from '../verification.ts';
 
@@ -22,6 +26,8 @@ export interface CheckView {
   readonly attachments: readonly Verdict[];
   /** What the store contradicts itself in, or why it cannot be read. */
   readonly store: readonly string[];
+  /** With --repair: what was put right before it was looked at. */
+  readonly repaired?: readonly Repaired[];
 }
 
 function formatVerdict(verdict: Verdict): string[] {
@@ -31,7 +37,7 @@ function formatVerdict(verdict: Verdict): string[] {
   return [title, ...differences.map((text) => `  ${text}`), ...notes.map((text) => `  (${text})`)];
 }
 
-export function formatCheck({ attachments, store, ok }: CheckView): string {
+export function formatCheck({ attachments, store, ok, repaired = [] }: CheckView): string {
   const stored =
     store.length === 0
       ? ['lease store: ok']
@@ -39,7 +45,9 @@ export function formatCheck({ attachments, store, ok }: CheckView): string {
   const advice = ok
     ? []
     : ['"netmoor gc" clears away what is stale; containers with other differences are to be attached again'];
-  return [...attachments.flatMap(formatVerdict), ...stored, ...advice].map((line) => `${line}\n`).join('');
+  return [...formatRepaired(repaired), ...attachments.flatMap(formatVerdict), ...stored, ...advice]
+    .map((line) => `${line}\n`)
+    .join('');
 }
 
 type Trouble = ReturnType<typeof verifyDhcp>;
@@ -63,10 +71,62 @@ function verdictOn({ network, containerId, ifname }: AttachmentKey): Verdict {
   return { network, containerId, ifname, differences: [], notes: [] };
 }
 
+function withPorts(verdict: Verdict, records: readonly AttachmentRecord[], world: World): Verdict {
+  const lost = unpublishedPorts(verdict, records, world);
+  return lost === undefined ? verdict : { ...verdict, differences: [...verdict.differences, lost] };
+}
+
 function withDhcp(verdict: Verdict, trouble: Trouble): Verdict {
   const found = trouble.get(formatKey(verdict));
   if (found === undefined) return verdict;
   return { ...verdict, differences: [...verdict.differences, ...found.differences] };
+}
+
+export interface Examination {
+  readonly view: CheckView;
+  /** What failed while it was put right. */
+  readonly failures: readonly string[];
+}
+
+/**
+ * Compares what is chosen with what was promised; `mend`: after having put right what can be. Without `configured`
+ * neither the leases of DHCP are looked at, nor what runtimes asked for in vain.
+ */
+export async function examine(
+  { world, dataDir, operands, kinds, note }: VerbContext,
+  { mend, configured = true }: { readonly mend: boolean; readonly configured?: boolean },
+): Promise<Examination> {
+  const unread: string[] = [];
+  const stores = readable(openStores(world, dataDir, note), (dir, error) => {
+    if (dataDir !== undefined) throw error;
+    unread.push(unreadableStore(dir, error));
+  });
+  const unreadable = named({ dataDir, note });
+  const all = readAttachments(stores, unreadable);
+  const dhcp: Trouble = configured ? dhcpTrouble(world, all, readDhcpLeases(stores, unreadable)) : new Map();
+  // What plugins of others attached is on no record but that of its lease.
+  const others = [...dhcp.values()].map(({ client }) => client).filter((key) => !isAmong(all, key));
+  const chosen = new Set(chooseBy([...all, ...others], operands[0]).map(formatKey));
+  const isChosen = (record: AttachmentRecord): boolean => chosen.has(formatKey(record));
+  const surroundings = quietly(() => {});
+  const { verdicts, outcome } = await withSockets(async (sockets) => {
+    const task = { world, sockets, kinds, extent: 'all', isChosen, note } as const;
+    const repairs = mend ? await repairAll(task, stores) : undefined;
+    const found: Verdict[] = [];
+    for (const named of stores) {
+      const records = named.store.read((tx) => tx.attachments()).filter(isChosen);
+      found.push(...(await verifyAll(world, hostOf(sockets, named, world, surroundings), records, kinds)));
+    }
+    return { verdicts: found, outcome: repairs };
+  });
+  const among = others.filter((key) => chosen.has(formatKey(key))).map(verdictOn);
+  const attachments = [...verdicts, ...among]
+    .map((verdict) => withDhcp(verdict, dhcp))
+    .map((verdict) => (configured ? withPorts(verdict, all, world) : verdict));
+  const store = [...unread, ...stores.flatMap(({ store: each }) => each.read(checkStore))];
+  const ok = store.length === 0 && attachments.every(({ differences }) => differences.length === 0);
+  const repaired = outcome ? { repaired: repairedOf(outcome.repairs) } : {};
+  return { view: { ok, attachments, store, ...repaired }, failures: outcome?.failures ?? [] };
 }
 
 export const verb: Verb = {
@@ -76,34 +136,9 @@ export const verb: Verb = {
     'on the host and inside the container; DHCP leases with the clock, and whether an engine prolongs them; and the ' +
     'lease store with itself. Exit code 1 when something differs.',
   operand: '[CONTAINER|NETWORK]',
-  options: [],
-  async run({ world, dataDir, operands, kinds, note }) {
-    const unread: string[] = [];
-    const stores = readable(openStores(world, dataDir, note), (dir, error) => {
-      if (dataDir !== undefined) throw error;
-      unread.push(unreadableStore(dir, error));
-    });
-    const unreadable = named({ dataDir, note });
-    const all = readAttachments(stores, unreadable);
-    const dhcp = dhcpTrouble(world, all, readDhcpLeases(stores, unreadable));
-    // What plugins of others attached is on no record but that of its lease.
-    const others = [...dhcp.values()].map(({ client }) => client).filter((key) => !isAmong(all, key));
-    const chosen = new Set(chooseBy([...all, ...others], operands[0]).map(formatKey));
-    const isChosen = (record: AttachmentRecord): boolean => chosen.has(formatKey(record));
-    const surroundings = quietly(() => {});
-    const verdicts = await withSockets(async (sockets) => {
-      const found: Verdict[] = [];
-      for (const named of stores) {
-        const records = named.store.read((tx) => tx.attachments()).filter(isChosen);
-        found.push(...(await verifyAll(world, hostOf(sockets, named, world, surroundings), records, kinds)));
-      }
-      return found;
-    });
-    const among = others.filter((key) => chosen.has(formatKey(key))).map(verdictOn);
-    const attachments = [...verdicts, ...among].map((verdict) => withDhcp(verdict, dhcp));
-    const store = [...unread, ...stores.flatMap(({ store: each }) => each.read(checkStore))];
-    const ok = store.length === 0 && attachments.every(({ differences }) => differences.length === 0);
-    const view: CheckView = { ok, attachments, store };
-    return { json: view, text: () => formatCheck(view), failed: !ok };
+  options: [{ name: 'repair', about: 'first put right what can be, as "netmoor repair" does' }],
+  async run(context) {
+    const { view, failures } = await examine(context, { mend: context.switches.has('repair') });
+    return { json: view, text: () => formatCheck(view), failed: !view.ok, notes: failures };
   },
 };

@@ -250,7 +250,6 @@ export async function attach<C extends MooringConfig, D extends MooringDetail>(
     host.step('attach: way cleared');
     refuseOccupied(host, sandbox, key);
     const config = kind.complete(host, asked.config, key.network);
-    for (const line of config.notes ?? []) host.surroundings.note(line);
     const segment = kind.segmentOf(config, key.network);
     const { dhcp } = config;
     const request: Request<C> = {

@@ -57,8 +57,6 @@ export interface MooringConfig {
   readonly askedOfRouters?: readonly Address[];
   readonly containerName: string | undefined;
   readonly portMappings: readonly PortMapping[];
-  /** What a person should be told who reads the log of ADD. */
-  readonly notes?: readonly string[];
 }
 
 /** What every kind's detail says. */
@@ -222,6 +220,32 @@ export interface Following<D extends MooringDetail = MooringDetail> {
 }
 
 /**
+ * What of the host's side is looked at and put right: the ways through other people's firewalls, and what the kernel
+ * needs to forward at all; netmoor's own rules, too; interfaces, addresses and limits, too.
+ */
+export type Extent = 'ways' | 'rules' | 'all';
+
+/** An attachment, and how the host differs from what was promised for it. */
+export interface Amiss<D extends MooringDetail = MooringDetail> {
+  readonly record: AttachmentRecord<D>;
+  readonly differences: readonly string[];
+}
+
+/** Putting right on the host what was changed behind our back, from the records alone, by what an ADD does for it. */
+export interface Repairing<D extends MooringDetail = MooringDetail> {
+  /**
+   * Those of these attachments with whom something is amiss on the host, as far as the extent goes, each with the
+   * differences in the words of `verify`. What many share is looked at once.
+   */
+  amiss(host: Host, records: readonly AttachmentRecord<D>[], extent: Extent): readonly Amiss<D>[];
+  /**
+   * Mends what can be mended from the host's side; repeating it changes nothing, and flows that live are not touched.
+   * Inside a write transaction of every store there is, of which `host` asks the others (askOthers).
+   */
+  mend(host: Host, tx: StoreReader, record: AttachmentRecord<D>, extent: Extent): void;
+}
+
+/**
  * Methods throughout: kinds of different configurations and details are put into one list. Those that are asynchronous
  * may load what no other verb needs.
  */
@@ -260,6 +284,11 @@ export interface Kind<C extends MooringConfig = MooringConfig, D extends Mooring
   /** Reads what this or another version kept. Throws NetmoorError('store') for what it cannot make sense of. */
   readDetail(detail: Detail): D;
 
+  /**
+   * Throws NetmoorError when others have what the record would use: RivalError when it is another network. Inside the
+   * transaction that is to put it.
+   */
+  refuse?(host: Host, tx: StoreReader, record: AttachmentRecord<D>): void;
   /** The record as it can be claimed: some of its ports may have to stand by. Inside the transaction that puts it. */
   claim(tx: StoreReader, record: AttachmentRecord<D>): AttachmentRecord<D>;
   /** What its record, final by now, has got more than was there when it was configured. Inside the transaction. */
@@ -308,6 +337,8 @@ export interface Kind<C extends MooringConfig = MooringConfig, D extends Mooring
   probe(host: Host, config: C): Promise<void>;
   /** What bringing the host after addresses that have changed takes; loaded when a lease has. */
   following(): Promise<Following<D>>;
+  /** What putting the host right takes; loaded when it is asked for. Absent: nothing can be. */
+  repairing?(): Promise<Repairing<D>>;
   /** What telling orphans, and what lives unrecorded, takes; loaded when somebody looks. */
   sweeping(): Promise<Sweeping>;
 }

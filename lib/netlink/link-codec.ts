@@ -27,6 +27,7 @@ import {
   IFLA_PROMISCUITY,
   IFLA_PROTINFO,
   IFLA_TARGET_NETNSID,
+  IFLA_TXQLEN,
   VETH_INFO_PEER,
 } from './uapi.ts';
 
@@ -57,6 +58,8 @@ export interface LinkAttributes {
   readonly name?: string;
   readonly mac?: Uint8Array;
   readonly mtu?: number;
+  /** How many packets wait at most. */
+  readonly txQueueLength?: number;
   /** ifindex of the link it stands on; of a veth its other end, in the namespace `netnsid`. */
   readonly link?: number;
   readonly netnsid?: number;
@@ -129,6 +132,7 @@ function dataOf(kind: string | undefined, data: Uint8Array): Pick<LinkInfo, 'pee
 const fields = {
   mac: bytes(IFLA_ADDRESS),
   mtu: u32(IFLA_MTU),
+  txQueueLength: u32(IFLA_TXQLEN),
   netnsid: u32(IFLA_LINK_NETNSID),
   master: u32(IFLA_MASTER),
   operstate: u8(IFLA_OPERSTATE),

@@ -6,7 +6,7 @@ import type { MacvlanMode } from './macvlan-codec.ts';
 import type { NetlinkMessage, NetlinkRequest } from './socket.ts';
 import { RTEXT_FILTER_SKIP_STATS, RTM_GETLINK } from './uapi.ts';
 
-export { IFF_PROMISC, IFF_UP, IF_OPER_UP } from './uapi.ts';
+export { IFF_ALLMULTI, IFF_PROMISC, IFF_UP, IF_OPER_UP } from './uapi.ts';
 
 export interface Link {
   readonly index: number;
@@ -14,6 +14,8 @@ export interface Link {
   readonly flags: number;
   readonly mac: string | undefined;
   readonly mtu: number;
+  /** How many packets wait at most. */
+  readonly txQueueLength: number | undefined;
   readonly operstate: number;
   /** ifindex of the bridge (or bond, VRF) it is a port of. */
   readonly master: number | undefined;
@@ -50,6 +52,7 @@ export function decodeLink(message: NetlinkMessage): Link {
     name: attributes.name ?? '',
     mac: mac?.length === 6 ? formatMac(mac) : undefined,
     mtu: attributes.mtu ?? 0,
+    txQueueLength: attributes.txQueueLength,
     operstate: attributes.operstate ?? 0,
     master: attributes.master,
     peer: attributes.link,

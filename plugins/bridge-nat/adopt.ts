@@ -18,15 +18,12 @@ import { altNameRemoval, altNaming } from '../../lib/netlink/alt-name.ts';
 import { findLink } from '../../lib/netlink/link.ts';
 import { labelling, portChange } from '../../lib/netlink/link-change.ts';
 import type { Link } from '../../lib/netlink/link-message.ts';
-import { acceptForwarding } from '../../lib/nftables/forward.ts';
-import { allowLocalnet } from '../../lib/nftables/localnet.ts';
-import { addAttachment } from '../../lib/nftables/table.ts';
 import { RECORD_VERSION, formatKey, sameKey } from '../../ipam/record.ts';
 import type { AddressRecord, AttachmentKey, AttachmentRecord } from '../../ipam/record.ts';
 import type { StoreReader, StoreTransaction } from '../../ipam/store/store.ts';
 import type { BridgeNatConfig } from './config.ts';
-import { lives } from './connect.ts';
-import { KIND, publishes4, readDetail, rulesOf } from './detail.ts';
+import { standRules } from './stand-rules.ts';
+import { KIND, readDetail } from './detail.ts';
 import type { BridgeNatRecord } from './detail.ts';
 import { enableForwarding } from './forwarding.ts';
 import { bridgeNat } from './kind.ts';
@@ -133,9 +130,8 @@ function nameLink({ route }: Host, record: BridgeNatRecord, link: Link, undo: Un
 
 /** As an ADD leaves it; repeating it changes nothing. What fails takes all of it back. */
 function moor(host: Host, tx: StoreReader, record: BridgeNatRecord, link: Link): void {
-  const { route, netfilter } = host;
+  const { route } = host;
   const undo = new UndoStack();
-  const rules = rulesOf(record);
   const { hairpin, isolated, gateways } = record.detail;
   const alias = formatLabel(record, record.addresses);
   try {
@@ -144,14 +140,7 @@ function moor(host: Host, tx: StoreReader, record: BridgeNatRecord, link: Link):
       enableForwarding(new Set<Family>(prefixesOf(record).map(({ address }) => address.family)));
     if ((link.hairpin ?? false) !== hairpin || (link.isolated ?? false) !== isolated)
       route.request(portChange(link.index, { hairpin, isolated }, `set the port flags of ${link.name}`));
-    addAttachment(
-      netfilter,
-      rules,
-      () => rulesOfOthers(tx, host, record),
-      (owner) => lives(host, owner),
-    );
-    if (publishes4(record)) allowLocalnet(rules.rules.bridge);
-    acceptForwarding(netfilter, rules.rules.bridge);
+    standRules(host, record, () => rulesOfOthers(tx, host, record));
     if (alias !== undefined) route.request(labelling({ index: link.index }, alias));
   } catch (error) {
     undo.run();

@@ -14,6 +14,8 @@ import { ensureSysctlIfPresent, hasIpv6, readSysctl } from '../../lib/system/sys
 import { ALIAS, IFAPROT_NETMOOR } from '../../lib/mooring/marks.ts';
 import { refuseHeld } from './foreign-bridge.ts';
 import { bridgeMacFor } from './names.ts';
+import { readyVlans, refuseVlans, withoutVlans } from './bridge-vlans.ts';
+import type { VlansWanted } from './vlans.ts';
 
 export interface Ipv6Wanted {
   /** The container has an IPv6 address. */
@@ -30,6 +32,7 @@ export interface BridgeWanted {
   readonly forceAddress: boolean;
   readonly promiscuous: boolean;
   readonly ipv6: Ipv6Wanted;
+  readonly vlans?: VlansWanted | undefined;
   /** Milliseconds, for how long to wait for answers. */
   readonly now: () => number;
 }
@@ -48,9 +51,13 @@ function findOrCreate(host: NetlinkSocket, wanted: BridgeWanted): Link {
   const found = findLink(host, wanted.name);
   if (found) return found;
   try {
-    const mtu = wanted.mtu === undefined ? {} : { mtu: wanted.mtu };
-    return createBridge(host, { name: wanted.name, mac: bridgeMacFor(wanted.name), alias: ALIAS, ...mtu });
+    const more = {
+      ...(wanted.mtu === undefined ? {} : { mtu: wanted.mtu }),
+      ...(wanted.vlans === undefined ? {} : { vlanFiltering: true }),
+    };
+    return createBridge(host, { name: wanted.name, mac: bridgeMacFor(wanted.name), alias: ALIAS, ...more });
   } catch (error) {
+    if (wanted.vlans !== undefined && withoutVlans(error)) refuseVlans(wanted.name, error);
     const other = isErrno(error, 'EEXIST') ? findLink(host, wanted.name) : undefined;
     if (other === undefined) throw error;
     return other;
@@ -139,6 +146,7 @@ export function ensureBridge(host: NetlinkSocket, wanted: BridgeWanted): Link {
   const link = findOrCreate(host, wanted);
   refuseOtherKind(link);
   setKernelKeys(wanted, link);
+  if (wanted.vlans) readyVlans(host, link, wanted.vlans, wanted.gateways.length > 0);
   if (wanted.gateways.length > 0) ensureGateways(host, link, wanted);
   const raise = (link.flags & IFF_UP) === 0;
   const listen = wanted.promiscuous && (link.flags & IFF_PROMISC) === 0;

@@ -12,7 +12,6 @@ import type { JsonObject } from '../../lib/cni/json.ts';
 import { interfaceNameProblem } from '../../lib/cni/names.ts';
 import { readPortMappings } from '../../lib/cni/port-mappings.ts';
 import type { PortMapping } from '../../lib/cni/port-mappings.ts';
-import { quote } from '../../lib/cni/quote.ts';
 import { containerName, requestedAddresses, requestedMac } from '../../lib/cni/requested.ts';
 import type { Dns } from '../../lib/cni/result.ts';
 import { schemaProblem } from '../../lib/cni/schema-errors.ts';
@@ -32,6 +31,13 @@ import type { Isolation } from './isolation.ts';
 import { bridgeNameProblem } from './names.ts';
 import { checkConditions, masqueradedFamilies, readNat } from './nat/config.ts';
 import type { NatConfig } from './nat/config.ts';
+import { readSourceRouting } from './source-routing.ts';
+import type { SourceRouting } from './source-routing.ts';
+import { readTuning } from './tuning.ts';
+import type { Tuning } from './tuning.ts';
+import { readVlans } from './vlans.ts';
+import type { VlansWanted } from './vlans.ts';
+import { notesOf } from './without-effect.ts';
 
 export type IngressPolicy = 'open' | 'same-bridge' | 'isolated';
 
@@ -67,6 +73,14 @@ export interface BridgeNatConfig extends MooringConfig, Role {
   readonly nat: NatConfig | undefined;
   /** Undefined: none. */
   readonly dhcpServer: DhcpServerConfig | undefined;
+  /** Undefined: nothing. */
+  readonly tuning: Tuning | undefined;
+  /** Undefined: the container's routes are the usual ones. */
+  readonly sourceRouting: SourceRouting | undefined;
+  /** Undefined: the bridge does not tell any apart. */
+  readonly vlans: VlansWanted | undefined;
+  /** What has to be said of it at ADD. */
+  readonly notes: readonly string[];
   /** Of the network's own configuration. */
   readonly dns: Dns;
 }
@@ -88,20 +102,6 @@ function readIpam(config: CniConfig, disabled: boolean): IpamChoice {
   return { kind: 'none' };
 }
 
-/**
- * VLAN filtering is not offered, and a network that was to be apart must not silently be together with others. 0, []
- * and preserveDefaultVlan ask for nothing.
- */
-function refuseVlans({ vlan, vlanTrunk }: BridgeNatInput): void {
-  const [key, value] = vlan ? ['vlan', vlan] : vlanTrunk?.length ? ['vlanTrunk', vlanTrunk] : [];
-  if (key === undefined) return;
-  throw new NetmoorError(
-    'unsupported-field',
-    `${key}: ${quote(value)} is not supported`,
-    'give each VLAN a network and a bridge of its own, with the VLAN interface of the uplink as a port of that bridge',
-  );
-}
-
 function checkKeys(raw: JsonObject): BridgeNatInput {
   const input: unknown = raw;
   if (!validateBridge(input)) throw schemaProblem(bridgeSchema, validateBridge.errors, raw, '');
@@ -109,7 +109,6 @@ function checkKeys(raw: JsonObject): BridgeNatInput {
 }
 
 function checkValues(input: BridgeNatInput, config: CniConfig): void {
-  refuseVlans(input);
   if (input.hairpinMode && input.promiscMode)
     refuse('hairpinMode and promiscMode exclude each other', 'switch one of them off');
   const problem = input.bridge
@@ -192,6 +191,10 @@ function withDefaults(
     nat: readNat(input, ipam),
     isolation: readIsolation(input, ipam),
     dhcpServer: readDhcpServer(input, ipam, role, ingressPolicy),
+    tuning: readTuning(input),
+    sourceRouting: readSourceRouting(input, ipam),
+    vlans: readVlans(input),
+    notes: notesOf(input),
     ipam,
   };
 }
@@ -212,7 +215,7 @@ export function readBridgeNatConfig(config: CniConfig, request: CniRequest): Bri
   const wanted: BridgeNatConfig = {
     ...withDefaults(input, ipam),
     dns: config.dns,
-    mac: requestedMac(config, request),
+    mac: requestedMac(config, request, input.mac),
     requestedAddresses: requestedAddresses(config, request),
     containerName: containerName(config, request),
     portMappings: readPortMappings(config.runtimeConfig.portMappings),

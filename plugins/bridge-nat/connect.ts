@@ -11,7 +11,6 @@ import type { Host } from '../../lib/mooring/host.ts';
 import type { Connection, Found, Request } from '../../lib/mooring/kind.ts';
 import { quickenDetection } from '../../lib/mooring/kernel-keys.ts';
 import type { Dad, Routers } from '../../lib/mooring/kernel-keys.ts';
-import { parseKey } from '../../lib/mooring/label.ts';
 import { lastOf } from '../../lib/mooring/records.ts';
 import { askRouters, awaitRouter, dnsBy, rankRouters, routesBy } from '../../lib/mooring/routers.ts';
 import { kernelRoute } from '../../lib/mooring/routes.ts';
@@ -24,16 +23,15 @@ import { linkChange } from '../../lib/netlink/link-change.ts';
 import type { Link } from '../../lib/netlink/link-message.ts';
 import type { NetlinkSocket } from '../../lib/netlink/socket.ts';
 import { untilLinkUp } from '../../lib/netlink/watch.ts';
-import { acceptForwarding } from '../../lib/nftables/forward.ts';
-import { allowLocalnet } from '../../lib/nftables/localnet.ts';
 import { inNetns } from '../../lib/system/netns.ts';
-import { addAttachment, removeAttachment } from '../../lib/nftables/table.ts';
+import { removeAttachment } from '../../lib/nftables/table.ts';
 import type { BridgeNatConfig } from './config.ts';
-import { KIND, publishes4, rulesOf } from './detail.ts';
+import { KIND, rulesOf } from './detail.ts';
 import type { BridgeNatDetail, BridgeNatRecord } from './detail.ts';
 import { flushFlows, leaveBridge } from './disconnect.ts';
 import { enableForwarding } from './forwarding.ts';
-import { bridgeMacFor, hostIfnameFor, ifbNameFor } from './names.ts';
+import { bridgeMacFor, ifbNameFor } from './names.ts';
+import { standRules } from './stand-rules.ts';
 import { rulesOfOthers } from './standby.ts';
 import { plugIn, readyBridge, relabel } from './plug-in.ts';
 import type { Work } from './plug-in.ts';
@@ -51,9 +49,7 @@ function writeRules({ host }: Work, record: BridgeNatRecord, undo: UndoStack): v
       removeAttachment(host.netfilter, rules, { ofNetwork, onBridge: onSegment, ofAll });
     });
   });
-  addAttachment(host.netfilter, rules, everyOther, (owner) => lives(host, owner));
-  if (publishes4(record)) allowLocalnet(rules.rules.bridge);
-  acceptForwarding(host.netfilter, rules.rules.bridge);
+  standRules(host, record, everyOther);
   flushFlows(host, record);
 }
 
@@ -107,12 +103,26 @@ function foundBy(
   return { addresses, detail, routes: routesBy(found, inside), dns: dnsBy(found) };
 }
 
+/** What few attachments ask for, done in the container when all else is: as plugins behind this one would. */
+type Extras = (work: Work, record: BridgeNatRecord, inside: Link, undo: UndoStack) => void;
+
+/** It is not even loaded for the others. */
+async function extrasOf({ detail: { sourceRouting, tuning } }: BridgeNatRecord): Promise<Extras> {
+  const sources = sourceRouting && (await import('./route-by-source.ts'));
+  const tuner = tuning && (await import('./tune.ts'));
+  return ({ host, sandbox }, record, inside, undo) => {
+    if (sourceRouting) sources?.routeBySource(sandbox, inside, record, sourceRouting, host, undo);
+    if (tuning) tuner?.tune(sandbox, inside, tuning, undo);
+  };
+}
+
 /** Addresses, routes and rules; the container is reachable when it returns. */
 function configure(
   work: Work,
   record: BridgeNatRecord,
   link: Link,
   notifications: NetlinkSocket | undefined,
+  extras: Extras,
   undo: UndoStack,
 ): Found<BridgeNatDetail> | undefined {
   const { host, request, sandbox } = work;
@@ -122,7 +132,11 @@ function configure(
   writeRules(work, record, undo);
   host.step('attach: rules written');
   raisePort(work, link);
-  if (config.disableContainerInterface) return undefined;
+  if (config.disableContainerInterface) {
+    const inside = findLink(sandbox.route, key.ifname);
+    if (inside) extras(work, record, inside, undo);
+    return undefined;
+  }
   const dad = dadOf(config);
   const wanted = {
     ifname: key.ifname,
@@ -139,6 +153,7 @@ function configure(
   const found = foundBy(work, record, inside, notifications);
   if (dad !== 'off') awaitDetection(sandbox, inside, dad, host.world.monotonic);
   if (dad !== 'optimistic') announce(sandbox, inside, record.mac ?? '');
+  extras(work, record, inside, undo);
   return found;
 }
 
@@ -149,16 +164,10 @@ function interfacesOf(host: Host, record: BridgeNatRecord, bridge: Link, link: L
   return [
     { name: bridge.name, mac: bridge.mac ?? bridgeMacFor(bridge.name), mtu },
     { name: link.name, mac: link.mac ?? '', mtu },
-    { name: ifname, mac, mtu, sandbox: netns?.path ?? '' },
+    { name: ifname, mac, mtu: detail.tuning?.mtu ?? mtu, sandbox: netns?.path ?? '' },
     // Where the reference bandwidth plugin appends it.
     ...(ifb ? [{ name: ifb.name, mac: ifb.mac ?? '', mtu: ifb.mtu }] : []),
   ];
-}
-
-/** Whether an interface is there of the owner that an element names: then he lives. */
-export function lives({ route }: Pick<Host, 'route'>, comment: string): boolean {
-  const key = parseKey(comment.replaceAll('%22', '"'));
-  return key !== undefined && findLink(route, hostIfnameFor(key)) !== undefined;
 }
 
 interface Listening {
@@ -204,7 +213,14 @@ function raise(work: Work, link: Link): void {
   if (inside !== undefined && wanted.routers !== 'ignored') askRouters(sandbox.netns, inside);
 }
 
-/** Plugs the container in; what follows is for whoever knows the addresses. */
+/** Once the addresses are known, which say in which families its ports are published. */
+async function refuseServices({ host }: Work, record: BridgeNatRecord): Promise<void> {
+  if (record.ports.length === 0 || record.addresses.length === 0) return;
+  // What an attachment without ports does not ask is not even loaded for it.
+  const { refuseListeners } = await import('../../lib/mooring/port-in-use.ts');
+  refuseListeners(record, host.surroundings.note);
+}
+
 /** A network that serves DHCP needs the engine to do it. Throws NetmoorError when it cannot. */
 async function serveGuests({ host, request }: Work): Promise<void> {
   if (request.config.dhcpServer === undefined) return;
@@ -213,6 +229,7 @@ async function serveGuests({ host, request }: Work): Promise<void> {
   requestService(host, request.key.network);
 }
 
+/** Plugs the container in; what follows is for whoever knows the addresses. */
 export async function connect(
   host: Host,
   request: Request<BridgeNatConfig>,
@@ -221,6 +238,8 @@ export async function connect(
   undo: UndoStack,
 ): Promise<Connection<BridgeNatDetail>> {
   const work: Work = { host, request, sandbox };
+  await refuseServices(work, record);
+  for (const line of request.config.notes) host.surroundings.note(`${request.key.network}: ${line}`);
   undo.push(`leave bridge ${request.segment}`, () => {
     writeAlone(host, (tx, ask) => {
       if (lastOf(tx, ask, { name: KIND }, record).onSegment) leaveBridge(host, record);
@@ -236,16 +255,18 @@ export async function connect(
     shape(host.route, record, link, undo);
     host.step('attach: bandwidth limited');
   }
+  const extras = await extrasOf(record);
   const { notifications, stop } = listen(work, undo);
   return {
     hostIfindex: link.index,
     raise: () => raise(work, link),
     async configure(leased, more) {
+      if (leased.addresses.length > record.addresses.length) await refuseServices(work, leased);
       // The gateways are known by now.
       if (leased.detail.gateways.length > record.detail.gateways.length) readyBridge(work, leased);
       if (leased.addresses.length > record.addresses.length) relabel(work, leased, link);
       try {
-        const found = configure(work, leased, link, notifications, more);
+        const found = configure(work, leased, link, notifications, extras, more);
         await takePublicAddresses(work, leased, more);
         await serveGuests(work);
         return found;

@@ -4,6 +4,7 @@ import { releaseHostLocal } from '../../lib/mooring/host-local.ts';
 import { lostInterface } from '../../lib/mooring/death.ts';
 import { findLink } from '../../lib/netlink/link.ts';
 import { findUplink } from '../../lib/netlink/uplink.ts';
+import { refuseOverlaps } from './apart.ts';
 import type { BridgeNatConfig } from './config.ts';
 import { KIND, readDetail } from './detail.ts';
 import type { BridgeNatDetail } from './detail.ts';
@@ -16,6 +17,8 @@ import { hasForeignPorts, isForeign } from './foreign-bridge.ts';
 import { bridgeNameFor, containerMacFor, hostIfnameFor } from './names.ts';
 import { placeOnHost } from './nat/host.ts';
 import { planAttachment } from './plan.ts';
+import { sourceRuleRemovals } from './source-rules.ts';
+import { refuseUnlisted } from './allowlist.ts';
 import { extendRules, takeOver, withStandby } from './standby.ts';
 
 function segmentOf({ bridge }: BridgeNatConfig, network: string): string {
@@ -28,13 +31,14 @@ export const bridgeNat: Kind<BridgeNatConfig, BridgeNatDetail> = {
   segments: 'bridge',
 
   readConfig: async (config, request) => (await import('./config.ts')).readBridgeNatConfig(config, request),
-  complete({ route }, config, network) {
+  complete({ route, world }, config, network) {
+    if (config.tuning) refuseUnlisted(config.tuning, world.files);
     const bridge = segmentOf(config, network);
     const role = isForeign(route, bridge) ? config.onForeignBridge : {};
     if (config.dhcpServer) requireGateway({ ...config, ...role }, bridge);
     const nat = config.nat && placeOnHost(route, config.nat);
     const mtu = config.mtu ?? findUplink(route)?.mtu;
-    return { ...config, ...role, mtu, nat, ...(nat ? { notes: nat.notes } : {}) };
+    return { ...config, ...role, mtu, nat, notes: [...config.notes, ...(nat?.notes ?? [])] };
   },
   segmentOf,
   // Addresses on one bridge are unique whatever networks share it.
@@ -60,14 +64,18 @@ export const bridgeNat: Kind<BridgeNatConfig, BridgeNatDetail> = {
   },
   readDetail,
 
+  refuse: refuseOverlaps,
   claim: (tx, record) => withStandby(tx, record),
   settle(host, tx, before, after) {
     if (after.ports.length > before.ports.length) extendRules(host, tx, after);
   },
   connect: async (...work) => (await import('./connect.ts')).connect(...work),
 
-  own: ownRemovals,
-  leaveShared,
+  own: (host, record) => [...sourceRuleRemovals(host, record), ...ownRemovals(host, record)],
+  leaveShared(host, record, last, whole) {
+    for (const { remove } of whole ? sourceRuleRemovals(host, record) : []) remove();
+    leaveShared(host, record, last, whole);
+  },
   staysBehind: (host, record) => record.detail.keepBridge || staysForGuests(host, record),
   isIdle: isAbandoned,
   isNoContainer: (record) => clientOf(record) !== undefined,
@@ -83,11 +91,12 @@ export const bridgeNat: Kind<BridgeNatConfig, BridgeNatDetail> = {
   deathOf: (judge, record) => whyEnded(record) ?? lostInterface(judge, record),
   makesWay: (record) => clientOf(record)?.state === 'offered',
   verify: async (host, record) => (await import('./verify.ts')).verifyHost(host, record),
-  verifyInside: async (...what) => (await import('../../lib/mooring/verify.ts')).verifyInterface(...what),
-  async probe({ world }, { dhcpServer }) {
-    (await import('./probe.ts')).probeKernel();
+  verifyInside: async (...what) => (await import('./verify-inside.ts')).verifyInside(...what),
+  async probe({ world }, { dhcpServer, vlans }) {
+    (await import('./probe.ts')).probeKernel(vlans !== undefined);
     if (dhcpServer) (await import('./dhcp-server/request.ts')).requireEngine(world);
   },
   following: async () => (await import('./following.ts')).following,
+  repairing: async () => (await import('./repair.ts')).repairing,
   sweeping: async () => (await import('./sweeping.ts')).sweeping,
 };

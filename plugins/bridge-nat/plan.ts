@@ -1,4 +1,5 @@
 /** What an attachment will look like, computed before the kernel is touched: gateways, routes, record. Pure. */
+import { NetmoorError } from '../../lib/base/errors.ts';
 import {
   formatAddress,
   formatPrefix,
@@ -6,11 +7,13 @@ import {
   offsetAddress,
   parseAddress,
   parsePrefix,
+  prefixContains,
 } from '../../lib/base/ip.ts';
 import type { Family, Prefix } from '../../lib/base/ip.ts';
 import type { CniRoute } from '../../lib/cni/result.ts';
 import type { Leased, Plan } from '../../lib/mooring/kind.ts';
 import { firstGateway, subnetsOf, withGateways } from '../../lib/mooring/routes.ts';
+import { parsePool } from '../../ipam/pool.ts';
 import type { AddressRecord } from '../../ipam/record.ts';
 import type { BridgeNatConfig } from './config.ts';
 import { DETAIL_VERSION } from './detail.ts';
@@ -29,6 +32,22 @@ function withGateway(record: AddressRecord, isGateway: boolean): AddressRecord {
   return { ...record, gateway: formatAddress(offsetAddress(network.address, 1n)) };
 }
 
+/**
+ * The bridge's addresses come with the length of the containers' prefix: of a gateway elsewhere, the host would have no
+ * way to its containers. That of an IPAM plugin of others is known only now.
+ */
+function requireInside({ address, gateway }: AddressRecord): void {
+  if (gateway === undefined) return;
+  const prefix = parsePrefix(address);
+  const router = parseAddress(gateway);
+  if (router.family === prefix.address.family && prefixContains(prefix, router)) return;
+  throw new NetmoorError(
+    'bad-config',
+    `the gateway ${gateway} is not in ${formatPrefix(networkOf(prefix))}, the network of ${address}`,
+    'the bridge is to be the gateway: give it an address inside, or set "isGateway" to false if somebody else is it',
+  );
+}
+
 /** The bridge's addresses: each gateway with the length of the prefix it serves. */
 export function gatewaysOf(addresses: readonly AddressRecord[]): Prefix[] {
   const byText = new Map<string, Prefix>();
@@ -38,6 +57,33 @@ export function gatewaysOf(addresses: readonly AddressRecord[]): Prefix[] {
     byText.set(formatPrefix(prefix), prefix);
   }
   return [...byText.values()];
+}
+
+interface Subnets {
+  /** The bridge's addresses. */
+  readonly gateways: readonly Prefix[];
+  readonly subnets: readonly string[];
+}
+
+/**
+ * All subnets of a set of ranges are of one network: the bridge is the gateway in each from the first container on,
+ * whichever of them that one's address came from, and between them there is no NAT.
+ */
+function subnetsOfSets({ ipam }: BridgeNatConfig): Subnets {
+  if (ipam.kind !== 'netmoor') return { gateways: [], subnets: [] };
+  const sets = [...(ipam.pool.ranges ?? []), ...ipam.extraRanges];
+  if (sets.every((set) => set.length < 2)) return { gateways: [], subnets: [] };
+  const ranges = parsePool(ipam.pool, ipam.extraRanges)
+    .sets.filter((set) => set.length > 1)
+    .flat();
+  return {
+    gateways: ranges.map(({ subnet, gateway }) => ({ address: gateway, length: subnet.length })),
+    subnets: ranges.map(({ subnet }) => formatPrefix(subnet)),
+  };
+}
+
+function distinct(texts: readonly string[]): string[] {
+  return [...new Set(texts)];
 }
 
 function familyOf(route: CniRoute): Family {
@@ -77,6 +123,9 @@ function isolationOf({ isolation, ipam }: BridgeNatConfig): Partial<BridgeNatDet
 /** The addresses of the record, and what bridge-nat keeps beside them. */
 export function planAttachment(config: BridgeNatConfig, leased: Leased): Plan<BridgeNatDetail> {
   const addresses = leased.addresses.map((record) => withGateway(record, config.isGateway));
+  if (config.isGateway) for (const each of addresses) requireInside(each);
+  const all = subnetsOfSets(config);
+  const gateways = [...gatewaysOf(addresses), ...all.gateways].map(formatPrefix);
   const { forwards, oneToOne } = config.nat ?? NOTHING_TRANSLATED;
   const held = addresses.map(({ address }) => parsePrefix(address));
   if (config.ipam.kind === 'netmoor' && config.ipam.automatic && held.length > 0)
@@ -89,8 +138,8 @@ export function planAttachment(config: BridgeNatConfig, leased: Leased): Plan<Br
     ports,
     detail: {
       version: DETAIL_VERSION,
-      subnets: subnetsOf(addresses),
-      gateways: config.isGateway ? gatewaysOf(addresses).map(formatPrefix) : [],
+      subnets: distinct([...subnetsOf(addresses), ...all.subnets]),
+      gateways: config.isGateway ? distinct(gateways) : [],
       routes: routesOf(config, leased, addresses),
       masquerade: config.ipMasq,
       ingressPolicy: config.ingressPolicy,
@@ -102,6 +151,9 @@ export function planAttachment(config: BridgeNatConfig, leased: Leased): Plan<Br
       hairpin: config.hairpinMode || (reached && !config.promiscMode),
       isolated: config.portIsolation,
       ...(config.bandwidth ? { bandwidth: config.bandwidth } : {}),
+      ...(config.tuning ? { tuning: config.tuning } : {}),
+      ...(config.sourceRouting ? { sourceRouting: config.sourceRouting } : {}),
+      ...(config.vlans ? { vlans: config.vlans } : {}),
       ...(nat ? { nat } : {}),
     },
   };

@@ -12,6 +12,7 @@ import type { Codec } from '../../lib/netlink/codec.ts';
 import { flowIn } from '../../lib/netlink/conntrack.ts';
 import { fdbMessage, unicastOf } from '../../lib/netlink/fdb.ts';
 import { decodeInet6, families } from '../../lib/netlink/inet6.ts';
+import { decodeSocket } from '../../lib/netlink/inet-diag.ts';
 import { linkMessage } from '../../lib/netlink/link-codec.ts';
 import { decodeLink } from '../../lib/netlink/link-message.ts';
 import { decodeAnswer, decodeDone, decodeMessages, encodeMessage } from '../../lib/netlink/message.ts';
@@ -50,6 +51,15 @@ const OPTIONS = [
   '0a0020000300000086000000000000001f040000000002bc076578616d706c65036f726700036c616e00000000000000',
   '0a0018000300000086000000000000001f03000000000009026f6b00036120620002780a00000000',
 ].map((digits) => Buffer.from(`${digits}14000100fe80000000000000083d28fffe0df013`, 'hex'));
+
+/** What the kernel told of a TCP socket that listens on [::]:2225, for IPv6 alone. */
+const SOCKET = Buffer.from(
+  '0a0a000008b1' +
+    '00'.repeat(38) +
+    'b1280000000000000000000000000000050000000000000074bd0802050008000000000005000b000100000008000f0000000000' +
+    '0c00150001000000000000000600160012000000',
+  'hex',
+);
 
 const WRONG_LENGTHS = [0, 1, 3, 4, 5, 8, 0x7fff, 0xfffe, 0xffff];
 
@@ -158,6 +168,7 @@ const SUBJECTS: readonly Subject[] = [
     codec: tcMessage as Codec<unknown>,
     seeds: ofTypes(44),
   },
+  { name: 'sockets', read: (data) => decodeSocket('tcp', { data }), seeds: [SOCKET] },
   { name: 'flows', read: (data) => flowIn({ data }), seeds: [FLOW] },
   {
     name: 'answers',

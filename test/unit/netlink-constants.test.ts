@@ -18,11 +18,14 @@ const ifla = require('netlink/dist/rt/ifla.js') as typeof import('netlink/dist/r
 
 const HEADERS = [
   'linux/netlink.h',
+  'linux/sock_diag.h',
+  'linux/inet_diag.h',
   'linux/rtnetlink.h',
   'linux/if_link.h',
   'linux/net_namespace.h',
   'linux/veth.h',
   'linux/if.h',
+  'linux/if_bridge.h',
   'linux/if_addr.h',
   'linux/fib_rules.h',
   'linux/neighbour.h',
@@ -133,6 +136,7 @@ const PACKAGE: Readonly<Record<string, unknown>> = {
   FIB_RULE_INVERT: rt.formatRuleFlags({ invert: true }),
   RTAX_MTU: metric({ mtu: raw }),
   RTAX_ADVMSS: metric({ advmss: raw }),
+  RTEXT_FILTER_BRVLAN: rt.formatRtExtFilter({ brvlan: true }),
   RTEXT_FILTER_SKIP_STATS: rt.formatRtExtFilter({ skipStats: true }),
   TCA_KIND: tc({ kind: 'x' }),
   TCA_OPTIONS: tc({ options: raw }),
@@ -141,6 +145,7 @@ const PACKAGE: Readonly<Record<string, unknown>> = {
   IFLA_MTU: link({ mtu: 1 }),
   IFLA_LINK: link({ link: raw }),
   IFLA_MASTER: link({ master: 1 }),
+  IFLA_TXQLEN: link({ txqlen: 1 }),
   IFLA_PROTINFO: link({ protinfo: new Map() }),
   IFLA_OPERSTATE: link({ operstate: 1 }),
   IFLA_LINKINFO: link({ linkinfo: raw }),
@@ -170,6 +175,7 @@ const PACKAGE: Readonly<Record<string, unknown>> = {
   MACVLAN_MODE_PASSTHRU: ifla.formatMacvlanMode({ passthru: true }),
   VETH_INFO_PEER: numberOf(ifla.formatVethInfo({ peer: raw } as object)),
   IFF_UP: rt.formatDeviceFlags({ up: true }),
+  IFF_ALLMULTI: rt.formatDeviceFlags({ allmulti: true }),
   IFF_PROMISC: rt.formatDeviceFlags({ promisc: true }),
   IFA_ADDRESS: address({ address: raw }),
   IFA_LOCAL: address({ local: raw }),
@@ -191,6 +197,7 @@ const PACKAGE: Readonly<Record<string, unknown>> = {
 /** What the package does not know: younger than it, or not of rtnetlink, or only passed on by it. */
 const ONLY_IN_HEADERS = [
   /^IFA_PROTO$/,
+  /^(IFLA_BR_|IFLA_BRIDGE_|BRIDGE_)/,
   /^IFLA_(PROP_LIST|ALT_IFNAME)$/,
   /^NETNSA_/,
   /^NDA_/,
@@ -210,6 +217,8 @@ const ONLY_IN_HEADERS = [
   /^(NFNL|IPCTNL|CTA)_/,
   /^IPPROTO_/,
   /^SOL?_/,
+  /^SOCK_DIAG_/,
+  /^INET_DIAG_/,
 ];
 
 t.test('the netlink package', async (t) => {

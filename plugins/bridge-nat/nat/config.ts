@@ -81,19 +81,13 @@ function readRedirectedSource({ snat, masqAll }: BridgeNatInput): NatConfig['red
   return masqAll ? 'ours' : undefined;
 }
 
-function notesOn({ snat, masqAll, backend, markMasqBit, externalSetMarkChain }: BridgeNatInput): string[] {
-  const unused = [
-    ...(backend === 'iptables' ? ['backend'] : []),
-    ...(markMasqBit === undefined ? [] : ['markMasqBit']),
-    ...(externalSetMarkChain ? ['externalSetMarkChain'] : []),
-  ];
+/** Of the keys that are portmap's alone; those of others: without-effect.ts. */
+function notesOn({ snat, masqAll, markMasqBit, externalSetMarkChain }: BridgeNatInput): string[] {
+  const unmarked = (key: string): string => `"${key}" has no effect: netmoor marks no packets`;
   return [
-    ...(unused.length === 0
-      ? []
-      : [
-          `${unused.join(', ')}: without effect, netmoor has an nftables table of its own and marks no packets`,
-        ]),
-    ...(snat === false && masqAll ? ['masqAll: without effect beside "snat": false'] : []),
+    ...(markMasqBit === undefined ? [] : [unmarked('markMasqBit')]),
+    ...(externalSetMarkChain ? [unmarked('externalSetMarkChain')] : []),
+    ...(snat === false && masqAll ? ['"masqAll" has no effect beside "snat": false'] : []),
   ];
 }
 
@@ -119,7 +113,6 @@ const KEYS = [
   'oneToOne',
   'conditionsV4',
   'conditionsV6',
-  'backend',
   'markMasqBit',
   'externalSetMarkChain',
 ] as const;
