@@ -39,6 +39,8 @@ function ownLinks(host: Sockets, record: BridgeNatRecord): Link[] {
   return [...ownVeth(host, record), ...ifb];
 }
 
+const EVERY_PORT = { hostPort: 1, count: 65535 };
+
 /** An attachment's own rules, whoever else there is. */
 const NOT_LAST = { ofNetwork: false, onBridge: false, ofAll: false };
 
@@ -91,9 +93,11 @@ export function leaveBridge(host: Sockets, record: BridgeNatRecord, along: reado
   releaseBridge(host.route, record.segment, along);
 }
 
-/** Ends the UDP flows of its published ports, which would go on to where they went so far. */
+/** Ends the UDP flows of its published ports and public addresses, which would go on to where they went so far. */
 export function flushFlows(host: Sockets, record: BridgeNatRecord): void {
-  const udp = rulesOf(record).forwards.filter((forward) => forward.protocol === 'udp');
+  const { forwards, oneToOne = [] } = rulesOf(record);
+  const whole = oneToOne.map((pair) => ({ ...EVERY_PORT, hostIp: pair.public, container: pair.container }));
+  const udp = [...forwards.filter((forward) => forward.protocol === 'udp'), ...whole];
   if (udp.length > 0) flushUdp(host.netfilter, udp);
 }
 

@@ -238,6 +238,8 @@ t.test('forwards of the network, and public addresses one to one', { skip }, asy
 
     await host.shell('ip neighbour del proxy 203.0.113.10 dev uplink');
     t.match(await network.check('c10', c10.result), naming('203.0.113.10', 'uplink'), 'nobody answers');
+    t.equal((await netmoor(host, 'repair')).code, 0);
+    t.equal(await network.check('c10', c10.result), undefined, 'until it is repaired');
     await network.del('c10');
     await network.del('c6');
     for (const name of ['c6', 'c9', 'c10', 'rival']) await host.removeContainer(name);

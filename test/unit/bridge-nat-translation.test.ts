@@ -55,6 +55,10 @@ t.test('refused, naming what is wrong', async (t) => {
     [{ oneToOne: [{ public: '10.1.1.200', container: '10.1.1.9' }] }, 'oneToOne', '10.1.1.200'],
     [{ oneToOne: [{ public: '203.0.113.9', container: 'fd00:1::9' }] }, 'oneToOne[0]', 'fd00:1::9'],
     [{ oneToOne: { '203.0.113.9': '10.1.1.9', '203.0.113.8': '10.1.1.9' } }, 'oneToOne', '10.1.1.9'],
+    [
+      { forwards: [{ ...forward, hostIP: '203.0.113.9' }], oneToOne: { '203.0.113.9': '10.1.1.9' } },
+      ...['forwards', '22210', '203.0.113.9', '10.1.1.9'],
+    ],
     [{ oneToOne: { here: '10.1.1.9' } }, 'oneToOne', '"here"'],
     [{ oneToOne: { '127.0.0.1': '10.1.1.9' } }, 'oneToOne', '127.0.0.1'],
     [{ oneToOne: { 'ff02::1': 'fd00:1::9' } }, 'oneToOne', 'ff02::1'],

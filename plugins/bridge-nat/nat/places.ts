@@ -1,5 +1,5 @@
 /** Where translation may lead. */
-import { formatAddress, prefixContains } from '../../../lib/base/ip.ts';
+import { formatAddress, prefixContains, sameAddress } from '../../../lib/base/ip.ts';
 import type { Address, Prefix } from '../../../lib/base/ip.ts';
 import type { IpamChoice } from '../../../lib/mooring/ipam.ts';
 import { parsePool } from '../../../ipam/pool.ts';
@@ -38,4 +38,17 @@ export function checkPlaces({ forwards, oneToOne }: Places, subnets: readonly Pr
       `oneToOne: ${formatAddress(own.public)} is in the network itself`,
       'name an address that is reached from outside',
     );
+}
+
+/** A port of a public address that is another's with all it has. Throws NetmoorError('bad-config'). */
+export function refuseTorn({ forwards, oneToOne }: Places): void {
+  for (const { hostIp, to, hostPort } of forwards) {
+    const whole = oneToOne.find((pair) => hostIp !== undefined && sameAddress(pair.public, hostIp));
+    if (whole === undefined || sameAddress(whole.container, to)) continue;
+    refuse(
+      `forwards: port ${hostPort} of ${formatAddress(whole.public)} is to go to ${formatAddress(to)}, ` +
+        `and all of that address to ${formatAddress(whole.container)} (oneToOne)`,
+      'forward a port of another address',
+    );
+  }
 }
