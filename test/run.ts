@@ -3,7 +3,7 @@
  *
  * Tiers also tell how much of the sources they covered (see coverage.ts).
  *
- * With --long the storm of the tier attack has 10,000 operations instead of a few hundred, and the DHCP decoders and
+ * With --long the storm of the tier attack has 2,000 operations instead of a few hundred, and the DHCP decoders and
  * clients of the tier fuzz get a million inputs instead of 10,000.
  *
  * A tier is a folder of *.test.ts files; `check` is the tier that looks at the sources. All tiers without arguments.

@@ -1,5 +1,7 @@
 /** What must be there after a storm: for every key the outcome of its last operation, where that is certain. */
 
+import type { CniJson } from '../kernel/harness-cni.ts';
+
 export interface Key {
   readonly network: string;
   readonly containerId: string;
@@ -11,7 +13,7 @@ export interface Key {
  * key.
  */
 export type Fact =
-  | { readonly is: 'attached'; readonly result: object; readonly ips: readonly string[] }
+  | { readonly is: 'attached'; readonly result: CniJson; readonly ips: readonly string[] }
   | { readonly is: 'absent' }
   | { readonly is: 'unknown' };
 
