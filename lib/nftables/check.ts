@@ -9,7 +9,7 @@ import { TABLE } from './layout.ts';
 import { NFPROTO_BRIDGE, NFPROTO_NETDEV } from './message.ts';
 import { covers, distinct, elementId, elementsOf, presentElements } from './present.ts';
 import { list } from './query.ts';
-import { familiesOf } from './rebuild.ts';
+import { familiesOf, unfitTables } from './rebuild.ts';
 import type { AttachmentRules } from './rules.ts';
 import { tableStates } from './tables.ts';
 import type { TableState } from './tables.ts';
@@ -57,6 +57,13 @@ export function checkOwn(nf: NetlinkSocket, own: readonly SetElement[]): string[
       return [`${what} leads to ${describeData(there)}, not ${describeData(element)}`];
     return [];
   });
+}
+
+/** Whether the tables are whole and hold the attachment's own elements, at a cost that does not grow with theirs. */
+export function standsWhole(nf: NetlinkSocket, a: AttachmentRules): boolean {
+  const own = distinct(attachmentElements(a));
+  const needed = familiesOf([...own, ...bridgeElements(a.rules)]);
+  return unfitTables(nf, needed).length === 0 && checkOwn(nf, own).length === 0;
 }
 
 function checkShared(nf: NetlinkSocket, shared: readonly SetElement[]): string[] {

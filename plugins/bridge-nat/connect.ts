@@ -24,8 +24,10 @@ import { linkChange } from '../../lib/netlink/link-change.ts';
 import type { Link } from '../../lib/netlink/link-message.ts';
 import type { NetlinkSocket } from '../../lib/netlink/socket.ts';
 import { untilLinkUp } from '../../lib/netlink/watch.ts';
+import { standsWhole } from '../../lib/nftables/check.ts';
 import { acceptForwarding } from '../../lib/nftables/forward.ts';
 import { allowLocalnet } from '../../lib/nftables/localnet.ts';
+import { currentGeneration } from '../../lib/nftables/query.ts';
 import { inNetns } from '../../lib/system/netns.ts';
 import { addAttachment, removeAttachment } from '../../lib/nftables/table.ts';
 import type { BridgeNatConfig } from './config.ts';
@@ -55,6 +57,16 @@ function writeRules({ host }: Work, record: BridgeNatRecord, undo: UndoStack): v
   if (publishes4(record)) allowLocalnet(rules.rules.bridge);
   acceptForwarding(host.netfilter, rules.rules.bridge);
   flushFlows(host, record);
+}
+
+/**
+ * Somebody may have taken the tables away since, and somebody else built them anew for those whose records were final:
+ * this one's was not. `generation` is that of the ruleset before the rules were written, which was one transaction.
+ */
+function assureRules(work: Work, record: BridgeNatRecord, generation: number, undo: UndoStack): void {
+  const { netfilter } = work.host;
+  if (currentGeneration(netfilter, 'read the generation of the ruleset') === generation + 1) return;
+  if (!standsWhole(netfilter, rulesOf(record))) writeRules(work, record, undo);
 }
 
 function awaitPort({ host, request }: Work, link: Link): void {
@@ -229,6 +241,7 @@ export async function connect(
     host.step('attach: bandwidth limited');
   }
   const { notifications, stop } = listen(work, undo);
+  const generation = currentGeneration(host.netfilter, 'read the generation of the ruleset');
   return {
     hostIfindex: link.index,
     raise: () => raise(work, link),
@@ -244,6 +257,7 @@ export async function connect(
         stop();
       }
     },
+    assure: (attached, more) => assureRules(work, attached, generation, more),
     interfaces: (attached) => interfacesOf(host, attached, bridge, link),
   };
 }

@@ -10,8 +10,8 @@ import type { Host } from '../kernel/harness.ts';
 import { NETMOOR } from '../kernel/netmoor-command.ts';
 import { randomFrom } from '../unit/ipam-ledger.ts';
 import { end, kill, resume, stop } from './signals.ts';
-import { ABSENT, Model, UNKNOWN } from './storm-model.ts';
-import type { Fact } from './storm-model.ts';
+import { ABSENT, CUT, Model, UNKNOWN, nameOf } from './storm-model.ts';
+import type { Fact, Key } from './storm-model.ts';
 import { CONTAINERS, NETWORKS, callOf, isOnLan, keyOf, keysIn, pluginOf } from './storm-networks.ts';
 import { Vandal } from './storm-vandal.ts';
 
@@ -50,6 +50,7 @@ export class Storm {
   readonly #seed: number;
   readonly #lives = new Map<string, number>();
   readonly #vandal: Vandal;
+  readonly #cuts = new Set<string>();
   #left: number;
 
   constructor(host: Host, seed: number, operations: number) {
@@ -201,8 +202,23 @@ export class Storm {
       ? await this.#vandal.cut(key.ifname, this.netnsOf(container))
       : await this.#vandal.cut(interfaces[1]?.name ?? '');
     this.#count(`link ${cut ? 'cut' : 'gone before'}`);
-    if (cut) this.model.end(turn, ABSENT);
-    else this.model.leave(turn);
+    if (!cut) return this.model.leave(turn);
+    this.#cuts.add(nameOf(key));
+    this.model.end(turn, CUT);
+  }
+
+  /** Whether that may be without its interface: of what is unknown, what has been cut at some time. */
+  isCut(key: Key): boolean {
+    const { is } = this.model.fact(key);
+    return is === 'cut' || (is === 'unknown' && this.#cuts.has(nameOf(key)));
+  }
+
+  /** What has been cut is detached, that nothing befalls. */
+  async bury(): Promise<void> {
+    for (const network of NETWORKS.keys()) {
+      const cut = CONTAINERS.filter((container) => this.isCut(keyOf(container, network)));
+      for (const container of cut) await this.#remove('DEL', container, network, () => 1);
+    }
   }
 
   /** The container ends, and one of the same id begins. */
