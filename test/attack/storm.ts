@@ -154,7 +154,8 @@ export class Storm {
     const since = this.#vandal.moment();
     const netns = `/run/netns/${this.netnsOf(container)}`;
     const answer = await this.#call('ADD', network, callOf(container, network, netns), random);
-    if (answer !== undefined) this.#expect('ADD', answer, 11, ...(turn.alone ? [] : [4]));
+    // Not alone: its namespace may have ended, or its link been deleted, while it was at work.
+    if (answer !== undefined) this.#expect('ADD', answer, 11, ...(turn.alone ? [] : [4, 105]));
     if (answer?.code === 0) this.#vandal.mended(network, since);
     const failed: Fact = answer !== undefined && turn.before.is === 'absent' ? ABSENT : UNKNOWN;
     const ips = (answer?.json?.ips ?? []).map(({ address }) => address);
