@@ -4,15 +4,32 @@
  */
 import { formatMac, parseMac } from '../base/mac.ts';
 import { isErrno } from '../base/errors.ts';
-import { bytes, encode, headed, struct, u32 } from './codec.ts';
+import { bytes, encode, headed, struct, u32, u8 } from './codec.ts';
+import { ipAddress } from './ip-field.ts';
 import type { NetlinkSocket } from './socket.ts';
-import { AF_BRIDGE, NDA_LLADDR, NDA_MASTER, NTF_SELF, RTM_GETNEIGH, RTM_NEWNEIGH } from './uapi.ts';
+import {
+  AF_BRIDGE,
+  NDA_DST,
+  NDA_IFINDEX,
+  NDA_LLADDR,
+  NDA_MASTER,
+  NDA_PROTOCOL,
+  NTF_SELF,
+  RTM_GETNEIGH,
+  RTM_NEWNEIGH,
+} from './uapi.ts';
 
 /** What follows the netlink header of RTM_NEWNEIGH and its like; reading throws DecodeError. */
 export const fdbMessage = headed(
   'a message of a neighbour',
   { family: 1, index: 4, state: 2, flags: 1, type: 1 },
-  struct({ mac: bytes(NDA_LLADDR), master: u32(NDA_MASTER) }),
+  struct({
+    protocol: u8(NDA_PROTOCOL),
+    destination: ipAddress(NDA_DST),
+    mac: bytes(NDA_LLADDR),
+    master: u32(NDA_MASTER),
+    ifindex: u32(NDA_IFINDEX),
+  }),
 );
 
 /** Of an entry of the device's own, not of a bridge it is a port of: its address, unless that is a multicast one. */

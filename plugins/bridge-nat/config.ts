@@ -26,6 +26,8 @@ import { readBandwidth } from './bandwidth.ts';
 import type { BandwidthLimits } from './bandwidth.ts';
 import { readDhcpServer } from './dhcp-server/config.ts';
 import type { DhcpServerConfig } from './dhcp-server/config.ts';
+import { readIsolation } from './isolation.ts';
+import type { Isolation } from './isolation.ts';
 import { bridgeNameProblem } from './names.ts';
 
 export type IngressPolicy = 'open' | 'same-bridge' | 'isolated';
@@ -53,6 +55,7 @@ export interface BridgeNatConfig extends MooringConfig, Role {
   readonly portIsolation: boolean;
   readonly keepBridge: boolean;
   readonly ingressPolicy: IngressPolicy;
+  readonly isolation: Isolation;
   /** Undefined: no limits. */
   readonly bandwidth: BandwidthLimits | undefined;
   /** Undefined: none. */
@@ -176,6 +179,7 @@ function withDefaults(
     portIsolation: input.portIsolation ?? false,
     keepBridge: input.keepBridge ?? false,
     ingressPolicy,
+    isolation: readIsolation(input, ipam),
     dhcpServer: readDhcpServer(input, ipam, role, ingressPolicy),
     ipam,
   };

@@ -13,16 +13,18 @@ import { here } from '../../lib/mooring/vantage.ts';
 import { listAddresses } from '../../lib/netlink/address.ts';
 import { listLinks } from '../../lib/netlink/link.ts';
 import type { Link } from '../../lib/netlink/link-message.ts';
-import type { SetElement } from '../../lib/nftables/elements.ts';
+import type { SetElement } from '../../lib/nftables/element.ts';
 import { holdingsOf, policyOf } from '../../lib/nftables/holdings.ts';
 import type { Holdings } from '../../lib/nftables/holdings.ts';
+import { isolationHeld } from '../../lib/nftables/isolation-held.ts';
+import type { IsolationHeld } from '../../lib/nftables/isolation-held.ts';
 import { allElements } from '../../lib/nftables/strays.ts';
 import { bridgeComment, ownerComment } from '../../lib/nftables/table.ts';
 import type { PortForward } from '../../lib/nftables/table.ts';
 import { RECORD_VERSION } from '../../ipam/record.ts';
 import type { AddressRecord, PortRecord } from '../../ipam/record.ts';
 import { DETAIL_VERSION, KIND } from './detail.ts';
-import type { BridgeNatRecord } from './detail.ts';
+import type { BridgeNatDetail, BridgeNatRecord } from './detail.ts';
 import { hostIfnameFor, isHostIfname } from './names.ts';
 
 /**
@@ -73,17 +75,27 @@ function addressRecords(
 /** A port of every address is there once in each family that the container has. */
 function portRecords(forwards: readonly PortForward[]): PortRecord[] {
   const ports = new Map<string, PortRecord>();
-  for (const { protocol, hostIp, hostPort, containerPort } of forwards) {
+  for (const { protocol, hostIp, hostPort, containerPort, count } of forwards) {
     const host = hostIp ? { hostIp: formatAddress(hostIp) } : {};
     ports.set(`${protocol} ${host.hostIp ?? ''} ${hostPort}`, {
       protocol,
       ...host,
       hostPort,
       containerPort,
-      count: 1,
+      count,
     });
   }
   return [...ports.values()];
+}
+
+function isolationOf({ hostAccess, joined, ...held }: IsolationHeld): Partial<BridgeNatDetail> {
+  return {
+    ...held,
+    joined: [...joined],
+    ...(hostAccess
+      ? { hostAccess: { protocols: [...hostAccess.protocols], services: [...hostAccess.services] } }
+      : {}),
+  };
 }
 
 function recordOf(
@@ -126,6 +138,7 @@ function recordOf(
       masquerade: holdings.masquerade.length > 0,
       ingressPolicy: holdings.isolated ? 'isolated' : policyOf(segment, shared),
       macSpoofCheck: holdings.checkedMac !== undefined,
+      ...isolationOf(isolationHeld(segment, held, shared)),
       keepBridge: false,
       hairpin: link.hairpin ?? false,
       isolated: link.isolated ?? false,

@@ -19,7 +19,7 @@ link() { record '1[013]' "$@"; }
 altname() { record '6c' "$@"; }
 address() { record '1[45]' "$@"; }
 route() { record '1[89]' "$@"; }
-neighbour() { record '1[2e]' "$@"; }
+neighbour() { record '1[2cde]' "$@"; }
 nsid() { record '5[89a]' "$@"; }
 
 {
@@ -58,6 +58,10 @@ nsid() { record '5[89a]' "$@"; }
   link ip token set ::17 dev quay
   link ip link set dev quay addrgenmode none
   neighbour bridge fdb show dev quay
+  neighbour ip neighbour add proxy fd00:89::d dev quay protocol 109
+  neighbour ip neighbour add proxy 10.89.0.13 dev quay
+  neighbour ip neighbour del proxy 10.89.0.13 dev quay
+  neighbour ip neighbour show proxy
   nsid ip netns set raft auto
   nsid ip netns list-id
   link ip link del dev queue
@@ -74,5 +78,6 @@ ip link set buoy up
   record_answers 18 ip -6 route show table all
   ip -n boat link set dory up
   record_answers 1c bridge fdb show dev quay
+  record_answers 1c ip -6 neighbour show proxy
   record_answers 58 ip netns list-id
 } >ip-answers.hex

@@ -21,6 +21,7 @@ import { decodeLink } from '../../lib/netlink/link-message.ts';
 import { MACVLAN_FLAG_NOPROMISC, macvlanCreation } from '../../lib/netlink/macvlan.ts';
 import { removeLink } from '../../lib/netlink/link-removal.ts';
 import { assignNsid, decodeNsid, listNsids, nsidMessage, nsidOf } from '../../lib/netlink/nsid.ts';
+import { listProxies, proxyAddition, proxyRemoval } from '../../lib/netlink/proxy-neighbour.ts';
 import { routeMessage } from '../../lib/netlink/route-codec.ts';
 import {
   ICMPV6_ROUTER_PREF_HIGH,
@@ -271,6 +272,28 @@ t.test('unicast addresses of a device are asked for with bridge’s bytes', asyn
   t.strictSame([ours.type, ours.data], [golden(command).type, golden(command).data]);
   const kernel = new FakeKernel(() => [answered(command), [done()]]);
   t.strictSame(listUnicast(kernel.socket(), QUAY), ['02:00:00:00:00:05'], 'that of the macvlan on it');
+});
+
+t.test('proxy neighbours are added, removed and listed with ip’s bytes', async (t) => {
+  const [six, four] = ['fd00:89::d', '10.89.0.13'].map(parseAddress);
+  if (six === undefined || four === undefined) throw new Error('two addresses');
+  const same = (ours: NetlinkRequest, command: string): unknown =>
+    t.strictSame(hex(sent(ours)), hex(golden(command)), command);
+  same(
+    proxyAddition({ index: QUAY, address: six, protocol: 109 }, 'answer'),
+    'ip neighbour add proxy fd00:89::d dev quay protocol 109',
+  );
+  same(
+    proxyAddition({ index: QUAY, address: four, protocol: 0 }, 'answer'),
+    'ip neighbour add proxy 10.89.0.13 dev quay',
+  );
+  same(proxyRemoval({ index: QUAY, address: four }, 'stop'), 'ip neighbour del proxy 10.89.0.13 dev quay');
+  const asked = requestOf(listProxies);
+  // ip leaves room behind it (struct nlmsghdr, ndmsg, and 256 bytes).
+  const theirs = golden('ip neighbour show proxy');
+  t.strictSame([asked.type, asked.data], [theirs.type, theirs.data.subarray(0, asked.data.length)]);
+  const kernel = new FakeKernel(() => [answered('ip -6 neighbour show proxy'), [done()]]);
+  t.strictSame(listProxies(kernel.socket()), [{ index: QUAY, address: six, protocol: 109 }]);
 });
 
 t.test('what the kernel answers is read, and what of it nobody knows is kept', async (t) => {
