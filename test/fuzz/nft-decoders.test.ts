@@ -89,6 +89,7 @@ const MEMBERS: Readonly<
   Record<Exclude<Expression['kind'], 'other'>, Readonly<Record<string, fc.Arbitrary<unknown>>>>
 > = {
   bitwise: { sreg: u32, dreg: u32, op: u32, length: u32, mask: data, xor: data, data },
+  byteorder: { sreg: u32, dreg: u32, op: u32, length: u32, size: u32 },
   cmp: { sreg: u32, op: u32, data },
   counter: { bytes: u64, packets: u64 },
   ct: { key: u32, dreg: u32, direction: u8, sreg: u32 },
