@@ -28,8 +28,8 @@ const TIERS = ['unit', 'golden', 'kernel', 'dhcp', 'runtime', 'crash', 'attack',
 const ONE_AT_A_TIME = new Set(['runtime']);
 
 /**
- * Files at a time for each processor, where they mostly wait: for leases to run out, for answers that are not to come. A
- * file of the tier dhcp takes a quarter to a third of a processor.
+ * Files at a time for each processor, where they mostly wait: for leases to run out, for answers that are not to come.
+ * A file of the tier dhcp takes a quarter to a third of a processor.
  */
 const AT_A_TIME: Readonly<Record<string, number>> = { dhcp: 2, kernel: 1.5 };
 

@@ -1,6 +1,6 @@
 /**
- * The networks of the storm: options of their own, stores of their own and shared ones, bridges of their own and a shared one, and a LAN with
- * a router, on which three networks of two stores have one master.
+ * The networks of the storm: options of their own, stores of their own and shared ones, bridges of their own and a
+ * shared one, and a LAN with a router, on which three networks of two stores have one master.
  */
 import type { CniCall, Host } from '../kernel/harness.ts';
 import { OWN_PLUGINS, REFERENCE_PLUGINS } from '../kernel/harness-cni.ts';

@@ -1,4 +1,6 @@
-/** What others do to the host of a storm behind netmoor's back: rules flushed, the firewall loaded anew, links deleted. */
+/**
+ * What others do to the host of a storm behind netmoor's back: rules flushed, the firewall loaded anew, links deleted.
+ */
 import type { Host } from '../kernel/harness.ts';
 
 /** A host's own firewall, which drops what is forwarded; where it is loaded anew, what others put into it is gone. */

@@ -1,7 +1,7 @@
 /**
  * A storm: 50 workers attach, check, detach and collect in several networks and stores, containers end, processes are
- * killed and stopped, links deleted, rules flushed, the host's firewall is loaded anew, `netmoor gc` and `netmoor check`
- * run beside. Afterwards there is what must be, and nothing else; after the last DEL the machine is as before.
+ * killed and stopped, links deleted, rules flushed, the host's firewall is loaded anew, `netmoor gc` and `netmoor
+ * check` run beside. Afterwards there is what must be, and nothing else; after the last DEL the machine is as before.
  *
  * ATTACK_SEED=… repeats the choices of a run (not the kernel's), ATTACK_OPERATIONS=… or `npm test -- --long` makes it
  * longer.

@@ -1,7 +1,7 @@
 /**
  * Who is compared: the chain of Debian's reference plugins and bridge-nat, and where a directory of newer reference
- * plugins is given that chain with its nftables backends; each with a private host of its own so that nobody's rules are
- * in another's way. All give a container an IPv4 address, NAT and one published port.
+ * plugins is given that chain with its nftables backends; each with a private host of its own so that nobody's rules
+ * are in another's way. All give a container an IPv4 address, NAT and one published port.
  */
 import { mkdirSync } from 'node:fs';
 import { OWN_PLUGINS, REFERENCE_PLUGINS } from '../kernel/harness-cni.ts';
