@@ -150,6 +150,11 @@ export interface Connection<D extends MooringDetail> {
     record: AttachmentRecord<D>,
     undo: UndoStack,
   ): Found<D> | undefined | Promise<Found<D> | undefined>;
+  /**
+   * Once the record is final: what others have taken away meanwhile, and put back for those only whose records were
+   * final by then, is made again.
+   */
+  assure?(record: AttachmentRecord<D>, undo: UndoStack): void;
   /** For the CNI result; that with a sandbox is the container's, whose the addresses are. */
   interfaces(record: AttachmentRecord<D>): readonly CniInterface[];
 }

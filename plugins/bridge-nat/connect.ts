@@ -23,6 +23,8 @@ import { linkChange } from '../../lib/netlink/link-change.ts';
 import type { Link } from '../../lib/netlink/link-message.ts';
 import type { NetlinkSocket } from '../../lib/netlink/socket.ts';
 import { untilLinkUp } from '../../lib/netlink/watch.ts';
+import { standsWhole } from '../../lib/nftables/check.ts';
+import { currentGeneration } from '../../lib/nftables/query.ts';
 import { inNetns } from '../../lib/system/netns.ts';
 import { removeAttachment } from '../../lib/nftables/table.ts';
 import type { BridgeNatConfig } from './config.ts';
@@ -59,6 +61,16 @@ async function takePublicAddresses({ host }: Work, record: BridgeNatRecord, undo
   const { answer, shadowed } = await import('./nat/answering.ts');
   answer(host, record, undo);
   for (const line of shadowed(record)) host.surroundings.note(line);
+}
+
+/**
+ * Somebody may have taken the tables away since, and somebody else built them anew for those whose records were final:
+ * this one's was not. `generation` is that of the ruleset before the rules were written, which was one transaction.
+ */
+function assureRules(work: Work, record: BridgeNatRecord, generation: number, undo: UndoStack): void {
+  const { netfilter } = work.host;
+  if (currentGeneration(netfilter, 'read the generation of the ruleset') === generation + 1) return;
+  if (!standsWhole(netfilter, rulesOf(record))) writeRules(work, record, undo);
 }
 
 function awaitPort({ host, request }: Work, link: Link): void {
@@ -257,6 +269,7 @@ export async function connect(
   }
   const extras = await extrasOf(record);
   const { notifications, stop } = listen(work, undo);
+  const generation = currentGeneration(host.netfilter, 'read the generation of the ruleset');
   return {
     hostIfindex: link.index,
     raise: () => raise(work, link),
@@ -274,6 +287,7 @@ export async function connect(
         stop();
       }
     },
+    assure: (attached, more) => assureRules(work, attached, generation, more),
     interfaces: (attached) => interfacesOf(host, attached, bridge, link),
   };
 }
