@@ -191,8 +191,15 @@ t.test('forwards of the network, and public addresses one to one', { skip }, asy
     });
     t.match(taken.json?.msg, naming('22210', 'harbour/c6/eth0'), 'a forwarded port is taken');
 
+    const service = await serve(host, 'udp', 5000, { address: '203.0.113.9' });
+    const talk = new Conversation(host.outside, 'udp', '203.0.113.9', 5000);
+    t.match(await talk.ask(), { from: 'host' });
+    await service.stop();
     const c9 = await network.container('c9', { ips: ['10.77.0.9', 'fd00:77::9'] });
     const c10 = await network.container('c10', { ips: ['10.77.0.10', 'fd00:77::10'] });
+    await serve(c9.place, 'udp', 5000);
+    t.match(await talk.ask(), { from: 'c9' }, 'a flow to the host goes to the container now');
+    await talk.close();
     for (const { place } of [c9, c10]) {
       await serve(place, 'tcp', 4711);
       await serve(place, 'tcp', 4711, { address: '::', name: `${place.name}-6` });

@@ -1,4 +1,6 @@
-/** What of the translation only the host can tell: whether the addresses are its own, and who answers for the others. */
+/**
+ * What of the translation only the host can tell: whether the addresses are its own, and who answers for the others.
+ */
 import { NetmoorError } from '../../../lib/base/errors.ts';
 import { formatAddress, isLinkLocal, sameAddress } from '../../../lib/base/ip.ts';
 import type { Address } from '../../../lib/base/ip.ts';

@@ -1,4 +1,6 @@
-/** `forwards` and `oneToOne`: ports and addresses of the host that the configuration gives to addresses of the network. */
+/**
+ * `forwards` and `oneToOne`: ports and addresses of the host that the configuration gives to addresses of the network.
+ */
 import { formatAddress, parsePrefix, prefixContains } from '../../../lib/base/ip.ts';
 import type { Address } from '../../../lib/base/ip.ts';
 import { describeMapping, mappingsConflict } from '../../../lib/cni/port-mappings.ts';
