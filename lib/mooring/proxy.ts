@@ -58,6 +58,11 @@ function switchOn(name: string): void {
     if (readSysctlIfPresent(...key) === '0') ensureSysctlIfPresent(ON_BY_US, ...key);
 }
 
+/** Whether the kernel answers solicitations on the interface, multicast and unicast ones. */
+export function isAnswering(name: string): boolean {
+  return switchesOf(name).every((key) => readSysctlIfPresent(...key) !== '0');
+}
+
 /**
  * Stops that, on whatever link, for entries of netmoor alone; what is gone is fine. `names`: of the interfaces that
  * answerFor() was told; with the last of an interface, and of the host, goes what it switched on. Throws SystemError.

@@ -27,6 +27,8 @@ import type { BandwidthLimits } from './bandwidth.ts';
 import { readDhcpServer } from './dhcp-server/config.ts';
 import type { DhcpServerConfig } from './dhcp-server/config.ts';
 import { bridgeNameProblem } from './names.ts';
+import { readNdpProxy } from './ndp-proxy.ts';
+import type { NdpProxy } from './ndp-proxy.ts';
 
 export type IngressPolicy = 'open' | 'same-bridge' | 'isolated';
 
@@ -57,6 +59,8 @@ export interface BridgeNatConfig extends MooringConfig, Role {
   readonly bandwidth: BandwidthLimits | undefined;
   /** Undefined: none. */
   readonly dhcpServer: DhcpServerConfig | undefined;
+  /** Undefined: none. */
+  readonly ndpProxy: NdpProxy | undefined;
   /** Of the network's own configuration. */
   readonly dns: Dns;
 }
@@ -176,6 +180,7 @@ function withDefaults(
     portIsolation: input.portIsolation ?? false,
     keepBridge: input.keepBridge ?? false,
     ingressPolicy,
+    ndpProxy: readNdpProxy(input, ipam),
     dhcpServer: readDhcpServer(input, ipam, role, ingressPolicy),
     ipam,
   };

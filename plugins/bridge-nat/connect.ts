@@ -34,6 +34,7 @@ import type { BridgeNatDetail, BridgeNatRecord } from './detail.ts';
 import { flushFlows, leaveBridge } from './disconnect.ts';
 import { enableForwarding } from './forwarding.ts';
 import { bridgeMacFor, hostIfnameFor, ifbNameFor } from './names.ts';
+import { proxyAttachment, unproxyAttachment } from './ndp-proxy.ts';
 import { rulesOfOthers } from './standby.ts';
 import { plugIn, readyBridge, relabel } from './plug-in.ts';
 import type { Work } from './plug-in.ts';
@@ -113,6 +114,11 @@ function configure(
   if (config.isGateway) enableForwarding(new Set<Family>(addresses.map((prefix) => prefix.address.family)));
   writeRules(work, record, undo);
   host.step('attach: rules written');
+  if (record.detail.ndpProxy) {
+    undo.push('no longer answer for its addresses', () => unproxyAttachment(host, record));
+    proxyAttachment(host, record);
+    host.step('attach: proxies made');
+  }
   raisePort(work, link);
   if (config.disableContainerInterface) return undefined;
   const dad = dadOf(config);

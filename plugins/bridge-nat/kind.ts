@@ -12,6 +12,7 @@ import { isAbandoned, staysForGuests } from './dhcp-server/guests.ts';
 import { flushFlows, isLeft, leaveShared, ownRemovals, removeByKey } from './disconnect.ts';
 import { isForeign } from './foreign-bridge.ts';
 import { bridgeNameFor, containerMacFor, hostIfnameFor } from './names.ts';
+import { findNdpUplinks } from './ndp-proxy.ts';
 import { planAttachment } from './plan.ts';
 import { extendRules, takeOver, withStandby } from './standby.ts';
 
@@ -28,8 +29,14 @@ export const bridgeNat: Kind<BridgeNatConfig, BridgeNatDetail> = {
   complete({ route }, config, network) {
     const bridge = segmentOf(config, network);
     const role = isForeign(route, bridge) ? config.onForeignBridge : {};
-    if (config.dhcpServer) requireGateway({ ...config, ...role }, bridge);
-    return { ...config, ...role, mtu: config.mtu ?? findUplink(route)?.mtu };
+    const completed = { ...config, ...role };
+    if (config.dhcpServer) requireGateway(completed, bridge);
+    const { ndpProxy } = config;
+    return {
+      ...completed,
+      mtu: config.mtu ?? findUplink(route)?.mtu,
+      ndpProxy: ndpProxy && findNdpUplinks(route, ndpProxy, completed, bridge),
+    };
   },
   segmentOf,
   // Addresses on one bridge are unique whatever networks share it.

@@ -1,7 +1,9 @@
 /** What bears the marks of bridge-nat in the kernel, and no record accounts for. */
-import { formatPrefix } from '../../lib/base/ip.ts';
+import { formatAddress, formatPrefix, withoutLength } from '../../lib/base/ip.ts';
 import { ALIAS, IFAPROT_NETMOOR } from '../../lib/mooring/marks.ts';
 import type { Sockets } from '../../lib/mooring/host.ts';
+import { parseLabel } from '../../lib/mooring/label.ts';
+import { ownProxies, stopAnswering } from '../../lib/mooring/proxy.ts';
 import type { Books, Orphan } from '../../lib/mooring/kind.ts';
 import { listAddresses } from '../../lib/netlink/address.ts';
 import { listLinks } from '../../lib/netlink/link.ts';
@@ -85,6 +87,23 @@ function strayBridges(
   });
 }
 
+/** Addresses that the host answers for on its uplink, and that nobody has. */
+function strayProxies({ route }: Sockets, { records, living }: Books, links: readonly Link[]): Orphan[] {
+  const spared = living === 'spare' ? links.filter(isPort) : [];
+  const held = new Set(
+    [
+      ...records.flatMap(({ addresses }) => addresses.map(({ address }) => address)),
+      ...spared.flatMap(({ alias }) => parseLabel(alias)?.addresses ?? []),
+    ].map(withoutLength),
+  );
+  const stray = ownProxies(route).filter(({ address }) => !held.has(formatAddress(address)));
+  return stray.map(({ index, address }) => {
+    const name = links.find((link) => link.index === index)?.name ?? `#${index}`;
+    const remove = (): void => stopAnswering(route, [name], [address]);
+    return { kind: 'address', what: `${formatAddress(address)}, answered for on ${name}`, remove };
+  });
+}
+
 /** See Kind.orphans. */
 export function findOrphans(host: Sockets, books: Books, most: number): Orphan[] {
   const links = listLinks(host.route);
@@ -100,5 +119,6 @@ export function findOrphans(host: Sockets, books: Books, most: number): Orphan[]
       }),
     ),
     ...strayBridges(host, links, interfaces, accounts),
+    ...strayProxies(host, books, links),
   ];
 }

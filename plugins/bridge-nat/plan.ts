@@ -74,6 +74,7 @@ export function planAttachment(config: BridgeNatConfig, leased: Leased): Plan<Br
       // answered by the very port it came from (br_nf_pre_routing_finish_bridge).
       hairpin: config.hairpinMode || (config.portMappings.length > 0 && !config.promiscMode),
       isolated: config.portIsolation,
+      ...(config.ndpProxy ? { ndpProxy: [...config.ndpProxy] } : {}),
       ...(config.bandwidth ? { bandwidth: config.bandwidth } : {}),
     },
   };

@@ -3,16 +3,25 @@
  * elements with its owner's name what it publishes. What neither tells (routes, dns, limits) is left out; DEL, GC and
  * further ADDs need none of it.
  */
-import { formatAddress, formatPrefix, networkOf, parsePrefix, prefixContains } from '../../lib/base/ip.ts';
+import {
+  formatAddress,
+  formatPrefix,
+  networkOf,
+  parsePrefix,
+  prefixContains,
+  withoutLength,
+} from '../../lib/base/ip.ts';
 import type { Address, Prefix } from '../../lib/base/ip.ts';
 import type { World } from '../../lib/cni/world.ts';
 import type { Sockets } from '../../lib/mooring/host.ts';
 import { parseKey, parseLabel } from '../../lib/mooring/label.ts';
 import type { Label } from '../../lib/mooring/label.ts';
+import { ownProxies } from '../../lib/mooring/proxy.ts';
 import { here } from '../../lib/mooring/vantage.ts';
 import { listAddresses } from '../../lib/netlink/address.ts';
 import { listLinks } from '../../lib/netlink/link.ts';
 import type { Link } from '../../lib/netlink/link-message.ts';
+import type { ProxyNeighbour } from '../../lib/netlink/proxy-neighbour.ts';
 import type { SetElement } from '../../lib/nftables/elements.ts';
 import { holdingsOf, policyOf } from '../../lib/nftables/holdings.ts';
 import type { Holdings } from '../../lib/nftables/holdings.ts';
@@ -86,6 +95,17 @@ function portRecords(forwards: readonly PortForward[]): PortRecord[] {
   return [...ports.values()];
 }
 
+/** The names of the interfaces on which the host answers for one of its addresses. */
+function answeringFor(
+  { addresses }: Label,
+  proxied: readonly ProxyNeighbour[],
+  links: readonly Link[],
+): string[] {
+  const own = new Set(addresses.map(withoutLength));
+  const on = new Set(proxied.flatMap(({ address, index }) => (own.has(formatAddress(address)) ? index : [])));
+  return links.flatMap(({ index, name }) => (on.has(index) ? name : []));
+}
+
 function recordOf(
   link: Link,
   label: Label,
@@ -93,6 +113,7 @@ function recordOf(
   held: SetElement[],
   shared: SetElement[],
   given: Prefix[],
+  proxies: readonly string[],
   world: World,
 ): BridgeNatRecord {
   const holdings = holdingsOf(held);
@@ -129,6 +150,7 @@ function recordOf(
       keepBridge: false,
       hairpin: link.hairpin ?? false,
       isolated: link.isolated ?? false,
+      ...(proxies.length > 0 ? { ndpProxy: [...proxies] } : {}),
     },
   };
 }
@@ -149,6 +171,7 @@ export function recover({ route, netfilter }: Sockets, world: World, segment?: s
   const byComment = Map.groupBy(allElements(netfilter), ({ comment }) => comment);
   const owners = ownersByInterface(byComment.keys());
   const given = new Map<number, Prefix[]>();
+  const proxied = ownProxies(route);
   return ports.flatMap((link) => {
     const bridge = bridges.get(link.master ?? 0);
     const label = labelOf(link, owners);
@@ -157,8 +180,8 @@ export function recover({ route, netfilter }: Sockets, world: World, segment?: s
       given.get(bridge.index) ?? listAddresses(route, bridge.index).map(({ prefix }) => prefix);
     given.set(bridge.index, addresses);
     const held = byComment.get(ownerComment(label.key)) ?? [];
-    return [
-      recordOf(link, label, bridge, held, byComment.get(bridgeComment(bridge.name)) ?? [], addresses, world),
-    ];
+    const ofBridge = byComment.get(bridgeComment(bridge.name)) ?? [];
+    const answering = answeringFor(label, proxied, links);
+    return [recordOf(link, label, bridge, held, ofBridge, addresses, answering, world)];
   });
 }

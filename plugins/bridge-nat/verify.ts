@@ -12,6 +12,7 @@ import { readSysctl } from '../../lib/system/sysctl.ts';
 import { clientOf } from './dhcp-server/client.ts';
 import { rulesOf } from './detail.ts';
 import type { BridgeNatRecord } from './detail.ts';
+import { verifyProxies } from './ndp-proxy.ts';
 import { verifyShaping } from './shaping.ts';
 
 function verifyForwarding(record: BridgeNatRecord, complaints: Complaints): void {
@@ -63,5 +64,6 @@ function verifyRules(host: Host, record: BridgeNatRecord): Complaints {
   verifyForwarding(record, complaints);
   complaints.push(...checkAttachment(host.netfilter, rulesOf(record)));
   complaints.push(...checkForwarding(host.netfilter, record.segment ?? ''));
+  complaints.push(...verifyProxies(host, record));
   return complaints;
 }
