@@ -1,6 +1,8 @@
 /** bridge-nat as a kind of attachment: a bridge, a veth into each container, addresses, NAT and published ports. */
 import type { Kind } from '../../lib/mooring/kind.ts';
 import { lostInterface } from '../../lib/mooring/death.ts';
+import { findLink } from '../../lib/netlink/link.ts';
+import type { NetlinkSocket } from '../../lib/netlink/socket.ts';
 import { findUplink } from '../../lib/netlink/uplink.ts';
 import type { BridgeNatConfig } from './config.ts';
 import { KIND, readDetail } from './detail.ts';
@@ -12,12 +14,19 @@ import { isAbandoned, staysForGuests } from './dhcp-server/guests.ts';
 import { flushFlows, isLeft, leaveShared, ownRemovals, removeByKey } from './disconnect.ts';
 import { isForeign } from './foreign-bridge.ts';
 import { bridgeNameFor, containerMacFor, hostIfnameFor } from './names.ts';
+import type { Member } from './members.ts';
 import { findNdpUplinks } from './ndp-proxy.ts';
 import { planAttachment } from './plan.ts';
 import { extendRules, takeOver, withStandby } from './standby.ts';
 
 function segmentOf({ bridge }: BridgeNatConfig, network: string): string {
   return bridge ?? bridgeNameFor(network);
+}
+
+/** Of the interface whose addresses the bridge gets: the host goes on sending what it sent. */
+function mtuOf(route: NetlinkSocket, members: readonly Member[]): number | undefined {
+  const moving = members.find(({ moveAddresses }) => moveAddresses);
+  return moving && findLink(route, moving.interface)?.mtu;
 }
 
 export const bridgeNat: Kind<BridgeNatConfig, BridgeNatDetail> = {
@@ -34,7 +43,7 @@ export const bridgeNat: Kind<BridgeNatConfig, BridgeNatDetail> = {
     const { ndpProxy } = config;
     return {
       ...completed,
-      mtu: config.mtu ?? findUplink(route)?.mtu,
+      mtu: config.mtu ?? mtuOf(route, config.members) ?? findUplink(route)?.mtu,
       ndpProxy: ndpProxy && findNdpUplinks(route, ndpProxy, completed, bridge),
     };
   },

@@ -20,6 +20,8 @@ import { ensureBridge } from './bridge.ts';
 import type { BridgeNatConfig } from './config.ts';
 import type { BridgeNatRecord } from './detail.ts';
 import { isIpv6Used } from './ipv6-use.ts';
+import { ensureMembers, findMembers, standsForMember } from './member-ports.ts';
+import { isOnLan } from './members.ts';
 import { containerMacFor, hostIfnameFor, hostMacFor, holdsOf } from './names.ts';
 
 /** What all steps of one attachment work with. */
@@ -33,18 +35,23 @@ export interface Work {
 export function readyBridge({ host, request }: Work, record: BridgeNatRecord): Link {
   const { config, segment: name } = request;
   const has6 = (prefix: Prefix): boolean => prefix.address.family === 6;
+  const { members } = config;
+  // Whatever cannot be a port is told before anything is done.
+  if (members.length > 0) findMembers(host, name, members);
   return ensureBridge(host.route, {
     name,
     mtu: record.mtu,
     gateways: record.detail.gateways.map(parsePrefix),
     forceAddress: config.forceAddress,
     promiscuous: config.promiscMode,
+    onLan: isOnLan(members),
+    plugMembers: (bridge) => ensureMembers(host, bridge, members),
     now: host.world.monotonic,
     ipv6: {
       wanted: prefixesOf(record).some(has6),
       unlessUsed: (work) =>
         host.store.write((tx) => {
-          if (!isIpv6Used(host, tx, name)) work();
+          if (!isIpv6Used(host, tx, name) && !standsForMember(host.route, name)) work();
         }),
     },
   });

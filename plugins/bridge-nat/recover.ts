@@ -32,6 +32,8 @@ import { RECORD_VERSION } from '../../ipam/record.ts';
 import type { AddressRecord, PortRecord } from '../../ipam/record.ts';
 import { DETAIL_VERSION, KIND } from './detail.ts';
 import type { BridgeNatRecord } from './detail.ts';
+import { membersOn } from './member-ports.ts';
+import type { Member } from './members.ts';
 import { hostIfnameFor, isHostIfname } from './names.ts';
 
 /**
@@ -106,6 +108,15 @@ function answeringFor(
   return links.flatMap(({ index, name }) => (on.has(index) ? name : []));
 }
 
+/** What is a port of the bridge for the network's sake; it may have been optional. */
+function membersFor(links: readonly Link[], { name }: Link): Member[] {
+  return membersOn(links, name).map(({ link, how }) => ({
+    interface: link.name,
+    moveAddresses: how === 'moving',
+    optional: true,
+  }));
+}
+
 function recordOf(
   link: Link,
   label: Label,
@@ -114,6 +125,7 @@ function recordOf(
   shared: SetElement[],
   given: Prefix[],
   proxies: readonly string[],
+  members: readonly Member[],
   world: World,
 ): BridgeNatRecord {
   const holdings = holdingsOf(held);
@@ -150,6 +162,7 @@ function recordOf(
       keepBridge: false,
       hairpin: link.hairpin ?? false,
       isolated: link.isolated ?? false,
+      ...(members.length > 0 ? { members: [...members] } : {}),
       ...(proxies.length > 0 ? { ndpProxy: [...proxies] } : {}),
     },
   };
@@ -182,6 +195,8 @@ export function recover({ route, netfilter }: Sockets, world: World, segment?: s
     const held = byComment.get(ownerComment(label.key)) ?? [];
     const ofBridge = byComment.get(bridgeComment(bridge.name)) ?? [];
     const answering = answeringFor(label, proxied, links);
-    return [recordOf(link, label, bridge, held, ofBridge, addresses, answering, world)];
+    return [
+      recordOf(link, label, bridge, held, ofBridge, addresses, answering, membersFor(links, bridge), world),
+    ];
   });
 }

@@ -12,6 +12,7 @@ import { readSysctl } from '../../lib/system/sysctl.ts';
 import { clientOf } from './dhcp-server/client.ts';
 import { rulesOf } from './detail.ts';
 import type { BridgeNatRecord } from './detail.ts';
+import { verifyMembers } from './member-ports.ts';
 import { verifyProxies } from './ndp-proxy.ts';
 import { verifyShaping } from './shaping.ts';
 
@@ -39,6 +40,7 @@ export function verifyHost(host: Host, record: BridgeNatRecord): Complaints {
   else {
     if ((bridge.flags & IFF_UP) === 0) complaints.push(`bridge ${name} is down`);
     const present = listAddresses(host.route, bridge.index).map((address) => address.prefix);
+    complaints.push(...verifyMembers(host, bridge, record.detail.members ?? []));
     verifyAddresses(present, record.detail.gateways.map(parsePrefix), `bridge ${name}`, complaints);
   }
   const port = findLink(host.route, record.hostIfname ?? '');

@@ -111,6 +111,8 @@ const PACKAGE: Readonly<Record<string, unknown>> = {
   RTA_PRIORITY: route({ priority: 1 }),
   RTA_METRICS: route({ metrics: {} }),
   RTA_CACHEINFO: route({ cacheInfo: {} }),
+  RTA_MULTIPATH: route({ multipath: raw }),
+  RTA_EXPIRES: route({ expires: raw }),
   RTA_TABLE: route({ table: 1 }),
   RTA_PREF: route({ pref: raw }),
   RTA_PREFSRC: route({ prefsrc: raw }),
@@ -153,8 +155,10 @@ const PACKAGE: Readonly<Record<string, unknown>> = {
   MACVLAN_MODE_PASSTHRU: ifla.formatMacvlanMode({ passthru: true }),
   VETH_INFO_PEER: numberOf(ifla.formatVethInfo({ peer: raw } as object)),
   IFF_UP: rt.formatDeviceFlags({ up: true }),
+  IFF_LOOPBACK: rt.formatDeviceFlags({ loopback: true }),
   IFF_PROMISC: rt.formatDeviceFlags({ promisc: true }),
   IFA_ADDRESS: address({ address: raw }),
+  IFA_LABEL: address({ label: 'x' }),
   IFA_LOCAL: address({ local: raw }),
   IFA_BROADCAST: address({ broadcast: raw }),
   IFA_CACHEINFO: address({ cacheInfo: { prefered: 0, valid: 0, cstamp: 0, tstamp: 0 } }),
@@ -174,6 +178,8 @@ const PACKAGE: Readonly<Record<string, unknown>> = {
 /** What the package does not know: younger than it, or not of rtnetlink, or only passed on by it. */
 const ONLY_IN_HEADERS = [
   /^IFA_PROTO$/,
+  /^RTA_NH_ID$/,
+  /^RTNH_F_/,
   /^IFLA_(PROP_LIST|ALT_IFNAME)$/,
   /^NETNSA_/,
   /^NDA_/,
