@@ -25,21 +25,4 @@ strike('bridge-nat', [
     name: 'delegated to host-local',
     config: { ...OWN_STORE, cniVersion: '1.0.0', ipam: { type: 'host-local', ranges: RANGES } },
   },
-  {
-    ...COMMON,
-    name: 'with a member whose addresses move, and neighbours that are answered',
-    prepare: async (host) =>
-      void (await host.shell(`ip link add card address 02:00:00:00:00:77 type veth peer name far
-        ip link set far up; ip link set card up
-        ip address add 192.0.2.7/24 dev card; ip address add 2001:db8:7::7/64 dev card nodad
-        ip route add 198.18.0.0/15 via 192.0.2.1`)),
-    atLeast: { add: 12, del: 5 },
-    config: {
-      ...OWN_STORE,
-      isGateway: true,
-      members: [{ interface: 'card', moveAddresses: true }],
-      ndpProxy: 'uplink',
-      ipam: { ranges: [[{ subnet: '10.77.0.0/24' }], [{ subnet: '2001:db8:0:0:77::/80' }]] },
-    },
-  },
 ]);

@@ -3,6 +3,7 @@
  * networks of which the host is no router, and networks that lead nowhere.
  */
 import t from 'tap';
+import { bundled } from '../crash/bundled.ts';
 import { Conversation, ask, lacking, serve, until, withHost, without, world } from './harness.ts';
 import type { Host, Place } from './harness.ts';
 import { Network } from './moorings.ts';
@@ -10,6 +11,8 @@ import { asked, netmoor } from './netmoor-command.ts';
 import { naming } from '../naming.ts';
 
 const skip = lacking() ?? false;
+const VICTIM = bundled('bridge-nat-victim');
+t.setTimeout(120_000);
 
 /** Scenario B's other layout: containers directly on the office's LAN, whose router stays the router. */
 const OFFICE = {
@@ -139,11 +142,21 @@ t.test('a bridge that holds the card: containers on the office LAN', { skip }, a
   });
 });
 
-t.test('half given back, forgotten, or gone', { skip }, async (t) => {
+t.test('half taken in, half given back, forgotten, or gone', { skip }, async (t) => {
   await withHost(t, async (host) => {
     const before = await belongings(host, 'uplink');
     const network = new Network(host, OFFICE);
-    await network.container('web');
+    const { netnsPath: netns } = await host.container('web');
+    const call = { config: network.config, containerId: 'web', ifname: 'eth0', netns, path: '/usr/lib/cni' };
+    for (const step of ['member plugged in', 'addresses copied']) {
+      const killed = await host.cni([process.execPath, VICTIM, `attach: ${step}`], 'ADD', call);
+      t.not(killed.code, 0, step);
+      if (step === 'addresses copied') await network.add('web');
+      await network.del('web');
+      t.strictSame(await belongings(host, 'uplink'), before, `after ${step}`);
+      await reaches(host, world.internet4, world.internet6);
+    }
+    await network.add('web');
     // A process that died while it gave back: the card is out, and has its address as well.
     await host.shell(`ip link set uplink nomaster; ip address add ${world.host4}/24 dev uplink`);
     await network.del('web');
