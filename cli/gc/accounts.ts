@@ -1,6 +1,6 @@
 /** Which nftables elements the records of all stores account for. */
 import { ownerComment, bridgeComment } from '../../lib/nftables/table.ts';
-import type { SetElement } from '../../lib/nftables/elements.ts';
+import type { SetElement } from '../../lib/nftables/element.ts';
 import { elementId } from '../../lib/nftables/present.ts';
 import type { Sweeping } from '../../lib/mooring/kind.ts';
 import type { AttachmentRecord } from '../../ipam/record.ts';

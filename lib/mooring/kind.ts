@@ -13,7 +13,7 @@ import type { PortMapping } from '../cni/port-mappings.ts';
 import type { JsonObject } from '../cni/json.ts';
 import type { CniInterface, CniRoute, Dns } from '../cni/result.ts';
 import type { CniVersion } from '../cni/versions.ts';
-import type { SetElement } from '../nftables/elements.ts';
+import type { SetElement } from '../nftables/element.ts';
 import type { Netns } from '../system/netns.ts';
 import type {
   AddressRecord,

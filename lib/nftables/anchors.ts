@@ -3,9 +3,11 @@
  * has (NFTA_SET_COUNT is of Linux 6.16), and counting them would cost more with every container: where the anchor is
  * gone, somebody has flushed the set.
  */
-import type { SetElement } from './elements.ts';
-import { TYPES, concatenate, setPlan } from './layout.ts';
-import type { SetName, TypeName } from './layout.ts';
+import type { SetElement } from './element.ts';
+import { concatenate, setPlan } from './layout.ts';
+import { TYPES } from './types.ts';
+import type { SetName } from './layout.ts';
+import type { TypeName } from './types.ts';
 import { ifnameBytes } from './match.ts';
 
 /** No owner's comment: those of attachments have slashes or a colon, those of bridges a space. */

@@ -1,8 +1,9 @@
 /** Whether the kernel holds what an attachment was promised; every difference in words. */
 import type { NetlinkSocket } from '../netlink/socket.ts';
 import { describeData, describeKey } from './describe.ts';
-import { attachmentElements, bridgeElements } from './elements.ts';
-import type { SetElement } from './elements.ts';
+import { bridgeElements } from './bridge-elements.ts';
+import { attachmentElements } from './elements.ts';
+import type { SetElement } from './element.ts';
 import { flushedSets } from './intact.ts';
 import { chainsOf } from './layout-rules.ts';
 import { TABLE } from './layout.ts';

@@ -5,9 +5,9 @@ import type { NetlinkSocket } from '../netlink/socket.ts';
 import { failedWith } from './batch.ts';
 import type { BatchFailure } from './batch.ts';
 import { describeKey } from './describe.ts';
-import type { SetElement } from './elements.ts';
-import { portTaken } from './port-taken.ts';
-import { elementId, presentElements } from './present.ts';
+import type { SetElement } from './element.ts';
+import { isExclusive, portTaken } from './port-taken.ts';
+import { elementId, elementsOf, overlaps, presentElements } from './present.ts';
 
 /** Whether the owner that a comment names has an interface still. */
 export type Lives = (comment: string) => boolean;
@@ -28,6 +28,25 @@ export interface Conflicts {
   readonly missing: SetElement[];
 }
 
+/** Intervals that are in the way of ours without being the same: our own of another time, or another's. */
+function overlapping(
+  nf: NetlinkSocket,
+  own: readonly SetElement[],
+  present: ReadonlyMap<string, SetElement>,
+  refusal: SystemError,
+): SetElement[] {
+  const intervals = own.filter((element) => element.keyEnd && !present.has(elementId(element)));
+  const sets = new Set(intervals.map(({ set }) => set));
+  return [...sets].flatMap((set) =>
+    elementsOf(nf, set).filter((there) => {
+      const inTheWay = intervals.find((element) => overlaps(element, there));
+      if (inTheWay === undefined) return false;
+      if (there.comment !== inTheWay.comment) throw portTaken(inTheWay, there.comment, refusal);
+      return true;
+    }),
+  );
+}
+
 /**
  * The attachment's own elements are kept, or replaced when they lead elsewhere. Another's published port stays his.
  * Another's address does not: the lease store gave it to us, so he left the element behind; unless he lives, and the
@@ -40,12 +59,12 @@ export function ownConflicts(
   lives: Lives,
 ): Conflicts {
   const present = presentElements(nf, own);
-  const stale: SetElement[] = [];
+  const stale = overlapping(nf, own, present, refusal);
   const missing = own.filter((element) => {
     const there = present.get(elementId(element));
     if (there === undefined) return true;
     const others = there.comment !== element.comment;
-    if (others && element.set.startsWith('publish')) throw portTaken(element, there.comment, refusal);
+    if (others && isExclusive(element)) throw portTaken(element, there.comment, refusal);
     if (others && lives(there.comment)) throw addressTaken(element, there.comment, refusal);
     if (!others && (element.data === undefined || there.data?.equals(element.data))) return false;
     stale.push(there);

@@ -1,9 +1,9 @@
 /** Elements in words, as nft writes them: "192.0.2.1 . tcp . 80". */
 import { addressFromBytes, formatAddress } from '../base/ip.ts';
 import { formatMac } from '../base/mac.ts';
-import type { SetElement } from './elements.ts';
+import type { SetElement } from './element.ts';
 import { fieldsOf, setPlan } from './layout.ts';
-import type { TypeName } from './layout.ts';
+import type { TypeName } from './types.ts';
 
 const PROTOCOL_NAMES: ReadonlyMap<number, string> = new Map([
   [6, 'tcp'],
@@ -40,12 +40,17 @@ function describe(types: readonly TypeName[], bytes: Uint8Array): string {
   return types.map((type, index) => describeField(type, fields[index] ?? Buffer.alloc(0))).join(' . ');
 }
 
-/** An interval reads "first-last". */
-export function describeKey({ set, key, keyEnd }: SetElement): string {
+/** The fields of an interval that differ read "first-last". */
+export function describeKey({ set, key, keyEnd = key }: SetElement): string {
   const types = setPlan(set).key;
-  return keyEnd
-    ? `${describe(types, key)}-${describe(types.slice(1), keyEnd.subarray(16))}`
-    : describe(types, key);
+  const [first, last] = [fieldsOf(types, key), fieldsOf(types, keyEnd)];
+  if (first === undefined || last === undefined) return describe(types, key);
+  return types
+    .map((type, index) => {
+      const [from, to] = [first, last].map((fields) => describeField(type, fields[index] ?? Buffer.alloc(0)));
+      return from === to ? from : `${from}-${to}`;
+    })
+    .join(' . ');
 }
 
 /** What a map's element leads to; empty for the element of a set. */

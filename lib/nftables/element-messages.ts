@@ -2,7 +2,7 @@
  * Messages that add, remove or ask for many elements: one for each set, and more where a set's list outgrows an
  * attribute.
  */
-import type { SetElement } from './elements.ts';
+import type { SetElement } from './element.ts';
 import { TABLE, setPlan } from './layout.ts';
 import type { SetName } from './layout.ts';
 import type { NftMessage } from './message.ts';

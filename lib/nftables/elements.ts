@@ -1,107 +1,77 @@
 /** From what is asked for an attachment to the elements that stand for it; a pure function. */
-import type { Address, Prefix } from '../base/ip.ts';
-import { addressBytes, firstAddress, lastAddress } from '../base/ip.ts';
+import { addressBytes } from '../base/ip.ts';
+import type { Address } from '../base/ip.ts';
 import { parseMac } from '../base/mac.ts';
+import type { SetElement } from './element.ts';
 import { concatenate, setPlan } from './layout.ts';
 import type { SetName } from './layout.ts';
 import { ifnameBytes } from './match.ts';
-import { bridgeComment, ownerComment } from './owner.ts';
-import type { AttachmentRules, NetworkRules, PortForward, Protocol } from './rules.ts';
-
-/** One element: what the kernel's sets hold. `keyEnd` is the last key of an interval; `data` is there in maps. */
-export interface SetElement {
-  readonly set: SetName;
-  readonly key: Buffer;
-  readonly keyEnd?: Buffer;
-  readonly data?: Buffer;
-  readonly comment: string;
-}
-
-/** IANA protocol numbers. */
-const PROTOCOLS: Readonly<Record<Protocol, number>> = { tcp: 6, udp: 17, sctp: 132 };
-
-function portBytes(port: number): Buffer {
-  const bytes = Buffer.alloc(2);
-  bytes.writeUInt16BE(port);
-  return bytes;
-}
-
-/** Throws RangeError for a port outside 1 to 65535. */
-function checkedPort(port: number, count: number): void {
-  if (port < 1 || count < 1 || port + count - 1 > 65535)
-    throw new RangeError(`ports ${port} to ${port + count - 1}`);
-}
-
-function publishElements(forward: PortForward, comment: string): SetElement[] {
-  const { container, hostIp, hostPort, containerPort, count } = forward;
-  checkedPort(hostPort, count);
-  checkedPort(containerPort, count);
-  const onOne = hostIp !== undefined && hostIp.value !== 0n;
-  const set: SetName = `publish${container.family}${onOne ? '_host' : ''}`;
-  const { key: keyTypes, data: dataTypes = [] } = setPlan(set);
-  const protocol = Buffer.from([PROTOCOLS[forward.protocol]]);
-  const fixed = onOne ? [addressBytes(hostIp), protocol] : [protocol];
-  const to = addressBytes(container);
-  return Array.from({ length: count }, (_, i) => ({
-    set,
-    key: concatenate(keyTypes, [...fixed, portBytes(hostPort + i)]),
-    data: concatenate(dataTypes, [to, portBytes(containerPort + i)]),
-    comment,
-  }));
-}
-
-function macElements(
-  { hostIfname, mac }: { hostIfname: string; mac: string },
-  comment: string,
-): SetElement[] {
-  const ifname = ifnameBytes(hostIfname);
-  return [
-    { set: 'checked', key: ifname, comment },
-    { set: 'macs', key: concatenate(setPlan('macs').key, [ifname, parseMac(mac)]), comment },
-  ];
-}
+import { ownerComment } from './owner.ts';
+import { publishElements } from './publish-elements.ts';
+import type { AttachmentRules, OneToOne, SourceTranslation } from './rules.ts';
 
 function masqueradeElement(address: Address, comment: string): SetElement {
   return { set: `masq${address.family}`, key: addressBytes(address), comment };
 }
 
-/** The elements that go with the attachment. Throws RangeError for ports that do not exist. */
-export function attachmentElements({
-  owner,
-  masquerade,
-  forwards,
-  macSpoofCheck,
-  isolatedPort,
-}: AttachmentRules): SetElement[] {
-  const comment = ownerComment(owner);
+function sourceElements({ address, to, uplinks }: SourceTranslation, comment: string): SetElement[] {
+  const { family } = address;
+  const what = to === undefined ? (`masq${family}` as const) : (`snat${family}` as const);
+  const data = to === undefined ? {} : { data: addressBytes(to) };
+  if (uplinks === undefined) return [{ set: what, key: addressBytes(address), ...data, comment }];
+  const set: SetName = `${what}_via`;
+  return uplinks.map((uplink) => ({
+    set,
+    key: concatenate(setPlan(set).key, [addressBytes(address), ifnameBytes(uplink)]),
+    ...data,
+    comment,
+  }));
+}
+
+function oneToOneElements(pair: OneToOne, comment: string): SetElement[] {
+  const { family } = pair.public;
   return [
-    ...masquerade.map((address) => masqueradeElement(address, comment)),
-    ...forwards.flatMap((forward) => publishElements(forward, comment)),
-    ...(macSpoofCheck ? macElements(macSpoofCheck, comment) : []),
-    ...(isolatedPort ? [{ set: 'isolated', key: ifnameBytes(isolatedPort), comment } as const] : []),
+    { set: `one${family}`, key: addressBytes(pair.public), data: addressBytes(pair.container), comment },
+    ...sourceElements({ address: pair.container, to: pair.public }, comment),
   ];
 }
 
-function insideElement(bridge: Buffer, subnet: Prefix, comment: string): SetElement {
-  const set: SetName = `inside${subnet.address.family}`;
-  const types = setPlan(set).key;
-  return {
+function ownAddressElements(port: Buffer, address: Address, comment: string): SetElement[] {
+  const element = (set: SetName): SetElement => ({
     set,
-    key: concatenate(types, [bridge, addressBytes(firstAddress(subnet))]),
-    keyEnd: concatenate(types, [bridge, addressBytes(lastAddress(subnet))]),
+    key: concatenate(setPlan(set).key, [port, addressBytes(address)]),
     comment,
-  };
+  });
+  return address.family === 4 ? [element('bound4')] : [element('bound6'), element('bound_targets6')];
 }
 
-/** The elements that stay until the bridge's last attachment goes. */
-export function bridgeElements({ bridge, subnets, ingressPolicy }: NetworkRules): SetElement[] {
-  const comment = bridgeComment(bridge);
-  const ifname = ifnameBytes(bridge);
-  const pair = concatenate(setPlan('same_bridge').key, [ifname, ifname]);
+function spoofElements({ macSpoofCheck, addressSpoofCheck }: AttachmentRules, comment: string): SetElement[] {
+  if (macSpoofCheck === undefined) return [];
+  const port = ifnameBytes(macSpoofCheck.hostIfname);
   return [
-    { set: 'bridges', key: ifname, comment },
-    ...subnets.map((subnet) => insideElement(ifname, subnet, comment)),
-    ...(ingressPolicy === 'open' ? [] : [{ set: 'guarded', key: ifname, comment } as const]),
-    ...(ingressPolicy === 'same-bridge' ? [{ set: 'same_bridge', key: pair, comment } as const] : []),
+    { set: 'checked', key: port, comment },
+    {
+      set: 'macs',
+      key: concatenate(setPlan('macs').key, [port, parseMac(macSpoofCheck.mac)]),
+      comment,
+    },
+    ...(addressSpoofCheck ? [{ set: 'bound', key: port, comment } as const] : []),
+    ...(addressSpoofCheck ?? []).flatMap((address) => ownAddressElements(port, address, comment)),
+  ];
+}
+
+/** The elements that go with the attachment. Throws RangeError for ports that do not exist. */
+export function attachmentElements(a: AttachmentRules): SetElement[] {
+  const comment = ownerComment(a.owner);
+  const port = (set: SetName, name: string | undefined): SetElement[] =>
+    name === undefined ? [] : [{ set, key: ifnameBytes(name), comment }];
+  return [
+    ...a.masquerade.map((address) => masqueradeElement(address, comment)),
+    ...(a.sources ?? []).flatMap((source) => sourceElements(source, comment)),
+    ...(a.oneToOne ?? []).flatMap((pair) => oneToOneElements(pair, comment)),
+    ...a.forwards.flatMap((forward) => publishElements(forward, comment)),
+    ...spoofElements(a, comment),
+    ...port('isolated', a.isolatedPort),
+    ...port('containers', a.clientPort),
   ];
 }

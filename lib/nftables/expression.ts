@@ -3,6 +3,7 @@
  * name.
  */
 import { bitwise } from './expressions/bitwise.ts';
+import { byteorder } from './expressions/byteorder.ts';
 import { cmp } from './expressions/cmp.ts';
 import { compat } from './expressions/compat.ts';
 import { counter } from './expressions/counter.ts';
@@ -24,6 +25,7 @@ import { NLA_F_NESTED } from '../netlink/uapi.ts';
 
 const KNOWN = {
   bitwise,
+  byteorder,
   cmp,
   counter,
   ct,

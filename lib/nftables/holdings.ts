@@ -3,13 +3,13 @@ import { addressFromBytes } from '../base/ip.ts';
 import type { Address } from '../base/ip.ts';
 import { formatMac } from '../base/mac.ts';
 import { describeKey } from './describe.ts';
-import type { SetElement } from './elements.ts';
+import type { SetElement } from './element.ts';
 import { fieldsOf, setPlan } from './layout.ts';
 import type { PortForward, Protocol } from './rules.ts';
 
 export interface Holdings {
   readonly masquerade: readonly Address[];
-  /** Each port by itself. */
+  /** Each port by itself, or a range of them. */
   readonly forwards: readonly PortForward[];
   /** MAC address that it is held to. */
   readonly checkedMac?: string;
@@ -26,21 +26,23 @@ function port(bytes: Uint8Array | undefined): number {
   return bytes === undefined ? 0 : Buffer.from(bytes).readUInt16BE(0);
 }
 
-function forwardOf({ set, key, data }: SetElement): PortForward | undefined {
+function forwardOf({ set, key, keyEnd = key, data }: SetElement): PortForward | undefined {
   const plan = setPlan(set);
-  const fields = fieldsOf(plan.key, key);
+  const [first, last] = [key, keyEnd].map((bytes) => fieldsOf(plan.key, bytes) ?? []);
   const [container, containerPort] = (data && plan.data && fieldsOf(plan.data, data)) ?? [];
-  const [protocolField, hostPort] = fields?.slice(-2) ?? [];
+  const [protocolField, hostPort] = first?.slice(-2) ?? [];
   const protocol = PROTOCOLS.get(protocolField?.[0] ?? 0);
   if (protocol === undefined || container === undefined) return undefined;
-  const host = plan.key.length === 3 ? fields?.[0] : undefined;
+  const [from, to] = plan.key.length === 3 ? [first?.[0], last?.[0]] : [];
+  const onOne = from !== undefined && to !== undefined && Buffer.compare(from, to) === 0;
   return {
     protocol,
-    ...(host ? { hostIp: addressFromBytes(host) } : {}),
+    ...(onOne ? { hostIp: addressFromBytes(from) } : {}),
     hostPort: port(hostPort),
-    count: 1,
+    count: port(last?.at(-1)) - port(hostPort) + 1,
     container: addressFromBytes(container),
-    containerPort: port(containerPort),
+    // A range leads to the same ports.
+    containerPort: port(containerPort ?? hostPort),
   };
 }
 
@@ -50,8 +52,8 @@ export function holdingsOf(elements: readonly SetElement[]): Holdings {
   const [mac] = of('macs').map(({ set, key }) => fieldsOf(setPlan(set).key, key)?.[1]);
   return {
     masquerade: of('masq4', 'masq6').map(({ key }) => addressFromBytes(key)),
-    forwards: of('publish4', 'publish6', 'publish4_host', 'publish6_host').flatMap(
-      (element) => forwardOf(element) ?? [],
+    forwards: elements.flatMap((element) =>
+      element.set.startsWith('publish') ? (forwardOf(element) ?? []) : [],
     ),
     ...(mac ? { checkedMac: formatMac(mac) } : {}),
     isolated: of('isolated').length > 0,

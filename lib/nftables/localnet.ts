@@ -5,7 +5,7 @@
  */
 import { isErrno } from '../base/errors.ts';
 import { ensureSysctl, readSysctl } from '../system/sysctl.ts';
-import type { SetElement } from './elements.ts';
+import type { SetElement } from './element.ts';
 
 /**
  * For the kernel any number but 0 means on (include/linux/inetdevice.h IN_DEV_ROUTE_LOCALNET; proc_dointvec). This one,

@@ -5,12 +5,12 @@
 import type { Family } from '../base/ip.ts';
 import type { Expression } from './expression.ts';
 import { NFPROTO_IPV4, NFPROTO_IPV6 } from './message.ts';
-import { NFT_CMP_EQ, NFT_CMP_NEQ } from './expressions/cmp.ts';
+import { NFT_CMP_EQ, NFT_CMP_GTE, NFT_CMP_LTE, NFT_CMP_NEQ } from './expressions/cmp.ts';
 import { NFTA_FIB_F_DADDR, NFT_FIB_RESULT_ADDRTYPE, RTN_LOCAL } from './expressions/fib.ts';
 import { NFT_REG_VERDICT } from './expressions/immediate.ts';
 import { NFT_LOOKUP_F_INV } from './expressions/lookup.ts';
 import { NFT_META_L4PROTO, NFT_META_NFPROTO } from './expressions/meta.ts';
-import { NFT_NAT_DNAT } from './expressions/nat.ts';
+import { NFT_NAT_DNAT, NFT_NAT_SNAT } from './expressions/nat.ts';
 import { NFT_PAYLOAD_NETWORK_HEADER, NFT_PAYLOAD_TRANSPORT_HEADER } from './expressions/payload.ts';
 
 /** Where the addresses are in the network header (RFC 791 3.1, RFC 8200 3). */
@@ -37,6 +37,15 @@ export function ifnameBytes(name: string): Buffer {
   const bytes = Buffer.alloc(16);
   bytes.write(name, 0, 15);
   return bytes;
+}
+
+/** The first and the last name that fit "eth0" or "eth*", as nft writes wildcards; not "*", which nft cannot read. */
+export function ifnameSpan(pattern: string): [Buffer, Buffer] {
+  const first = ifnameBytes(pattern.replace(/\*$/, ''));
+  if (!pattern.endsWith('*')) return [first, first];
+  const last = Buffer.alloc(16, 0xff);
+  first.copy(last, 0, 0, pattern.length - 1);
+  return [first, last];
 }
 
 /** `meta nfproto ipv4` or `ipv6`. */
@@ -110,8 +119,24 @@ export function toLocalAddress(): Expression[] {
   ];
 }
 
-/** Redirects to the address and port that `map` holds for register 1. */
-export function dnatByMap(family: Family, map: string): Expression[] {
+/** Not an address of this host. */
+export function notLocal(): Expression[] {
+  return [
+    { kind: 'fib', flags: NFTA_FIB_F_DADDR, result: NFT_FIB_RESULT_ADDRTYPE, dreg: 1 },
+    { kind: 'cmp', sreg: 1, op: NFT_CMP_NEQ, data: { value: hostOrder(RTN_LOCAL) } },
+  ];
+}
+
+/** Register 1 holds one of `first` to `last`. */
+export function between(first: Uint8Array, last: Uint8Array): Expression[] {
+  return [
+    { kind: 'cmp', sreg: 1, op: NFT_CMP_GTE, data: { value: first } },
+    { kind: 'cmp', sreg: 1, op: NFT_CMP_LTE, data: { value: last } },
+  ];
+}
+
+/** Redirects to the address and port, or to the address alone, that `map` holds for register 1. */
+export function dnatByMap(family: Family, map: string, to: 'address' | 'service' = 'service'): Expression[] {
   return [
     { kind: 'lookup', sreg: 1, dreg: 1, set: map },
     {
@@ -120,8 +145,16 @@ export function dnatByMap(family: Family, map: string): Expression[] {
       family: family === 4 ? NFPROTO_IPV4 : NFPROTO_IPV6,
       addrMin: 1,
       // The port is the word behind the address: word 1 of register 1, or register 2.
-      protoMin: family === 4 ? 9 : 2,
+      ...(to === 'service' && { protoMin: family === 4 ? 9 : 2 }),
     },
+  ];
+}
+
+/** Gives the packet the source that `map` holds for register 1. */
+export function snatByMap(family: Family, map: string): Expression[] {
+  return [
+    { kind: 'lookup', sreg: 1, dreg: 1, set: map },
+    { kind: 'nat', type: NFT_NAT_SNAT, family: family === 4 ? NFPROTO_IPV4 : NFPROTO_IPV6, addrMin: 1 },
   ];
 }
 

@@ -7,11 +7,13 @@ import type { NetlinkSocket } from '../netlink/socket.ts';
 import { tryCommit } from './batch.ts';
 import type { BatchFailure } from './batch.ts';
 import { elementMessages } from './element-messages.ts';
-import { attachmentElements, bridgeElements } from './elements.ts';
-import type { SetElement } from './elements.ts';
+import { bridgeElements } from './bridge-elements.ts';
+import { attachmentElements } from './elements.ts';
+import type { SetElement } from './element.ts';
 import { damaged } from './intact.ts';
 import { lengthOf, setPlan, setsOf } from './layout.ts';
-import { portTaken } from './port-taken.ts';
+import { crosses } from './contended.ts';
+import { isExclusive, portTaken } from './port-taken.ts';
 import { distinct, elementId, elementsOf } from './present.ts';
 import { currentGeneration } from './query.ts';
 import type { AttachmentRules } from './rules.ts';
@@ -60,9 +62,10 @@ export function survivors(nf: NetlinkSocket, families: readonly number[]): SetEl
 function refuseTakenPorts(wanted: readonly SetElement[], others: readonly SetElement[]): void {
   const held = new Map(others.map((element) => [elementId(element), element.comment]));
   for (const element of wanted) {
-    const holder = held.get(elementId(element));
-    if (!element.set.startsWith('publish') || holder === undefined || holder === element.comment) continue;
-    throw portTaken(element, holder);
+    if (!isExclusive(element)) continue;
+    const crossing = others.find((other) => other.comment !== element.comment && crosses(element, other));
+    const holder = held.get(elementId(element)) ?? crossing?.comment;
+    if (holder !== undefined && holder !== element.comment) throw portTaken(element, holder);
   }
 }
 

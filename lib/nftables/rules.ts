@@ -18,6 +18,48 @@ export interface PortForward {
   readonly count: number;
   readonly container: Address;
   readonly containerPort: number;
+  /** Published for packets alone that fit one of these. */
+  readonly only?: readonly Circumstance[];
+}
+
+/** Addresses of one family, both ends included. */
+export interface Span {
+  readonly first: Address;
+  readonly last: Address;
+}
+
+/** What a packet has to be like: all that is said must hold. Addresses are of the family of the port's container. */
+export interface Circumstance {
+  readonly source?: Span;
+  readonly destination?: Span;
+  /** The interface it comes in by; "eth*" for all whose names begin so. */
+  readonly ifname?: string;
+}
+
+/** What leaves from `address` gets `to` as its source, or the address of the interface; by all interfaces, or some. */
+export interface SourceTranslation {
+  readonly address: Address;
+  readonly to?: Address;
+  readonly uplinks?: readonly string[];
+}
+
+/** All that comes for `public` goes to `container`, and leaves it as `public`. */
+export interface OneToOne {
+  readonly public: Address;
+  readonly container: Address;
+}
+
+/** Where a program of the host listens. */
+export interface Listener {
+  readonly address: Address;
+  readonly port: number;
+}
+
+/** Transport protocol (IANA number) and ports, both ends included. */
+export interface HostService {
+  readonly protocol: number;
+  readonly firstPort: number;
+  readonly lastPort: number;
 }
 
 /**
@@ -31,6 +73,20 @@ export interface NetworkRules {
   readonly bridge: string;
   readonly subnets: readonly Prefix[];
   readonly ingressPolicy: IngressPolicy;
+  /** Containers of other networks of netmoor's cannot open connections into this, but from the bridges `joined`. */
+  readonly apart?: boolean;
+  readonly joined?: readonly string[];
+  /**
+   * Whose address a published port's packets have for the container: of neighbours and of the host's loopback ours, the
+   * sender's otherwise (default); always the sender's; never.
+   */
+  readonly redirectedSource?: 'kept' | 'ours';
+  /** What leaves the bridge leaves by these interfaces alone; "tun*" for all whose names begin so; [] for none. */
+  readonly egress?: readonly string[];
+  /** Programs of the host that take the network's TCP and DNS, one for each family; goes with egress. */
+  readonly proxy?: { readonly tcp: readonly Listener[]; readonly dns: readonly Listener[] };
+  /** What alone containers reach of the host, by transport protocol (IANA numbers) or by port. Absent: all. */
+  readonly hostAccess?: { readonly protocols: readonly number[]; readonly services: readonly HostService[] };
 }
 
 export interface AttachmentRules {
@@ -38,9 +94,15 @@ export interface AttachmentRules {
   readonly rules: NetworkRules;
   /** The container's addresses that leave the network under the host's address. */
   readonly masquerade: readonly Address[];
+  readonly sources?: readonly SourceTranslation[];
+  readonly oneToOne?: readonly OneToOne[];
   readonly forwards: readonly PortForward[];
   /** Nobody on the bridge may open connections to what is behind this port, the host's end of its link. */
   readonly isolatedPort?: string;
   /** The container may send from `mac` alone through `hostIfname`, the host's end of its link. */
   readonly macSpoofCheck?: { readonly hostIfname: string; readonly mac: string };
+  /** Nor, with macSpoofCheck, from other addresses than these, link-local ones included. */
+  readonly addressSpoofCheck?: readonly Address[];
+  /** Behind this port, the host's end of its link, there is no router and no DHCP server. */
+  readonly clientPort?: string;
 }

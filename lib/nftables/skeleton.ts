@@ -13,14 +13,14 @@ import {
   ASKED_MS,
   ASKED_SETS,
   TABLE,
-  TYPES,
   layoutComment,
   lengthOf,
-  padded,
   setPlan,
   setsOf,
 } from './layout.ts';
-import type { SetName, TypeName } from './layout.ts';
+import { TYPES } from './types.ts';
+import type { SetName } from './layout.ts';
+import type { TypeName } from './types.ts';
 import { encodeMessage } from './message.ts';
 import type { EncodedMessage, NftMessage } from './message.ts';
 import {
@@ -60,7 +60,7 @@ function definition(name: SetName, id: number): SetDefinition {
     keyLength: lengthOf(key),
     ...(data && { dataType: numberOf(data), dataLength: lengthOf(data) }),
     id,
-    ...(interval && { description: { fields: key.map((type) => ({ length: padded(type) })) } }),
+    ...(interval && { description: { fields: key.map((type) => ({ length: TYPES[type].length })) } }),
     userdata: [byteorder(0, key), ...(data ? [byteorder(1, data)] : []), ...typeOf(key)],
   };
 }

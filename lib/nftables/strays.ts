@@ -2,7 +2,7 @@
 import type { NetlinkSocket } from '../netlink/socket.ts';
 import { failedWith, tryCommit } from './batch.ts';
 import { elementMessages } from './element-messages.ts';
-import type { SetElement } from './elements.ts';
+import type { SetElement } from './element.ts';
 import { SET_NAMES, setPlan } from './layout.ts';
 import { beforeRemoval } from './localnet.ts';
 import { elementsOf } from './present.ts';

@@ -15,10 +15,13 @@ import { failedWith, tryCommit } from './batch.ts';
 import type { BatchFailure } from './batch.ts';
 import { outcome, ownConflicts } from './conflicts.ts';
 import type { Conflicts, Lives } from './conflicts.ts';
+import { refuseCrossing } from './contended.ts';
 import { elementMessages } from './element-messages.ts';
-import { attachmentElements, bridgeElements } from './elements.ts';
-import type { SetElement } from './elements.ts';
-import { SETS, SET_NAMES, setPlan } from './layout.ts';
+import { bridgeElements } from './bridge-elements.ts';
+import { attachmentElements } from './elements.ts';
+import type { SetElement } from './element.ts';
+import { SETS } from './layout-sets.ts';
+import { SET_NAMES, setPlan } from './layout.ts';
 import type { SetName } from './layout.ts';
 import { beforeRemoval } from './localnet.ts';
 import type { NftMessage } from './message.ts';
@@ -85,6 +88,7 @@ function attemptAdd(
   const wanted = [...shared, ...own];
   if (unfitTables(nf, familiesOf(wanted)).length > 0)
     return outcome(rebuild(nf, wanted, everyOther), 'EEXIST', 'ENOENT');
+  refuseCrossing(nf, own);
   let failures = tryCommit(nf, additions(shared, own), op);
   const taken = failedWith(failures, 'EEXIST');
   if (taken && !failedWith(failures, 'ENOENT')) failures = resolve(nf, shared, own, taken, lives);

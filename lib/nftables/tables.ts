@@ -1,7 +1,7 @@
 /** The tables as wholes: which are there, building them with what should be in them, dropping them when nothing is. */
 import type { NetlinkSocket } from '../netlink/socket.ts';
 import { elementMessages } from './element-messages.ts';
-import type { SetElement } from './elements.ts';
+import type { SetElement } from './element.ts';
 import { TABLE, layoutComment, setPlan, setsOf } from './layout.ts';
 import { beforeRemoval } from './localnet.ts';
 import { NFPROTO_BRIDGE, NFPROTO_INET, encodeMessage, messageType } from './message.ts';

@@ -22,7 +22,7 @@ import { listAddresses } from '../../lib/netlink/address.ts';
 import { listLinks } from '../../lib/netlink/link.ts';
 import type { Link } from '../../lib/netlink/link-message.ts';
 import type { ProxyNeighbour } from '../../lib/netlink/proxy-neighbour.ts';
-import type { SetElement } from '../../lib/nftables/elements.ts';
+import type { SetElement } from '../../lib/nftables/element.ts';
 import { holdingsOf, policyOf } from '../../lib/nftables/holdings.ts';
 import type { Holdings } from '../../lib/nftables/holdings.ts';
 import { allElements } from '../../lib/nftables/strays.ts';
@@ -84,14 +84,14 @@ function addressRecords(
 /** A port of every address is there once in each family that the container has. */
 function portRecords(forwards: readonly PortForward[]): PortRecord[] {
   const ports = new Map<string, PortRecord>();
-  for (const { protocol, hostIp, hostPort, containerPort } of forwards) {
+  for (const { protocol, hostIp, hostPort, containerPort, count } of forwards) {
     const host = hostIp ? { hostIp: formatAddress(hostIp) } : {};
     ports.set(`${protocol} ${host.hostIp ?? ''} ${hostPort}`, {
       protocol,
       ...host,
       hostPort,
       containerPort,
-      count: 1,
+      count,
     });
   }
   return [...ports.values()];

@@ -21,6 +21,8 @@ import { decodeQdisc, tcMessage } from '../../lib/netlink/qdisc.ts';
 import { targetOf } from '../../lib/netlink/redirect.ts';
 import { routeMessage } from '../../lib/netlink/route-codec.ts';
 import { decodeRoute } from '../../lib/netlink/route.ts';
+import { ruleMessage } from '../../lib/netlink/rule-codec.ts';
+import { decodeRule } from '../../lib/netlink/rule.ts';
 import { readGoldens } from '../golden/golden.ts';
 import { answer, done } from '../unit/netlink-fake-kernel.ts';
 import { pick, randomOf } from './cni-mutate.ts';
@@ -82,7 +84,7 @@ interface Subject {
   readonly seeds: readonly Buffer[];
 }
 
-const goldens = ['ip.hex', 'ip-answers.hex', 'tc.hex']
+const goldens = ['ip.hex', 'ip-answers.hex', 'rules.hex', 'rules-answers.hex', 'tc.hex']
   .flatMap(readGoldens)
   .flatMap(({ messages }) => messages);
 const ofTypes = (first: number): Buffer[] =>
@@ -118,6 +120,12 @@ const SUBJECTS: readonly Subject[] = [
     read: (data) => decodeRoute({ data }),
     codec: routeMessage as Codec<unknown>,
     seeds: ofTypes(24),
+  },
+  {
+    name: 'rules',
+    read: (data) => decodeRule({ data }),
+    codec: ruleMessage as Codec<unknown>,
+    seeds: ofTypes(32),
   },
   {
     name: 'ids of namespaces',

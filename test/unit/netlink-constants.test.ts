@@ -24,6 +24,7 @@ const HEADERS = [
   'linux/veth.h',
   'linux/if.h',
   'linux/if_addr.h',
+  'linux/fib_rules.h',
   'linux/neighbour.h',
   'linux/icmpv6.h',
   'linux/pkt_sched.h',
@@ -81,6 +82,7 @@ const macvlan = (attributes: object): number => numberOf(ifla.formatMacvlan(attr
 const inet6 = (attributes: object): number => numberOf(ifla.formatLinkProtocolInfoInet6(attributes));
 const address = (attributes: object): number => numberOf(rt.formatAddressAttrs(attributes));
 const route = (attributes: object): number => numberOf(rt.formatRouteAttrs(attributes));
+const rule = (attributes: object): number => numberOf(rt.formatRuleAttrs(attributes));
 const metric = (attributes: object): number => numberOf(rt.formatRouteMetrics(attributes));
 const tc = (attributes: object): number => numberOf(rt.formatTcAttrs(attributes));
 
@@ -116,6 +118,21 @@ const PACKAGE: Readonly<Record<string, unknown>> = {
   RTA_TABLE: route({ table: 1 }),
   RTA_PREF: route({ pref: raw }),
   RTA_PREFSRC: route({ prefsrc: raw }),
+  FRA_DST: rule({ dst: raw }),
+  FRA_SRC: rule({ src: raw }),
+  FRA_IIFNAME: rule({ iifname: 'x' }),
+  FRA_PRIORITY: rule({ priority: 1 }),
+  FRA_FWMARK: rule({ fwmark: 1 }),
+  FRA_SUPPRESS_PREFIXLEN: rule({ suppressPrefixlen: raw }),
+  FRA_TABLE: rule({ table: 1 }),
+  FRA_FWMASK: rule({ fwmask: 1 }),
+  FRA_OIFNAME: rule({ oifname: 'x' }),
+  FRA_PROTOCOL: rule({ protocol: 1 }),
+  FR_ACT_TO_TBL: rt.RuleAction.toTbl,
+  FR_ACT_BLACKHOLE: rt.RuleAction.blackhole,
+  FR_ACT_UNREACHABLE: rt.RuleAction.unreachable,
+  FR_ACT_PROHIBIT: rt.RuleAction.prohibit,
+  FIB_RULE_INVERT: rt.formatRuleFlags({ invert: true }),
   RTAX_MTU: metric({ mtu: raw }),
   RTAX_ADVMSS: metric({ advmss: raw }),
   RTEXT_FILTER_SKIP_STATS: rt.formatRtExtFilter({ skipStats: true }),

@@ -8,6 +8,7 @@ import { data } from '../data.ts';
 export const NFT_CMP_EQ = 0;
 export const NFT_CMP_NEQ = 1;
 export const NFT_CMP_LTE = 3;
+export const NFT_CMP_GTE = 5;
 
 export const cmp = struct({
   sreg: u32be(1),

@@ -2,6 +2,7 @@
 import { struct, u32be } from '../../netlink/codec.ts';
 import type { Decoded } from '../../netlink/codec.ts';
 
+export const NFT_NAT_SNAT = 0;
 export const NFT_NAT_DNAT = 1;
 
 export const nat = struct({

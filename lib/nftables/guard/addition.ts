@@ -9,7 +9,7 @@ import { failedWith, tryCommit } from '../batch.ts';
 import { outcome, ownConflicts } from '../conflicts.ts';
 import type { Lives } from '../conflicts.ts';
 import { elementMessages } from '../element-messages.ts';
-import type { SetElement } from '../elements.ts';
+import type { SetElement } from '../element.ts';
 import type { NftMessage } from '../message.ts';
 import { elementId, presentElements } from '../present.ts';
 import { ownerComment } from '../owner.ts';

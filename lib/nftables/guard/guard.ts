@@ -7,7 +7,7 @@ import type { NetlinkSocket } from '../../netlink/socket.ts';
 import { tryCommit } from '../batch.ts';
 import type { Lives } from '../conflicts.ts';
 import { elementMessages } from '../element-messages.ts';
-import type { SetElement } from '../elements.ts';
+import type { SetElement } from '../element.ts';
 import { NFPROTO_NETDEV } from '../message.ts';
 import type { NftMessage } from '../message.ts';
 import { commitPlanned } from '../planned.ts';

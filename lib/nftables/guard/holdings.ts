@@ -3,7 +3,7 @@ import { addressFromBytes } from '../../base/ip.ts';
 import type { Address, Prefix } from '../../base/ip.ts';
 import { formatMac } from '../../base/mac.ts';
 import type { NetlinkSocket } from '../../netlink/socket.ts';
-import type { SetElement } from '../elements.ts';
+import type { SetElement } from '../element.ts';
 import { fieldsOf, setPlan } from '../layout.ts';
 import type { GuardSet } from '../layout.ts';
 import { guardElements } from './guard.ts';

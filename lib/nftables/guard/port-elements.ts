@@ -4,7 +4,7 @@ import { addressBytes, sameAddress } from '../../base/ip.ts';
 import { parseMac } from '../../base/mac.ts';
 import { concatenate, setPlan } from '../layout.ts';
 import type { GuardSet } from '../layout.ts';
-import type { SetElement } from '../elements.ts';
+import type { SetElement } from '../element.ts';
 import { COMMENT_MAX_LENGTH } from '../userdata.ts';
 import { ownerComment } from '../owner.ts';
 import { LINK_LOCAL_PREFIX, idBytes, prefixesOf } from './port.ts';

@@ -1,6 +1,6 @@
 /** Which of the guard's elements are there. */
 import type { NetlinkSocket } from '../../netlink/socket.ts';
-import type { SetElement } from '../elements.ts';
+import type { SetElement } from '../element.ts';
 import { GUARD_SET_NAMES } from '../layout.ts';
 import { NFPROTO_NETDEV } from '../message.ts';
 import { elementId, elementsOf, presentElements } from '../present.ts';

@@ -7,7 +7,7 @@ import { failedWith, tryCommit } from '../batch.ts';
 import type { BatchFailure } from '../batch.ts';
 import { addressTaken } from '../conflicts.ts';
 import type { Lives } from '../conflicts.ts';
-import type { SetElement } from '../elements.ts';
+import type { SetElement } from '../element.ts';
 import { flushedSets, rulesBehind } from '../intact.ts';
 import { NFPROTO_NETDEV } from '../message.ts';
 import type { BatchMessage } from '../message.ts';

@@ -8,6 +8,7 @@ import { counter } from '../expressions/counter.ts';
 
 /** Hook numbers of the families ip, ip6, inet and bridge (linux/netfilter.h nf_inet_hooks). */
 export const NF_INET_PRE_ROUTING = 0;
+export const NF_INET_LOCAL_IN = 1;
 export const NF_INET_FORWARD = 2;
 export const NF_INET_LOCAL_OUT = 3;
 export const NF_INET_POST_ROUTING = 4;
