@@ -24,6 +24,7 @@ import type { NetlinkSocket } from '../../lib/netlink/socket.ts';
 import { findUplink } from '../../lib/netlink/uplink.ts';
 import { parsePool } from '../../ipam/pool.ts';
 import type { BridgeNatInput } from '../../schemas/compiled/bridge-nat.js';
+import type { BridgeNatConfig } from './config.ts';
 import type { BridgeNatRecord } from './detail.ts';
 
 /** Names of interfaces; empty: to be found when a container is attached. */
@@ -71,15 +72,19 @@ function isPartOf(inner: Prefix, outer: Prefix): boolean {
 }
 
 /**
- * Whether the network may have a subnet although an interface of the host is in an overlapping one: to what `ndpProxy`
- * names, or would find, the subnet is a smaller part of a prefix on its link.
+ * Whether the network may have a subnet although an interface of the host is in an overlapping one: that is the bridge,
+ * or gives its addresses to it; or, on the link of what `ndpProxy` names or would find, the subnet is a smaller part of
+ * the prefix there.
  */
 export function mayShareSubnet(
-  ndpProxy: NdpProxy | undefined,
+  { ndpProxy, members }: Pick<BridgeNatConfig, 'ndpProxy' | 'members'>,
+  bridge: string,
   subnet: Prefix,
   ifname: string,
   other: Prefix,
 ): boolean {
+  const gives = members.some((member) => member.interface === ifname && member.moveAddresses);
+  if (ifname === bridge || gives) return true;
   if (ndpProxy === undefined || subnet.address.family !== 6) return false;
   return (ndpProxy.length === 0 || ndpProxy.includes(ifname)) && isPartOf(subnet, other);
 }
