@@ -24,8 +24,7 @@ import type { NetlinkSocket } from '../../lib/netlink/socket.ts';
 import { findUplink } from '../../lib/netlink/uplink.ts';
 import { parsePool } from '../../ipam/pool.ts';
 import type { BridgeNatInput } from '../../schemas/compiled/bridge-nat.js';
-import type { BridgeNatConfig } from './config.ts';
-import type { BridgeNatRecord } from './detail.ts';
+import type { BridgeNatDetail, BridgeNatRecord } from './detail.ts';
 
 /** Names of interfaces; empty: to be found when a container is attached. */
 export type NdpProxy = readonly string[];
@@ -72,21 +71,18 @@ function isPartOf(inner: Prefix, outer: Prefix): boolean {
 }
 
 /**
- * Whether the network may have a subnet although an interface of the host is in an overlapping one: that is the bridge,
- * or gives its addresses to it; or, on the link of what `ndpProxy` names or would find, the subnet is a smaller part of
- * the prefix there.
+ * Whether an attachment's network may have a subnet although an interface of the host is in an overlapping one: that
+ * gives its addresses to the bridge; or the host answers there for the containers, and the subnet is a smaller part of
+ * the prefix.
  */
 export function mayShareSubnet(
-  { ndpProxy, members }: Pick<BridgeNatConfig, 'ndpProxy' | 'members'>,
-  bridge: string,
+  { ndpProxy, members }: Pick<BridgeNatDetail, 'ndpProxy' | 'members'>,
   subnet: Prefix,
   ifname: string,
   other: Prefix,
 ): boolean {
-  const gives = members.some((member) => member.interface === ifname && member.moveAddresses);
-  if (ifname === bridge || gives) return true;
-  if (ndpProxy === undefined || subnet.address.family !== 6) return false;
-  return (ndpProxy.length === 0 || ndpProxy.includes(ifname)) && isPartOf(subnet, other);
+  if (members?.some((member) => member.interface === ifname && member.moveAddresses)) return true;
+  return subnet.address.family === 6 && ndpProxy?.includes(ifname) === true && isPartOf(subnet, other);
 }
 
 /**
