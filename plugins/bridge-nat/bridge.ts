@@ -14,7 +14,7 @@ import type { NetlinkSocket } from '../../lib/netlink/socket.ts';
 import { ensureSysctlIfPresent, hasIpv6, readSysctl, readSysctlIfPresent } from '../../lib/system/sysctl.ts';
 import { ALIAS, IFAPROT_NETMOOR } from '../../lib/mooring/marks.ts';
 import { refuseHeld } from './foreign-bridge.ts';
-import { giveBack, membersOn, standsForMember } from './member-ports.ts';
+import { giveBack, keepsBridge, membersOn, standsForMember } from './member-ports.ts';
 import { bridgeMacFor } from './names.ts';
 
 export interface Ipv6Wanted {
@@ -181,17 +181,16 @@ export function releaseBridge(host: NetlinkSocket, name: string, along: readonly
   const ours = link?.kind === 'bridge' && link.alias === ALIAS;
   const links = listLinks(host);
   const members = membersOn(links, name);
-  const going = [...along, ...members.map((member) => member.link)];
-  const stays = ours && hasOtherPorts(links, link, going);
+  const stays = ours && hasOtherPorts(links, link, along);
   if (!stays) giveBack(host, link, members);
   removeLinks(host, [...along, ...(ours && !stays ? [link] : [])]);
   if (link?.kind === 'bridge' && !ours) takeAddresses(host, link);
 }
 
 function hasOtherPorts(links: readonly Link[], bridge: Link, known: readonly Link[]): boolean {
-  return links.some(
-    ({ master, index }) => master === bridge.index && !known.some((port) => port.index === index),
-  );
+  return links
+    .filter(keepsBridge)
+    .some(({ master, index }) => master === bridge.index && !known.some((port) => port.index === index));
 }
 
 function takeAddresses(host: NetlinkSocket, link: Link): void {

@@ -134,6 +134,11 @@ export function isMember({ altNames = [] }: Link): boolean {
   return altNames.some(isMemberMark);
 }
 
+/** Whether a port is reason to leave a bridge where it is: not a member, but what a machine has in its hands. */
+export function keepsBridge(port: Link): boolean {
+  return !isMember(port) || (port.kind === 'tun' && port.operstate === IF_OPER_UP);
+}
+
 function whyNot(name: string, error: unknown): never {
   if (isErrno(error, 'EOPNOTSUPP', 'EINVAL'))
     refuse(

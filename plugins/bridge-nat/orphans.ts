@@ -11,7 +11,7 @@ import type { Link } from '../../lib/netlink/link-message.ts';
 import { removeLink } from '../../lib/netlink/link-removal.ts';
 import { forwardedBridges, withdrawForwarding } from '../../lib/nftables/forward.ts';
 import { releaseBridge } from './bridge.ts';
-import { isMember, membersOn, unmark } from './member-ports.ts';
+import { isMember, keepsBridge, membersOn, unmark } from './member-ports.ts';
 import { hostIfnameFor, ifbBeside, ifbNameFor, isHostIfname, isIfbName } from './names.ts';
 
 interface Accounts {
@@ -76,7 +76,7 @@ function strayBridges(
 ): Orphan[] {
   const unused = links.filter(({ name, kind }) => kind === 'bridge' && !bridges.has(name));
   const plugged = (bridge: Link): boolean =>
-    links.some((link) => link.master === bridge.index && !going.includes(link) && !isMember(link));
+    links.some((link) => link.master === bridge.index && !going.includes(link) && keepsBridge(link));
   return unused.flatMap((bridge): Orphan[] => {
     const remove = (): void => releaseBridge(route, bridge.name);
     if (bridge.alias === ALIAS)

@@ -183,12 +183,14 @@ t.test('a layer 2 network: tap devices, and who comes and goes', { skip }, async
     await host.shell(`mkdir -p /dev/net; [ -e /dev/net/tun ] || mknod /dev/net/tun c 10 200
       ip tuntap add tap0 mode tap`);
     const vm = await host.container('vm');
-    const members = ['tap0', { interface: 'vm0', optional: true }];
+    const members = ['tap0', ...['vm0', 'tap2'].map((name) => ({ interface: name, optional: true }))];
     const network = new Network(host, { name: 'wire', members, ipam: {} });
     const c1 = await network.container('c1');
     t.strictSame(c1.result.ips ?? [], []);
     t.equal(await masterOf(host, 'tap0'), 'nm-wire');
     await host.shell('ip link add vm0 type veth peer name eth0 netns vm');
+    const held = host.start(['socat', 'TUN,tun-type=tap,iff-no-pi,tun-name=tap2', 'SYSTEM:sleep infinity']);
+    await until(async () => (await host.run(['ip', 'link', 'show', 'tap2'])).code === 0, 'a machine');
     const c2 = await network.container('c2');
     t.equal(await masterOf(host, 'vm0'), 'nm-wire', 'what was missing is taken in with the next');
     await c1.place.shell('ip address add 10.9.0.1/24 dev eth0');
@@ -203,6 +205,7 @@ t.test('a layer 2 network: tap devices, and who comes and goes', { skip }, async
         name: 'nm-wire',
         ports: [
           { name: 'tap1', member: false },
+          { name: 'tap2', member: true },
           { name: 'vm0', member: true },
         ],
       },
@@ -211,6 +214,10 @@ t.test('a layer 2 network: tap devices, and who comes and goes', { skip }, async
     t.equal(await masterOf(host, 'tap1'), 'nm-wire', 'a machine keeps the bridge');
     t.equal(await masterOf(host, 'vm0'), 'nm-wire', 'and its members');
     await host.must(['ip', 'link', 'delete', 'tap1']);
+    await asked(host, 'gc');
+    t.equal(await masterOf(host, 'vm0'), 'nm-wire', 'one that is a member, too, as long as it runs');
+    await held.stop();
+    await until(async () => (await host.run(['ip', 'link', 'show', 'tap2'])).code !== 0, 'the end of a machine');
     await asked(host, 'gc');
     t.equal(await masterOf(host, 'vm0'), undefined);
     t.notMatch((await host.ip('link', 'show', 'dev', 'vm0'))[0]?.flags, ['UP'], 'down, as it was');
