@@ -28,6 +28,8 @@ import { readDhcpServer } from './dhcp-server/config.ts';
 import type { DhcpServerConfig } from './dhcp-server/config.ts';
 import { isOnLan, readMembers } from './members.ts';
 import type { Member } from './members.ts';
+import { readIsolation } from './isolation.ts';
+import type { Isolation } from './isolation.ts';
 import { bridgeNameProblem } from './names.ts';
 import { readNdpProxy } from './ndp-proxy.ts';
 import type { NdpProxy } from './ndp-proxy.ts';
@@ -57,6 +59,7 @@ export interface BridgeNatConfig extends MooringConfig, Role {
   readonly portIsolation: boolean;
   readonly keepBridge: boolean;
   readonly ingressPolicy: IngressPolicy;
+  readonly isolation: Isolation;
   /** Undefined: no limits. */
   readonly bandwidth: BandwidthLimits | undefined;
   /** Undefined: none. */
@@ -188,6 +191,7 @@ function withDefaults(
     ingressPolicy,
     members,
     ndpProxy: readNdpProxy(input, ipam),
+    isolation: readIsolation(input, ipam),
     dhcpServer: readDhcpServer(input, ipam, role, ingressPolicy),
     ipam,
   };

@@ -45,6 +45,7 @@ t.test('nothing but the type: netmoor decides', async (t) => {
     ingressPolicy: 'open',
     members: [],
     ndpProxy: undefined,
+    isolation: { apart: true, joined: [], spoofchk: false, allowServers: false, hostAccess: undefined },
     ipam: { kind: 'netmoor', automatic: true, pool: {}, extraRanges: [] },
     mac: undefined,
     requestedAddresses: [],
