@@ -146,6 +146,7 @@ export const VETH_INFO_PEER = 1;
 // linux/if.h
 export const IFF_UP = 0x1;
 export const IFF_LOOPBACK = 0x8;
+export const IFF_LOWER_UP = 0x10000;
 export const IFF_PROMISC = 0x100;
 export const IF_OPER_UP = 6;
 

@@ -21,7 +21,7 @@ import {
 } from '../../lib/netlink/belongings.ts';
 import { findLink, listLinks } from '../../lib/netlink/link.ts';
 import { linkChange } from '../../lib/netlink/link-change.ts';
-import { IFF_LOOPBACK, IFF_UP, IF_OPER_UP } from '../../lib/netlink/link-message.ts';
+import { IFF_LOOPBACK, IFF_LOWER_UP, IFF_UP, IF_OPER_UP } from '../../lib/netlink/link-message.ts';
 import type { Link } from '../../lib/netlink/link-message.ts';
 import { RT_SCOPE_UNIVERSE } from '../../lib/netlink/route.ts';
 import type { NetlinkSocket } from '../../lib/netlink/socket.ts';
@@ -134,9 +134,9 @@ export function isMember({ altNames = [] }: Link): boolean {
   return altNames.some(isMemberMark);
 }
 
-/** Whether a port is reason to leave a bridge where it is: not a member, but what a machine has in its hands. */
+/** Whether a port is reason to leave a bridge where it is: not a member, but what a machine has in its hands, a carrier. */
 export function keepsBridge(port: Link): boolean {
-  return !isMember(port) || (port.kind === 'tun' && port.operstate === IF_OPER_UP);
+  return !isMember(port) || (port.kind === 'tun' && (port.flags & IFF_LOWER_UP) !== 0);
 }
 
 function whyNot(name: string, error: unknown): never {

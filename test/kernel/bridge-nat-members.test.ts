@@ -217,7 +217,10 @@ t.test('a layer 2 network: tap devices, and who comes and goes', { skip }, async
     await asked(host, 'gc');
     t.equal(await masterOf(host, 'vm0'), 'nm-wire', 'one that is a member, too, as long as it runs');
     await held.stop();
-    await until(async () => (await host.run(['ip', 'link', 'show', 'tap2'])).code !== 0, 'the end of a machine');
+    await until(
+      async () => (await host.run(['ip', 'link', 'show', 'tap2'])).code !== 0,
+      'the end of a machine',
+    );
     await asked(host, 'gc');
     t.equal(await masterOf(host, 'vm0'), undefined);
     t.notMatch((await host.ip('link', 'show', 'dev', 'vm0'))[0]?.flags, ['UP'], 'down, as it was');

@@ -172,6 +172,7 @@ const PACKAGE: Readonly<Record<string, unknown>> = {
   MACVLAN_MODE_PASSTHRU: ifla.formatMacvlanMode({ passthru: true }),
   VETH_INFO_PEER: numberOf(ifla.formatVethInfo({ peer: raw } as object)),
   IFF_UP: rt.formatDeviceFlags({ up: true }),
+  IFF_LOWER_UP: rt.formatDeviceFlags({ lowerUp: true }),
   IFF_LOOPBACK: rt.formatDeviceFlags({ loopback: true }),
   IFF_PROMISC: rt.formatDeviceFlags({ promisc: true }),
   IFA_ADDRESS: address({ address: raw }),
