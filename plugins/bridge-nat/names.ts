@@ -88,7 +88,7 @@ export function hostMacFor({ network, containerId, ifname }: Key): string {
   return `fe${macFrom(['host', network, containerId, ifname].join('\0')).slice(2)}`;
 }
 
-/** How a member of a bridge is to be given back: as it is, lowered, or with the addresses that the bridge has for it. */
+/** How a member of a bridge is to be given back: as it is, lowered, or with addresses that the bridge has for it. */
 export type Return = 'as-is' | 'down' | 'moving';
 
 const MARKS: Readonly<Record<Return, string>> = { 'as-is': 'nmp', down: 'nmr', moving: 'nmq' };
