@@ -26,6 +26,7 @@ import type { StoreReader, StoreTransaction } from '../../ipam/store/store.ts';
 import type { Host, Sockets } from './host.ts';
 import type { IpamChoice } from './ipam.ts';
 import type { Sandbox } from './sandbox.ts';
+import type { Barred, Strangers } from './strangers.ts';
 
 /** What a configuration says of DHCP servers that a kind has the engine ask (lib/mooring/dhcp.ts). */
 export interface DhcpWish {
@@ -106,6 +107,8 @@ export interface Request<C> {
   readonly cniVersion: CniVersion;
   /** Where the configuration wants leases of DHCP, for the kind to ask for. */
   readonly lessor?: Lessor;
+  /** Not to be given out. */
+  readonly barred?: Barred;
 }
 
 /** What goes into the record before the interface exists. */
@@ -235,6 +238,11 @@ export interface Kind<C extends MooringConfig = MooringConfig, D extends Mooring
   segmentOf(config: C, network: string): string;
   /** The lease scope: addresses are held once in each. */
   scopeOf(segment: string): string;
+  /**
+   * Who else is on the segment, where addresses of our own store are given out; undefined when nobody is, which is to
+   * be told at next to no cost.
+   */
+  strangers?(host: Host, config: C, key: AttachmentKey, segment: string): Promise<Strangers | undefined>;
   /** Whether the addresses are known before the interface is made: no, when a delegate wants to see it. */
   addresses(config: C): 'before-link' | 'after-link';
   identify(key: AttachmentKey, config: C): Identity;

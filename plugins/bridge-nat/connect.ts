@@ -154,7 +154,7 @@ function interfacesOf(host: Host, record: BridgeNatRecord, bridge: Link, link: L
 }
 
 /** Whether an interface is there of the owner that an element names: then he lives. */
-function lives({ route }: Host, comment: string): boolean {
+export function lives({ route }: Pick<Host, 'route'>, comment: string): boolean {
   const key = parseKey(comment.replaceAll('%22', '"'));
   return key !== undefined && findLink(route, hostIfnameFor(key)) !== undefined;
 }

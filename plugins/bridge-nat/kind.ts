@@ -1,5 +1,6 @@
 /** bridge-nat as a kind of attachment: a bridge, a veth into each container, addresses, NAT and published ports. */
 import type { Kind } from '../../lib/mooring/kind.ts';
+import { releaseHostLocal } from '../../lib/mooring/host-local.ts';
 import { lostInterface } from '../../lib/mooring/death.ts';
 import { findLink } from '../../lib/netlink/link.ts';
 import type { NetlinkSocket } from '../../lib/netlink/socket.ts';
@@ -12,7 +13,7 @@ import { requireGateway } from './dhcp-server/config.ts';
 import { serverRecord } from './dhcp-server/network.ts';
 import { isAbandoned, staysForGuests } from './dhcp-server/guests.ts';
 import { flushFlows, isLeft, leaveShared, ownRemovals, removeByKey } from './disconnect.ts';
-import { isForeign } from './foreign-bridge.ts';
+import { hasForeignPorts, isForeign } from './foreign-bridge.ts';
 import { bridgeNameFor, containerMacFor, hostIfnameFor } from './names.ts';
 import type { Member } from './members.ts';
 import { findNdpUplinks } from './ndp-proxy.ts';
@@ -50,6 +51,12 @@ export const bridgeNat: Kind<BridgeNatConfig, BridgeNatDetail> = {
   segmentOf,
   // Addresses on one bridge are unique whatever networks share it.
   scopeOf: (segment) => `bridge ${segment}`,
+  async strangers(host, config, key, segment) {
+    const bridge = findLink(host.route, segment);
+    if (bridge === undefined || !hasForeignPorts(host.route, bridge)) return undefined;
+    // What few hosts have is not even loaded for the others.
+    return (await import('./strangers.ts')).strangersOn(host, config, key, bridge);
+  },
   addresses: ({ ipam }) => (ipam.kind === 'delegated' ? 'after-link' : 'before-link'),
   identify: (key, { mac, mtu }) => ({
     hostIfname: hostIfnameFor(key),
@@ -77,7 +84,11 @@ export const bridgeNat: Kind<BridgeNatConfig, BridgeNatDetail> = {
   isIdle: isAbandoned,
   isNoContainer: (record) => clientOf(record) !== undefined,
   passOn: (host, tx, gone) => takeOver(tx, host, gone),
-  afterwards: flushFlows,
+  afterwards(host, record) {
+    flushFlows(host, record);
+    const { imported } = record.detail;
+    if (imported) releaseHostLocal(imported.directory, record, host.world);
+  },
   isLeft,
   removeByKey,
 

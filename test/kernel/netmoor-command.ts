@@ -5,6 +5,8 @@ import type { Collection } from '../../cli/gc/garbage.ts';
 import type { Topology } from '../../cli/drawing/topology.ts';
 import type { LeaseView } from '../../cli/verbs/leases.ts';
 import type { NetworkView } from '../../cli/network-views.ts';
+import type { ImportView } from '../../cli/verbs/import.ts';
+import type { MigrationView } from '../../cli/verbs/network.ts';
 import type { CheckView } from '../../cli/verbs/check.ts';
 import type { SubnetUsage } from '../../cli/usage.ts';
 import { OWN_PLUGINS } from './harness-cni.ts';
@@ -23,6 +25,8 @@ interface Views {
   readonly show: Topology;
   readonly check: CheckView;
   readonly gc: Collection;
+  readonly network: MigrationView;
+  readonly import: ImportView;
 }
 
 /** Runs a verb; exit code and words. */
