@@ -34,7 +34,7 @@ export interface BridgeWanted {
   readonly ipv6: Ipv6Wanted;
   /** It is to stand for a card of the host, and hears routers like that one. */
   readonly onLan: boolean;
-  /** Plugs in what of the host is to be in it: somebody there may have a gateway's address. The bridge as it is then. */
+  /** Plugs in what of the host is to be in it: who is there may have a gateway's address. The bridge as it is then. */
   readonly plugMembers: (bridge: Link) => Link;
   /** Milliseconds, for how long to wait for answers. */
   readonly now: () => number;
