@@ -173,8 +173,9 @@ export function ensureBridge(host: NetlinkSocket, wanted: BridgeWanted): Link {
 
 /**
  * Gives up a bridge after its last container. One that netmoor made is removed, unless something else is plugged into
- * it (a virtual machine's tap device), and its members are given back with it; from one that a person made, only the addresses that netmoor gave it are taken.
- * `along` are the last container's own interfaces, which go with it.
+ * it (a virtual machine's tap device), and its members are given back with it; from one that a person made, only the
+ * addresses that netmoor gave it are taken, and its members. `along` are the last container's own interfaces, which go
+ * with it.
  */
 export function releaseBridge(host: NetlinkSocket, name: string, along: readonly Link[] = []): void {
   const link = findLink(host, name);

@@ -134,7 +134,7 @@ export function isMember({ altNames = [] }: Link): boolean {
   return altNames.some(isMemberMark);
 }
 
-/** Whether a port is reason to leave a bridge where it is: not a member, but what a machine has in its hands, a carrier. */
+/** Whether a port is reason to leave a bridge where it is: no member, or a tap device with a carrier: a machine's. */
 export function keepsBridge(port: Link): boolean {
   return !isMember(port) || (port.kind === 'tun' && (port.flags & IFF_LOWER_UP) !== 0);
 }
