@@ -34,6 +34,7 @@ import { flushFlows, leaveBridge } from './disconnect.ts';
 import { enableForwarding } from './forwarding.ts';
 import { bridgeMacFor, ifbNameFor } from './names.ts';
 import { standRules } from './stand-rules.ts';
+import { proxyAttachment, unproxyAttachment } from './ndp-proxy.ts';
 import { rulesOfOthers } from './standby.ts';
 import { plugIn, readyBridge, relabel } from './plug-in.ts';
 import type { Work } from './plug-in.ts';
@@ -135,6 +136,11 @@ function configure(
   if (config.isGateway) enableForwarding(new Set<Family>(addresses.map((prefix) => prefix.address.family)));
   writeRules(work, record, undo);
   host.step('attach: rules written');
+  if (record.detail.ndpProxy) {
+    undo.push('no longer answer for its addresses', () => unproxyAttachment(host, record));
+    proxyAttachment(host, record);
+    host.step('attach: proxies made');
+  }
   raisePort(work, link);
   if (config.disableContainerInterface) {
     const inside = findLink(sandbox.route, key.ifname);

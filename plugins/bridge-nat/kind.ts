@@ -3,6 +3,7 @@ import type { Kind } from '../../lib/mooring/kind.ts';
 import { releaseHostLocal } from '../../lib/mooring/host-local.ts';
 import { lostInterface } from '../../lib/mooring/death.ts';
 import { findLink } from '../../lib/netlink/link.ts';
+import type { NetlinkSocket } from '../../lib/netlink/socket.ts';
 import { findUplink } from '../../lib/netlink/uplink.ts';
 import { refuseOverlaps } from './apart.ts';
 import type { BridgeNatConfig } from './config.ts';
@@ -15,6 +16,8 @@ import { isAbandoned, staysForGuests } from './dhcp-server/guests.ts';
 import { flushFlows, isLeft, leaveShared, ownRemovals, removeByKey } from './disconnect.ts';
 import { hasForeignPorts, isForeign } from './foreign-bridge.ts';
 import { bridgeNameFor, containerMacFor, hostIfnameFor } from './names.ts';
+import type { Member } from './members.ts';
+import { findNdpUplinks } from './ndp-proxy.ts';
 import { planAttachment } from './plan.ts';
 import { sourceRuleRemovals } from './source-rules.ts';
 import { refuseUnlisted } from './allowlist.ts';
@@ -22,6 +25,12 @@ import { extendRules, takeOver, withStandby } from './standby.ts';
 
 function segmentOf({ bridge }: BridgeNatConfig, network: string): string {
   return bridge ?? bridgeNameFor(network);
+}
+
+/** Of the interface whose addresses the bridge gets: the host goes on sending what it sent. */
+function mtuOf(route: NetlinkSocket, members: readonly Member[]): number | undefined {
+  const moving = members.find(({ moveAddresses }) => moveAddresses);
+  return moving && findLink(route, moving.interface)?.mtu;
 }
 
 export const bridgeNat: Kind<BridgeNatConfig, BridgeNatDetail> = {
@@ -34,8 +43,14 @@ export const bridgeNat: Kind<BridgeNatConfig, BridgeNatDetail> = {
     if (config.tuning) refuseUnlisted(config.tuning, world.files);
     const bridge = segmentOf(config, network);
     const role = isForeign(route, bridge) ? config.onForeignBridge : {};
-    if (config.dhcpServer) requireGateway({ ...config, ...role }, bridge);
-    return { ...config, ...role, mtu: config.mtu ?? findUplink(route)?.mtu };
+    const completed = { ...config, ...role };
+    if (config.dhcpServer) requireGateway(completed, bridge);
+    const { ndpProxy } = config;
+    return {
+      ...completed,
+      mtu: config.mtu ?? mtuOf(route, config.members) ?? findUplink(route)?.mtu,
+      ndpProxy: ndpProxy && findNdpUplinks(route, ndpProxy, completed, bridge),
+    };
   },
   segmentOf,
   // Addresses on one bridge are unique whatever networks share it.

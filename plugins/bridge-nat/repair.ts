@@ -12,6 +12,7 @@ import { clientOf } from './dhcp-server/client.ts';
 import { rulesOf } from './detail.ts';
 import type { BridgeNatDetail, BridgeNatRecord } from './detail.ts';
 import { enableForwarding } from './forwarding.ts';
+import { proxyAttachment, verifyProxies } from './ndp-proxy.ts';
 import { standBridge } from './plug-in.ts';
 import { restoreShaping } from './shaping.ts';
 import { standRules } from './stand-rules.ts';
@@ -32,6 +33,7 @@ function amiss(host: Host, records: readonly BridgeNatRecord[], extent: Extent):
         ...(ways.get(record.segment ?? '') ?? []),
         ...(rules[index] ?? []),
         ...(extent === 'ways' ? [] : verifyLocalnet(record)),
+        ...(extent === 'all' ? verifyProxies(host, record) : []),
       ],
     }))
     .filter(({ differences }) => differences.length > 0);
@@ -60,6 +62,7 @@ function mend(host: Host, tx: StoreReader, record: BridgeNatRecord, extent: Exte
     const bridge = standBridge(host, record, segment, CAREFULLY, (work) => work(tx));
     // Where a client of the DHCP server is plugged in is nobody's promise.
     if (clientOf(record) === undefined) mendPort(host, record, bridge.index);
+    if (detail.ndpProxy) proxyAttachment(host, record);
   }
   const families = prefixesOf(record).map(({ address }) => address.family);
   if (detail.gateways.length > 0) enableForwarding(new Set<Family>(families));
