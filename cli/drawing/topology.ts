@@ -6,6 +6,7 @@ import type { InterfaceAddress } from '../../lib/netlink/address.ts';
 import type { Link } from '../../lib/netlink/link-message.ts';
 import { RT_SCOPE_UNIVERSE } from '../../lib/netlink/route.ts';
 import type { NetworkRecord } from '../../ipam/record.ts';
+import { isHostIfname, isMemberMark } from '../../plugins/bridge-nat/names.ts';
 import { containerLabel } from '../attachment-view.ts';
 import type { AttachmentView } from '../attachment-view.ts';
 
@@ -23,12 +24,23 @@ export interface NetworkNode {
   readonly attachments: readonly AttachmentView[];
 }
 
+/** What else is plugged into a bridge: a member of the network, or what somebody else has plugged in. */
+export interface PortView {
+  readonly name: string;
+  /** rtnl_link_ops kind: "tun", "veth", …; absent for a network card. */
+  readonly kind?: string;
+  /** netmoor has plugged it in (the key `members`). */
+  readonly member: boolean;
+}
+
 /** What containers are plugged into. */
 export interface SegmentNode {
   readonly name: string;
   readonly kind: 'bridge' | 'master';
   /** Absent when the kernel has no such interface. */
   readonly interface?: InterfaceView;
+  /** Of a bridge, beside those of containers; absent when there are none. */
+  readonly ports?: readonly PortView[];
   readonly networks: readonly NetworkNode[];
 }
 
@@ -55,10 +67,29 @@ function interfaceView(link: Link, { addresses }: HostFacts): InterfaceView {
   return { name: link.name, mtu: link.mtu, addresses: own.map(({ prefix }) => formatPrefix(prefix)) };
 }
 
+/** Containers' own are drawn as containers. */
+function portsOf(bridge: Link, { links }: HostFacts): PortView[] {
+  const others = links.filter(({ master, name }) => master === bridge.index && !isHostIfname(name));
+  return others
+    .map((link) => ({
+      name: link.name,
+      ...(link.kind === undefined ? {} : { kind: link.kind }),
+      member: link.altNames?.some(isMemberMark) ?? false,
+    }))
+    .sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
 function segmentNode(name: string, networks: readonly NetworkNode[], facts: HostFacts): SegmentNode {
   const link = facts.links.find((candidate) => candidate.name === name);
+  const ports = link?.kind === 'bridge' ? portsOf(link, facts) : [];
   const kind = networks.every(({ plugin }) => facts.ofMasters.has(plugin)) ? 'master' : 'bridge';
-  return { name, kind, ...(link === undefined ? {} : { interface: interfaceView(link, facts) }), networks };
+  return {
+    name,
+    kind,
+    ...(link === undefined ? {} : { interface: interfaceView(link, facts) }),
+    ...(ports.length > 0 ? { ports } : {}),
+    networks,
+  };
 }
 
 function networkNode(record: NetworkRecord, attachments: readonly AttachmentView[]): NetworkNode {

@@ -1,5 +1,5 @@
 /** Link messages as bytes and back (rtnetlink(7), linux/if_link.h, linux/rtnetlink.h struct ifinfomsg). */
-import { bareText, bytes, encode, headed, nest, plainNest, struct, text, u32, u8 } from './codec.ts';
+import { bareText, bytes, encode, headed, listOf, nest, plainNest, struct, text, u32, u8 } from './codec.ts';
 import type { Codec, Decoded, RawAttribute } from './codec.ts';
 import { isMacvlan, macvlanData } from './macvlan-codec.ts';
 import type { MacvlanData } from './macvlan-codec.ts';
@@ -7,6 +7,7 @@ import {
   AF_BRIDGE,
   IFLA_ADDRESS,
   IFLA_AF_SPEC,
+  IFLA_ALT_IFNAME,
   IFLA_BRPORT_ISOLATED,
   IFLA_BRPORT_MODE,
   IFLA_EXT_MASK,
@@ -25,6 +26,7 @@ import {
   IFLA_NET_NS_FD,
   IFLA_OPERSTATE,
   IFLA_PROMISCUITY,
+  IFLA_PROP_LIST,
   IFLA_PROTINFO,
   IFLA_TARGET_NETNSID,
   IFLA_TXQLEN,
@@ -77,6 +79,8 @@ export interface LinkAttributes {
   /** In a message of the family AF_BRIDGE. */
   readonly port?: BridgePort;
   readonly info?: LinkInfo;
+  /** Alternative names (alt-name.ts). */
+  readonly altNames?: readonly string[];
   /** What belongs to address families (inet6.ts), undecoded: few ask for it. */
   readonly families?: Uint8Array;
   readonly unknown?: readonly RawAttribute[];
@@ -146,6 +150,7 @@ const fields = {
   promiscuity: u32(IFLA_PROMISCUITY),
   info: plainNest(IFLA_LINKINFO, linkInfo),
   families: bytes(IFLA_AF_SPEC),
+  altNames: nest(IFLA_PROP_LIST, listOf(IFLA_ALT_IFNAME, text(IFLA_ALT_IFNAME).codec)),
 } as const;
 
 /** struct ifinfomsg */

@@ -6,7 +6,7 @@ import type { MacvlanMode } from './macvlan-codec.ts';
 import type { NetlinkMessage, NetlinkRequest } from './socket.ts';
 import { RTEXT_FILTER_SKIP_STATS, RTM_GETLINK } from './uapi.ts';
 
-export { IFF_ALLMULTI, IFF_PROMISC, IFF_UP, IF_OPER_UP } from './uapi.ts';
+export { IFF_ALLMULTI, IFF_LOOPBACK, IFF_LOWER_UP, IFF_PROMISC, IFF_UP, IF_OPER_UP } from './uapi.ts';
 
 export interface Link {
   readonly index: number;
@@ -32,6 +32,8 @@ export interface Link {
   readonly isolated: boolean | undefined;
   /** Of the kinds "macvlan" and "macvtap". */
   readonly macvlan?: Macvlan;
+  /** Alternative names (alt-name.ts); absent when it has none. */
+  readonly altNames?: readonly string[];
 }
 
 export interface Macvlan {
@@ -62,6 +64,7 @@ export function decodeLink(message: NetlinkMessage): Link {
     promiscuity: attributes.promiscuity ?? 0,
     hairpin: port && port.hairpin === 1,
     isolated: port && port.isolated === 1,
+    ...(attributes.altNames && { altNames: attributes.altNames }),
     ...(macvlan && { macvlan: { mode: modeOf(macvlan.mode), bcQueueLength: macvlan.bcQueueLength } }),
   };
 }

@@ -26,6 +26,7 @@ import type { NetworkRecord } from '../../ipam/record.ts';
 import type { StoreReader } from '../../ipam/store/store.ts';
 import { KIND, readDetail } from './detail.ts';
 import type { BridgeNatRecord } from './detail.ts';
+import { mayShareSubnet } from './ndp-proxy.ts';
 
 /** The prefixes that are new to the network: who is on it already goes on. */
 function newSubnets(tx: StoreReader, record: BridgeNatRecord): Prefix[] {
@@ -69,7 +70,10 @@ function refuseNetworks(tx: StoreReader, record: BridgeNatRecord, wanted: readon
 function isProxied(link: Link, ours: Prefix, theirs: Prefix): boolean {
   if (ours.length <= theirs.length) return false;
   const [tree, key] = ours.address.family === 4 ? ['ipv4', 'proxy_arp'] : ['ipv6', 'proxy_ndp'];
-  return ['all', link.name].some((name) => readSysctlIfPresent('net', tree, 'conf', name, key) === '1');
+  return ['all', link.name].some((name) => {
+    const answers = readSysctlIfPresent('net', tree, 'conf', name, key);
+    return answers !== undefined && answers !== '0';
+  });
 }
 
 interface HostAddress {
@@ -95,7 +99,7 @@ function refuseHost(host: Host, record: BridgeNatRecord, wanted: readonly Prefix
     const single = prefix.length === bitsOf(prefix.address.family);
     // The gateway's address on another interface as well, without a network: as hosts with one address have it.
     if (single) return !gateways.some(({ address }) => sameAddress(address, prefix.address));
-    return !isProxied(link, ours, prefix);
+    return !isProxied(link, ours, prefix) && !mayShareSubnet(record.detail, ours, link.name, prefix);
   };
   for (const found of addressesBeside(host, record.segment)) {
     const ours = wanted.find((prefix) => stands(found, prefix));

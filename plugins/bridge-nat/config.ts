@@ -26,11 +26,15 @@ import { readBandwidth } from './bandwidth.ts';
 import type { BandwidthLimits } from './bandwidth.ts';
 import { readDhcpServer } from './dhcp-server/config.ts';
 import type { DhcpServerConfig } from './dhcp-server/config.ts';
+import { isOnLan, readMembers } from './members.ts';
+import type { Member } from './members.ts';
 import { readIsolation } from './isolation.ts';
 import type { Isolation } from './isolation.ts';
 import { bridgeNameProblem } from './names.ts';
 import { checkConditions, masqueradedFamilies, readNat } from './nat/config.ts';
 import type { NatConfig } from './nat/config.ts';
+import { readNdpProxy } from './ndp-proxy.ts';
+import type { NdpProxy } from './ndp-proxy.ts';
 import { readSourceRouting } from './source-routing.ts';
 import type { SourceRouting } from './source-routing.ts';
 import { readTuning } from './tuning.ts';
@@ -73,6 +77,9 @@ export interface BridgeNatConfig extends MooringConfig, Role {
   readonly nat: NatConfig | undefined;
   /** Undefined: none. */
   readonly dhcpServer: DhcpServerConfig | undefined;
+  readonly members: readonly Member[];
+  /** Undefined: none. */
+  readonly ndpProxy: NdpProxy | undefined;
   /** Undefined: nothing. */
   readonly tuning: Tuning | undefined;
   /** Undefined: the container's routes are the usual ones. */
@@ -153,7 +160,9 @@ function checkLayer2(config: CniConfig, wanted: BridgeNatConfig): void {
   }
 }
 
-/** On a foreign bridge the host is no gateway, and masquerades nothing, unless the config says so. */
+/**
+ * On a foreign bridge, and on the host's own LAN, it is no gateway, and masquerades nothing, unless the config says so.
+ */
 function roleOf(input: BridgeNatInput, ipam: IpamChoice, foreign: boolean): Role {
   const routed = ipam.kind !== 'none';
   const isGateway = routed && (input.isDefaultGateway === true || (input.isGateway ?? !foreign));
@@ -172,7 +181,8 @@ function withDefaults(
   input: BridgeNatInput,
   ipam: IpamChoice,
 ): Omit<BridgeNatConfig, keyof AttachmentWishes | 'dns'> {
-  const role = roleOf(input, ipam, false);
+  const members = readMembers(input);
+  const role = roleOf(input, ipam, isOnLan(members));
   const ingressPolicy = input.ingressPolicy ?? 'open';
   return {
     bridge: input.bridge || undefined,
@@ -189,6 +199,8 @@ function withDefaults(
     keepBridge: input.keepBridge ?? false,
     ingressPolicy,
     nat: readNat(input, ipam),
+    members,
+    ndpProxy: readNdpProxy(input, ipam),
     isolation: readIsolation(input, ipam),
     dhcpServer: readDhcpServer(input, ipam, role, ingressPolicy),
     tuning: readTuning(input),

@@ -34,6 +34,7 @@ import { flushFlows, leaveBridge } from './disconnect.ts';
 import { enableForwarding } from './forwarding.ts';
 import { bridgeMacFor, ifbNameFor } from './names.ts';
 import { standRules } from './stand-rules.ts';
+import { proxyAttachment, unproxyAttachment } from './ndp-proxy.ts';
 import { rulesOfOthers } from './standby.ts';
 import { plugIn, readyBridge, relabel } from './plug-in.ts';
 import type { Work } from './plug-in.ts';
@@ -58,8 +59,9 @@ function writeRules({ host }: Work, record: BridgeNatRecord, undo: UndoStack): v
 /** Public addresses that are the container's alone from here on. */
 async function takePublicAddresses({ host }: Work, record: BridgeNatRecord, undo: UndoStack): Promise<void> {
   if (record.detail.nat?.oneToOne === undefined) return;
-  const { answer, shadowed } = await import('./nat/answering.ts');
-  answer(host, record, undo);
+  const { answerPublic, leavePublic, shadowed } = await import('./nat/answering.ts');
+  undo.push('answer for its public addresses no more', () => leavePublic(host, record));
+  answerPublic(host, record);
   for (const line of shadowed(record)) host.surroundings.note(line);
 }
 
@@ -143,6 +145,11 @@ function configure(
   if (config.isGateway) enableForwarding(new Set<Family>(addresses.map((prefix) => prefix.address.family)));
   writeRules(work, record, undo);
   host.step('attach: rules written');
+  if (record.detail.ndpProxy) {
+    undo.push('no longer answer for its addresses', () => unproxyAttachment(host, record));
+    proxyAttachment(host, record);
+    host.step('attach: proxies made');
+  }
   raisePort(work, link);
   if (config.disableContainerInterface) {
     const inside = findLink(sandbox.route, key.ifname);

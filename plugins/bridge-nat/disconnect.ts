@@ -15,8 +15,9 @@ import { releaseBridge } from './bridge.ts';
 import { letGo } from './dhcp-server/holding.ts';
 import { rulesOf } from './detail.ts';
 import type { BridgeNatRecord } from './detail.ts';
+import { unproxyAttachment } from './ndp-proxy.ts';
 import { hostIfnameFor, ifbNameFor } from './names.ts';
-import { leaveUplinks, stopAnswering } from './nat/answering.ts';
+import { leavePublic } from './nat/answering.ts';
 
 /** The links of these names, each of the kind that we give them; a stranger's of another kind is left alone. */
 function linksNamed({ route }: Sockets, names: readonly (readonly [string, string])[]): Link[] {
@@ -56,9 +57,18 @@ export function ownRemovals(host: Sockets, record: BridgeNatRecord): Removal[] {
       step: 'detach: rules removed',
       remove: () => {
         removeAttachment(host.netfilter, rulesOf(record), NOT_LAST);
-        stopAnswering(host, record);
+        leavePublic(host, record);
       },
     },
+    ...(record.detail.ndpProxy
+      ? [
+          {
+            what: 'no longer answer for its addresses',
+            step: 'detach: proxies removed',
+            remove: () => unproxyAttachment(host, record),
+          },
+        ]
+      : []),
     {
       what: 'delete its interfaces',
       step: 'detach: interfaces deleted',
@@ -79,8 +89,8 @@ export function leaveShared(
 ): void {
   if (whole || ofNetwork || onSegment)
     removeAttachment(host.netfilter, rulesOf(record), { ofNetwork, onBridge: onSegment, ofAll });
-  if (whole) stopAnswering(host, record);
-  if (ofNetwork) leaveUplinks(host, record);
+  if (whole) leavePublic(host, record);
+  if (whole) unproxyAttachment(host, record);
   const links = whole ? ownLinks(host, record) : [];
   if (onSegment && !record.detail.keepBridge) leaveBridge(host, record, links);
   else removeLinks(host.route, links);

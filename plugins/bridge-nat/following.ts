@@ -1,5 +1,4 @@
 /** Bringing the host after addresses that DHCP servers have changed: NAT and published ports, the veth's label. */
-import { UndoStack } from '../../lib/base/undo.ts';
 import { formatLabel } from '../../lib/mooring/label.ts';
 import type { Following } from '../../lib/mooring/kind.ts';
 import { labelling } from '../../lib/netlink/link-change.ts';
@@ -8,18 +7,21 @@ import { changeAttachment } from '../../lib/nftables/table.ts';
 import { publishes4, rulesOf } from './detail.ts';
 import type { BridgeNatDetail } from './detail.ts';
 import { flushFlows } from './disconnect.ts';
-import { answer, stopAnswering } from './nat/answering.ts';
+import { answerPublic, leavePublic } from './nat/answering.ts';
+import { proxyAttachment, unproxyAttachment } from './ndp-proxy.ts';
 import { rulesOfOthers } from './standby.ts';
 
 export const following: Following<BridgeNatDetail> = {
   moved(host, tx, _netns, before, after) {
     const rules = rulesOf(after);
     changeAttachment(host.netfilter, rulesOf(before), rules, () => rulesOfOthers(tx, host, after));
+    unproxyAttachment(host, before);
+    proxyAttachment(host, after);
     if (publishes4(after)) allowLocalnet(rules.rules.bridge);
     flushFlows(host, after);
     if (after.detail.nat?.oneToOne) {
-      stopAnswering(host, before);
-      answer(host, after, new UndoStack());
+      leavePublic(host, before);
+      answerPublic(host, after);
     }
     const { hostIfindex } = after;
     const alias = formatLabel(after, after.addresses);

@@ -3,6 +3,7 @@ import type { Kind } from '../../lib/mooring/kind.ts';
 import { releaseHostLocal } from '../../lib/mooring/host-local.ts';
 import { lostInterface } from '../../lib/mooring/death.ts';
 import { findLink } from '../../lib/netlink/link.ts';
+import type { NetlinkSocket } from '../../lib/netlink/socket.ts';
 import { findUplink } from '../../lib/netlink/uplink.ts';
 import { refuseOverlaps } from './apart.ts';
 import type { BridgeNatConfig } from './config.ts';
@@ -16,6 +17,8 @@ import { flushFlows, isLeft, leaveShared, ownRemovals, removeByKey } from './dis
 import { hasForeignPorts, isForeign } from './foreign-bridge.ts';
 import { bridgeNameFor, containerMacFor, hostIfnameFor } from './names.ts';
 import { placeOnHost } from './nat/host.ts';
+import type { Member } from './members.ts';
+import { findNdpUplinks } from './ndp-proxy.ts';
 import { planAttachment } from './plan.ts';
 import { sourceRuleRemovals } from './source-rules.ts';
 import { refuseUnlisted } from './allowlist.ts';
@@ -23,6 +26,12 @@ import { extendRules, takeOver, withStandby } from './standby.ts';
 
 function segmentOf({ bridge }: BridgeNatConfig, network: string): string {
   return bridge ?? bridgeNameFor(network);
+}
+
+/** Of the interface whose addresses the bridge gets: the host goes on sending what it sent. */
+function mtuOf(route: NetlinkSocket, members: readonly Member[]): number | undefined {
+  const moving = members.find(({ moveAddresses }) => moveAddresses);
+  return moving && findLink(route, moving.interface)?.mtu;
 }
 
 export const bridgeNat: Kind<BridgeNatConfig, BridgeNatDetail> = {
@@ -35,10 +44,17 @@ export const bridgeNat: Kind<BridgeNatConfig, BridgeNatDetail> = {
     if (config.tuning) refuseUnlisted(config.tuning, world.files);
     const bridge = segmentOf(config, network);
     const role = isForeign(route, bridge) ? config.onForeignBridge : {};
-    if (config.dhcpServer) requireGateway({ ...config, ...role }, bridge);
+    const completed = { ...config, ...role };
+    if (config.dhcpServer) requireGateway(completed, bridge);
+    const { ndpProxy } = config;
     const nat = config.nat && placeOnHost(route, config.nat);
-    const mtu = config.mtu ?? findUplink(route)?.mtu;
-    return { ...config, ...role, mtu, nat, notes: [...config.notes, ...(nat?.notes ?? [])] };
+    return {
+      ...completed,
+      nat,
+      notes: [...config.notes, ...(nat?.notes ?? [])],
+      mtu: config.mtu ?? mtuOf(route, config.members) ?? findUplink(route)?.mtu,
+      ndpProxy: ndpProxy && findNdpUplinks(route, ndpProxy, completed, bridge),
+    };
   },
   segmentOf,
   // Addresses on one bridge are unique whatever networks share it.

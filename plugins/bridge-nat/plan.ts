@@ -16,6 +16,7 @@ import { firstGateway, subnetsOf, withGateways } from '../../lib/mooring/routes.
 import { parsePool } from '../../ipam/pool.ts';
 import type { AddressRecord } from '../../ipam/record.ts';
 import type { BridgeNatConfig } from './config.ts';
+import { isOnLan, namedGateways } from './members.ts';
 import { DETAIL_VERSION } from './detail.ts';
 import type { BridgeNatDetail } from './detail.ts';
 import { checkPlaces } from './nat/places.ts';
@@ -98,7 +99,9 @@ function isDefault(route: CniRoute): boolean {
 function routesOf(config: BridgeNatConfig, leased: Leased, addresses: readonly AddressRecord[]): CniRoute[] {
   const routes = withGateways(leased.routes ?? [], addresses);
   const addDefaults = config.isDefaultGateway || (leased.routes === undefined && config.isGateway);
-  for (const family of addDefaults ? ([4, 6] as const) : []) {
+  const named =
+    leased.routes === undefined && isOnLan(config.members) ? namedGateways(config.ipam) : undefined;
+  for (const family of ([4, 6] as const).filter((each) => addDefaults || named?.has(each))) {
     const gateway = firstGateway(addresses, family);
     const present = routes.some((route) => isDefault(route) && familyOf(route) === family);
     if (gateway !== undefined && !present) routes.push({ dst: DEFAULT_ROUTE[family], gw: gateway });
@@ -150,6 +153,8 @@ export function planAttachment(config: BridgeNatConfig, leased: Leased): Plan<Br
       // answered by the very port it came from (br_nf_pre_routing_finish_bridge).
       hairpin: config.hairpinMode || (reached && !config.promiscMode),
       isolated: config.portIsolation,
+      ...(config.members.length > 0 ? { members: config.members.map((member) => ({ ...member })) } : {}),
+      ...(config.ndpProxy ? { ndpProxy: [...config.ndpProxy] } : {}),
       ...(config.bandwidth ? { bandwidth: config.bandwidth } : {}),
       ...(config.tuning ? { tuning: config.tuning } : {}),
       ...(config.sourceRouting ? { sourceRouting: config.sourceRouting } : {}),

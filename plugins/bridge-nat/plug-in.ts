@@ -22,6 +22,8 @@ import type { BridgeNatConfig } from './config.ts';
 import type { BridgeNatRecord } from './detail.ts';
 import { isIpv6Used } from './ipv6-use.ts';
 import { joinVlans } from './bridge-vlans.ts';
+import { ensureMembers, findMembers, standsForMember } from './member-ports.ts';
+import { isOnLan } from './members.ts';
 import { containerMacFor, hostIfnameFor, hostMacFor, holdsOf } from './names.ts';
 
 /** What all steps of one attachment work with. */
@@ -43,6 +45,9 @@ export function standBridge(
   locked: (work: (tx: StoreReader) => void) => void,
 ): Link {
   const has6 = (prefix: Prefix): boolean => prefix.address.family === 6;
+  const { members = [] } = record.detail;
+  // Whatever cannot be a port is told before anything is done.
+  if (members.length > 0) findMembers(host, name, members);
   return ensureBridge(host.route, {
     name,
     mtu: record.mtu,
@@ -50,12 +55,14 @@ export function standBridge(
     forceAddress,
     promiscuous: promiscMode,
     vlans: record.detail.vlans,
+    onLan: isOnLan(members),
+    plugMembers: (bridge) => ensureMembers(host, bridge, members),
     now: host.world.monotonic,
     ipv6: {
       wanted: prefixesOf(record).some(has6),
       unlessUsed: (work) =>
         locked((tx) => {
-          if (!isIpv6Used(host, tx, name)) work();
+          if (!isIpv6Used(host, tx, name) && !standsForMember(host.route, name)) work();
         }),
     },
   });

@@ -10,16 +10,19 @@ import {
   parsePrefix,
   prefixContains,
   sameAddress,
+  withoutLength,
 } from '../../lib/base/ip.ts';
 import type { Address, Prefix } from '../../lib/base/ip.ts';
 import type { World } from '../../lib/cni/world.ts';
 import type { Sockets } from '../../lib/mooring/host.ts';
 import { parseKey, parseLabel } from '../../lib/mooring/label.ts';
 import type { Label } from '../../lib/mooring/label.ts';
+import { ownProxies } from '../../lib/mooring/proxy.ts';
 import { here } from '../../lib/mooring/vantage.ts';
 import { listAddresses } from '../../lib/netlink/address.ts';
 import { findLink, listLinks } from '../../lib/netlink/link.ts';
 import type { Link } from '../../lib/netlink/link-message.ts';
+import type { ProxyNeighbour } from '../../lib/netlink/proxy-neighbour.ts';
 import type { NetlinkSocket } from '../../lib/netlink/socket.ts';
 import type { SetElement } from '../../lib/nftables/element.ts';
 import { holdingsOf, policyOf } from '../../lib/nftables/holdings.ts';
@@ -33,6 +36,8 @@ import { RECORD_VERSION } from '../../ipam/record.ts';
 import type { AddressRecord, PortRecord } from '../../ipam/record.ts';
 import { DETAIL_VERSION, KIND } from './detail.ts';
 import type { BridgeNatDetail, BridgeNatRecord } from './detail.ts';
+import { membersOn } from './member-ports.ts';
+import type { Member } from './members.ts';
 import { hostIfnameFor, isHostIfname } from './names.ts';
 import { natFrom } from './nat/recover.ts';
 
@@ -129,6 +134,26 @@ function isMasqueraded({ masquerade, sources }: Holdings): boolean {
   return masquerade.length > 0 || sources.some(({ to }) => to === undefined);
 }
 
+/** The names of the interfaces on which the host answers for one of its addresses. */
+function answeringFor(
+  { addresses }: Label,
+  proxied: readonly ProxyNeighbour[],
+  links: readonly Link[],
+): string[] {
+  const own = new Set(addresses.map(withoutLength));
+  const on = new Set(proxied.flatMap(({ address, index }) => (own.has(formatAddress(address)) ? index : [])));
+  return links.flatMap(({ index, name }) => (on.has(index) ? name : []));
+}
+
+/** What is a port of the bridge for the network's sake; it may have been optional. */
+function membersFor(links: readonly Link[], { name }: Link): Member[] {
+  return membersOn(links, name).map(({ link, how }) => ({
+    interface: link.name,
+    moveAddresses: how === 'moving',
+    optional: true,
+  }));
+}
+
 function isolationOf({ hostAccess, joined, ...held }: IsolationHeld): Partial<BridgeNatDetail> {
   return {
     ...held,
@@ -147,6 +172,8 @@ function recordOf(
   shared: SetElement[],
   given: Prefix[],
   host: Sockets,
+  proxies: readonly string[],
+  members: readonly Member[],
   world: World,
 ): BridgeNatRecord {
   const holdings = holdingsOf(held);
@@ -187,6 +214,8 @@ function recordOf(
       hairpin: link.hairpin ?? false,
       isolated: link.isolated ?? false,
       ...(nat ? { nat } : {}),
+      ...(members.length > 0 ? { members: [...members] } : {}),
+      ...(proxies.length > 0 ? { ndpProxy: [...proxies] } : {}),
     },
   };
 }
@@ -207,6 +236,7 @@ export function recover(host: Sockets, world: World, segment?: string): BridgeNa
   const byComment = Map.groupBy(allElements(netfilter), ({ comment }) => comment);
   const owners = ownersByInterface(byComment.keys());
   const given = new Map<number, Prefix[]>();
+  const proxied = ownProxies(route);
   return ports.flatMap((link) => {
     const bridge = bridges.get(link.master ?? 0);
     const label = labelOf(route, link, owners);
@@ -215,17 +245,9 @@ export function recover(host: Sockets, world: World, segment?: string): BridgeNa
       given.get(bridge.index) ?? listAddresses(route, bridge.index).map(({ prefix }) => prefix);
     given.set(bridge.index, addresses);
     const held = byComment.get(ownerComment(label.key)) ?? [];
-    return [
-      recordOf(
-        link,
-        label,
-        bridge,
-        held,
-        byComment.get(bridgeComment(bridge.name)) ?? [],
-        addresses,
-        host,
-        world,
-      ),
-    ];
+    const ofBridge = byComment.get(bridgeComment(bridge.name)) ?? [];
+    const answering = answeringFor(label, proxied, links);
+    const members = membersFor(links, bridge);
+    return [recordOf(link, label, bridge, held, ofBridge, addresses, host, answering, members, world)];
   });
 }

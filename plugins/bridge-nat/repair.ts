@@ -1,6 +1,5 @@
 /** Putting the host's side of attachments right, from their records, by what their ADDs have done. */
 import type { Family } from '../../lib/base/ip.ts';
-import { UndoStack } from '../../lib/base/undo.ts';
 import type { Host } from '../../lib/mooring/host.ts';
 import type { Amiss, Extent, Repairing } from '../../lib/mooring/kind.ts';
 import { prefixesOf } from '../../lib/mooring/verify.ts';
@@ -13,7 +12,8 @@ import { clientOf } from './dhcp-server/client.ts';
 import { rulesOf } from './detail.ts';
 import type { BridgeNatDetail, BridgeNatRecord } from './detail.ts';
 import { enableForwarding } from './forwarding.ts';
-import { answer } from './nat/answering.ts';
+import { answerPublic } from './nat/answering.ts';
+import { proxyAttachment, verifyProxies } from './ndp-proxy.ts';
 import { standBridge } from './plug-in.ts';
 import { restoreShaping } from './shaping.ts';
 import { standRules } from './stand-rules.ts';
@@ -34,6 +34,7 @@ function amiss(host: Host, records: readonly BridgeNatRecord[], extent: Extent):
         ...(ways.get(record.segment ?? '') ?? []),
         ...(rules[index] ?? []),
         ...(extent === 'ways' ? [] : verifyLocalnet(record)),
+        ...(extent === 'all' ? verifyProxies(host, record) : []),
       ],
     }))
     .filter(({ differences }) => differences.length > 0);
@@ -62,12 +63,13 @@ function mend(host: Host, tx: StoreReader, record: BridgeNatRecord, extent: Exte
     const bridge = standBridge(host, record, segment, CAREFULLY, (work) => work(tx));
     // Where a client of the DHCP server is plugged in is nobody's promise.
     if (clientOf(record) === undefined) mendPort(host, record, bridge.index);
+    if (detail.ndpProxy) proxyAttachment(host, record);
   }
   const families = prefixesOf(record).map(({ address }) => address.family);
   if (detail.gateways.length > 0) enableForwarding(new Set<Family>(families));
   if (extent === 'ways') acceptForwarding(host.netfilter, segment);
   else standRules(host, record, () => rulesOfOthers(tx, host, record));
-  if (extent === 'all' && clientOf(record) === undefined) answer(host, record, new UndoStack());
+  if (extent === 'all' && clientOf(record) === undefined) answerPublic(host, record);
 }
 
 export const repairing: Repairing<BridgeNatDetail> = { amiss, mend };

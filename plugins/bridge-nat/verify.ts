@@ -15,6 +15,8 @@ import { publishes4, rulesOf } from './detail.ts';
 import type { BridgeNatRecord } from './detail.ts';
 import { verifyAnswering } from './nat/answering.ts';
 import { verifySources } from './nat/host.ts';
+import { verifyMembers } from './member-ports.ts';
+import { verifyProxies } from './ndp-proxy.ts';
 import { verifyShaping } from './shaping.ts';
 import { verifyVlans } from './bridge-vlans.ts';
 
@@ -48,6 +50,7 @@ export function verifyInterfaces(host: Host, record: BridgeNatRecord): Complaint
   else {
     if ((bridge.flags & IFF_UP) === 0) complaints.push(`bridge ${name} is down`);
     const present = listAddresses(host.route, bridge.index).map((address) => address.prefix);
+    complaints.push(...verifyMembers(host, bridge, record.detail.members ?? []));
     verifyAddresses(present, record.detail.gateways.map(parsePrefix), `bridge ${name}`, complaints);
   }
   const port = findLink(host.route, record.hostIfname ?? '');
@@ -80,5 +83,6 @@ export function verifyHost(host: Host, record: BridgeNatRecord): Complaints {
     ...ways,
     ...own,
     ...verifyLocalnet(record),
+    ...verifyProxies(host, record),
   ];
 }

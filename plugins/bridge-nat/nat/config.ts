@@ -50,8 +50,13 @@ export function masqueradedFamilies(
   );
 }
 
-function readSources({ snat, ipMasq }: BridgeNatInput): Address[] {
+function readSources({ snat, ipMasq, ndpProxy = false }: BridgeNatInput): Address[] {
   if (typeof snat !== 'object') return [];
+  if (snat.ipv6 !== undefined && ndpProxy !== false)
+    refuse(
+      'snat.ipv6 and ndpProxy exclude each other: the one translates, the other does without',
+      'remove one',
+    );
   return FAMILIES.flatMap(([key, family]) => {
     const text = snat[key];
     if (text === undefined) return [];

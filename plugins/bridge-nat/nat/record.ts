@@ -91,7 +91,10 @@ export function ownPairs(nat: NatDetail | undefined, addresses: readonly Prefix[
 export type Leaving = Required<Pick<AttachmentRules, 'masquerade' | 'sources' | 'oneToOne'>>;
 
 /** How what the container sends leaves the network. An address of the host counts also where nothing is masqueraded. */
-export function leavingOf({ masquerade, nat }: BridgeNatDetail, addresses: readonly Prefix[]): Leaving {
+export function leavingOf(
+  { masquerade, nat, ndpProxy }: BridgeNatDetail,
+  addresses: readonly Prefix[],
+): Leaving {
   const oneToOne = ownPairs(nat, addresses);
   const sources = (nat?.sources ?? []).map(parseAddress);
   const mine = addresses
@@ -99,8 +102,11 @@ export function leavingOf({ masquerade, nat }: BridgeNatDetail, addresses: reado
     .filter((address) => !oneToOne.some(({ container }) => sameAddress(container, address)));
   const sourceFor = ({ family }: Address): Address | undefined =>
     sources.find((source) => source.family === family);
+  // What neighbours of the uplink reach by itself is seen by itself there.
+  const isMeant = ({ family }: Address): boolean =>
+    (nat?.family ?? family) === family && (family === 4 || ndpProxy === undefined);
   const isMasqueraded = (address: Address): boolean =>
-    masquerade && sourceFor(address) === undefined && (nat?.family ?? address.family) === address.family;
+    masquerade && sourceFor(address) === undefined && isMeant(address);
   const masqueraded = mine.filter(isMasqueraded);
   const behind = nat?.uplinks ? { uplinks: nat.uplinks } : undefined;
   return {
