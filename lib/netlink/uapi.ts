@@ -69,6 +69,8 @@ export const RTPROT_BOOT = 3;
 export const RTPROT_STATIC = 4;
 export const RTPROT_RA = 9;
 export const RTN_UNICAST = 1;
+export const RTN_UNREACHABLE = 7;
+export const RTNH_F_ONLINK = 4;
 export const RT_SCOPE_UNIVERSE = 0;
 export const RT_SCOPE_LINK = 253;
 export const RT_SCOPE_NOWHERE = 255;
@@ -77,10 +79,14 @@ export const RTM_NEWNDUSEROPT = 68;
 export const RTM_NEWNSID = 88;
 export const RTM_GETNSID = 90;
 export const RTNLGRP_LINK = 1;
+export const RTNLGRP_IPV4_IFADDR = 5;
+export const RTNLGRP_IPV4_ROUTE = 7;
+export const RTNLGRP_IPV4_RULE = 8;
 export const RTNLGRP_IPV6_IFADDR = 9;
 export const RTNLGRP_IPV6_ROUTE = 11;
 export const RTNLGRP_IPV6_IFINFO = 12;
 export const RTNLGRP_IPV6_PREFIX = 18;
+export const RTNLGRP_IPV6_RULE = 19;
 export const RTNLGRP_ND_USEROPT = 20;
 export const NDUSEROPT_SRCADDR = 1;
 export const PREFIX_ADDRESS = 1;
@@ -140,6 +146,8 @@ export const VETH_INFO_PEER = 1;
 
 // linux/if.h
 export const IFF_UP = 0x1;
+export const IFF_POINTOPOINT = 0x10;
+export const IFF_NOARP = 0x80;
 export const IFF_PROMISC = 0x100;
 export const IF_OPER_UP = 6;
 

@@ -26,6 +26,8 @@ import { readBandwidth } from './bandwidth.ts';
 import type { BandwidthLimits } from './bandwidth.ts';
 import { readDhcpServer } from './dhcp-server/config.ts';
 import type { DhcpServerConfig } from './dhcp-server/config.ts';
+import { readEgress, requireRouter } from './egress/config.ts';
+import type { EgressConfig } from './egress/config.ts';
 import { bridgeNameProblem } from './names.ts';
 
 export type IngressPolicy = 'open' | 'same-bridge' | 'isolated';
@@ -57,6 +59,8 @@ export interface BridgeNatConfig extends MooringConfig, Role {
   readonly bandwidth: BandwidthLimits | undefined;
   /** Undefined: none. */
   readonly dhcpServer: DhcpServerConfig | undefined;
+  /** Undefined: what leaves the network leaves as the host does. */
+  readonly egress: EgressConfig | undefined;
   /** Of the network's own configuration. */
   readonly dns: Dns;
 }
@@ -159,7 +163,7 @@ function roleOf(input: BridgeNatInput, ipam: IpamChoice, foreign: boolean): Role
 function withDefaults(
   input: BridgeNatInput,
   ipam: IpamChoice,
-): Omit<BridgeNatConfig, keyof AttachmentWishes | 'dns'> {
+): Omit<BridgeNatConfig, keyof AttachmentWishes | 'dns' | 'egress'> {
   const role = roleOf(input, ipam, false);
   const ingressPolicy = input.ingressPolicy ?? 'open';
   return {
@@ -197,6 +201,7 @@ export function readBridgeNatConfig(config: CniConfig, request: CniRequest): Bri
   const wanted: BridgeNatConfig = {
     ...withDefaults(input, ipam),
     dns: config.dns,
+    egress: readEgress(input, config, ipam),
     mac: requestedMac(config, request),
     requestedAddresses: requestedAddresses(config, request),
     containerName: containerName(config, request),
@@ -204,6 +209,7 @@ export function readBridgeNatConfig(config: CniConfig, request: CniRequest): Bri
     bandwidth: readBandwidth(input, config.runtimeConfig.bandwidth),
   };
   checkLayer2(config, wanted);
+  if (wanted.egress) requireRouter(wanted.isGateway);
   refuseLoopback(wanted.portMappings);
   return wanted;
 }

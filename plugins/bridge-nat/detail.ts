@@ -10,6 +10,7 @@ import type { AttachmentRules, PortForward } from '../../lib/nftables/table.ts';
 import type { AttachmentRecord, Detail, PortRecord } from '../../ipam/record.ts';
 import { validate } from '../../schemas/compiled/bridge-nat-detail.js';
 import type { BridgeNatDetail } from '../../schemas/compiled/bridge-nat-detail.js';
+import { egressRules } from './egress/detail.ts';
 
 export type { BridgeNatDetail };
 
@@ -60,6 +61,7 @@ export function rulesOf(record: BridgeNatRecord): AttachmentRules {
       bridge: record.segment ?? '',
       subnets: detail.subnets.map(parsePrefix),
       ingressPolicy: detail.ingressPolicy,
+      ...egressRules(detail),
     },
     masquerade: detail.masquerade ? addresses.map((prefix) => prefix.address) : [],
     forwards: record.ports.flatMap((port) => forwardsOf(port, addresses)),

@@ -13,6 +13,7 @@ import { ownerComment, removeAttachment, removeElementsOf } from '../../lib/nfta
 import type { AttachmentKey } from '../../ipam/record.ts';
 import { releaseBridge } from './bridge.ts';
 import { letGo } from './dhcp-server/holding.ts';
+import { giveUpEgress } from './egress/taking.ts';
 import { rulesOf } from './detail.ts';
 import type { BridgeNatRecord } from './detail.ts';
 import { hostIfnameFor, ifbNameFor } from './names.ts';
@@ -47,7 +48,7 @@ const NOT_LAST = { ofNetwork: false, onBridge: false, ofAll: false };
  * by side.
  */
 export function ownRemovals(host: Sockets, record: BridgeNatRecord): Removal[] {
-  return [
+  const removals: Removal[] = [
     {
       what: 'remove its rules',
       step: 'detach: rules removed',
@@ -62,6 +63,8 @@ export function ownRemovals(host: Sockets, record: BridgeNatRecord): Removal[] {
       },
     },
   ];
+  // Whoever may leave by one way alone is never there without his rules.
+  return record.detail.egress ? removals.reverse() : removals;
 }
 
 /** See Kind.leaveShared. */
@@ -71,11 +74,18 @@ export function leaveShared(
   { ofNetwork, onSegment, ofAll }: Last,
   whole: boolean,
 ): void {
-  if (whole || ofNetwork || onSegment)
-    removeAttachment(host.netfilter, rulesOf(record), { ofNetwork, onBridge: onSegment, ofAll });
+  const removeRules = (): void => {
+    if (whole || ofNetwork || onSegment)
+      removeAttachment(host.netfilter, rulesOf(record), { ofNetwork, onBridge: onSegment, ofAll });
+  };
   const links = whole ? ownLinks(host, record) : [];
-  if (onSegment && !record.detail.keepBridge) leaveBridge(host, record, links);
+  const { egress, keepBridge } = record.detail;
+  if (!egress) removeRules();
+  if (onSegment && !keepBridge) leaveBridge(host, record, links);
   else removeLinks(host.route, links);
+  if (!egress) return;
+  removeRules();
+  if (onSegment) giveUpEgress(host, record);
 }
 
 /** What the bridge itself was given: the way through the host's own firewall, its addresses, its existence. */

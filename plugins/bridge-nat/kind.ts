@@ -10,6 +10,7 @@ import { requireGateway } from './dhcp-server/config.ts';
 import { serverRecord } from './dhcp-server/network.ts';
 import { isAbandoned, staysForGuests } from './dhcp-server/guests.ts';
 import { flushFlows, isLeft, leaveShared, ownRemovals, removeByKey } from './disconnect.ts';
+import { completeEgress } from './egress/complete.ts';
 import { isForeign } from './foreign-bridge.ts';
 import { bridgeNameFor, containerMacFor, hostIfnameFor } from './names.ts';
 import { planAttachment } from './plan.ts';
@@ -29,7 +30,8 @@ export const bridgeNat: Kind<BridgeNatConfig, BridgeNatDetail> = {
     const bridge = segmentOf(config, network);
     const role = isForeign(route, bridge) ? config.onForeignBridge : {};
     if (config.dhcpServer) requireGateway({ ...config, ...role }, bridge);
-    return { ...config, ...role, mtu: config.mtu ?? findUplink(route)?.mtu };
+    const egress = config.egress && completeEgress(route, { ...config, ...role }, bridge);
+    return { ...config, ...role, mtu: config.mtu ?? findUplink(route)?.mtu, egress };
   },
   segmentOf,
   // Addresses on one bridge are unique whatever networks share it.

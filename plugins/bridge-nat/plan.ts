@@ -15,6 +15,7 @@ import type { AddressRecord } from '../../ipam/record.ts';
 import type { BridgeNatConfig } from './config.ts';
 import { DETAIL_VERSION } from './detail.ts';
 import type { BridgeNatDetail } from './detail.ts';
+import { egressDetail } from './egress/detail.ts';
 
 const DEFAULT_ROUTE: Readonly<Record<Family, string>> = { 4: '0.0.0.0/0', 6: '::/0' };
 
@@ -59,12 +60,13 @@ function routesOf(config: BridgeNatConfig, leased: Leased, addresses: readonly A
 /** The addresses of the record, and what bridge-nat keeps beside them. */
 export function planAttachment(config: BridgeNatConfig, leased: Leased): Plan<BridgeNatDetail> {
   const addresses = leased.addresses.map((record) => withGateway(record, config.isGateway));
+  const gateways = config.isGateway ? gatewaysOf(addresses).map(formatPrefix) : [];
   return {
     addresses,
     detail: {
       version: DETAIL_VERSION,
       subnets: subnetsOf(addresses),
-      gateways: config.isGateway ? gatewaysOf(addresses).map(formatPrefix) : [],
+      gateways,
       routes: routesOf(config, leased, addresses),
       masquerade: config.ipMasq,
       ingressPolicy: config.ingressPolicy,
@@ -75,6 +77,7 @@ export function planAttachment(config: BridgeNatConfig, leased: Leased): Plan<Br
       hairpin: config.hairpinMode || (config.portMappings.length > 0 && !config.promiscMode),
       isolated: config.portIsolation,
       ...(config.bandwidth ? { bandwidth: config.bandwidth } : {}),
+      ...(config.egress ? { egress: egressDetail(config.egress, gateways) } : {}),
     },
   };
 }

@@ -10,6 +10,8 @@ import { checkAttachment } from '../../lib/nftables/check.ts';
 import { checkForwarding } from '../../lib/nftables/forward.ts';
 import { readSysctl } from '../../lib/system/sysctl.ts';
 import { clientOf } from './dhcp-server/client.ts';
+import { egressOf } from './egress/plan.ts';
+import { verifyEgress } from './egress/verify.ts';
 import { rulesOf } from './detail.ts';
 import type { BridgeNatRecord } from './detail.ts';
 import { verifyShaping } from './shaping.ts';
@@ -62,6 +64,8 @@ function verifyRules(host: Host, record: BridgeNatRecord): Complaints {
   const complaints: Complaints = [];
   verifyForwarding(record, complaints);
   complaints.push(...checkAttachment(host.netfilter, rulesOf(record)));
+  const egress = egressOf(record);
+  if (egress) complaints.push(...verifyEgress(host.route, egress));
   complaints.push(...checkForwarding(host.netfilter, record.segment ?? ''));
   return complaints;
 }
