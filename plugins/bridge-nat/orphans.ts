@@ -9,7 +9,7 @@ import type { Link } from '../../lib/netlink/link-message.ts';
 import { removeLink } from '../../lib/netlink/link-removal.ts';
 import { forwardedBridges, withdrawForwarding } from '../../lib/nftables/forward.ts';
 import { releaseBridge } from './bridge.ts';
-import { strayWays } from './egress/orphans.ts';
+import { strayWays, tablesOf } from './egress/orphans.ts';
 import { hostIfnameFor, ifbBeside, ifbNameFor, isHostIfname, isIfbName } from './names.ts';
 
 interface Accounts {
@@ -101,6 +101,6 @@ export function findOrphans(host: Sockets, books: Books, most: number): Orphan[]
       }),
     ),
     ...strayBridges(host, links, interfaces, accounts),
-    ...strayWays(host, links, accounts.bridges),
+    ...strayWays(host, links, { bridges: accounts.bridges, tables: tablesOf(books.records) }),
   ];
 }

@@ -23,6 +23,8 @@ import { RECORD_VERSION } from '../../ipam/record.ts';
 import type { AddressRecord, PortRecord } from '../../ipam/record.ts';
 import { DETAIL_VERSION, KIND } from './detail.ts';
 import type { BridgeNatRecord } from './detail.ts';
+import { recoveredEgress } from './egress/recovered.ts';
+import { ownRules } from './egress/stand.ts';
 import { hostIfnameFor, isHostIfname } from './names.ts';
 
 /**
@@ -93,6 +95,7 @@ function recordOf(
   held: SetElement[],
   shared: SetElement[],
   given: Prefix[],
+  table: number | undefined,
   world: World,
 ): BridgeNatRecord {
   const holdings = holdingsOf(held);
@@ -129,6 +132,7 @@ function recordOf(
       keepBridge: false,
       hairpin: link.hairpin ?? false,
       isolated: link.isolated ?? false,
+      ...recoveredEgress(table, shared),
     },
   };
 }
@@ -148,6 +152,7 @@ export function recover({ route, netfilter }: Sockets, world: World, segment?: s
   if (ports.length === 0) return [];
   const byComment = Map.groupBy(allElements(netfilter), ({ comment }) => comment);
   const owners = ownersByInterface(byComment.keys());
+  const rules = ownRules(route);
   const given = new Map<number, Prefix[]>();
   return ports.flatMap((link) => {
     const bridge = bridges.get(link.master ?? 0);
@@ -157,8 +162,8 @@ export function recover({ route, netfilter }: Sockets, world: World, segment?: s
       given.get(bridge.index) ?? listAddresses(route, bridge.index).map(({ prefix }) => prefix);
     given.set(bridge.index, addresses);
     const held = byComment.get(ownerComment(label.key)) ?? [];
-    return [
-      recordOf(link, label, bridge, held, byComment.get(bridgeComment(bridge.name)) ?? [], addresses, world),
-    ];
+    const shared = byComment.get(bridgeComment(bridge.name)) ?? [];
+    const table = rules.find(({ iif }) => iif === bridge.name)?.table;
+    return [recordOf(link, label, bridge, held, shared, addresses, table, world)];
   });
 }
