@@ -6,7 +6,7 @@ import { concatenate, setPlan } from './layout.ts';
 import type { SetName } from './layout.ts';
 import { ifnameBytes, ifnameSpan } from './match.ts';
 import { bridgeComment } from './owner.ts';
-import type { HostService, Listener, NetworkRules } from './rules.ts';
+import type { HostAccess, HostService, Listener, NetworkRules } from './rules.ts';
 
 type Bare = Omit<SetElement, 'comment'>;
 
@@ -60,7 +60,7 @@ function proxyElements(bridge: Buffer, { tcp, dns }: NonNullable<NetworkRules['p
   ];
 }
 
-function hostElements(bridge: Buffer, access: NonNullable<NetworkRules['hostAccess']>): Bare[] {
+function hostElements(bridge: Buffer, access: HostAccess): Bare[] {
   const service = ({ protocol, firstPort, lastPort }: HostService): Bare => {
     const key = (port: number) =>
       concatenate(setPlan('host_services').key, [bridge, Buffer.from([protocol]), words(port)]);

@@ -31,21 +31,21 @@ const icmp6 = (type: number) => [
   transport(0),
   equals(byte(type)),
 ];
-const udpFrom = (family: 4 | 6, port: number) => [
+const udpTo = (family: 4 | 6, port: number) => [
   ...carriesIp(family),
   ...carries(IPPROTO.udp),
-  transport(0, 2),
+  transport(2, 2),
   equals(word(port)),
 ];
 
-/** RFC 4861 4.2 and 4.5; RFC 2131 4.1; RFC 9915 7.2. */
+/** RFC 4861 4.2 and 4.5. What goes to clients of DHCP is from a server, by whichever port: RFC 2131 4.1, RFC 9915 7.2. */
 const servers: ChainPlan = {
   name: 'servers',
   rules: [
     rule('no router', icmp6(134), DROP),
     rule('no router', icmp6(137), DROP),
-    rule('no DHCP server', udpFrom(4, 67), DROP),
-    rule('no DHCPv6 server', udpFrom(6, 547), DROP),
+    rule('no DHCP server', udpTo(4, 68), DROP),
+    rule('no DHCPv6 server', udpTo(6, 546), DROP),
   ],
 };
 

@@ -68,6 +68,12 @@ export interface HostService {
  */
 export type IngressPolicy = 'open' | 'same-bridge' | 'isolated';
 
+/** What containers reach of the host: transport protocols (IANA numbers), and services. */
+export interface HostAccess {
+  readonly protocols: readonly number[];
+  readonly services: readonly HostService[];
+}
+
 export interface NetworkRules {
   readonly network: string;
   readonly bridge: string;
@@ -85,8 +91,8 @@ export interface NetworkRules {
   readonly egress?: readonly string[];
   /** Programs of the host that take the network's TCP and DNS, one for each family; goes with egress. */
   readonly proxy?: { readonly tcp: readonly Listener[]; readonly dns: readonly Listener[] };
-  /** What alone containers reach of the host, by transport protocol (IANA numbers) or by port. Absent: all. */
-  readonly hostAccess?: { readonly protocols: readonly number[]; readonly services: readonly HostService[] };
+  /** What alone containers reach of the host. Absent: all. */
+  readonly hostAccess?: HostAccess;
 }
 
 export interface AttachmentRules {

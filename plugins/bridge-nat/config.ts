@@ -28,6 +28,8 @@ import { readDhcpServer } from './dhcp-server/config.ts';
 import type { DhcpServerConfig } from './dhcp-server/config.ts';
 import { readEgress, requireRouter } from './egress/config.ts';
 import type { EgressConfig } from './egress/config.ts';
+import { readIsolation } from './isolation.ts';
+import type { Isolation } from './isolation.ts';
 import { bridgeNameProblem } from './names.ts';
 
 export type IngressPolicy = 'open' | 'same-bridge' | 'isolated';
@@ -55,6 +57,7 @@ export interface BridgeNatConfig extends MooringConfig, Role {
   readonly portIsolation: boolean;
   readonly keepBridge: boolean;
   readonly ingressPolicy: IngressPolicy;
+  readonly isolation: Isolation;
   /** Undefined: no limits. */
   readonly bandwidth: BandwidthLimits | undefined;
   /** Undefined: none. */
@@ -180,6 +183,7 @@ function withDefaults(
     portIsolation: input.portIsolation ?? false,
     keepBridge: input.keepBridge ?? false,
     ingressPolicy,
+    isolation: readIsolation(input, ipam),
     dhcpServer: readDhcpServer(input, ipam, role, ingressPolicy),
     ipam,
   };

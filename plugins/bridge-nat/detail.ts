@@ -4,6 +4,7 @@
  */
 import { unreadableDetail } from '../../lib/mooring/records.ts';
 import { prefixesOf } from '../../lib/mooring/verify.ts';
+import { eui64, linkLocal } from '../../lib/base/eui64.ts';
 import { parseAddress, parsePrefix } from '../../lib/base/ip.ts';
 import type { Address, Family, Prefix } from '../../lib/base/ip.ts';
 import type { AttachmentRules, PortForward } from '../../lib/nftables/table.ts';
@@ -61,12 +62,18 @@ export function rulesOf(record: BridgeNatRecord): AttachmentRules {
       bridge: record.segment ?? '',
       subnets: detail.subnets.map(parsePrefix),
       ingressPolicy: detail.ingressPolicy,
+      ...(detail.apart ? { apart: true, joined: detail.joined ?? [] } : {}),
+      ...(detail.hostAccess ? { hostAccess: detail.hostAccess } : {}),
       ...egressRules(detail),
     },
     masquerade: detail.masquerade ? addresses.map((prefix) => prefix.address) : [],
     forwards: record.ports.flatMap((port) => forwardsOf(port, addresses)),
     ...(detail.ingressPolicy === 'isolated' ? { isolatedPort: hostIfname } : {}),
     ...(detail.macSpoofCheck ? { macSpoofCheck: { hostIfname, mac } } : {}),
+    ...(detail.addressSpoofCheck
+      ? { addressSpoofCheck: [...addresses.map((prefix) => prefix.address), linkLocal(eui64(mac))] }
+      : {}),
+    ...(detail.noServers && hostIfname !== '' ? { clientPort: hostIfname } : {}),
   };
 }
 

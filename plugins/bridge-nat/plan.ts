@@ -57,6 +57,20 @@ function routesOf(config: BridgeNatConfig, leased: Leased, addresses: readonly A
   return routes;
 }
 
+function isolationOf({ isolation, ipam }: BridgeNatConfig): Partial<BridgeNatDetail> {
+  const { apart, joined, spoofchk, allowServers, hostAccess } = isolation;
+  return {
+    apart,
+    ...(joined.length > 0 ? { joined: [...joined] } : {}),
+    // A layer 2 network knows no addresses.
+    ...(spoofchk && ipam.kind !== 'none' ? { addressSpoofCheck: true } : {}),
+    noServers: !allowServers,
+    ...(hostAccess
+      ? { hostAccess: { protocols: [...hostAccess.protocols], services: [...hostAccess.services] } }
+      : {}),
+  };
+}
+
 /** The addresses of the record, and what bridge-nat keeps beside them. */
 export function planAttachment(config: BridgeNatConfig, leased: Leased): Plan<BridgeNatDetail> {
   const addresses = leased.addresses.map((record) => withGateway(record, config.isGateway));
@@ -70,7 +84,8 @@ export function planAttachment(config: BridgeNatConfig, leased: Leased): Plan<Br
       routes: routesOf(config, leased, addresses),
       masquerade: config.ipMasq,
       ingressPolicy: config.ingressPolicy,
-      macSpoofCheck: config.macspoofchk,
+      macSpoofCheck: config.macspoofchk || config.isolation.spoofchk,
+      ...isolationOf(config),
       keepBridge: config.keepBridge,
       // Where bridged packets pass the IP hooks (br_netfilter), a container that calls its own published port is
       // answered by the very port it came from (br_nf_pre_routing_finish_bridge).

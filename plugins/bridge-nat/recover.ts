@@ -16,13 +16,15 @@ import type { Link } from '../../lib/netlink/link-message.ts';
 import type { SetElement } from '../../lib/nftables/element.ts';
 import { holdingsOf, policyOf } from '../../lib/nftables/holdings.ts';
 import type { Holdings } from '../../lib/nftables/holdings.ts';
+import { isolationHeld } from '../../lib/nftables/isolation-held.ts';
+import type { IsolationHeld } from '../../lib/nftables/isolation-held.ts';
 import { allElements } from '../../lib/nftables/strays.ts';
 import { bridgeComment, ownerComment } from '../../lib/nftables/table.ts';
 import type { PortForward } from '../../lib/nftables/table.ts';
 import { RECORD_VERSION } from '../../ipam/record.ts';
 import type { AddressRecord, PortRecord } from '../../ipam/record.ts';
 import { DETAIL_VERSION, KIND } from './detail.ts';
-import type { BridgeNatRecord } from './detail.ts';
+import type { BridgeNatDetail, BridgeNatRecord } from './detail.ts';
 import { recoveredEgress } from './egress/recovered.ts';
 import { ownRules } from './egress/stand.ts';
 import { hostIfnameFor, isHostIfname } from './names.ts';
@@ -88,6 +90,16 @@ function portRecords(forwards: readonly PortForward[]): PortRecord[] {
   return [...ports.values()];
 }
 
+function isolationOf({ hostAccess, joined, ...held }: IsolationHeld): Partial<BridgeNatDetail> {
+  return {
+    ...held,
+    joined: [...joined],
+    ...(hostAccess
+      ? { hostAccess: { protocols: [...hostAccess.protocols], services: [...hostAccess.services] } }
+      : {}),
+  };
+}
+
 function recordOf(
   link: Link,
   label: Label,
@@ -129,6 +141,7 @@ function recordOf(
       masquerade: holdings.masquerade.length > 0,
       ingressPolicy: holdings.isolated ? 'isolated' : policyOf(segment, shared),
       macSpoofCheck: holdings.checkedMac !== undefined,
+      ...isolationOf(isolationHeld(segment, held, shared)),
       keepBridge: false,
       hairpin: link.hairpin ?? false,
       isolated: link.isolated ?? false,

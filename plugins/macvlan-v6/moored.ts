@@ -1,23 +1,11 @@
 /** An attachment as the guard on its master knows it (lib/nftables/guard). */
+import { eui64, linkLocal } from '../../lib/base/eui64.ts';
 import { networkOf, parseAddress, parsePrefix } from '../../lib/base/ip.ts';
-import type { Address, Prefix } from '../../lib/base/ip.ts';
-import { parseMac } from '../../lib/base/mac.ts';
+import type { Address } from '../../lib/base/ip.ts';
 import { findLink } from '../../lib/netlink/link.ts';
 import type { NetlinkSocket } from '../../lib/netlink/socket.ts';
 import type { MooredPort } from '../../lib/nftables/guard/port.ts';
 import type { MacvlanRecord } from './detail.ts';
-
-/** The modified EUI-64 interface identifier of a MAC address (RFC 4291, appendix A). */
-export function eui64(mac: string): bigint {
-  const [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0] = parseMac(mac);
-  return Buffer.from([a ^ 2, b, c, 0xff, 0xfe, d, e, f]).readBigUInt64BE();
-}
-
-const LINK_LOCAL: Prefix = parsePrefix('fe80::/64');
-
-function linkLocal(identifier: bigint): Address {
-  return { family: 6, value: LINK_LOCAL.address.value | identifier };
-}
 
 /** What the interface identifier of addresses by slaac is in every prefix; undefined where it differs. */
 function identifierOf({ detail, mac = '' }: MacvlanRecord): bigint | undefined {

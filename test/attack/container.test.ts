@@ -107,7 +107,7 @@ for (const [what, prepare, keys, believed] of [
   t.test(`the host and a container that plays router: ${what}`, { skip }, async (t) => {
     await withHost(t, async (host) => {
       await host.shell(`true\n${prepare}`);
-      const { place } = await new Network(host, { ...QUAY, ...keys }).container('rogue');
+      const { place } = await new Network(host, { ...QUAY, ...keys, allowServers: true }).container('rogue');
       await linkLocal(host, 'quay');
       await advertise(place, host, 'quay');
       t.equal((await advertisedRoutes(host)) !== '', believed);

@@ -4,7 +4,7 @@
  */
 import type { Test } from 'tap';
 import { formatAddress, parseAddress } from '../../lib/base/ip.ts';
-import { eui64 } from '../../plugins/macvlan-v6/moored.ts';
+import { eui64 } from '../../lib/base/eui64.ts';
 import type { Host, Place } from '../kernel/harness.ts';
 import { until } from '../kernel/harness.ts';
 import { asked } from '../kernel/netmoor-command.ts';

@@ -40,6 +40,7 @@ t.test('nothing but the type: netmoor decides', async (t) => {
     portIsolation: false,
     keepBridge: false,
     ingressPolicy: 'open',
+    isolation: { apart: true, joined: [], spoofchk: false, allowServers: false, hostAccess: undefined },
     ipam: { kind: 'netmoor', automatic: true, pool: {}, extraRanges: [] },
     mac: undefined,
     requestedAddresses: [],

@@ -6,9 +6,6 @@ import type { EgressConfig } from './config.ts';
 
 export type EgressDetail = NonNullable<BridgeNatDetail['egress']>;
 
-const ICMP = 1;
-const ICMP6 = 58;
-
 /** `gateways`: the bridge's addresses, on which a proxy listens unless the configuration says where. */
 export function egressDetail(
   { interfaces, via, proxy, table = 0 }: EgressConfig,
@@ -24,12 +21,8 @@ export function egressDetail(
   };
 }
 
-type Rules = Pick<NetworkRules, 'egress' | 'proxy' | 'hostAccess'>;
+type Rules = Pick<NetworkRules, 'egress' | 'proxy'>;
 
-/**
- * Besides its way out, a network with an egress is kept from the host: a resolver there, or another service that asks
- * for others, would ask through the host's own uplink.
- */
 export function egressRules({ egress }: Pick<BridgeNatDetail, 'egress'>): Rules {
   if (egress === undefined) return {};
   const listeners = (list: NonNullable<EgressDetail['proxy']>['tcp']) =>
@@ -37,7 +30,6 @@ export function egressRules({ egress }: Pick<BridgeNatDetail, 'egress'>): Rules 
   const { proxy } = egress;
   return {
     egress: egress.interfaces,
-    hostAccess: { protocols: [ICMP, ICMP6], services: [] },
     ...(proxy && { proxy: { tcp: listeners(proxy.tcp), dns: listeners(proxy.dns) } }),
   };
 }
