@@ -11,8 +11,10 @@ import { dhcpClients, verifyDhcp } from '../dhcp-check.ts';
 import { clocksOf } from '../dhcp-view.ts';
 import { hostOf, withSockets } from '../../lib/mooring/host.ts';
 import { named, openStores, readAttachments, readDhcpLeases, readable, unreadableStore } from '../stores.ts';
+import { PROBE_OPTIONS, formatProbe, probedAlone, probes } from '../probe/view.ts';
+import type { ProbeView } from '../probe/view.ts';
 import { quietly } from '../surroundings.ts';
-import type { Verb } from '../verb.ts';
+import type { Verb, VerbContext } from '../verb.ts';
 import { verifyAll } from '../verification.ts';
 import type { Verdict } from '../verification.ts';
 
@@ -22,6 +24,8 @@ export interface CheckView {
   readonly attachments: readonly Verdict[];
   /** What the store contradicts itself in, or why it cannot be read. */
   readonly store: readonly string[];
+  /** Where traffic leaves the host, of the networks that were tried. */
+  readonly probes?: readonly ProbeView[];
 }
 
 function formatVerdict(verdict: Verdict): string[] {
@@ -31,7 +35,7 @@ function formatVerdict(verdict: Verdict): string[] {
   return [title, ...differences.map((text) => `  ${text}`), ...notes.map((text) => `  (${text})`)];
 }
 
-export function formatCheck({ attachments, store, ok }: CheckView): string {
+export function formatCheck({ attachments, store, ok, probes: tried = [] }: CheckView): string {
   const stored =
     store.length === 0
       ? ['lease store: ok']
@@ -39,7 +43,7 @@ export function formatCheck({ attachments, store, ok }: CheckView): string {
   const advice = ok
     ? []
     : ['"netmoor gc" clears away what is stale; containers with other differences are to be attached again'];
-  return [...attachments.flatMap(formatVerdict), ...stored, ...advice].map((line) => `${line}\n`).join('');
+  return [...attachments.flatMap(formatVerdict), ...tried.flatMap(formatProbe), ...stored, ...advice].map((line) => `${line}\n`).join('');
 }
 
 type Trouble = ReturnType<typeof verifyDhcp>;
@@ -69,15 +73,22 @@ function withDhcp(verdict: Verdict, trouble: Trouble): Verdict {
   return { ...verdict, differences: [...verdict.differences, ...found.differences] };
 }
 
+async function withProbes(context: VerbContext, view: CheckView): Promise<CheckView> {
+  const tried = await probes(context);
+  if (tried.length === 0) return view;
+  return { ...view, probes: tried, ok: view.ok && tried.every(({ complaints }) => complaints.length === 0) };
+}
+
 export const verb: Verb = {
   about:
     'Compares every attachment, or those of one container or network, with what was promised: leases, bridge, ' +
     'interfaces, addresses, routes, NAT and published ports, ' +
     'on the host and inside the container; DHCP leases with the clock, and whether an engine prolongs them; and the ' +
-    'lease store with itself. Exit code 1 when something differs.',
+    'lease store with itself; and where the traffic of networks with "egress" leaves the host. Exit code 1 when something differs.',
   operand: '[CONTAINER|NETWORK]',
-  options: [],
-  async run({ world, dataDir, operands, kinds, note }) {
+  options: PROBE_OPTIONS,
+  async run(context) {
+    const { world, dataDir, operands, kinds, note } = context;
     const unread: string[] = [];
     const stores = readable(openStores(world, dataDir, note), (dir, error) => {
       if (dataDir !== undefined) throw error;
@@ -88,7 +99,8 @@ export const verb: Verb = {
     const dhcp = dhcpTrouble(world, all, readDhcpLeases(stores, unreadable));
     // What plugins of others attached is on no record but that of its lease.
     const others = [...dhcp.values()].map(({ client }) => client).filter((key) => !isAmong(all, key));
-    const chosen = new Set(chooseBy([...all, ...others], operands[0]).map(formatKey));
+    const meant = probedAlone(context, all) ? [] : chooseBy([...all, ...others], operands[0]);
+    const chosen = new Set(meant.map(formatKey));
     const isChosen = (record: AttachmentRecord): boolean => chosen.has(formatKey(record));
     const surroundings = quietly(() => {});
     const verdicts = await withSockets(async (sockets) => {
@@ -103,7 +115,7 @@ export const verb: Verb = {
     const attachments = [...verdicts, ...among].map((verdict) => withDhcp(verdict, dhcp));
     const store = [...unread, ...stores.flatMap(({ store: each }) => each.read(checkStore))];
     const ok = store.length === 0 && attachments.every(({ differences }) => differences.length === 0);
-    const view: CheckView = { ok, attachments, store };
-    return { json: view, text: () => formatCheck(view), failed: !ok };
+    const view = await withProbes(context, { ok, attachments, store });
+    return { json: view, text: () => formatCheck(view), failed: !view.ok };
   },
 };

@@ -93,7 +93,7 @@ export async function tryEverything(place: Place, gateway4: string, gateway6: st
   const udp = (address: string, port: number): string =>
     `echo question | socat -u - UDP-SENDTO:${address}:${port} 2>/dev/null &`;
   const tcp = (address: string): string =>
-    `timeout 0.4 socat -u OPEN:/dev/null TCP:${address}:7000,connect-timeout=0.3 2>/dev/null &`;
+    `timeout 0.2 socat -u OPEN:/dev/null TCP:${address}:7000,connect-timeout=0.2 2>/dev/null &`;
   const lines = [
     ...[world.internet4, world.router4, `[${world.internet6}]`, `[${world.router6}]`].flatMap((address) => [
       udp(address, 7000),
@@ -102,7 +102,7 @@ export async function tryEverything(place: Place, gateway4: string, gateway6: st
     ]),
     ...[world.host4, gateway4, `[${world.host6}]`, `[${gateway6}]`].map((address) => udp(address, 53)),
     ...[world.internet4, world.internet6, world.router4, world.router6].map(
-      (address) => `timeout 0.4 ping -q -c 1 -W 1 ${address} >/dev/null 2>&1 &`,
+      (address) => `timeout 0.2 ping -q -c 1 -W 1 ${address} >/dev/null 2>&1 &`,
     ),
   ];
   await place.shell(`${lines.join('\n')}\nwait || true\n`);
