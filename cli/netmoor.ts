@@ -34,10 +34,22 @@ const VERBS: VerbList = {
     about: 'list the networks and their subnets',
     load: async () => (await import('./verbs/networks.ts')).verb,
   },
+  network: {
+    about: "rewrite a network of the reference's plugins for netmoor's",
+    load: async () => (await import('./verbs/network.ts')).verb,
+  },
+  import: {
+    about: "take over running containers of the reference's plugins",
+    load: async () => (await import('./verbs/import.ts')).verb,
+  },
   show: { about: 'draw who is plugged in where', load: async () => (await import('./verbs/show.ts')).verb },
   check: {
     about: 'compare everything with what was promised',
     load: async () => (await import('./verbs/check.ts')).verb,
+  },
+  repair: {
+    about: 'put back what is missing on the host',
+    load: async () => (await import('./verbs/repair.ts')).verb,
   },
   gc: {
     about: 'clear away what containers that are gone left behind',

@@ -21,9 +21,11 @@ export interface Verdict {
   readonly differences: readonly string[];
   /** What could not be looked at, and why: no difference, but no proof either. */
   readonly notes: readonly string[];
+  /** It is dead, and nothing is promised to it any more. */
+  readonly stale?: true;
 }
 
-type Finding = Pick<Verdict, 'differences' | 'notes'>;
+type Finding = Pick<Verdict, 'differences' | 'notes' | 'stale'>;
 
 const NOTHING: Finding = { differences: [], notes: [] };
 
@@ -68,7 +70,7 @@ async function look(
   if (elsewhere !== undefined) return { differences: [], notes: [`${elsewhere}, so it was not looked at`] };
   if (isInHand(record, world)) return { differences: [], notes: [`it is ${record.state} right now`] };
   const death = causeOfDeath(host, record, kind);
-  if (death !== undefined) return { differences: [`it is stale: ${death}`], notes: [] };
+  if (death !== undefined) return { differences: [`it is stale: ${death}`], notes: [], stale: true };
   const leases = verifyLeases(host, record);
   if (kind === undefined) return { differences: leases, notes: [] };
   const read = understand(kind, record);

@@ -4,9 +4,11 @@ import { dhcpServerTasks } from '../../plugins/bridge-nat/dhcp-server/tasks.ts';
 import { egressTasks } from '../../plugins/bridge-nat/egress/tasks.ts';
 import { dhcpTasks } from '../../plugins/dhcp-ipam/tasks.ts';
 import { KINDS } from '../../plugins/kinds.ts';
+import { repairTasks } from '../repair/task.ts';
 
 export const TASKS: Tasks = {
   ...dhcpTasks(async (plugin) => (await KINDS.get(plugin)?.())?.kind),
   ...dhcpServerTasks,
   ...egressTasks,
+  ...repairTasks(KINDS),
 };

@@ -14,6 +14,9 @@ import { named, openStores, readAttachments, readDhcpLeases, readable, unreadabl
 import { PROBE_OPTIONS, formatProbe, probedAlone, probes } from '../probe/view.ts';
 import type { ProbeView } from '../probe/view.ts';
 import { quietly } from '../surroundings.ts';
+import { repairAll } from '../repair/repair.ts';
+import { formatRepaired, repairedOf } from '../repair/view.ts';
+import type { Repaired } from '../repair/view.ts';
 import type { Verb, VerbContext } from '../verb.ts';
 import { verifyAll } from '../verification.ts';
 import type { Verdict } from '../verification.ts';
@@ -26,6 +29,8 @@ export interface CheckView {
   readonly store: readonly string[];
   /** Where traffic leaves the host, of the networks that were tried. */
   readonly probes?: readonly ProbeView[];
+  /** With --repair: what was put right before it was looked at. */
+  readonly repaired?: readonly Repaired[];
 }
 
 function formatVerdict(verdict: Verdict): string[] {
@@ -35,7 +40,7 @@ function formatVerdict(verdict: Verdict): string[] {
   return [title, ...differences.map((text) => `  ${text}`), ...notes.map((text) => `  (${text})`)];
 }
 
-export function formatCheck({ attachments, store, ok, probes: tried = [] }: CheckView): string {
+export function formatCheck({ attachments, store, ok, repaired = [], probes: tried = [] }: CheckView): string {
   const stored =
     store.length === 0
       ? ['lease store: ok']
@@ -43,7 +48,15 @@ export function formatCheck({ attachments, store, ok, probes: tried = [] }: Chec
   const advice = ok
     ? []
     : ['"netmoor gc" clears away what is stale; containers with other differences are to be attached again'];
-  return [...attachments.flatMap(formatVerdict), ...tried.flatMap(formatProbe), ...stored, ...advice].map((line) => `${line}\n`).join('');
+  return [
+    ...formatRepaired(repaired),
+    ...attachments.flatMap(formatVerdict),
+    ...tried.flatMap(formatProbe),
+    ...stored,
+    ...advice,
+  ]
+    .map((line) => `${line}\n`)
+    .join('');
 }
 
 type Trouble = ReturnType<typeof verifyDhcp>;
@@ -79,6 +92,53 @@ async function withProbes(context: VerbContext, view: CheckView): Promise<CheckV
   return { ...view, probes: tried, ok: view.ok && tried.every(({ complaints }) => complaints.length === 0) };
 }
 
+export interface Examination {
+  readonly view: CheckView;
+  /** What failed while it was put right. */
+  readonly failures: readonly string[];
+}
+
+/**
+ * Compares what is chosen with what was promised; `mend`: after having put right what can be. Without `leases` those of
+ * DHCP are not looked at.
+ */
+export async function examine(
+  context: VerbContext,
+  { mend, leases = true }: { readonly mend: boolean; readonly leases?: boolean },
+): Promise<Examination> {
+  const { world, dataDir, operands, kinds, note } = context;
+  const unread: string[] = [];
+  const stores = readable(openStores(world, dataDir, note), (dir, error) => {
+    if (dataDir !== undefined) throw error;
+    unread.push(unreadableStore(dir, error));
+  });
+  const unreadable = named({ dataDir, note });
+  const all = readAttachments(stores, unreadable);
+  const dhcp: Trouble = leases ? dhcpTrouble(world, all, readDhcpLeases(stores, unreadable)) : new Map();
+  // What plugins of others attached is on no record but that of its lease.
+  const others = [...dhcp.values()].map(({ client }) => client).filter((key) => !isAmong(all, key));
+  const meant = probedAlone(context, all) ? [] : chooseBy([...all, ...others], operands[0]);
+  const chosen = new Set(meant.map(formatKey));
+  const isChosen = (record: AttachmentRecord): boolean => chosen.has(formatKey(record));
+  const surroundings = quietly(() => {});
+  const { verdicts, outcome } = await withSockets(async (sockets) => {
+    const task = { world, sockets, kinds, extent: 'all', isChosen, note } as const;
+    const repairs = mend ? await repairAll(task, stores) : undefined;
+    const found: Verdict[] = [];
+    for (const named of stores) {
+      const records = named.store.read((tx) => tx.attachments()).filter(isChosen);
+      found.push(...(await verifyAll(world, hostOf(sockets, named, world, surroundings), records, kinds)));
+    }
+    return { verdicts: found, outcome: repairs };
+  });
+  const among = others.filter((key) => chosen.has(formatKey(key))).map(verdictOn);
+  const attachments = [...verdicts, ...among].map((verdict) => withDhcp(verdict, dhcp));
+  const store = [...unread, ...stores.flatMap(({ store: each }) => each.read(checkStore))];
+  const ok = store.length === 0 && attachments.every(({ differences }) => differences.length === 0);
+  const repaired = outcome ? { repaired: repairedOf(outcome.repairs) } : {};
+  return { view: { ok, attachments, store, ...repaired }, failures: outcome?.failures ?? [] };
+}
+
 export const verb: Verb = {
   about:
     'Compares every attachment, or those of one container or network, with what was promised: leases, bridge, ' +
@@ -86,36 +146,13 @@ export const verb: Verb = {
     'on the host and inside the container; DHCP leases with the clock, and whether an engine prolongs them; and the ' +
     'lease store with itself; and where the traffic of networks with "egress" leaves the host. Exit code 1 when something differs.',
   operand: '[CONTAINER|NETWORK]',
-  options: PROBE_OPTIONS,
+  options: [
+    { name: 'repair', about: 'first put right what can be, as "netmoor repair" does' },
+    ...PROBE_OPTIONS,
+  ],
   async run(context) {
-    const { world, dataDir, operands, kinds, note } = context;
-    const unread: string[] = [];
-    const stores = readable(openStores(world, dataDir, note), (dir, error) => {
-      if (dataDir !== undefined) throw error;
-      unread.push(unreadableStore(dir, error));
-    });
-    const unreadable = named({ dataDir, note });
-    const all = readAttachments(stores, unreadable);
-    const dhcp = dhcpTrouble(world, all, readDhcpLeases(stores, unreadable));
-    // What plugins of others attached is on no record but that of its lease.
-    const others = [...dhcp.values()].map(({ client }) => client).filter((key) => !isAmong(all, key));
-    const meant = probedAlone(context, all) ? [] : chooseBy([...all, ...others], operands[0]);
-    const chosen = new Set(meant.map(formatKey));
-    const isChosen = (record: AttachmentRecord): boolean => chosen.has(formatKey(record));
-    const surroundings = quietly(() => {});
-    const verdicts = await withSockets(async (sockets) => {
-      const found: Verdict[] = [];
-      for (const named of stores) {
-        const records = named.store.read((tx) => tx.attachments()).filter(isChosen);
-        found.push(...(await verifyAll(world, hostOf(sockets, named, world, surroundings), records, kinds)));
-      }
-      return found;
-    });
-    const among = others.filter((key) => chosen.has(formatKey(key))).map(verdictOn);
-    const attachments = [...verdicts, ...among].map((verdict) => withDhcp(verdict, dhcp));
-    const store = [...unread, ...stores.flatMap(({ store: each }) => each.read(checkStore))];
-    const ok = store.length === 0 && attachments.every(({ differences }) => differences.length === 0);
-    const view = await withProbes(context, { ok, attachments, store });
-    return { json: view, text: () => formatCheck(view), failed: !view.ok };
+    const { view: examined, failures } = await examine(context, { mend: context.switches.has('repair') });
+    const view = await withProbes(context, examined);
+    return { json: view, text: () => formatCheck(view), failed: !view.ok, notes: failures };
   },
 };

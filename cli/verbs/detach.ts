@@ -7,6 +7,7 @@ import type { World } from '../../lib/cni/world.ts';
 import { containerIdProblem } from '../../lib/cni/names.ts';
 import { NETNS_DIRECTORY, removeNamedNetns } from '../../lib/system/named-netns.ts';
 import { shortenIds } from '../attachment-view.ts';
+import { detachImported } from '../import/detaching.ts';
 import { withdrawDns } from '../attached-dns.ts';
 import { detach } from '../attaching.ts';
 import { netnsNameIn, withNetnsName } from '../netns-name.ts';
@@ -144,6 +145,7 @@ async function detachFrom(context: VerbContext): Promise<Report> {
   const chosen = choose(all, operands, values.get('ifname')?.[0]);
   try {
     await detach(chosen, surroundings(context));
+    await detachImported(chosen, context);
   } finally {
     for (const path of new Set(chosen.map(({ netns }) => netns))) withdrawDns(path, context);
   }

@@ -3,6 +3,7 @@
  * back.
  */
 import { NetmoorError, errorText } from '../base/errors.ts';
+import { withoutLength } from '../base/ip.ts';
 import { UndoStack } from '../base/undo.ts';
 import { chooseDns } from '../cni/dns.ts';
 import { refuseInexpressible } from '../cni/encode-result.ts';
@@ -21,6 +22,8 @@ import { recoverAfter, recoverBeforeFirst } from './recover.ts';
 import type { Asked } from './request.ts';
 import { openSandbox, refuseTaken } from './sandbox.ts';
 import type { Sandbox } from './sandbox.ts';
+import { apartFrom, refuseAnswered } from './strangers.ts';
+import type { Strangers } from './strangers.ts';
 
 /**
  * An attachment under this key that was never detached (a crash, a reboot, an impatient runtime) makes way for the new
@@ -187,6 +190,7 @@ async function moor<C extends MooringConfig, D extends MooringDetail>(
   request: Request<C>,
   sandbox: Sandbox,
   previous: AttachmentRecord | undefined,
+  strangers: Strangers | undefined,
 ): Promise<CniResult> {
   const { ipam, dhcp } = request.config;
   const lessors = {
@@ -198,6 +202,7 @@ async function moor<C extends MooringConfig, D extends MooringDetail>(
   let reached = intent.record;
   try {
     host.step('attach: intent recorded');
+    refuseAnswered(strangers, intent.record);
     const made = await make(kind, host, request, asked, sandbox, intent, undo, (record) => {
       reached = record;
     });
@@ -211,6 +216,24 @@ async function moor<C extends MooringConfig, D extends MooringDetail>(
   } catch (error) {
     throw rollBack(kind, host, reached, undo, error);
   }
+}
+
+/** The same, with addresses that nobody else on the segment has. */
+async function moorApart<C extends MooringConfig, D extends MooringDetail>(
+  kind: Kind<C, D>,
+  host: Host,
+  asked: Asked<C>,
+  request: Request<C>,
+  sandbox: Sandbox,
+  previous: AttachmentRecord | undefined,
+): Promise<CniResult> {
+  const { config, key, segment } = request;
+  const ours = config.ipam.kind === 'netmoor';
+  const strangers = ours ? await kind.strangers?.(host, config, key, segment) : undefined;
+  const before = previous?.addresses.map(({ address }) => withoutLength(address)) ?? [];
+  return apartFrom(strangers, config.requestedAddresses, before, (barred) =>
+    moor(kind, host, asked, { ...request, barred }, sandbox, previous, strangers),
+  );
 }
 
 /** Attaches a container; the result in the shape of CNI 1.1.0. Throws with nothing left behind. */
@@ -237,10 +260,11 @@ export async function attach<C extends MooringConfig, D extends MooringDetail>(
     // An earlier life of the key itself may have been among what the store had lost.
     const previous = recovered ? (clearPrevious(kind, host, key) ?? before) : before;
     try {
-      return await moor(kind, host, asked, request, sandbox, previous);
+      return await moorApart(kind, host, asked, request, sandbox, previous);
     } catch (error) {
       if (!(await recoverAfter(kind, host, error, segment))) throw error;
-      return await moor(kind, host, asked, request, sandbox, clearPrevious(kind, host, key) ?? previous);
+      const left = clearPrevious(kind, host, key) ?? previous;
+      return await moorApart(kind, host, asked, request, sandbox, left);
     }
   } finally {
     sandbox.route.close();

@@ -35,7 +35,7 @@ export interface Lessors {
 
 const NOTHING_LEASED: Leased = { addresses: [], routes: undefined, dns: {} };
 
-function portRecord({ hostIp, ...ports }: PortMapping): PortRecord {
+export function portRecord({ hostIp, ...ports }: PortMapping): PortRecord {
   return hostIp === undefined ? ports : { ...ports, hostIp: formatAddress(hostIp) };
 }
 

@@ -26,6 +26,7 @@ import type { StoreReader, StoreTransaction } from '../../ipam/store/store.ts';
 import type { Host, Sockets } from './host.ts';
 import type { IpamChoice } from './ipam.ts';
 import type { Sandbox } from './sandbox.ts';
+import type { Barred, Strangers } from './strangers.ts';
 
 /** What a configuration says of DHCP servers that a kind has the engine ask (lib/mooring/dhcp.ts). */
 export interface DhcpWish {
@@ -106,6 +107,8 @@ export interface Request<C> {
   readonly cniVersion: CniVersion;
   /** Where the configuration wants leases of DHCP, for the kind to ask for. */
   readonly lessor?: Lessor;
+  /** Not to be given out. */
+  readonly barred?: Barred;
 }
 
 /** What goes into the record before the interface exists. */
@@ -214,6 +217,32 @@ export interface Following<D extends MooringDetail = MooringDetail> {
 }
 
 /**
+ * What of the host's side is looked at and put right: the ways through other people's firewalls, and what the kernel
+ * needs to forward at all; netmoor's own rules, too; interfaces, addresses and limits, too.
+ */
+export type Extent = 'ways' | 'rules' | 'all';
+
+/** An attachment, and how the host differs from what was promised for it. */
+export interface Amiss<D extends MooringDetail = MooringDetail> {
+  readonly record: AttachmentRecord<D>;
+  readonly differences: readonly string[];
+}
+
+/** Putting right on the host what was changed behind our back, from the records alone, by what an ADD does for it. */
+export interface Repairing<D extends MooringDetail = MooringDetail> {
+  /**
+   * Those of these attachments with whom something is amiss on the host, as far as the extent goes, each with the
+   * differences in the words of `verify`. What many share is looked at once.
+   */
+  amiss(host: Host, records: readonly AttachmentRecord<D>[], extent: Extent): readonly Amiss<D>[];
+  /**
+   * Mends what can be mended from the host's side; repeating it changes nothing, and flows that live are not touched.
+   * Inside a write transaction of every store there is, of which `host` asks the others (askOthers).
+   */
+  mend(host: Host, tx: StoreReader, record: AttachmentRecord<D>, extent: Extent): void;
+}
+
+/**
  * Methods throughout: kinds of different configurations and details are put into one list. Those that are asynchronous
  * may load what no other verb needs.
  */
@@ -235,6 +264,11 @@ export interface Kind<C extends MooringConfig = MooringConfig, D extends Mooring
   segmentOf(config: C, network: string): string;
   /** The lease scope: addresses are held once in each. */
   scopeOf(segment: string): string;
+  /**
+   * Who else is on the segment, where addresses of our own store are given out; undefined when nobody is, which is to
+   * be told at next to no cost.
+   */
+  strangers?(host: Host, config: C, key: AttachmentKey, segment: string): Promise<Strangers | undefined>;
   /** Whether the addresses are known before the interface is made: no, when a delegate wants to see it. */
   addresses(config: C): 'before-link' | 'after-link';
   identify(key: AttachmentKey, config: C): Identity;
@@ -295,6 +329,8 @@ export interface Kind<C extends MooringConfig = MooringConfig, D extends Mooring
   probe(host: Host, config: C): Promise<void>;
   /** What bringing the host after addresses that have changed takes; loaded when a lease has. */
   following(): Promise<Following<D>>;
+  /** What putting the host right takes; loaded when it is asked for. Absent: nothing can be. */
+  repairing?(): Promise<Repairing<D>>;
   /** What telling orphans, and what lives unrecorded, takes; loaded when somebody looks. */
   sweeping(): Promise<Sweeping>;
 }

@@ -15,6 +15,7 @@ import { reclaimDead } from './collect.ts';
 import type { Host } from './host.ts';
 import type { IpamChoice } from './ipam.ts';
 import type { Kind, Leased, MooringConfig, Request } from './kind.ts';
+import { refuseBarred } from './strangers.ts';
 
 type OwnIpam = Extract<IpamChoice, { kind: 'netmoor' }>;
 
@@ -56,7 +57,7 @@ export async function leaseFromStore<T>(
   previous: AttachmentRecord | undefined,
   complete: (tx: StoreTransaction, leased: Leased) => T,
 ): Promise<T> {
-  const { config, key, segment } = request;
+  const { config, key, segment, barred = new Map() } = request;
   const { containerName, requestedAddresses: requested } = config;
   const chooseSubnets = await automaticSubnets(kind, host, request, ipam);
   const { resolvConf } = ipam.pool;
@@ -65,11 +66,14 @@ export async function leaseFromStore<T>(
     requested,
     identities: [key.containerId, ...(containerName === undefined ? [] : [containerName])],
   };
+  refuseBarred(requested, barred);
+  const { exclude = [] } = ipam.pool;
+  const pool = barred.size === 0 ? ipam.pool : { ...ipam.pool, exclude: [...exclude, ...barred.keys()] };
   const lease = (): T =>
     host.store.write((tx) => {
       const subnets = chooseSubnets?.(tx);
       const scope = kind.scopeOf(segment);
-      const source = { scope, config: ipam.pool, extraRanges: ipam.extraRanges, subnets };
+      const source = { scope, config: pool, extraRanges: ipam.extraRanges, subnets };
       return complete(tx, { ...leaseAddresses(tx, source, wanted, previous?.addresses), dns });
     });
   try {

@@ -43,7 +43,8 @@ function isFree(tx: StoreTransaction, { addresses, ports, ...key }: AttachmentRe
   );
 }
 
-function putBack(kind: Kind, tx: StoreTransaction, record: AttachmentRecord): boolean {
+/** Puts it on record, its network as well, unless it is there already or somebody has what it holds. */
+export function putBack(kind: Kind, tx: StoreTransaction, record: AttachmentRecord): boolean {
   if (tx.attachment(record) !== undefined || !isFree(tx, record)) return false;
   tx.putAttachment(record);
   const { network, segment, createdAt } = record;

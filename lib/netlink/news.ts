@@ -7,11 +7,11 @@ import { NETLINK_ADD_MEMBERSHIP, NETLINK_ROUTE } from './uapi.ts';
 const OP = 'listen to the kernel';
 
 /**
- * A socket of the calling thread's namespace that can be read whenever a group of rtnetlink (RTNLGRP_*) has something
- * to tell; what it says is to be asked anew. Throws SystemError.
+ * A socket of the calling thread's namespace that can be read whenever a group of rtnetlink (RTNLGRP_*), or of another
+ * protocol (NETLINK_*), has something to tell; what it says is to be asked anew. Throws SystemError.
  */
-export function openNews(group: number): number {
-  const fd = socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE, OP);
+export function openNews(group: number, protocol = NETLINK_ROUTE): number {
+  const fd = socket(AF_NETLINK, SOCK_RAW, protocol, OP);
   try {
     const address = Buffer.alloc(12);
     address.writeUInt16LE(AF_NETLINK, 0);

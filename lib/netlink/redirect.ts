@@ -10,6 +10,7 @@ import type { NetlinkMessage, NetlinkRequest, NetlinkSocket } from './socket.ts'
 import {
   NLM_F_CREATE,
   NLM_F_EXCL,
+  RTM_DELTFILTER,
   RTM_GETTFILTER,
   RTM_NEWTFILTER,
   TCA_ACT_KIND,
@@ -65,6 +66,12 @@ export function redirectAddition(index: number, target: number, op: string): Net
     attributes: { kind: 'u32', options },
   });
   return { type: RTM_NEWTFILTER, flags: NLM_F_CREATE | NLM_F_EXCL, data, op };
+}
+
+/** `tc filter del dev INDEX parent ffff: protocol all prio 1`: whatever redirectAddition() has put there. */
+export function redirectRemoval(index: number, op: string): NetlinkRequest {
+  const data = encodeTc({ index, parent: INGRESS_HANDLE, info: FIRST_OF_ALL_PROTOCOLS });
+  return { type: RTM_DELTFILTER, data, op };
 }
 
 /** Where the filter sends everything; undefined when it is another kind of filter. Throws DecodeError. */

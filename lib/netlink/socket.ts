@@ -49,6 +49,19 @@ const HEARD_DATAGRAMS = 1 << 14;
 /** What is kept of it when some was lost. */
 const KEPT_MESSAGES = 1 << 12;
 
+/**
+ * Where the sequence numbers of our nfnetlink messages begin. The kernel repeats them in what it tells of the changes
+ * that they made (struct nlmsghdr of a notification), so that whoever listens knows netmoor's own from others': those
+ * count from 0 or 1 (libnftables), or from the seconds since 1970, which come here in 2083.
+ */
+const OWN_FIRST_SEQ = 0xd600_0000;
+const OWN_SEQS = 1 << 24;
+
+/** Whether a change of the ruleset, by the sequence number in what the kernel tells of it, was made by netmoor. */
+export function isOwnChange(seq: number): boolean {
+  return seq >= OWN_FIRST_SEQ && seq < OWN_FIRST_SEQ + OWN_SEQS;
+}
+
 export interface NetlinkRequest {
   readonly type: number;
   readonly flags?: number;
@@ -70,21 +83,24 @@ export class NetlinkSocket {
   readonly #transport: NetlinkTransport;
   readonly #now: Clock;
   readonly #buffer = Buffer.allocUnsafe(DATAGRAM);
-  #seq = 1;
+  #seq: number;
   /** Notifications came while an answer was being read, or there was no room for them. */
   #told = false;
   /** What awaitMessages() read behind a loss, and whether there may have been another one meanwhile. */
   #kept: NetlinkMessage[] = [];
   #lost = false;
 
-  private constructor(transport: NetlinkTransport, now: Clock) {
+  private constructor(transport: NetlinkTransport, now: Clock, firstSeq = 1) {
     this.#transport = transport;
     this.#now = now;
+    this.#seq = firstSeq;
   }
 
   /** Opens a socket in the network namespace of the calling thread, for good; `groups` are RTNLGRP_* to listen to. */
   static open(protocol: NetlinkProtocol, options: { groups?: readonly number[] } = {}): NetlinkSocket {
-    return NetlinkSocket.over(new KernelTransport(protocol, options.groups ?? []), () => performance.now());
+    const transport = new KernelTransport(protocol, options.groups ?? []);
+    const firstSeq = protocol === 'netfilter' ? OWN_FIRST_SEQ : 1;
+    return new NetlinkSocket(transport, () => performance.now(), firstSeq);
   }
 
   /** A socket that speaks through `transport`, and closes it in the end. */

@@ -51,6 +51,7 @@ export const RTM_GETRULE = 34;
 export const RTM_NEWQDISC = 36;
 export const RTM_GETQDISC = 38;
 export const RTM_NEWTFILTER = 44;
+export const RTM_DELTFILTER = 45;
 export const RTM_GETTFILTER = 46;
 export const RTA_DST = 1;
 export const RTA_OIF = 4;

@@ -46,40 +46,92 @@ export function checkTable(family: number, state: TableState | undefined): strin
   return state.dormant ? [`${tableName(family)} is dormant: somebody has switched it off`] : [];
 }
 
-export function checkOwn(nf: NetlinkSocket, own: readonly SetElement[]): string[] {
-  const present = presentElements(nf, own);
-  return own.flatMap((element) => {
-    const what = `nftables set ${element.set}: ${describeKey(element)}`;
-    const there = present.get(elementId(element));
-    if (there === undefined) return [`${what} is missing`];
-    if (there.comment !== element.comment)
-      return [`${what} belongs to ${there.comment || 'an unnamed owner'}`];
-    if (element.data && !there.data?.equals(element.data))
-      return [`${what} leads to ${describeData(there)}, not ${describeData(element)}`];
-    return [];
-  });
+/** For each of these owners' elements, what is missing or different. Many keys of a set are asked for at once. */
+function checkEach(nf: NetlinkSocket, owners: readonly (readonly SetElement[])[]): string[][] {
+  const present = presentElements(nf, owners.flat());
+  return owners.map((own) =>
+    own.flatMap((element) => {
+      const what = `nftables set ${element.set}: ${describeKey(element)}`;
+      const there = present.get(elementId(element));
+      if (there === undefined) return [`${what} is missing`];
+      if (there.comment !== element.comment)
+        return [`${what} belongs to ${there.comment || 'an unnamed owner'}`];
+      if (element.data && !there.data?.equals(element.data))
+        return [`${what} leads to ${describeData(there)}, not ${describeData(element)}`];
+      return [];
+    }),
+  );
 }
 
-function checkShared(nf: NetlinkSocket, shared: readonly SetElement[]): string[] {
-  const present = [...new Set(shared.map(({ set }) => set))].flatMap((set) => elementsOf(nf, set));
-  return shared.flatMap((element) => {
-    const there = present.some((other) => elementId(other) === elementId(element) || covers(other, element));
-    return there ? [] : [`nftables set ${element.set}: ${describeKey(element)} is missing`];
+export function checkOwn(nf: NetlinkSocket, own: readonly SetElement[]): string[] {
+  return checkEach(nf, [own]).flat();
+}
+
+/** What of the elements that a bridge shares is missing; each set is read once, and each element looked for once. */
+function checkShared(nf: NetlinkSocket, all: readonly SetElement[]): (shared: SetElement[]) => string[] {
+  const wanted = new Map(all.map((element) => [sharedId(element), element]));
+  const present = [...new Set(all.map(({ set }) => set))].flatMap((set) => elementsOf(nf, set));
+  const ids = new Set(present.map(elementId));
+  const missing = new Set(
+    [...wanted]
+      .filter(([, each]) => !ids.has(elementId(each)) && !present.some((other) => covers(other, each)))
+      .map(([id]) => id),
+  );
+  return (shared) =>
+    shared
+      .filter((element) => missing.has(sharedId(element)))
+      .map((element) => `nftables set ${element.set}: ${describeKey(element)} is missing`);
+}
+
+function sharedId(element: SetElement): string {
+  return `${elementId(element)} ${element.keyEnd?.toString('latin1') ?? ''}`;
+}
+
+/** What is said of a whole table; `unfit`: beyond that nothing need be looked at. */
+interface OfTable {
+  readonly unfit: boolean;
+  readonly words: readonly string[];
+}
+
+function checkTables(nf: NetlinkSocket, families: readonly number[]): Map<number, OfTable> {
+  const states = tableStates(nf, families);
+  return new Map(
+    families.map((family): [number, OfTable] => {
+      const unfit = checkTable(family, states.get(family));
+      if (unfit.length > 0) return [family, { unfit: true, words: unfit }];
+      const flushed = flushedSets(nf, [family]).map((set) => `nftables set ${set} has been flushed`);
+      return [family, { unfit: false, words: [...checkRules(nf, family), ...flushed] }];
+    }),
+  );
+}
+
+/** For each of these what is missing or different; empty when all is as it should be. */
+export function checkAttachments(nf: NetlinkSocket, all: readonly AttachmentRules[]): string[][] {
+  const needed = all.map((a) => {
+    const own = distinct(attachmentElements(a));
+    const shared = distinct(bridgeElements(a.rules));
+    return { own, shared, families: familiesOf([...own, ...shared]) };
+  });
+  const tables = checkTables(nf, [...new Set(needed.flatMap(({ families }) => families))]);
+  const fit = needed.filter(({ families }) => families.every((family) => !tables.get(family)?.unfit));
+  const missing = checkShared(
+    nf,
+    fit.flatMap(({ shared }) => shared),
+  );
+  const words = checkEach(
+    nf,
+    fit.map((each) => each.own),
+  );
+  const own = new Map(fit.map((each, index) => [each, words[index] ?? []]));
+  return needed.map((each) => {
+    const ofTables = each.families.flatMap((family) => tables.get(family) ?? []);
+    const unfit = ofTables.filter((table) => table.unfit);
+    if (unfit.length > 0) return unfit.flatMap(({ words }) => words);
+    return [...ofTables.flatMap((table) => table.words), ...missing(each.shared), ...(own.get(each) ?? [])];
   });
 }
 
 /** What is missing or different; empty when all is as it should be. */
 export function checkAttachment(nf: NetlinkSocket, a: AttachmentRules): string[] {
-  const own = distinct(attachmentElements(a));
-  const shared = distinct(bridgeElements(a.rules));
-  const families = familiesOf([...own, ...shared]);
-  const states = tableStates(nf, families);
-  const unfit = families.flatMap((family) => checkTable(family, states.get(family)));
-  if (unfit.length > 0) return unfit;
-  return [
-    ...families.flatMap((family) => checkRules(nf, family)),
-    ...flushedSets(nf, families).map((set) => `nftables set ${set} has been flushed`),
-    ...checkShared(nf, shared),
-    ...checkOwn(nf, own),
-  ];
+  return checkAttachments(nf, [a]).flat();
 }

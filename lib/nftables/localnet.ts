@@ -4,7 +4,7 @@
  * stands and off before the guard goes, whether or not the bridge outlives it.
  */
 import { isErrno } from '../base/errors.ts';
-import { ensureSysctl, readSysctl } from '../system/sysctl.ts';
+import { ensureSysctl, readSysctl, readSysctlIfPresent } from '../system/sysctl.ts';
 import type { SetElement } from './element.ts';
 
 /**
@@ -15,6 +15,11 @@ const ON_BY_US = '109';
 
 function keyOf(bridge: string): string[] {
   return ['net', 'ipv4', 'conf', bridge, 'route_localnet'];
+}
+
+/** Undefined when there is no such interface. */
+export function readLocalnet(bridge: string): string | undefined {
+  return readSysctlIfPresent(...keyOf(bridge));
 }
 
 /** Switches it on, unless a person has: then it stays his. Only behind the guard. */

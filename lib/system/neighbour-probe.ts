@@ -77,19 +77,40 @@ export function holderIn(frame: Buffer, address: Address): Buffer | undefined {
   return advertised && icmp.subarray(8, 24).equals(wanted) ? from : undefined;
 }
 
-/** The MAC address of whoever else on the link has the address; undefined when nobody answers within half a second. */
-export function holderOf({ index, mac }: ProbeLink, address: Address, now: () => number): string | undefined {
+/** How often is asked, and how long an answer is waited for each time, in milliseconds. */
+export interface Pace {
+  readonly rounds: number;
+  readonly roundMs: number;
+}
+
+const UNHURRIED: Pace = { rounds: ROUNDS, roundMs: ROUND_MS };
+
+export interface Holder {
+  readonly address: Address;
+  readonly mac: string;
+}
+
+/** Who else on the link has one of the addresses, the first who answers; undefined when nobody does in time. */
+export function firstHolder(
+  { index, mac }: ProbeLink,
+  addresses: readonly Address[],
+  now: () => number,
+  { rounds, roundMs }: Pace = UNHURRIED,
+): Holder | undefined {
   const fd = openPacketSocket({ index, protocol: ETH_P_ALL, receiveBuffer: RECEIVE_BUFFER });
-  const probe = (address.family === 4 ? arpProbe : neighbourSolicitation)(mac, address);
   const buffer = Buffer.alloc(2048);
   try {
-    for (let round = 0; round < ROUNDS; round++) {
-      send(fd, probe, OP);
-      const end = now() + ROUND_MS;
-      while (waitReadable(fd, Math.min(end - now(), ROUND_MS), OP)) {
+    for (let round = 0; round < rounds; round++) {
+      for (const address of addresses)
+        send(fd, (address.family === 4 ? arpProbe : neighbourSolicitation)(mac, address), OP);
+      const end = now() + roundMs;
+      while (waitReadable(fd, Math.min(end - now(), roundMs), OP)) {
         const length = receive(fd, buffer, OP) ?? 0;
-        const holder = holderIn(buffer.subarray(0, Math.min(length, buffer.length)), address);
-        if (holder && !holder.equals(mac)) return formatMac(holder);
+        const frame = buffer.subarray(0, Math.min(length, buffer.length));
+        for (const address of addresses) {
+          const holder = holderIn(frame, address);
+          if (holder && !holder.equals(mac)) return { address, mac: formatMac(holder) };
+        }
         if (now() >= end) break;
       }
     }
@@ -97,4 +118,9 @@ export function holderOf({ index, mac }: ProbeLink, address: Address, now: () =>
   } finally {
     closeSync(fd);
   }
+}
+
+/** The MAC address of whoever else on the link has the address; undefined when nobody answers within half a second. */
+export function holderOf(link: ProbeLink, address: Address, now: () => number): string | undefined {
+  return firstHolder(link, [address], now)?.mac;
 }

@@ -11,7 +11,6 @@ import type { Host } from '../../lib/mooring/host.ts';
 import type { Connection, Found, Request } from '../../lib/mooring/kind.ts';
 import { quickenDetection } from '../../lib/mooring/kernel-keys.ts';
 import type { Dad, Routers } from '../../lib/mooring/kernel-keys.ts';
-import { parseKey } from '../../lib/mooring/label.ts';
 import { lastOf } from '../../lib/mooring/records.ts';
 import { askRouters, awaitRouter, dnsBy, rankRouters, routesBy } from '../../lib/mooring/routers.ts';
 import { kernelRoute } from '../../lib/mooring/routes.ts';
@@ -24,17 +23,16 @@ import { linkChange } from '../../lib/netlink/link-change.ts';
 import type { Link } from '../../lib/netlink/link-message.ts';
 import type { NetlinkSocket } from '../../lib/netlink/socket.ts';
 import { untilLinkUp } from '../../lib/netlink/watch.ts';
-import { acceptForwarding } from '../../lib/nftables/forward.ts';
-import { allowLocalnet } from '../../lib/nftables/localnet.ts';
 import { inNetns } from '../../lib/system/netns.ts';
-import { addAttachment, removeAttachment } from '../../lib/nftables/table.ts';
+import { removeAttachment } from '../../lib/nftables/table.ts';
 import type { BridgeNatConfig } from './config.ts';
-import { KIND, publishes4, rulesOf } from './detail.ts';
+import { KIND, rulesOf } from './detail.ts';
 import type { BridgeNatDetail, BridgeNatRecord } from './detail.ts';
 import { flushFlows, leaveBridge } from './disconnect.ts';
 import { dnsThroughProxy, giveUpEgress, takeEgress } from './egress/taking.ts';
 import { enableForwarding } from './forwarding.ts';
-import { bridgeMacFor, hostIfnameFor, ifbNameFor } from './names.ts';
+import { bridgeMacFor, ifbNameFor } from './names.ts';
+import { standRules } from './stand-rules.ts';
 import { rulesOfOthers } from './standby.ts';
 import { plugIn, readyBridge, relabel } from './plug-in.ts';
 import type { Work } from './plug-in.ts';
@@ -52,9 +50,7 @@ function writeRules({ host }: Work, record: BridgeNatRecord, undo: UndoStack): v
       removeAttachment(host.netfilter, rules, { ofNetwork, onBridge: onSegment, ofAll });
     });
   });
-  addAttachment(host.netfilter, rules, everyOther, (owner) => lives(host, owner));
-  if (publishes4(record)) allowLocalnet(rules.rules.bridge);
-  acceptForwarding(host.netfilter, rules.rules.bridge);
+  standRules(host, record, everyOther);
   flushFlows(host, record);
 }
 
@@ -148,12 +144,6 @@ function interfacesOf(host: Host, record: BridgeNatRecord, bridge: Link, link: L
     // Where the reference bandwidth plugin appends it.
     ...(ifb ? [{ name: ifb.name, mac: ifb.mac ?? '', mtu: ifb.mtu }] : []),
   ];
-}
-
-/** Whether an interface is there of the owner that an element names: then he lives. */
-function lives({ route }: Host, comment: string): boolean {
-  const key = parseKey(comment.replaceAll('%22', '"'));
-  return key !== undefined && findLink(route, hostIfnameFor(key)) !== undefined;
 }
 
 interface Listening {

@@ -11,7 +11,9 @@ import { findLink, listLinks } from '../../lib/netlink/link.ts';
 import type { Link } from '../../lib/netlink/link-message.ts';
 import { IFF_UP } from '../../lib/netlink/link-message.ts';
 import type { NetlinkSocket } from '../../lib/netlink/socket.ts';
+import { bridgePorts } from '../../lib/system/bridge-ports.ts';
 import { holderOf } from '../../lib/system/neighbour-probe.ts';
+import { parseLabel } from '../../lib/mooring/label.ts';
 import { ALIAS } from '../../lib/mooring/marks.ts';
 import { isHostIfname } from './names.ts';
 
@@ -19,6 +21,23 @@ import { isHostIfname } from './names.ts';
 export function isForeign(route: NetlinkSocket, bridge: string): boolean {
   const link = findLink(route, bridge);
   return link !== undefined && link.alias !== ALIAS;
+}
+
+/** Of a container of ours: by its name, or by its label where another plugin has made it (adopt.ts). */
+function isOurPort({ name, alias }: Pick<Link, 'name' | 'alias'>): boolean {
+  return isHostIfname(name) || parseLabel(alias) !== undefined;
+}
+
+/** Whether something is plugged into the bridge that is no container of ours. */
+export function hasForeignPorts(route: NetlinkSocket, bridge: Link): boolean {
+  const names = bridgePorts(bridge.name, bridge.index);
+  if (names === undefined)
+    return listLinks(route).some((link) => link.master === bridge.index && !isOurPort(link));
+  return names.some((name) => {
+    if (isHostIfname(name)) return false;
+    const link = findLink(route, name);
+    return link !== undefined && !isOurPort(link);
+  });
 }
 
 /** Ours, with nothing plugged in but containers. */

@@ -1,6 +1,8 @@
 /** bridge-nat as a kind of attachment: a bridge, a veth into each container, addresses, NAT and published ports. */
 import type { Kind } from '../../lib/mooring/kind.ts';
+import { releaseHostLocal } from '../../lib/mooring/host-local.ts';
 import { lostInterface } from '../../lib/mooring/death.ts';
+import { findLink } from '../../lib/netlink/link.ts';
 import { findUplink } from '../../lib/netlink/uplink.ts';
 import type { BridgeNatConfig } from './config.ts';
 import { KIND, readDetail } from './detail.ts';
@@ -11,7 +13,7 @@ import { serverRecord } from './dhcp-server/network.ts';
 import { isAbandoned, staysForGuests } from './dhcp-server/guests.ts';
 import { flushFlows, isLeft, leaveShared, ownRemovals, removeByKey } from './disconnect.ts';
 import { completeEgress } from './egress/complete.ts';
-import { isForeign } from './foreign-bridge.ts';
+import { hasForeignPorts, isForeign } from './foreign-bridge.ts';
 import { bridgeNameFor, containerMacFor, hostIfnameFor } from './names.ts';
 import { planAttachment } from './plan.ts';
 import { extendRules, takeOver, withStandby } from './standby.ts';
@@ -36,6 +38,12 @@ export const bridgeNat: Kind<BridgeNatConfig, BridgeNatDetail> = {
   segmentOf,
   // Addresses on one bridge are unique whatever networks share it.
   scopeOf: (segment) => `bridge ${segment}`,
+  async strangers(host, config, key, segment) {
+    const bridge = findLink(host.route, segment);
+    if (bridge === undefined || !hasForeignPorts(host.route, bridge)) return undefined;
+    // What few hosts have is not even loaded for the others.
+    return (await import('./strangers.ts')).strangersOn(host, config, key, bridge);
+  },
   addresses: ({ ipam }) => (ipam.kind === 'delegated' ? 'after-link' : 'before-link'),
   identify: (key, { mac, mtu }) => ({
     hostIfname: hostIfnameFor(key),
@@ -63,7 +71,11 @@ export const bridgeNat: Kind<BridgeNatConfig, BridgeNatDetail> = {
   isIdle: isAbandoned,
   isNoContainer: (record) => clientOf(record) !== undefined,
   passOn: (host, tx, gone) => takeOver(tx, host, gone),
-  afterwards: flushFlows,
+  afterwards(host, record) {
+    flushFlows(host, record);
+    const { imported } = record.detail;
+    if (imported) releaseHostLocal(imported.directory, record, host.world);
+  },
   isLeft,
   removeByKey,
 
@@ -76,5 +88,6 @@ export const bridgeNat: Kind<BridgeNatConfig, BridgeNatDetail> = {
     if (dhcpServer) (await import('./dhcp-server/request.ts')).requireEngine(world);
   },
   following: async () => (await import('./following.ts')).following,
+  repairing: async () => (await import('./repair.ts')).repairing,
   sweeping: async () => (await import('./sweeping.ts')).sweeping,
 };

@@ -1,6 +1,7 @@
 /** Bridge and veth: making the one ready, and plugging the other in, labelled with whose it is. */
 import { parsePrefix } from '../../lib/base/ip.ts';
 import { formatKey } from '../../ipam/record.ts';
+import type { StoreReader } from '../../ipam/store/store.ts';
 import { altNaming } from '../../lib/netlink/alt-name.ts';
 import { NetmoorError, isErrno } from '../../lib/base/errors.ts';
 import type { Prefix } from '../../lib/base/ip.ts';
@@ -29,25 +30,38 @@ export interface Work {
   readonly sandbox: Sandbox;
 }
 
-/** Makes the bridge, or completes it as far as the record knows it. */
-export function readyBridge({ host, request }: Work, record: BridgeNatRecord): Link {
-  const { config, segment: name } = request;
+/**
+ * Makes the bridge, or completes it as far as the record knows it; `locked` runs its argument inside a write
+ * transaction of the host's store.
+ */
+export function standBridge(
+  host: Host,
+  record: BridgeNatRecord,
+  name: string,
+  { forceAddress, promiscMode }: Pick<BridgeNatConfig, 'forceAddress' | 'promiscMode'>,
+  locked: (work: (tx: StoreReader) => void) => void,
+): Link {
   const has6 = (prefix: Prefix): boolean => prefix.address.family === 6;
   return ensureBridge(host.route, {
     name,
     mtu: record.mtu,
     gateways: record.detail.gateways.map(parsePrefix),
-    forceAddress: config.forceAddress,
-    promiscuous: config.promiscMode,
+    forceAddress,
+    promiscuous: promiscMode,
     now: host.world.monotonic,
     ipv6: {
       wanted: prefixesOf(record).some(has6),
       unlessUsed: (work) =>
-        host.store.write((tx) => {
+        locked((tx) => {
           if (!isIpv6Used(host, tx, name)) work();
         }),
     },
   });
+}
+
+export function readyBridge({ host, request }: Work, record: BridgeNatRecord): Link {
+  const { config, segment } = request;
+  return standBridge(host, record, segment, config, (work) => host.store.write(work));
 }
 
 function refuseLiving({ host }: Work, name: string, address: string, cause: unknown): never {

@@ -11,8 +11,9 @@ import { parseKey, parseLabel } from '../../lib/mooring/label.ts';
 import type { Label } from '../../lib/mooring/label.ts';
 import { here } from '../../lib/mooring/vantage.ts';
 import { listAddresses } from '../../lib/netlink/address.ts';
-import { listLinks } from '../../lib/netlink/link.ts';
+import { findLink, listLinks } from '../../lib/netlink/link.ts';
 import type { Link } from '../../lib/netlink/link-message.ts';
+import type { NetlinkSocket } from '../../lib/netlink/socket.ts';
 import type { SetElement } from '../../lib/nftables/element.ts';
 import { holdingsOf, policyOf } from '../../lib/nftables/holdings.ts';
 import type { Holdings } from '../../lib/nftables/holdings.ts';
@@ -34,9 +35,11 @@ import { hostIfnameFor, isHostIfname } from './names.ts';
  * its. A label that does not fit the name is not of our making: believed, it would have one container's interface go
  * with another.
  */
-function labelOf(link: Link, owners: ReadonlyMap<string, string>): Label | undefined {
+function labelOf(route: NetlinkSocket, link: Link, owners: ReadonlyMap<string, string>): Label | undefined {
   const own = parseLabel(link.alias);
-  if (own !== undefined && hostIfnameFor(own.key) === link.name) return own;
+  const name = own && hostIfnameFor(own.key);
+  // What another plugin has made, and adopt.ts taken over, has that name as a further one.
+  if (name === link.name || (name !== undefined && findLink(route, name)?.index === link.index)) return own;
   const key = parseKey(owners.get(link.name) ?? '');
   return key && { key, addresses: [] };
 }
@@ -156,11 +159,10 @@ export function recover({ route, netfilter }: Sockets, world: World, segment?: s
   const bridges = new Map(
     links.filter(({ kind }) => kind === 'bridge').map((bridge) => [bridge.index, bridge]),
   );
-  const ports = links.filter(({ kind, name, master }) => {
+  const ports = links.filter(({ kind, name, alias, master }) => {
     const bridge = bridges.get(master ?? 0);
-    return (
-      kind === 'veth' && isHostIfname(name) && bridge && (segment === undefined || bridge.name === segment)
-    );
+    const ours = isHostIfname(name) || parseLabel(alias) !== undefined;
+    return kind === 'veth' && ours && bridge && (segment === undefined || bridge.name === segment);
   });
   if (ports.length === 0) return [];
   const byComment = Map.groupBy(allElements(netfilter), ({ comment }) => comment);
@@ -169,7 +171,7 @@ export function recover({ route, netfilter }: Sockets, world: World, segment?: s
   const given = new Map<number, Prefix[]>();
   return ports.flatMap((link) => {
     const bridge = bridges.get(link.master ?? 0);
-    const label = labelOf(link, owners);
+    const label = labelOf(route, link, owners);
     if (bridge === undefined || label === undefined) return [];
     const addresses =
       given.get(bridge.index) ?? listAddresses(route, bridge.index).map(({ prefix }) => prefix);

@@ -13,7 +13,8 @@ import { IFF_UP } from '../../lib/netlink/link-message.ts';
 import { removeLink } from '../../lib/netlink/link-removal.ts';
 import type { Link } from '../../lib/netlink/link-message.ts';
 import { ingressAddition, rootQdisc, tbfReplacement } from '../../lib/netlink/qdisc.ts';
-import { listRedirects, redirectAddition } from '../../lib/netlink/redirect.ts';
+import { linkChange } from '../../lib/netlink/link-change.ts';
+import { listRedirects, redirectAddition, redirectRemoval } from '../../lib/netlink/redirect.ts';
 import type { NetlinkSocket } from '../../lib/netlink/socket.ts';
 import { isSameBurst, tbfOf } from '../../lib/netlink/tbf.ts';
 import type { Tbf } from '../../lib/netlink/tbf.ts';
@@ -87,6 +88,37 @@ function verifyEgress(route: NetlinkSocket, name: string, link: Link, limit: Lim
   if (!listRedirects(route, link.index).includes(ifb.index))
     complaints.push(`${whose} is not limited: ${link.name} does not redirect it to ${name}`);
   return complaints;
+}
+
+/** The IFB with all that leads through it, as far as it is not there; whatever else is at the interface stays. */
+function restoreEgress(route: NetlinkSocket, name: string, link: Link, limit: Limit): void {
+  const there = findLink(route, name);
+  const ifb = there?.kind === 'ifb' ? there : createIfb(route, name, link.mtu);
+  const redirects = listRedirects(route, link.index);
+  if ((ifb.flags & IFF_UP) === 0)
+    route.request(linkChange(ifb.index, { up: true }, `raise interface ${name}`));
+  route.request(tbfReplacement(ifb.index, bucketOf(limit, link.mtu), `limit the traffic through ${name}`));
+  if (redirects.includes(ifb.index)) return;
+  // To an interface that was deleted: it would take everything, and lead nowhere.
+  if (redirects.includes(0))
+    route.request(redirectRemoval(link.index, `remove what redirects from ${link.name}`));
+  const { failures } = route.exchange([
+    ingressAddition(link.index, `let filters see what comes from ${link.name}`),
+  ]);
+  const failure = failures.find(({ error }) => !isErrno(error, 'EEXIST'));
+  if (failure) throw failure.error;
+  route.request(redirectAddition(link.index, ifb.index, `redirect what comes from ${link.name} to ${name}`));
+}
+
+/** Puts the limits of the record back on a veth that has been in use. */
+export function restoreShaping(route: NetlinkSocket, record: BridgeNatRecord, link: Link): void {
+  if (verifyShaping(route, record, link).length === 0) return;
+  const { ingress, egress } = record.detail.bandwidth ?? {};
+  if (ingress)
+    route.request(
+      tbfReplacement(link.index, bucketOf(ingress, link.mtu), `limit the traffic through ${link.name}`),
+    );
+  if (egress) restoreEgress(route, ifbNameFor(record), link, egress);
 }
 
 /** How the limits in force on the veth differ from those of the record, in words. */

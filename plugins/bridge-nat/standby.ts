@@ -41,8 +41,11 @@ function ownRecords(records: readonly AttachmentRecord[]): BridgeNatRecord[] {
 
 /** The rules of everything attached but this, in all stores of the host, for when the tables have to be made anew. */
 export function rulesOfOthers(tx: StoreReader, host: Host, record: AttachmentKey): AttachmentRules[] {
+  // Those of another namespace, of a host of the same store, have their tables there.
+  const isHere = (other: BridgeNatRecord): boolean =>
+    other.state === 'attached' && whyElsewhere(other, host.world) === undefined;
   const attached = (reader: StoreReader): BridgeNatRecord[] =>
-    ownRecords(reader.attachments({ plugin: KIND })).filter(({ state }) => state === 'attached');
+    ownRecords(reader.attachments({ plugin: KIND })).filter(isHere);
   const own = attached(tx).filter((other) => !sameKey(other, record));
   return [own, ...host.askOthers(attached, [])].flat().map(rulesOf);
 }

@@ -8,16 +8,18 @@ import { findLink } from '../../lib/netlink/link.ts';
 import { IFF_UP } from '../../lib/netlink/link-message.ts';
 import { checkAttachment } from '../../lib/nftables/check.ts';
 import { checkForwarding } from '../../lib/nftables/forward.ts';
+import { readLocalnet } from '../../lib/nftables/localnet.ts';
 import { readSysctl } from '../../lib/system/sysctl.ts';
 import { clientOf } from './dhcp-server/client.ts';
+import { publishes4, rulesOf } from './detail.ts';
 import { egressOf } from './egress/plan.ts';
 import { verifyEgress } from './egress/verify.ts';
-import { rulesOf } from './detail.ts';
 import type { BridgeNatRecord } from './detail.ts';
 import { verifyShaping } from './shaping.ts';
 
-function verifyForwarding(record: BridgeNatRecord, complaints: Complaints): void {
-  if (record.detail.gateways.length === 0) return;
+export function verifyForwarding(record: BridgeNatRecord): Complaints {
+  if (record.detail.gateways.length === 0) return [];
+  const complaints: Complaints = [];
   const families = new Set(prefixesOf(record).map((prefix) => prefix.address.family));
   if (families.has(4) && readSysctl('net', 'ipv4', 'ip_forward') !== '1') {
     complaints.push('the host does not forward IPv4 (net.ipv4.ip_forward is 0)');
@@ -25,13 +27,18 @@ function verifyForwarding(record: BridgeNatRecord, complaints: Complaints): void
   if (families.has(6) && readSysctl('net', 'ipv6', 'conf', 'all', 'forwarding') !== '1') {
     complaints.push('the host does not forward IPv6 (net.ipv6.conf.all.forwarding is 0)');
   }
+  return complaints;
 }
 
-/**
- * What the host has: bridge and gateway addresses, the veth's end, NAT, published ports, the way through other
- * firewalls.
- */
-export function verifyHost(host: Host, record: BridgeNatRecord): Complaints {
+/** An ADD switches it on, once the guard stands. */
+export function verifyLocalnet(record: BridgeNatRecord): Complaints {
+  const { segment = '' } = record;
+  if (!publishes4(record) || readLocalnet(segment) !== '0') return [];
+  return [`no port is published on 127.0.0.1: route_localnet of bridge ${segment} is off`];
+}
+
+/** Bridge and gateway addresses, the veth's end, its limits. */
+export function verifyInterfaces(host: Host, record: BridgeNatRecord): Complaints {
   const complaints: Complaints = [];
   const name = record.segment ?? '';
   const bridge = findLink(host.route, name);
@@ -44,7 +51,7 @@ export function verifyHost(host: Host, record: BridgeNatRecord): Complaints {
   }
   const port = findLink(host.route, record.hostIfname ?? '');
   // Where a client of the DHCP server is plugged in is nobody's promise.
-  if (clientOf(record) !== undefined) return [...complaints, ...verifyRules(host, record)];
+  if (clientOf(record) !== undefined) return complaints;
   if (!port) complaints.push(`interface ${record.hostIfname} is gone from the host`);
   else {
     verifyUp(port, complaints);
@@ -57,15 +64,20 @@ export function verifyHost(host: Host, record: BridgeNatRecord): Complaints {
       complaints.push(`isolation of port ${port.name} was changed`);
     complaints.push(...verifyShaping(host.route, record, port));
   }
-  return [...complaints, ...verifyRules(host, record)];
+  return complaints;
 }
 
-function verifyRules(host: Host, record: BridgeNatRecord): Complaints {
-  const complaints: Complaints = [];
-  verifyForwarding(record, complaints);
-  complaints.push(...checkAttachment(host.netfilter, rulesOf(record)));
+/** What the host has: interfaces, NAT, published ports, the way through other firewalls. */
+export function verifyHost(host: Host, record: BridgeNatRecord): Complaints {
+  const ways = checkForwarding(host.netfilter, record.segment ?? '');
+  const own = checkAttachment(host.netfilter, rulesOf(record));
   const egress = egressOf(record);
-  if (egress) complaints.push(...verifyEgress(host.route, egress));
-  complaints.push(...checkForwarding(host.netfilter, record.segment ?? ''));
-  return complaints;
+  return [
+    ...verifyInterfaces(host, record),
+    ...verifyForwarding(record),
+    ...ways,
+    ...(egress ? verifyEgress(host.route, egress) : []),
+    ...own,
+    ...verifyLocalnet(record),
+  ];
 }

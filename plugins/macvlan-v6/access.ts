@@ -24,6 +24,7 @@ import { RT_SCOPE_UNIVERSE } from '../../lib/netlink/route.ts';
 import type { NetlinkRequest, NetlinkSocket } from '../../lib/netlink/socket.ts';
 import { admitHost } from '../../lib/nftables/guard/guard.ts';
 import { ensureSysctlIfPresent } from '../../lib/system/sysctl.ts';
+import type { StoreReader } from '../../ipam/store/store.ts';
 import { KIND } from './detail.ts';
 import type { MacvlanRecord } from './detail.ts';
 import { otherRecords, portsOf } from './guard.ts';
@@ -35,7 +36,7 @@ import type { Work } from './work.ts';
  * As it is, whether it has just been made or not. Throws NetmoorError('not-available') when something else is called
  * so.
  */
-function ensureHostLink({ host }: Work, master: Link, machine: string): { link: Link; isNew: boolean } {
+function ensureHostLink(host: Sockets, master: Link, machine: string): { link: Link; isNew: boolean } {
   const name = hostIfnameFor(master.index);
   const mac = hostMacFor(machine, master.name);
   // By its MAC address, too: who has just made it may not have labelled it yet.
@@ -106,8 +107,8 @@ function exchange(route: NetlinkSocket, requests: readonly NetlinkRequest[]): vo
 }
 
 /** Those of others on the master who are to be reached, too. */
-function othersWithAccess(host: Host, record: MacvlanRecord): MacvlanRecord[] {
-  return otherRecords(host, record).filter(
+function othersWithAccess(host: Host, record: MacvlanRecord, tx?: StoreReader): MacvlanRecord[] {
+  return otherRecords(host, record, tx).filter(
     ({ detail }) => detail.hostAccess && detail.masterIndex === record.detail.masterIndex,
   );
 }
@@ -115,16 +116,29 @@ function othersWithAccess(host: Host, record: MacvlanRecord): MacvlanRecord[] {
 /** Gives host and container a way to each other. */
 export function giveAccess(work: Work, record: MacvlanRecord, master: Link, undo: UndoStack): void {
   const { host, request } = work;
-  const { route, netfilter } = host;
   undo.push(`leave the host's macvlan on ${master.name}`, () => {
     writeAlone(host, (tx, ask) => {
       if (lastOf(tx, ask, { name: KIND }, record).onSegment) removeAccess(host, record);
     });
   });
-  const { link, isNew } = ensureHostLink(work, master, request.config.machine);
+  undo.push("remove the host's routes", () => removeRoutes(host, record));
+  standAccess(host, record, master, request.config.machine);
+  host.step('attach: host access given');
+}
+
+/** The same on a master where it may have been given before; `tx`: where a transaction is under way. */
+export function standAccess(
+  host: Host,
+  record: MacvlanRecord,
+  master: Link,
+  machine: string,
+  tx?: StoreReader,
+): void {
+  const { route, netfilter } = host;
+  const { link, isNew } = ensureHostLink(host, master, machine);
   quieten(link.name);
   admitHost(netfilter, { name: master.name, index: master.index }, link.mac ?? '', () =>
-    portsOf(host, [record, ...otherRecords(host, record)]),
+    portsOf(host, [record, ...otherRecords(host, record, tx)]),
   );
   const wasDown = (link.flags & IFF_UP) === 0;
   if (wasDown) exchange(route, [linkChange(link.index, { up: true }, `raise ${link.name}`)]);
@@ -132,10 +146,8 @@ export function giveAccess(work: Work, record: MacvlanRecord, master: Link, undo
   const routes = hostRoutes(route, link, master);
   const hasChanged = hasNewAddresses || hasMoved(routes);
   // With the interface, or the address they are from, routes go: those of others, too.
-  const records = isNew || wasDown || hasChanged ? [record, ...othersWithAccess(host, record)] : [record];
-  undo.push("remove the host's routes", () => removeRoutes(host, record));
+  const records = isNew || wasDown || hasChanged ? [record, ...othersWithAccess(host, record, tx)] : [record];
   exchange(route, routeRequests(routes, records));
-  host.step('attach: host access given');
 }
 
 function hostLinkOn({ route }: Pick<Sockets, 'route'>, masterIndex: number): Link | undefined {

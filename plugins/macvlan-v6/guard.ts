@@ -103,6 +103,12 @@ export function inContainer<T>(netns: Netns, work: (netfilter: NetlinkSocket) =>
   }
 }
 
+/** Guards one anew that has been in use: what of its guard is there stays. */
+export function guardAgain(host: Host, record: MacvlanRecord, tx: StoreReader): void {
+  const port = presentPort(host.route, record);
+  if (port !== undefined) guardPort(host.netfilter, port, ...others(host, record, tx));
+}
+
 /**
  * At the container's end of it, where also what goes to its neighbours on the master comes by; its root, who can look
  * through it, can take it away.

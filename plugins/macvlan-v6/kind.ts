@@ -54,5 +54,6 @@ export const macvlanV6: Kind<MacvlanConfig, MacvlanDetail> = {
   verifyInside: async (...what) => (await import('./verify.ts')).verifyInside(...what),
   probe: async (host, config) => (await import('./probe.ts')).probe(host, config),
   following: async () => (await import('./following.ts')).following,
+  repairing: async () => (await import('./repair.ts')).repairing,
   sweeping: async () => (await import('./sweeping.ts')).sweeping,
 };

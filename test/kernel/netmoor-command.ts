@@ -5,7 +5,10 @@ import type { Collection } from '../../cli/gc/garbage.ts';
 import type { Topology } from '../../cli/drawing/topology.ts';
 import type { LeaseView } from '../../cli/verbs/leases.ts';
 import type { NetworkView } from '../../cli/network-views.ts';
+import type { ImportView } from '../../cli/verbs/import.ts';
+import type { MigrationView } from '../../cli/verbs/network.ts';
 import type { CheckView } from '../../cli/verbs/check.ts';
+import type { RepairView } from '../../cli/verbs/repair.ts';
 import type { SubnetUsage } from '../../cli/usage.ts';
 import { OWN_PLUGINS } from './harness-cni.ts';
 import type { Host } from './harness.ts';
@@ -22,7 +25,10 @@ interface Views {
   readonly networks: readonly NetworkView[];
   readonly show: Topology;
   readonly check: CheckView;
+  readonly repair: RepairView;
   readonly gc: Collection;
+  readonly network: MigrationView;
+  readonly import: ImportView;
 }
 
 /** Runs a verb; exit code and words. */

@@ -49,10 +49,34 @@ t.test('the units are in order', { skip }, async (t) => {
   await withHost(t, async (host) => {
     const script = `
 mkdir -p /run/verify
-cp ${UNITS}* /run/verify
-sed -i 's|/usr/local/bin/netmoor|/bin/true|' /run/verify/*.service
-systemd-analyze verify --man=no /run/verify/${UNIT_SOCKET} /run/verify/${SERVICE} 2>&1`;
+cp -r ${UNITS}* /run/verify
+cd /run/verify
+sed -i 's|/usr/local/bin/netmoor|/bin/true|' *.service *.d/*.conf
+systemd-analyze verify --man=no ./*.socket ./*.service 2>&1`;
     t.equal((await host.shell(script)).trim(), '');
+  });
+});
+
+t.test('rules come back with the firewall', { skip }, async (t) => {
+  await withHost(t, async (host) => {
+    const units = ['netmoor-repair.service', 'netmoor-repair-reload.service'];
+    const machine = await Machine.boot(host, units.map(copied).join(''));
+    const config = JSON.stringify(CONFIG);
+    await machine.shell(`
+ip netns add c1
+export CNI_COMMAND=ADD CNI_CONTAINERID=c1 CNI_IFNAME=eth0 CNI_NETNS=/run/netns/c1 CNI_PATH=/usr/local/bin
+echo '${config}' | bridge-nat
+systemctl daemon-reload
+systemctl enable --quiet ${units.join(' ')}
+systemctl start ${units[1]}`);
+    const whole = async (): Promise<boolean> => (await machine.run(['netmoor', 'check'])).code === 0;
+    t.equal(await whole(), true);
+    for (const verb of ['start', 'restart', 'reload', 'reload']) {
+      await machine.shell(`nft flush ruleset; systemctl ${verb} nftables.service`);
+      await until(whole, `rules after ${verb}`, 30_000);
+      t.equal(await machine.property('nftables.service', 'ActiveState'), 'active', verb);
+    }
+    for (const unit of units) t.equal(await machine.property(unit, 'Result'), 'success', unit);
   });
 });
 

@@ -60,11 +60,16 @@ export function whyNoWay(egress: Egress, sight: Sight): string | undefined {
     .join(', ');
 }
 
+/** What can be mended: rules and routes. */
+export function verifyRouting(route: NetlinkSocket, egress: Egress, sight: Sight = look(route)): string[] {
+  return families().flatMap((family) => verifyFamily(route, egress, sight, family));
+}
+
 export function verifyEgress(route: NetlinkSocket, egress: Egress): string[] {
   const sight = look(route);
   const why = whyNoWay(egress, sight);
   return [
-    ...families().flatMap((family) => verifyFamily(route, egress, sight, family)),
+    ...verifyRouting(route, egress, sight),
     ...(why === undefined ? [] : [`no way out now: ${why}; nothing leaks`]),
   ];
 }

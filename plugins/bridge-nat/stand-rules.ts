@@ -1,0 +1,34 @@
+/** The rules that stand for an attachment, made by its ADD, and again by a repair. */
+import type { Host } from '../../lib/mooring/host.ts';
+import { parseKey } from '../../lib/mooring/label.ts';
+import { findLink } from '../../lib/netlink/link.ts';
+import { acceptForwarding } from '../../lib/nftables/forward.ts';
+import { allowLocalnet } from '../../lib/nftables/localnet.ts';
+import { addAttachment } from '../../lib/nftables/table.ts';
+import type { AttachmentRules } from '../../lib/nftables/table.ts';
+import { publishes4, rulesOf } from './detail.ts';
+import type { BridgeNatRecord } from './detail.ts';
+import { hostIfnameFor } from './names.ts';
+
+/** Whether an interface is there of the owner that an element names: then he lives. */
+export function lives({ route }: Pick<Host, 'route'>, comment: string): boolean {
+  const key = parseKey(comment.replaceAll('%22', '"'));
+  return key !== undefined && findLink(route, hostIfnameFor(key)) !== undefined;
+}
+
+/**
+ * Writes the attachment's rules, and those of `everyOther` should the tables have been deleted behind our back; the way
+ * through the host's own firewall; and 127.0.0.1, once the guard stands. Repeating it changes nothing. Errors as of
+ * addAttachment().
+ */
+export function standRules(
+  host: Host,
+  record: BridgeNatRecord,
+  everyOther: () => readonly AttachmentRules[],
+): void {
+  const rules = rulesOf(record);
+  const { bridge } = rules.rules;
+  addAttachment(host.netfilter, rules, everyOther, (owner) => lives(host, owner));
+  if (publishes4(record)) allowLocalnet(bridge);
+  acceptForwarding(host.netfilter, bridge);
+}
