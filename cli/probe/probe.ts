@@ -46,7 +46,12 @@ export interface ProbeView {
 
 type Known = AttachmentRecord<ReturnType<typeof readDetail>>;
 
-function waysFrom(record: Known, path: string, targets: readonly string[], around: Surroundings): ProbedWay[] {
+function waysFrom(
+  record: Known,
+  path: string,
+  targets: readonly string[],
+  around: Surroundings,
+): ProbedWay[] {
   const { world } = around;
   const families = new Set(record.addresses.map(({ address }) => parsePrefix(address).address.family));
   const from = world.openNetns(path);
@@ -101,7 +106,8 @@ async function probeFrom(
     const wanted = { name: network, ips: [], ports: [], aliases: [], args: new Map<string, string>() };
     await attach({ ...sandbox, containerId, name: containerId, dns: {} }, [wanted], around);
     const record = recordOf(containerId, records);
-    if (record === undefined) return { network, ways: [], complaints: [], note: 'it is no network of bridge-nat' };
+    if (record === undefined)
+      return { network, ways: [], complaints: [], note: 'it is no network of bridge-nat' };
     const ways = waysFrom(record, path, targets, around);
     const proxies = record.detail.egress?.proxy?.tcp.map(({ address, port }) =>
       address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`,

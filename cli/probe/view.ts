@@ -36,13 +36,17 @@ function targetsOf({ values }: VerbContext): readonly string[] {
     const others = ([4, 6] as const).filter((family) => !families.has(family));
     return [...given, ...others.map((family) => TARGETS[family])];
   } catch (error) {
-    if (error instanceof AddressError) throw new UsageError(`--probe-to: ${error.message}`, 'give an address');
+    if (error instanceof AddressError)
+      throw new UsageError(`--probe-to: ${error.message}`, 'give an address');
     throw error;
   }
 }
 
 /** The name of a network that nobody need be attached to, to be tried all the same. */
-export function probedAlone({ operands, switches }: VerbContext, records: readonly AttachmentRecord[]): boolean {
+export function probedAlone(
+  { operands, switches }: VerbContext,
+  records: readonly AttachmentRecord[],
+): boolean {
   const [word] = operands;
   if (word === undefined || !switches.has('probe')) return false;
   return records.every(({ network, containerId, name }) => ![network, containerId, name].includes(word));
@@ -52,7 +56,9 @@ function networksOf({ operands, switches }: VerbContext, records: readonly Attac
   const known = knownRecords({ name: KIND, readDetail }, records);
   const meant = switches.has('probe') ? known : known.filter(({ detail }) => detail.egress !== undefined);
   const [word] = operands;
-  const chosen = meant.filter((each) => word === undefined || [each.network, each.containerId, each.name].includes(word));
+  const chosen = meant.filter(
+    (each) => word === undefined || [each.network, each.containerId, each.name].includes(word),
+  );
   return [...new Set(chosen.map(({ network }) => network))];
 }
 
@@ -60,7 +66,8 @@ function networksOf({ operands, switches }: VerbContext, records: readonly Attac
 export async function probes(context: VerbContext): Promise<ProbeView[]> {
   if (context.switches.has('no-probe')) return [];
   const targets = targetsOf(context);
-  const read = () => readAttachments(openStores(context.world, context.dataDir, context.note), named(context));
+  const read = () =>
+    readAttachments(openStores(context.world, context.dataDir, context.note), named(context));
   const records = read();
   const alone = probedAlone(context, records) ? context.operands : [];
   const views: ProbeView[] = [];

@@ -40,7 +40,13 @@ function formatVerdict(verdict: Verdict): string[] {
   return [title, ...differences.map((text) => `  ${text}`), ...notes.map((text) => `  (${text})`)];
 }
 
-export function formatCheck({ attachments, store, ok, repaired = [], probes: tried = [] }: CheckView): string {
+export function formatCheck({
+  attachments,
+  store,
+  ok,
+  repaired = [],
+  probes: tried = [],
+}: CheckView): string {
   const stored =
     store.length === 0
       ? ['lease store: ok']

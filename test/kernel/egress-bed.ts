@@ -15,7 +15,18 @@ echo 2 > /proc/sys/net/ipv6/conf/uplink/accept_ra`,
 };
 
 function openvpn(place: Place, device: string, ...args: string[]): Background {
-  const quiet = ['--verb', '3', '--secret', KEY, '--cipher', 'AES-256-CBC', '--proto', 'udp4', '--dev', device];
+  const quiet = [
+    '--verb',
+    '3',
+    '--secret',
+    KEY,
+    '--cipher',
+    'AES-256-CBC',
+    '--proto',
+    'udp4',
+    '--dev',
+    device,
+  ];
   return place.start(['openvpn', ...quiet, ...args]);
 }
 
@@ -83,7 +94,8 @@ export class Meter {
 
   async reset(): Promise<void> {
     await this.#outside.must(['nft', '-f', '-'], {
-      input: 'reset counters table netdev leakage\nflush set netdev leakage seen\nflush set netdev leakage seen6\n',
+      input:
+        'reset counters table netdev leakage\nflush set netdev leakage seen\nflush set netdev leakage seen6\n',
     });
   }
 }

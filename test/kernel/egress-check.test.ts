@@ -23,68 +23,73 @@ function define(host: Host, list: { name: string }): void {
   host.write(`/etc/cni/net.d/${list.name}.conflist`, JSON.stringify(list));
 }
 
-t.test('check says where traffic leaves; the engine leads it there again', { skip, timeout: 120_000 }, async (t) => {
-  await withHost(
-    t,
-    async (host) => {
-      define(host, VPN_LIST);
-      define(host, { name: 'plain', plugins: [{ type: 'bridge-nat', ...DUAL_STACK }] } as { name: string });
-      const meter = await Meter.install(host);
-      await vpnServer(host);
-      const c1 = await host.container('c1');
-      await attach(host, '--netns', 'c1', VPN_LIST.name);
-      const ways = async (...words: string[]): Promise<unknown> => {
-        const { probes = [] } = (await asked(host, 'check', ...words)).view;
-        return probes.flatMap(({ ways: each, complaints }) => [
-          ...each.map(({ family, interface: name, source }) => [family, name, source]),
-          ...complaints,
+t.test(
+  'check says where traffic leaves; the engine leads it there again',
+  { skip, timeout: 120_000 },
+  async (t) => {
+    await withHost(
+      t,
+      async (host) => {
+        define(host, VPN_LIST);
+        define(host, { name: 'plain', plugins: [{ type: 'bridge-nat', ...DUAL_STACK }] } as { name: string });
+        const meter = await Meter.install(host);
+        await vpnServer(host);
+        const c1 = await host.container('c1');
+        await attach(host, '--netns', 'c1', VPN_LIST.name);
+        const ways = async (...words: string[]): Promise<unknown> => {
+          const { probes = [] } = (await asked(host, 'check', ...words)).view;
+          return probes.flatMap(({ ways: each, complaints }) => [
+            ...each.map(({ family, interface: name, source }) => [family, name, source]),
+            ...complaints,
+          ]);
+        };
+        const NOWHERE = [
+          [4, undefined, undefined],
+          [6, undefined, undefined],
+        ];
+        t.strictSame(await ways(), NOWHERE, 'no tunnel');
+        const engine = await startEngine(host);
+        const tunnel = await vpn(host);
+        await untilOut(c1, 'way out, which the engine finds');
+        t.strictSame(await ways(), [
+          [4, 'tun0', VPN.host4],
+          [6, 'tun0', VPN.host6],
         ]);
-      };
-      const NOWHERE = [
-        [4, undefined, undefined],
-        [6, undefined, undefined],
-      ];
-      t.strictSame(await ways(), NOWHERE, 'no tunnel');
-      const engine = await startEngine(host);
-      const tunnel = await vpn(host);
-      await untilOut(c1, 'way out, which the engine finds');
-      t.strictSame(await ways(), [
-        [4, 'tun0', VPN.host4],
-        [6, 'tun0', VPN.host6],
-      ]);
-      t.equal(await meter.read(), 'nothing', 'no probe has gone by the uplink');
-      await host.shell('ip rule flush; ip rule add lookup main pref 32766; ip rule add lookup default pref 32767');
-      const rule = async () => (await host.ip('rule', 'show', 'iif', 'nm-vpn')).length === 1;
-      await until(rule, 'rule that the engine puts back');
-      await tunnel.stop();
-      const why = async () => engine.errors.includes('has no way out now');
-      await until(why, 'word of the engine');
-      await engine.stop();
-      await host.shell('ip rule delete pref 109; ip -6 rule delete pref 109');
-      t.notMatch((await asked(host, 'repair')).view.repaired, [], 'and so does repair');
-      t.ok(await rule());
+        t.equal(await meter.read(), 'nothing', 'no probe has gone by the uplink');
+        await host.shell(
+          'ip rule flush; ip rule add lookup main pref 32766; ip rule add lookup default pref 32767',
+        );
+        const rule = async () => (await host.ip('rule', 'show', 'iif', 'nm-vpn')).length === 1;
+        await until(rule, 'rule that the engine puts back');
+        await tunnel.stop();
+        const why = async () => engine.errors.includes('has no way out now');
+        await until(why, 'word of the engine');
+        await engine.stop();
+        await host.shell('ip rule delete pref 109; ip -6 rule delete pref 109');
+        t.match((await asked(host, 'repair')).view.repaired, [{ network: 'vpn' }], 'and so does repair');
+        t.ok(await rule());
 
-      t.match(await ways('--probe', 'plain'), [
-        [4, world.uplink, world.host4],
-        [6, world.uplink, world.host6],
-      ]);
-      await host.shell(`ip rule add iif nm-vpn lookup main pref 50
+        t.match(await ways('--probe', 'plain'), [
+          [4, world.uplink, world.host4],
+          [6, world.uplink, world.host6],
+        ]);
+        await host.shell(`ip rule add iif nm-vpn lookup main pref 50
 nft add element inet netmoor egress_via '{ "nm-vpn" . "uplink" }'`);
-      t.match((await ways()) as string[], [
-        [4, world.uplink, world.host4],
-        'IPv4 leaves by uplink, where it must not',
-        [6, world.uplink, world.host6],
-        'IPv6 leaves by uplink, where it must not',
-      ]);
-      await host.must(['ip', 'rule', 'delete', 'pref', '50']);
-      const left = await host.shell('ls /var/lib/cni/results; ip -br link');
-      t.notMatch(left, /netmoor-probe/, 'nothing of the probes is left');
-      await detach(host, '--netns', 'c1');
-      t.equal(await host.shell('ip rule show iif nm-vpn; ip link show type bridge'), '');
-    },
-    STRICT,
-  );
-});
+        t.match((await ways()) as string[], [
+          [4, world.uplink, world.host4],
+          [6, undefined, undefined],
+          'IPv4 leaves by uplink, where it must not',
+        ]);
+        await host.must(['ip', 'rule', 'delete', 'pref', '50']);
+        const left = await host.shell('ls /var/lib/cni/results; ip -br link');
+        t.notMatch(left, /netmoor-probe/, 'nothing of the probes is left');
+        await detach(host, '--netns', 'c1');
+        t.equal(await host.shell('ip rule show iif nm-vpn; ip link show type bridge'), '');
+      },
+      STRICT,
+    );
+  },
+);
 
 t.test('gc finds ways out that nobody accounts for, and no others', { skip }, async (t) => {
   await withHost(t, async (host) => {
@@ -128,8 +133,8 @@ const STAND_IN = `use strict; use Socket qw(:all);
   bind($s, $six ? pack_sockaddr_in6($port, inet_pton(AF_INET6, $address)) : pack_sockaddr_in($port, inet_aton($address))) or die "bind: $!";
   listen($s, 5); $| = 1; print "listening\\n";
   while (accept(my $c, $s)) {
-    my $raw = getsockopt($c, $six ? 41 : 0, 80);
-    my ($p, $a) = $six ? (unpack_sockaddr_in6(substr($raw, 0, 28)))[0, 1] : unpack_sockaddr_in(substr($raw, 0, 16));
+    my $raw = substr(getsockopt($c, $six ? 41 : 0, 80), 0, $six ? 28 : 16);
+    my ($p, $a) = $six ? (unpack_sockaddr_in6($raw))[0, 1] : unpack_sockaddr_in($raw);
     print $c "tor ", inet_ntop($six ? AF_INET6 : AF_INET, $a), " $p\\n"; close $c;
   }`;
 
@@ -159,11 +164,15 @@ t.test('through tor: TCP and DNS, and nothing else', { skip, timeout: 60_000 }, 
       await tryEverything(c1, ...gateways);
       t.equal(await meter.read(), 'nothing');
       const { probes, ok } = (await asked(host, 'check')).view;
-      t.match(probes, [{ proxies: ['10.90.0.1:9040', '[fd90::1]:9040'], ways: [{ family: 4 }, { family: 6 }] }]);
+      t.match(probes, [
+        { proxies: ['10.90.0.1:9040', '[fd90::1]:9040'], ways: [{ family: 4 }, { family: 6 }] },
+      ]);
       t.notOk(probes?.some(({ ways }) => ways.some(({ interface: name }) => name !== undefined)));
       t.ok(ok);
       await serve(c1, 'tcp', 80);
-      t.match(await ask(host, 'tcp', attached?.result.ips?.[0]?.address.split('/')[0] ?? '', 80), { from: 'c1' });
+      t.match(await ask(host, 'tcp', attached?.result.ips?.[0]?.address.split('/')[0] ?? '', 80), {
+        from: 'c1',
+      });
       await detach(host, '--netns', 'c1');
     },
     STRICT,
@@ -173,7 +182,10 @@ t.test('through tor: TCP and DNS, and nothing else', { skip, timeout: 60_000 }, 
 t.test("the README's torrc is one", { skip }, async (t) => {
   const readme = readFileSync(new URL('../../plugins/bridge-nat/README.md', import.meta.url), 'utf8');
   const torrc = /```torrc\n([^`]*)```/.exec(readme)?.[1] ?? '';
-  t.match(torrc, /TransPort 10\.90\.0\.1:9040\n[^]*DNSPort 10\.90\.0\.1:5353\n[^]*HiddenServicePort 80 10\.90\./);
+  t.match(
+    torrc,
+    /TransPort 10\.90\.0\.1:9040\n[^]*DNSPort 10\.90\.0\.1:5353\n[^]*HiddenServicePort 80 10\.90\./,
+  );
   await withHost(t, async (host) => {
     host.write('/etc/tor/torrc.netmoor', torrc);
     await host.shell('mkdir -p -m 700 /var/lib/tor/web; chown -R root /var/lib/tor');

@@ -21,7 +21,8 @@ const CONFIG = {
 };
 const GATEWAYS = ['10.77.0.1', 'fd00:77::1'] as const;
 const PORTS = [{ hostPort: 8080, containerPort: 80, protocol: 'tcp' }];
-const ROUTING = 'ip rule; ip -6 rule; ip route show table all proto 109; ip -6 route show table all proto 109';
+const ROUTING =
+  'ip rule; ip -6 rule; ip route show table all proto 109; ip -6 route show table all proto 109';
 
 /** Without a tunnel device: openvpn takes its own along. */
 async function untilGone(host: Host): Promise<void> {
@@ -70,7 +71,11 @@ t.test('nothing leaves by the uplink', { skip, timeout: 120_000 }, async (t) => 
       t.strictSame(await ways(), [VPN.host4, VPN.host6]);
       t.equal(await network.check('c1', result, wish), undefined);
       await nothing('by the tunnel');
-      t.equal(await ask(place, 'udp', GATEWAYS[0], 53, { deadlineMs: 300 }), undefined, 'the host is guarded');
+      t.equal(
+        await ask(place, 'udp', GATEWAYS[0], 53, { deadlineMs: 300 }),
+        undefined,
+        'the host is guarded',
+      );
 
       await sendAdvertisement(host.outside, 'wire', { highPreference: true });
       const heard = async () => (await host.shell('ip -6 route show default')).includes('proto ra');
@@ -78,7 +83,11 @@ t.test('nothing leaves by the uplink', { skip, timeout: 120_000 }, async (t) => 
       t.strictSame(await ways(), [VPN.host4, VPN.host6], 'routers on the uplink are nothing to the network');
 
       t.match(await ask(host, 'tcp', world.host4, 8080), { from: 'c1' }, 'the host reaches published ports');
-      t.match(await ask(host.outside, 'tcp', VPN.host4, 8080), { from: 'c1' }, 'and so does who is behind the VPN');
+      t.match(
+        await ask(host.outside, 'tcp', VPN.host4, 8080),
+        { from: 'c1' },
+        'and so does who is behind the VPN',
+      );
       const c2 = host.at('/run/netns/c2', 'c2');
       t.match(await ask(c2, 'tcp', world.host4, 8080), { from: 'c1' }, 'and a neighbour');
       await meter.reset();

@@ -98,7 +98,7 @@ export function readEgress(
   if (egress === undefined) return undefined;
   const interfaces = listOf(egress.interface);
   const proxy = readProxy(egress.tor);
-  if (interfaces.length === 0 === (proxy === undefined))
+  if ((interfaces.length === 0) === (proxy === undefined))
     refuse('it needs either "interface" or "tor"', 'give one of them');
   for (const name of interfaces) checkName(name);
   const via = listOf(egress.via).map((text) => formatAddress(addressOf(text, 'via')));

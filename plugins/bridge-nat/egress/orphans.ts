@@ -27,9 +27,15 @@ export function tablesOf(records: readonly AttachmentRecord[]): Set<number> {
   return new Set(known.flatMap(({ detail }) => detail.egress?.table ?? []));
 }
 
-export function strayWays({ route }: Sockets, links: readonly Link[], { bridges: used, tables }: Used): Orphan[] {
+export function strayWays(
+  { route }: Sockets,
+  links: readonly Link[],
+  { bridges: used, tables }: Used,
+): Orphan[] {
   const rules = ownRules(route);
-  const bridges = new Set(rules.flatMap(({ iif = '' }) => (used.has(iif) || isKept(iif, links) ? [] : [iif])));
+  const bridges = new Set(
+    rules.flatMap(({ iif = '' }) => (used.has(iif) || isKept(iif, links) ? [] : [iif])),
+  );
   const led = new Set([...tables, ...rules.map(({ table }) => table)]);
   const made = families().flatMap((family) => listRoutesIn(route, family, { protocol: RTPROT_NETMOOR }));
   const strays = new Set(made.flatMap(({ table }) => (table === undefined || led.has(table) ? [] : [table])));

@@ -5,7 +5,9 @@ import { fieldsOf, setPlan } from '../../../lib/nftables/layout.ts';
 import type { EgressDetail } from './detail.ts';
 
 function textOf(name: Uint8Array | undefined): string {
-  return Buffer.from(name ?? []).toString('utf8').replace(/\0.*$/s, '');
+  return Buffer.from(name ?? [])
+    .toString('utf8')
+    .replace(/\0.*$/s, '');
 }
 
 /** "tun*" for an interval of names. */
@@ -17,7 +19,10 @@ function wayOf({ set, key, keyEnd }: SetElement): { from: string; to: string } {
   return { from: textOf(from), to: isOne ? textOf(to) : `${textOf(to)}*` };
 }
 
-function listenersOf(shared: readonly SetElement[], what: 'tcp' | 'dns'): { address: string; port: number }[] {
+function listenersOf(
+  shared: readonly SetElement[],
+  what: 'tcp' | 'dns',
+): { address: string; port: number }[] {
   return shared.flatMap(({ set, data }) => {
     if (!set.startsWith(`${what}_proxy`) || data === undefined) return [];
     const [address, port] = fieldsOf(setPlan(set).data ?? [], data) ?? [];
@@ -39,5 +44,7 @@ export function recoveredEgress(
   const tcp = listenersOf(shared, 'tcp');
   const dns = listenersOf(shared, 'dns');
   const interfaces = ways.filter(({ from, to }) => from !== to).map(({ to }) => to);
-  return { egress: { table, interfaces, ...(tcp.length > 0 || dns.length > 0 ? { proxy: { tcp, dns } } : {}) } };
+  return {
+    egress: { table, interfaces, ...(tcp.length > 0 || dns.length > 0 ? { proxy: { tcp, dns } } : {}) },
+  };
 }

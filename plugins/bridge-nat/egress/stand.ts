@@ -31,7 +31,9 @@ export function look(route: NetlinkSocket): Sight {
 }
 
 export function isOurs({ protocol, priority, iif, action }: RuleState): boolean {
-  return protocol === RTPROT_NETMOOR && priority === RULE_PRIORITY && iif !== undefined && action === 'lookup';
+  return (
+    protocol === RTPROT_NETMOOR && priority === RULE_PRIORITY && iif !== undefined && action === 'lookup'
+  );
 }
 
 /** All rules of netmoor's, in both families. */
