@@ -29,12 +29,19 @@ function networkNode(network: NetworkNode): Node {
   };
 }
 
+function describeEgress({ egress }: SegmentNode): string[] {
+  if (egress === undefined) return [];
+  const { table, ipv4, ipv6 } = egress;
+  const ways = ipv4 === ipv6 ? (ipv4 ?? 'nothing') : `${ipv4 ?? 'nothing'} (IPv4), ${ipv6 ?? 'nothing'} (IPv6)`;
+  return [`leaves by ${ways}, routing table ${table}`];
+}
+
 function segmentNode(segment: SegmentNode): Node {
   const { name, kind, networks } = segment;
   // A master in the container bears the network's name behind its own.
   const away = kind === 'master' && name.includes('@') ? 'in the container' : 'not there';
   const facts = segment.interface === undefined ? [away] : segment.interface.addresses;
-  return { title: `${kind} ${name}`, facts, remarks: [], children: networks.map(networkNode) };
+  return { title: `${kind} ${name}`, facts, remarks: describeEgress(segment), children: networks.map(networkNode) };
 }
 
 /** Without uplink, says so: NAT has nowhere to lead then. */

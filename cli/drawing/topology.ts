@@ -5,6 +5,7 @@ import { nearest } from '../../lib/base/suggest.ts';
 import type { InterfaceAddress } from '../../lib/netlink/address.ts';
 import type { Link } from '../../lib/netlink/link-message.ts';
 import { RT_SCOPE_UNIVERSE } from '../../lib/netlink/route.ts';
+import type { SeenEgress } from '../../plugins/bridge-nat/egress/seen.ts';
 import type { NetworkRecord } from '../../ipam/record.ts';
 import { containerLabel } from '../attachment-view.ts';
 import type { AttachmentView } from '../attachment-view.ts';
@@ -30,6 +31,8 @@ export interface SegmentNode {
   /** Absent when the kernel has no such interface. */
   readonly interface?: InterfaceView;
   readonly networks: readonly NetworkNode[];
+  /** What comes in by it leaves by a routing table of its own; a family without an interface does not leave. */
+  readonly egress?: { readonly table: number; readonly ipv4?: string; readonly ipv6?: string };
 }
 
 /** schemas/cli-show.schema.json */
@@ -48,6 +51,7 @@ export interface HostFacts {
   readonly addresses: readonly InterfaceAddress[];
   /** The plugins whose segments are masters; those of all others are bridges. */
   readonly ofMasters: ReadonlySet<string>;
+  readonly egresses?: readonly SeenEgress[];
 }
 
 function interfaceView(link: Link, { addresses }: HostFacts): InterfaceView {
@@ -55,10 +59,21 @@ function interfaceView(link: Link, { addresses }: HostFacts): InterfaceView {
   return { name: link.name, mtu: link.mtu, addresses: own.map(({ prefix }) => formatPrefix(prefix)) };
 }
 
+function egressView({ bridge: _its, ...egress }: SeenEgress): SegmentNode['egress'] & object {
+  return egress;
+}
+
 function segmentNode(name: string, networks: readonly NetworkNode[], facts: HostFacts): SegmentNode {
   const link = facts.links.find((candidate) => candidate.name === name);
   const kind = networks.every(({ plugin }) => facts.ofMasters.has(plugin)) ? 'master' : 'bridge';
-  return { name, kind, ...(link === undefined ? {} : { interface: interfaceView(link, facts) }), networks };
+  const seen = facts.egresses?.find(({ bridge }) => bridge === name);
+  return {
+    name,
+    kind,
+    ...(link === undefined ? {} : { interface: interfaceView(link, facts) }),
+    networks,
+    ...(seen === undefined ? {} : { egress: egressView(seen) }),
+  };
 }
 
 function networkNode(record: NetworkRecord, attachments: readonly AttachmentView[]): NetworkNode {

@@ -56,6 +56,8 @@ t.test(
           [6, 'tun0', VPN.host6],
         ]);
         t.equal(await meter.read(), 'nothing', 'no probe has gone by the uplink');
+      const { segments } = (await asked(host, 'show', VPN_LIST.name)).view;
+      t.match(segments, [{ name: 'nm-vpn', egress: { ipv4: 'tun0', ipv6: 'tun0' } }]);
         await host.shell(
           'ip rule flush; ip rule add lookup main pref 32766; ip rule add lookup default pref 32767',
         );
@@ -90,6 +92,42 @@ nft add element inet netmoor egress_via '{ "nm-vpn" . "uplink" }'`);
     );
   },
 );
+
+t.test('by another uplink, with its gateway; and what cannot be', { skip }, async (t) => {
+  await withHost(t, async (host) => {
+    await host.shell(`ip link add eth7 type veth peer name far netns /run/harness/outside
+ip link set eth7 up; ip address add 192.168.7.2/24 dev eth7
+ip address add fd07::2/64 dev eth7 nodad
+nsenter --net=/run/harness/outside sh -eu -c 'ip link set far up; ip address add 192.168.7.1/24 dev far
+ip address add fd07::1/64 dev far nodad'`);
+    await serve(host.outside, 'udp', 7000, { name: 'internet', address: world.internet4 });
+    const other = { ...DUAL_STACK, name: 'other', dns: { nameservers: ['192.168.7.1'] } };
+    const blind = new Network(host, { ...other, egress: { interface: 'eth7' } });
+    await host.container('c1');
+    t.match(await blind.run('ADD', 'c1'), { code: 1, json: { code: 7, msg: naming('eth7', 'gateway') } });
+    const via = ['192.168.7.1', 'fd07::1'];
+    const network = new Network(host, { ...other, egress: { interface: 'eth7', via } });
+    const result = await network.add('c1');
+    const c1 = host.at('/run/netns/c1', 'c1');
+    t.match(await ask(c1, 'udp', world.internet4, 7000), { from: 'internet', peer: '192.168.7.2' });
+    t.match(await host.ip('-6', 'route', 'get', world.internet6, 'iif', 'nm-other', 'from', 'fd00:77::2'), [
+      { gateway: 'fd07::1', dev: 'eth7' },
+    ]);
+    t.equal(await network.check('c1', result), undefined);
+    const ipam = { ranges: [[{ subnet: '10.77.0.0/24', rangeStart: '10.77.0.100' }]] };
+    const beside = new Network(host, { name: 'beside', bridge: 'nm-other', ipam, isGateway: true });
+    await host.container('c2');
+    t.match(await beside.run('ADD', 'c2'), {
+      code: 1,
+      json: { code: 7, msg: naming('beside', 'other', 'nm-other') },
+    });
+    t.equal(await network.check('c1', result), undefined, 'nothing has changed');
+    await host.must(['ip', 'link', 'delete', 'eth7']);
+    t.match(await network.check('c1', result), naming('no eth7', 'nothing leaks'));
+    await network.del('c1');
+    t.equal(await host.shell('ip rule show pref 109; ip -6 rule show pref 109'), '');
+  });
+});
 
 t.test('gc finds ways out that nobody accounts for, and no others', { skip }, async (t) => {
   await withHost(t, async (host) => {
@@ -184,7 +222,7 @@ t.test("the README's torrc is one", { skip }, async (t) => {
   const torrc = /```torrc\n([^`]*)```/.exec(readme)?.[1] ?? '';
   t.match(
     torrc,
-    /TransPort 10\.90\.0\.1:9040\n[^]*DNSPort 10\.90\.0\.1:5353\n[^]*HiddenServicePort 80 10\.90\./,
+    /TransPort 10\.90\.0\.1:9040\n[\s\S]*DNSPort 10\.90\.0\.1:5353\n[\s\S]*HiddenServicePort 80 10\.90\./,
   );
   await withHost(t, async (host) => {
     host.write('/etc/tor/torrc.netmoor', torrc);

@@ -9,7 +9,7 @@ import { findLink } from '../../../lib/netlink/link.ts';
 import { sameKey } from '../../../ipam/record.ts';
 import type { StoreReader } from '../../../ipam/store/store.ts';
 import { KIND, readDetail } from '../detail.ts';
-import type { BridgeNatRecord } from '../detail.ts';
+import type { BridgeNatDetail, BridgeNatRecord } from '../detail.ts';
 import { egressOf } from './plan.ts';
 import { leaveEgress, standEgress, tableOfBridge } from './stand.ts';
 
@@ -55,9 +55,18 @@ export function takeEgress(host: Host, record: BridgeNatRecord): void {
  * With the last on a bridge. As long as a bridge of netmoor's stays, for a virtual machine that is plugged in, or to be
  * kept, so does its way out.
  */
-export function giveUpEgress({ route }: Sockets, { segment, detail }: BridgeNatRecord): void {
-  if (segment === undefined || detail.egress === undefined) return;
-  if (findLink(route, segment)?.alias !== ALIAS) leaveEgress(route, segment, detail.egress.table);
+export function giveUpEgress(sockets: Pick<Sockets, 'route'>, { segment, detail }: BridgeNatRecord): void {
+  if (segment !== undefined) giveUpEgressOf(sockets, segment, detail);
+}
+
+/** The same, where what is on record of the network alone tells. */
+export function giveUpEgressOf(
+  { route }: Pick<Sockets, 'route'>,
+  bridge: string,
+  detail: Pick<BridgeNatDetail, 'egress'> | undefined,
+): void {
+  if (detail?.egress === undefined) return;
+  if (findLink(route, bridge)?.alias !== ALIAS) leaveEgress(route, bridge, detail.egress.table);
 }
 
 /** All DNS goes to the proxy, whichever server it is meant for: the gateway, unless somebody names another. */
