@@ -36,9 +36,19 @@ export function isOurs({ protocol, priority, iif, action }: RuleState): boolean 
   );
 }
 
+/** Nobody has made rules where the kernel knows none. */
+function rulesIfAny(route: NetlinkSocket, family: Family): RuleState[] {
+  try {
+    return listRules(route, family);
+  } catch (error) {
+    if (isErrno(error, 'EAFNOSUPPORT', 'EOPNOTSUPP')) return [];
+    throw error;
+  }
+}
+
 /** All rules of netmoor's, in both families. */
 export function ownRules(route: NetlinkSocket): RuleState[] {
-  return families().flatMap((family) => listRules(route, family).filter(isOurs));
+  return families().flatMap((family) => rulesIfAny(route, family).filter(isOurs));
 }
 
 /** The table by which a bridge goes; undefined when it goes as the host does. */
