@@ -10,10 +10,11 @@ import { findNetworkList } from '../lib/cni/lists/load.ts';
 import type { NetworkList } from '../lib/cni/lists/load.ts';
 import { assignInterfaceNames, capabilitiesOf } from '../lib/cni/lists/options.ts';
 import type { NamedNetwork, WantedNetwork } from '../lib/cni/lists/options.ts';
-import { addNetworks, delCached } from '../lib/cni/lists/several.ts';
+import { delCached } from '../lib/cni/lists/several.ts';
 import type { Attached, Plan } from '../lib/cni/lists/several.ts';
 import { quote } from '../lib/cni/quote.ts';
 import type { World } from '../lib/cni/world.ts';
+import { addWithPorts } from '../lib/mooring/free-ports.ts';
 import { findLink, listLinks } from '../lib/netlink/link.ts';
 import { linkChange } from '../lib/netlink/link-change.ts';
 import { NetlinkSocket } from '../lib/netlink/socket.ts';
@@ -179,7 +180,7 @@ export async function attach(
     const list = lists.get(network.name);
     return list === undefined ? [] : [{ list, attachment: attachmentFor(network, container, around) }];
   });
-  const attached = await addNetworks(plans, world, ours, note);
+  const attached = await addWithPorts(plans, world, ours, note);
   refreshNames(container.containerId, around);
   return attached;
 }

@@ -3,6 +3,7 @@ import { overlaps } from '../ipam/overlap.ts';
 import type { Overlap } from '../ipam/overlap.ts';
 import type { AttachmentRecord, NetworkRecord } from '../ipam/record.ts';
 import type { CachedAttachment } from '../lib/cni/lists/cache.ts';
+import { droppedPorts } from '../lib/cni/lists/dropped-ports.ts';
 import { describeList } from '../lib/cni/lists/list.ts';
 import type { NetworkList } from '../lib/cni/lists/list.ts';
 
@@ -18,6 +19,8 @@ export interface NetworkView {
   readonly attachments: number;
   /** Its subnets that share addresses with another network's. */
   readonly overlaps?: readonly Overlap[];
+  /** How many attachments ask for ports to be published, which its configuration does not take. */
+  readonly unpublished?: number;
   /** The file that defines it, or "built in"; absent when none does any more. */
   readonly source?: string;
   /** ISO 8601; absent when it is not on record. */
@@ -75,6 +78,11 @@ function viewOfList(list: NetworkList, attachments: number): NetworkView {
   return { name, plugin: describeList(list), subnets: [], automatic: false, attachments, source };
 }
 
+function withUnpublished(view: NetworkView, cached: readonly CachedAttachment[]): NetworkView {
+  const asking = cached.filter((each) => each.network === view.name && droppedPorts(each).length > 0);
+  return asking.length === 0 ? view : { ...view, unpublished: asking.length };
+}
+
 /** By name. */
 export function networkViews(known: Known): NetworkView[] {
   const { networks, lists } = known;
@@ -93,5 +101,7 @@ export function networkViews(known: Known): NetworkView[] {
       .filter(({ name }) => !recorded.has(name))
       .map((list) => viewOfList(list, counts.get(list.name) ?? 0)),
   ];
-  return views.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
+  return views
+    .map((view) => withUnpublished(view, known.cached))
+    .sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
 }

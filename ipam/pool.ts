@@ -6,9 +6,11 @@
  */
 import type { Address, Prefix } from '../lib/base/ip.ts';
 import {
+  bitsOf,
   firstAddress,
   formatAddress,
   formatPrefix,
+  isLinkLocal,
   lastAddress,
   parseAddress,
   parsePrefix,
@@ -64,6 +66,12 @@ export interface Pool {
   readonly dataDir?: string;
 }
 
+/** RT_SCOPE_LINK (linux/rtnetlink.h), as the routes of CNI 1.1.0 give it. */
+const SCOPE_LINK = 253;
+
+/** Where further ranges come from. */
+const EXTRA = 'runtimeConfig.ipRanges';
+
 interface NamedRange extends RangeBounds {
   readonly key: string;
 }
@@ -77,11 +85,7 @@ function readSets(config: PoolConfig, extraRanges: readonly (readonly RangeConfi
       }),
     );
   const legacy = config.subnet ? [[{ key: 'ipam', ...readRange('ipam', config) }]] : [];
-  return [
-    ...read('runtimeConfig.ipRanges', extraRanges),
-    ...legacy,
-    ...read('ipam.ranges', config.ranges ?? []),
-  ];
+  return [...read(EXTRA, extraRanges), ...legacy, ...read('ipam.ranges', config.ranges ?? [])];
 }
 
 function bounds(range: RangeBounds): Span {
@@ -178,6 +182,42 @@ function readReservations(config: PoolConfig, ranges: readonly NamedRange[]): Ma
   return reservations;
 }
 
+/**
+ * In IPv6 the network's own address is that of its routers (RFC 4291, 2.6.1). Whoever has no gateway to name in a range
+ * of its own making, as macvlan-v6, names that of the network.
+ */
+function refuseUnusable({ key, subnet, gateway }: NamedRange): void {
+  if (gateway.family === 6 || key.startsWith(EXTRA)) return;
+  if (!unusable(subnet).some((span) => spanContains(span, gateway))) return;
+  const problem = `is the network or broadcast address of ${formatPrefix(subnet)}`;
+  throw badKey(`${key}.gateway`, formatAddress(gateway), problem, 'write the address of a router');
+}
+
+/**
+ * A gateway elsewhere is as good as any where a route says that it is on the link, as the reference has it, and in IPv6
+ * where its address says so; without, the container has no way to it, and the kernel refuses each route by it.
+ */
+function checkGateways(ranges: readonly NamedRange[], routes: readonly Route[]): void {
+  for (const range of ranges) {
+    refuseUnusable(range);
+    const { key, subnet, gateway } = range;
+    const onLink = routes.some(({ dst, scope }) => scope === SCOPE_LINK && prefixContains(dst, gateway));
+    if (prefixContains(subnet, gateway) || isLinkLocal6(gateway) || onLink) continue;
+    const [address, bits] = [formatAddress(gateway), bitsOf(gateway.family)];
+    throw badKey(
+      `${key}.gateway`,
+      address,
+      `is not in ${formatPrefix(subnet)}`,
+      'write an address inside, or say that it is on the link by a route: ' +
+        `{ "dst": "${address}/${bits}", "scope": ${SCOPE_LINK} }`,
+    );
+  }
+}
+
+function isLinkLocal6(address: Address): boolean {
+  return address.family === 6 && isLinkLocal(address);
+}
+
 function readRoute(key: string, { dst, gw, ...attributes }: RouteConfig): Route {
   const destination = readText(`${key}.dst`, dst, parsePrefix, 'write a prefix, like "0.0.0.0/0"');
   if (gw === undefined || gw === '') return { dst: destination, ...attributes };
@@ -226,9 +266,11 @@ export function parsePool(config: PoolConfig, extraRanges: readonly (readonly Ra
   ];
   const reservations = readReservations(config, ranges);
   const reserved = [...reservations.values()].flat().map(single);
+  const routes = (config.routes ?? []).map((route, index) => readRoute(`ipam.routes[${index}]`, route));
+  checkGateways(ranges, routes);
   return {
     sets: sets.map((set) => set.map((range) => openRange(range, excluded, reserved))),
-    routes: (config.routes ?? []).map((route, index) => readRoute(`ipam.routes[${index}]`, route)),
+    routes,
     reservations,
     excluded,
     ...(config.resolvConf ? { resolvConf: config.resolvConf } : {}),

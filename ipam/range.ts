@@ -102,7 +102,6 @@ function readBound(key: string, value: unknown, subnet: Prefix): Address {
 }
 
 function readGateway(key: string, value: unknown, subnet: Prefix): Address {
-  // Like the reference, no demand that the gateway be inside the subnet: on-link gateways elsewhere are in use.
   const family = subnet.address.family === 4 ? 'IPv4' : 'IPv6';
   const gateway = readText(key, value, parseAddress, `write an ${family} address`);
   if (gateway.family !== subnet.address.family) {

@@ -2,7 +2,7 @@
 import { containerLabel, formatPorts } from '../attachment-view.ts';
 import type { AttachmentView } from '../attachment-view.ts';
 import type { Node } from './tree.ts';
-import type { SegmentNode, NetworkNode, Topology } from './topology.ts';
+import type { PortView, SegmentNode, NetworkNode, Topology } from './topology.ts';
 
 function containerNode(attachment: AttachmentView): Node {
   const { ifname, addresses, stale, state } = attachment;
@@ -36,12 +36,26 @@ function describeEgress({ egress }: SegmentNode): string[] {
   return [`leaves by ${ways}, routing table ${table}`];
 }
 
+function portNode({ name, kind, member }: PortView): Node {
+  return {
+    title: `port ${name}`,
+    facts: [...(kind === undefined ? [] : [kind]), ...(member ? ['member'] : [])],
+    remarks: [],
+    children: [],
+  };
+}
+
 function segmentNode(segment: SegmentNode): Node {
-  const { name, kind, networks } = segment;
+  const { name, kind, networks, ports = [] } = segment;
   // A master in the container bears the network's name behind its own.
   const away = kind === 'master' && name.includes('@') ? 'in the container' : 'not there';
   const facts = segment.interface === undefined ? [away] : segment.interface.addresses;
-  return { title: `${kind} ${name}`, facts, remarks: describeEgress(segment), children: networks.map(networkNode) };
+  return {
+    title: `${kind} ${name}`,
+    facts,
+    remarks: describeEgress(segment),
+    children: [...ports.map(portNode), ...networks.map(networkNode)],
+  };
 }
 
 /** Without uplink, says so: NAT has nowhere to lead then. */

@@ -7,6 +7,7 @@ import type { Link } from '../../lib/netlink/link-message.ts';
 import { RT_SCOPE_UNIVERSE } from '../../lib/netlink/route.ts';
 import type { SeenEgress } from '../../plugins/bridge-nat/egress/seen.ts';
 import type { NetworkRecord } from '../../ipam/record.ts';
+import { isHostIfname, isMemberMark } from '../../plugins/bridge-nat/names.ts';
 import { containerLabel } from '../attachment-view.ts';
 import type { AttachmentView } from '../attachment-view.ts';
 
@@ -24,12 +25,23 @@ export interface NetworkNode {
   readonly attachments: readonly AttachmentView[];
 }
 
+/** What else is plugged into a bridge: a member of the network, or what somebody else has plugged in. */
+export interface PortView {
+  readonly name: string;
+  /** rtnl_link_ops kind: "tun", "veth", …; absent for a network card. */
+  readonly kind?: string;
+  /** netmoor has plugged it in (the key `members`). */
+  readonly member: boolean;
+}
+
 /** What containers are plugged into. */
 export interface SegmentNode {
   readonly name: string;
   readonly kind: 'bridge' | 'master';
   /** Absent when the kernel has no such interface. */
   readonly interface?: InterfaceView;
+  /** Of a bridge, beside those of containers; absent when there are none. */
+  readonly ports?: readonly PortView[];
   readonly networks: readonly NetworkNode[];
   /** What comes in by it leaves by a routing table of its own; a family without an interface does not leave. */
   readonly egress?: { readonly table: number; readonly ipv4?: string; readonly ipv6?: string };
@@ -63,14 +75,28 @@ function egressView({ bridge: _its, ...egress }: SeenEgress): SegmentNode['egres
   return egress;
 }
 
+/** Containers' own are drawn as containers. */
+function portsOf(bridge: Link, { links }: HostFacts): PortView[] {
+  const others = links.filter(({ master, name }) => master === bridge.index && !isHostIfname(name));
+  return others
+    .map((link) => ({
+      name: link.name,
+      ...(link.kind === undefined ? {} : { kind: link.kind }),
+      member: link.altNames?.some(isMemberMark) ?? false,
+    }))
+    .sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
 function segmentNode(name: string, networks: readonly NetworkNode[], facts: HostFacts): SegmentNode {
   const link = facts.links.find((candidate) => candidate.name === name);
+  const ports = link?.kind === 'bridge' ? portsOf(link, facts) : [];
   const kind = networks.every(({ plugin }) => facts.ofMasters.has(plugin)) ? 'master' : 'bridge';
   const seen = facts.egresses?.find(({ bridge }) => bridge === name);
   return {
     name,
     kind,
     ...(link === undefined ? {} : { interface: interfaceView(link, facts) }),
+    ...(ports.length > 0 ? { ports } : {}),
     networks,
     ...(seen === undefined ? {} : { egress: egressView(seen) }),
   };

@@ -9,8 +9,10 @@ import { readIfname, readIp, readMac, readNetwork, readPorts } from '../../lib/c
 import type { WantedNetwork } from '../../lib/cni/lists/options.ts';
 import { CONFIG_DIRECTORIES, PLUGIN_PATH } from '../../lib/cni/lists/places.ts';
 import type { Attached } from '../../lib/cni/lists/several.ts';
+import { describePublished, portsJson } from '../../lib/cni/port-mappings.ts';
 import type { CniResult } from '../../lib/cni/result.ts';
 import type { World } from '../../lib/cni/world.ts';
+import { publishedPorts } from '../../lib/mooring/free-ports.ts';
 import { noteStore } from '../../ipam/store/known.ts';
 import { pluginsOf } from '../../plugins/kinds.ts';
 import { applyDns } from '../attached-dns.ts';
@@ -63,7 +65,8 @@ const OPTIONS: readonly Option[] = [
     name: 'port',
     value: 'PORTS',
     repeated: true,
-    about: '8080:80, 127.0.0.1:53:53/udp, [::1]:80:80, 8000-8010:9000-9010',
+    about:
+      '8080:80, 127.0.0.1:53:53/udp, [2001:db8::2]:80:80, 8000-8010:9000-9010; 80 or 127.0.0.1::80: a free port',
   },
   {
     name: 'dns',
@@ -234,7 +237,8 @@ function addressesOf({ ips, interfaces }: CniResult, ifname: string): CniResult[
   return own.length > 0 ? own : ips;
 }
 
-function rowOf({ list, attachment, result }: Attached): readonly (string | readonly string[])[] {
+function rowOf(attached: Attached): readonly (string | readonly string[])[] {
+  const { list, attachment, result } = attached;
   const { ifname } = attachment;
   const ips = addressesOf(result, ifname);
   const mac = result.interfaces.find((item) => item.name === ifname && item.sandbox !== undefined)?.mac ?? '';
@@ -244,12 +248,34 @@ function rowOf({ list, attachment, result }: Attached): readonly (string | reado
     ips.map(({ address }) => address),
     ips.map(({ gateway }) => gateway ?? '-'),
     mac,
+    publishedPorts(attached).map(describePublished),
   ];
 }
 
-function jsonOf({ list, attachment, result }: Attached): object {
+function jsonOf(attached: Attached): object {
+  const { list, attachment, result } = attached;
+  const ports = publishedPorts(attached);
   const { containerId, ifname, netns } = attachment;
-  return { network: list.name, containerId, ifname, netns, result: encodeResult(result, list.cniVersion) };
+  return {
+    network: list.name,
+    containerId,
+    ifname,
+    netns,
+    ...(ports.length > 0 ? { ports: portsJson(ports) } : {}),
+    result: encodeResult(result, list.cniVersion),
+  };
+}
+
+/** Ports only where there are any. */
+function formatAttached(attached: readonly Attached[]): string {
+  const headings = ['NETWORK', 'INTERFACE', 'ADDRESS', 'GATEWAY', 'MAC', 'PORTS'];
+  const width = attached.some((each) => publishedPorts(each).length > 0)
+    ? headings.length
+    : headings.length - 1;
+  return formatTable(
+    headings.slice(0, width),
+    attached.map((each) => rowOf(each).slice(0, width)),
+  );
 }
 
 async function attachTo(context: VerbContext, wanted: readonly WantedNetwork[]): Promise<Report> {
@@ -260,8 +286,7 @@ async function attachTo(context: VerbContext, wanted: readonly WantedNetwork[]):
     try {
       const attached = await attach(container, wanted, surroundings(context));
       applyDns(container, attached, { ...context, root });
-      const headings = ['NETWORK', 'INTERFACE', 'ADDRESS', 'GATEWAY', 'MAC'];
-      return { json: attached.map(jsonOf), text: () => formatTable(headings, attached.map(rowOf)) };
+      return { json: attached.map(jsonOf), text: () => formatAttached(attached) };
     } finally {
       context.world.closeNetns(container.opened);
     }

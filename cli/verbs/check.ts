@@ -17,6 +17,7 @@ import { quietly } from '../surroundings.ts';
 import { repairAll } from '../repair/repair.ts';
 import { formatRepaired, repairedOf } from '../repair/view.ts';
 import type { Repaired } from '../repair/view.ts';
+import { unpublishedPorts } from '../unpublished.ts';
 import type { Verb, VerbContext } from '../verb.ts';
 import { verifyAll } from '../verification.ts';
 import type { Verdict } from '../verification.ts';
@@ -86,6 +87,11 @@ function verdictOn({ network, containerId, ifname }: AttachmentKey): Verdict {
   return { network, containerId, ifname, differences: [], notes: [] };
 }
 
+function withPorts(verdict: Verdict, records: readonly AttachmentRecord[], world: World): Verdict {
+  const lost = unpublishedPorts(verdict, records, world);
+  return lost === undefined ? verdict : { ...verdict, differences: [...verdict.differences, lost] };
+}
+
 function withDhcp(verdict: Verdict, trouble: Trouble): Verdict {
   const found = trouble.get(formatKey(verdict));
   if (found === undefined) return verdict;
@@ -105,12 +111,12 @@ export interface Examination {
 }
 
 /**
- * Compares what is chosen with what was promised; `mend`: after having put right what can be. Without `leases` those of
- * DHCP are not looked at.
+ * Compares what is chosen with what was promised; `mend`: after having put right what can be. Without `configured`
+ * neither the leases of DHCP are looked at, nor what runtimes asked for in vain.
  */
 export async function examine(
   context: VerbContext,
-  { mend, leases = true }: { readonly mend: boolean; readonly leases?: boolean },
+  { mend, configured = true }: { readonly mend: boolean; readonly configured?: boolean },
 ): Promise<Examination> {
   const { world, dataDir, operands, kinds, note } = context;
   const unread: string[] = [];
@@ -120,7 +126,7 @@ export async function examine(
   });
   const unreadable = named({ dataDir, note });
   const all = readAttachments(stores, unreadable);
-  const dhcp: Trouble = leases ? dhcpTrouble(world, all, readDhcpLeases(stores, unreadable)) : new Map();
+  const dhcp: Trouble = configured ? dhcpTrouble(world, all, readDhcpLeases(stores, unreadable)) : new Map();
   // What plugins of others attached is on no record but that of its lease.
   const others = [...dhcp.values()].map(({ client }) => client).filter((key) => !isAmong(all, key));
   const meant = probedAlone(context, all) ? [] : chooseBy([...all, ...others], operands[0]);
@@ -138,7 +144,9 @@ export async function examine(
     return { verdicts: found, outcome: repairs };
   });
   const among = others.filter((key) => chosen.has(formatKey(key))).map(verdictOn);
-  const attachments = [...verdicts, ...among].map((verdict) => withDhcp(verdict, dhcp));
+  const attachments = [...verdicts, ...among]
+    .map((verdict) => withDhcp(verdict, dhcp))
+    .map((verdict) => (configured ? withPorts(verdict, all, world) : verdict));
   const store = [...unread, ...stores.flatMap(({ store: each }) => each.read(checkStore))];
   const ok = store.length === 0 && attachments.every(({ differences }) => differences.length === 0);
   const repaired = outcome ? { repaired: repairedOf(outcome.repairs) } : {};

@@ -19,6 +19,15 @@ function chooserOf({ automatic, createdAt }: NetworkView): string {
   return automatic ? 'netmoor' : 'config';
 }
 
+function unpublishedLine({ name, unpublished, source }: NetworkView): string[] {
+  if (unpublished === undefined) return [];
+  const where = source === undefined ? '' : ` in ${source}`;
+  return [
+    `${name} publishes no ports, which ${unpublished} of its attachments ask for: ` +
+      `add "capabilities": { "portMappings": true } to a plugin that does${where}`,
+  ];
+}
+
 export function formatNetworks(networks: readonly NetworkView[]): string {
   const rows = networks.map((network) => [
     network.name,
@@ -31,7 +40,8 @@ export function formatNetworks(networks: readonly NetworkView[]): string {
   ]);
   const headings = ['NETWORK', 'PLUGIN', 'SEGMENT', 'SUBNETS', 'CHOSEN BY', 'ATTACHMENTS', 'DEFINED IN'];
   const shared = new Set(networks.flatMap((network) => (network.overlaps ?? []).map(formatOverlap)));
-  return [formatTable(headings, rows), ...[...shared].map((overlap) => `${overlap}\n`)].join('');
+  const lines = [...[...shared], ...networks.flatMap(unpublishedLine)];
+  return [formatTable(headings, rows), ...lines.map((line) => `${line}\n`)].join('');
 }
 
 function forget(name: string, { world, dataDir }: VerbContext): Report {

@@ -46,7 +46,7 @@ export const verb: Verb = {
   operand: '[CONTAINER|NETWORK]',
   options: [],
   async run(context) {
-    const { view, failures: failed } = await examine(context, { mend: true, leases: false });
+    const { view, failures: failed } = await examine(context, { mend: true, configured: false });
     const left = view.attachments.filter(({ differences }) => differences.length > 0);
     const failures = [...failed, ...view.store];
     const ok = failures.length === 0 && left.every(({ stale }) => stale === true);

@@ -5,10 +5,12 @@
 import { NetmoorError, errorText } from '../../lib/base/errors.ts';
 import { toCniError } from '../../lib/cni/errors.ts';
 import { containerAddresses, refreshHostMap } from '../../lib/cni/lists/host-map.ts';
+import { describePublished } from '../../lib/cni/port-mappings.ts';
 import { cachedAttachments, delNetwork } from '../../lib/cni/lists/invoke.ts';
 import type { CachedAttachment } from '../../lib/cni/lists/invoke.ts';
-import { addNetworks, delCached } from '../../lib/cni/lists/several.ts';
+import { delCached } from '../../lib/cni/lists/several.ts';
 import type { Attached, Plan as Planned } from '../../lib/cni/lists/several.ts';
+import { addWithPorts, publishedPorts } from '../../lib/mooring/free-ports.ts';
 import { makePlan } from './plan.ts';
 import type { Plan } from './plan.ts';
 import { requireAlive } from './sandbox.ts';
@@ -48,8 +50,25 @@ async function takeBack(task: Task, attached: readonly Attached[]): Promise<stri
   return failures;
 }
 
-function namedResult({ list, attachment, result }: Attached): NamedResult {
-  return { network: list.name, ifname: attachment.ifname, result };
+function namedResult(attached: Attached): NamedResult {
+  const { list, attachment, result } = attached;
+  return { network: list.name, ifname: attachment.ifname, result, ports: publishedPorts(attached) };
+}
+
+/** As it was attached: by then a port of the host stands for each that was left to netmoor. */
+function asAttached(
+  { list, attachment }: Planned,
+  current: CachedAttachment | undefined,
+  attached: readonly Attached[],
+): Attached | undefined {
+  const { ifname } = attachment;
+  if (current?.result !== undefined)
+    return {
+      list,
+      attachment: { ...attachment, capabilities: current.capabilities },
+      result: current.result,
+    };
+  return attached.find((each) => each.list.name === list.name && each.attachment.ifname === ifname);
 }
 
 /** The files after the networks: they tell what came of those. */
@@ -86,8 +105,8 @@ async function finishOrTakeBack(
 }
 
 function describe(results: readonly NamedResult[]): string {
-  const each = ({ network, ifname, result }: NamedResult): string =>
-    [network, ifname, ...containerAddresses(result)].join(' ');
+  const each = ({ network, ifname, result, ports }: NamedResult): string =>
+    [network, ifname, ...containerAddresses(result), ...ports.map(describePublished)].join(' ');
   return results.map(each).join(', ');
 }
 
@@ -124,12 +143,10 @@ async function carryOut(task: Task, plan: Plan): Promise<string> {
   );
   const missing = plan.networks.filter((network) => present(network) === undefined);
   if (missing.length === 0) return 'is attached already';
-  const attached = await addNetworks(missing, world, ours, note);
+  const attached = await addWithPorts(missing, world, ours, note);
   const results = plan.networks.flatMap((network): NamedResult[] => {
-    const result =
-      present(network)?.result ??
-      attached.find(({ attachment }) => attachment === network.attachment)?.result;
-    return result === undefined ? [] : [namedResult({ ...network, result })];
+    const found = asAttached(network, present(network), attached);
+    return found === undefined ? [] : [namedResult(found)];
   });
   await finishOrTakeBack(task, plan, attached, results);
   return `attached to ${describe(attached.map(namedResult))}`;

@@ -11,6 +11,7 @@ import { isJsonObject } from '../../lib/cni/json.ts';
 import { containerAddresses } from '../../lib/cni/lists/host-map.ts';
 import { quote } from '../../lib/cni/quote.ts';
 import { CURRENT_VERSION } from '../../lib/cni/versions.ts';
+import { portsJson } from '../../lib/cni/port-mappings.ts';
 import {
   closeDirectory,
   entryOf,
@@ -36,10 +37,11 @@ function placeOf(path: string, bundle: string): Place {
 }
 
 export function resultText(containerId: string, results: readonly NamedResult[]): string {
-  const networks = results.map(({ network, ifname, result }) => ({
+  const networks = results.map(({ network, ifname, result, ports }) => ({
     network,
     ifname,
     result: encodeResult(result, CURRENT_VERSION),
+    ...(ports.length > 0 ? { ports: portsJson(ports) } : {}),
   }));
   return `${JSON.stringify({ containerId, networks }, undefined, 2)}\n`;
 }

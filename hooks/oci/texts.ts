@@ -1,4 +1,5 @@
 /** The files by which a container is known by its name (hosts(5), hostname(5)), as text. */
+import type { PortMapping } from '../../lib/cni/port-mappings.ts';
 import type { CniResult } from '../../lib/cni/result.ts';
 
 /** `addresses` are the container's own, `name` what it calls itself, with or without a domain. */
@@ -18,4 +19,5 @@ export interface NamedResult {
   readonly network: string;
   readonly ifname: string;
   readonly result: CniResult;
+  readonly ports: readonly PortMapping[];
 }

@@ -55,6 +55,7 @@ export type ErrorKind =
   | 'address-taken'
   | 'address-invalid'
   | 'port-taken'
+  | 'subnet-taken'
   | 'name-taken'
   | 'store'
   | 'kernel'

@@ -86,8 +86,8 @@ function requireValid(command: Command, environment: Environment): void {
 }
 
 /**
- * Reads "K=V;K=V". Unknown keys are kept for whoever knows them, whether or not IgnoreUnknown is given: `ctr` and rkt
- * pass keys without it. A value may contain "=". Pairs without a key or without "=" are an error, but not for DEL.
+ * Reads "K=V;K=V". A value may contain "=". Pairs without a key or without "=" are an error, but not for DEL. Unknown
+ * keys are kept, for whoever knows them; those whom the reference has refuse them do so (requested.ts).
  */
 function readArgs(command: Command, text: string): Map<string, string> {
   const args = new Map<string, string>();

@@ -29,6 +29,7 @@ export const CODE_OF_KIND: Readonly<Record<ErrorKind, number>> = {
   kernel: 105,
   privilege: 106,
   delegate: 107,
+  'subnet-taken': 108,
   internal: 999,
 };
 

@@ -82,6 +82,20 @@ export function describeMapping({ protocol, hostIp, hostPort, count }: PortMappi
   return `${protocol} ${hostIp.family === 6 ? `[${address}]` : address}:${ports}`;
 }
 
+/** "tcp 127.0.0.1:8080 -> 80" */
+export function describePublished(mapping: PortMapping): string {
+  const { containerPort, count } = mapping;
+  const inside = count === 1 ? `${containerPort}` : `${containerPort}-${containerPort + count - 1}`;
+  return `${describeMapping(mapping)} -> ${inside}`;
+}
+
+/** As JSON: the items of `ports` in schemas/record.schema.json. */
+export function portsJson(mappings: readonly PortMapping[]): object[] {
+  return mappings.map(({ hostIp, ...ports }) =>
+    hostIp === undefined ? ports : { ...ports, hostIp: formatAddress(hostIp) },
+  );
+}
+
 /**
  * Ordered by port, neighbours are the only candidates but for ranges that reach far: those are kept while they last.
  */

@@ -11,6 +11,7 @@ import type { CniConfig } from './config.ts';
 import type { CniRequest } from './environment.ts';
 import { isJsonObject, parseJsonObject } from './json.ts';
 import type { Json } from './json.ts';
+import { quote } from './quote.ts';
 
 /** Refused values from CNI_ARGS are invalid variables (code 4), all others an invalid configuration (code 7). */
 function read<T>(place: string, text: string, reader: (text: string) => T): T {
@@ -22,6 +23,30 @@ function read<T>(place: string, text: string, reader: (text: string) => T): T {
       cause: error,
     });
   }
+}
+
+/** What runtimes tell of a pod beside what is asked for: K8S_POD_NAME, K8S_POD_NAMESPACE, … */
+const KNOWN_ARGS = /^(IgnoreUnknown|IP|MAC|GATEWAY|K8S_[A-Z0-9_]+)$/;
+
+/**
+ * As the reference library (types.LoadArgs): CNI_ARGS is of no use to whoever misspells it, unless he says
+ * IgnoreUnknown=1 or true, as podman, containerd and CRI-O always do. Throws NetmoorError('bad-environment').
+ */
+export function refuseUnknownArgs({ args }: Pick<CniRequest, 'args'>): void {
+  const ignore = args.get('IgnoreUnknown')?.toLowerCase() ?? '0';
+  if (!['0', '1', 'false', 'true'].includes(ignore))
+    throw new NetmoorError(
+      'bad-environment',
+      `CNI_ARGS IgnoreUnknown: ${quote(ignore)} is neither true nor false`,
+      'write 1, true, 0 or false',
+    );
+  const unknown = [...args.keys()].filter((key) => !KNOWN_ARGS.test(key));
+  if (unknown.length === 0 || ignore === '1' || ignore === 'true') return;
+  throw new NetmoorError(
+    'bad-environment',
+    `CNI_ARGS holds unknown keys: ${unknown.map((key) => quote(key)).join(', ')}`,
+    'correct or remove them, or add IgnoreUnknown=1',
+  );
 }
 
 /** Without a length it is the whole address. */
@@ -99,13 +124,19 @@ export function requestedAddresses(config: CniConfig, request: CniRequest): Addr
 }
 
 /**
- * The MAC address asked for, lower-case; undefined when none is. Throws NetmoorError 'bad-config' or 'bad-environment'.
+ * The MAC address asked for, lower-case; undefined when none is, and the network has none (`configured`) for all its
+ * containers. Throws NetmoorError 'bad-config' or 'bad-environment'.
  */
-export function requestedMac(config: CniConfig, request: CniRequest): string | undefined {
+export function requestedMac(
+  config: CniConfig,
+  request: CniRequest,
+  configured?: string,
+): string | undefined {
   const sources = [
     ['runtimeConfig.mac', config.runtimeConfig.mac],
     ['args.cni.mac', config.args.mac],
     ['CNI_ARGS MAC', request.args.get('MAC')],
+    ['mac', configured],
   ] as const;
   for (const [place, text] of sources) {
     if (text) return read(place, text, (mac) => formatMac(parseMac(mac)));

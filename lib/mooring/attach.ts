@@ -210,6 +210,7 @@ async function moor<C extends MooringConfig, D extends MooringDetail>(
     const record = finish(kind, host, made.intent.record, made.connection.hostIfindex);
     reached = record;
     host.step('attach: recorded');
+    made.connection.assure?.(record, undo);
     const result = resultOf(record, made, chooseDns({ ...asked.dns, ipam: made.intent.dns }));
     undo.disarm();
     return result;

@@ -19,6 +19,7 @@ import { leaseFromDelegate } from './delegated.ts';
 import type { Host } from './host.ts';
 import type { Kind, Leased, MooringConfig, MooringDetail, Request } from './kind.ts';
 import { leaseFromStore } from './lease.ts';
+import { clearingRivals } from './rival.ts';
 import { here } from './vantage.ts';
 
 /** A record, and the dns settings of whoever gave the addresses. */
@@ -85,11 +86,13 @@ export function refuseRival(tx: StoreReader, key: AttachmentKey): void {
 /** Puts the record into the store, and returns it as it stands there: some of its ports may have to stand by. */
 function rememberAttachment<C extends MooringConfig, D extends MooringDetail>(
   kind: Kind<C, D>,
+  host: Host,
   tx: StoreTransaction,
   config: C,
   wanted: AttachmentRecord<D>,
   dns: Dns,
 ): AttachmentRecord<D> {
+  kind.refuse?.(host, tx, wanted);
   const record = kind.claim(tx, wanted);
   const { network, segment, createdAt, detail } = record;
   const known = tx.network(network);
@@ -129,7 +132,7 @@ export async function recordIntent<C extends MooringConfig, D extends MooringDet
     refuseRival(tx, request.key);
     refuseInexpressible(addresses, request.cniVersion);
     const plan = ipam.kind === 'netmoor' ? kind.plan(request.config, { addresses, routes, dns }) : base;
-    const record = rememberAttachment(kind, tx, request.config, { ...base, ...plan }, dns);
+    const record = rememberAttachment(kind, host, tx, request.config, { ...base, ...plan }, dns);
     return { record, dns };
   };
   if (ipam.kind !== 'netmoor') return host.store.write((tx) => put(tx, NOTHING_LEASED));
@@ -155,6 +158,7 @@ export function completeDelegated<C extends MooringConfig, D extends MooringDeta
   const ports = request.config.portMappings.map(portRecord);
   const wanted = { ...intent.record, addresses, ports, detail };
   const { dns } = leased;
-  const record = host.store.write((tx) => rememberAttachment(kind, tx, request.config, wanted, dns));
-  return { record, dns };
+  const remember = (): AttachmentRecord<D> =>
+    host.store.write((tx) => rememberAttachment(kind, host, tx, request.config, wanted, dns));
+  return { record: clearingRivals(kind, host, remember), dns };
 }

@@ -147,6 +147,11 @@ export interface Connection<D extends MooringDetail> {
     record: AttachmentRecord<D>,
     undo: UndoStack,
   ): Found<D> | undefined | Promise<Found<D> | undefined>;
+  /**
+   * Once the record is final: what others have taken away meanwhile, and put back for those only whose records were
+   * final by then, is made again.
+   */
+  assure?(record: AttachmentRecord<D>, undo: UndoStack): void;
   /** For the CNI result; that with a sandbox is the container's, whose the addresses are. */
   interfaces(record: AttachmentRecord<D>): readonly CniInterface[];
 }
@@ -281,6 +286,11 @@ export interface Kind<C extends MooringConfig = MooringConfig, D extends Mooring
   /** Reads what this or another version kept. Throws NetmoorError('store') for what it cannot make sense of. */
   readDetail(detail: Detail): D;
 
+  /**
+   * Throws NetmoorError when others have what the record would use: RivalError when it is another network. Inside the
+   * transaction that is to put it.
+   */
+  refuse?(host: Host, tx: StoreReader, record: AttachmentRecord<D>): void;
   /** The record as it can be claimed: some of its ports may have to stand by. Inside the transaction that puts it. */
   claim(tx: StoreReader, record: AttachmentRecord<D>): AttachmentRecord<D>;
   /** What its record, final by now, has got more than was there when it was configured. Inside the transaction. */

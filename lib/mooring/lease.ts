@@ -3,6 +3,7 @@
  */
 import { NetmoorError } from '../base/errors.ts';
 import { parseResolvConf } from '../cni/dns.ts';
+import { listAddresses } from '../netlink/address.ts';
 import { listDestinations } from '../netlink/route.ts';
 import { hasIpv6 } from '../system/sysctl.ts';
 import { subnetChoice } from '../../ipam/automatic.ts';
@@ -15,6 +16,7 @@ import { reclaimDead } from './collect.ts';
 import type { Host } from './host.ts';
 import type { IpamChoice } from './ipam.ts';
 import type { Kind, Leased, MooringConfig, Request } from './kind.ts';
+import { clearingRivals } from './rival.ts';
 import { refuseBarred } from './strangers.ts';
 
 type OwnIpam = Extract<IpamChoice, { kind: 'netmoor' }>;
@@ -39,7 +41,11 @@ async function automaticSubnets(
     network,
     machineId: world.machineId,
     ipv6: hasIpv6(),
-    routed: () => listDestinations(host.route),
+    routed: () => [
+      ...listDestinations(host.route),
+      // Those of interfaces that are down, or have no route by their addresses, too.
+      ...listAddresses(host.route, 0).map(({ prefix }) => prefix),
+    ],
   });
 }
 
@@ -69,13 +75,14 @@ export async function leaseFromStore<T>(
   refuseBarred(requested, barred);
   const { exclude = [] } = ipam.pool;
   const pool = barred.size === 0 ? ipam.pool : { ...ipam.pool, exclude: [...exclude, ...barred.keys()] };
-  const lease = (): T =>
+  const leaseOnce = (): T =>
     host.store.write((tx) => {
       const subnets = chooseSubnets?.(tx);
       const scope = kind.scopeOf(segment);
       const source = { scope, config: pool, extraRanges: ipam.extraRanges, subnets };
       return complete(tx, { ...leaseAddresses(tx, source, wanted, previous?.addresses), dns });
     });
+  const lease = (): T => clearingRivals(kind, host, leaseOnce);
   try {
     return lease();
   } catch (error) {

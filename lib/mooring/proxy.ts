@@ -1,7 +1,7 @@
 /**
  * Addresses of containers that the host answers for on its uplink, so that an on-link prefix reaches them without NAT
- * (proxy ARP, proxied neighbour discovery: RFC 4861, section 7.2.8). Entries bear netmoor's number (NDA_PROTOCOL); what a person
- * made is used, and stays his.
+ * (proxy ARP, proxied neighbour discovery: RFC 4861, section 7.2.8). Entries bear netmoor's number (NDA_PROTOCOL); what
+ * a person made is used, and stays his.
  */
 import { isErrno } from '../base/errors.ts';
 import { formatAddress, sameAddress } from '../base/ip.ts';
@@ -56,6 +56,11 @@ export function answerFor(
 function switchOn(name: string): void {
   for (const key of switchesOf(name))
     if (readSysctlIfPresent(...key) === '0') ensureSysctlIfPresent(ON_BY_US, ...key);
+}
+
+/** Whether the kernel answers solicitations on the interface, multicast and unicast ones. */
+export function isAnswering(name: string): boolean {
+  return switchesOf(name).every((key) => readSysctlIfPresent(...key) !== '0');
 }
 
 /**

@@ -5,7 +5,7 @@
 import type { Delegation } from '../cni/delegate.ts';
 import type { AttachedContext, Context } from '../cni/plugin.ts';
 import { requireNetns } from '../cni/plugin.ts';
-import { withoutAddresses } from '../cni/requested.ts';
+import { refuseUnknownArgs, withoutAddresses } from '../cni/requested.ts';
 import type { Dns } from '../cni/result.ts';
 import type { CniVersion } from '../cni/versions.ts';
 import type { Netns } from '../system/netns.ts';
@@ -38,6 +38,7 @@ export async function askedOf<C extends MooringConfig, D extends MooringDetail>(
   context: AttachedContext,
 ): Promise<Asked<C>> {
   const { config, request, world, note } = context;
+  refuseUnknownArgs(request);
   const read = await kind.readConfig(config, request);
   return {
     key: keyOf(context),

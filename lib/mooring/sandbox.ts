@@ -1,5 +1,6 @@
 /** The container's side: the interface under its final name, its addresses and routes, and the announcement of both. */
 import { NetmoorError, isErrno } from '../base/errors.ts';
+import type { SystemError } from '../base/errors.ts';
 import { formatAddress, formatPrefix, networkOf } from '../base/ip.ts';
 import type { Address, Prefix } from '../base/ip.ts';
 import { addressAddition } from '../netlink/address.ts';
@@ -76,11 +77,13 @@ function rankedBehind(route: Route, present: readonly Route[]): Route {
   return { ...route, priority: Math.min(last + 1024, LAST_RANK) };
 }
 
+const ADD_ROUTE = 'add the route';
+
 /** Whoever takes the same rank at this moment is not to be joined: the kernel refuses the second. */
 function rankedAddition(route: Route, link: Link, present: readonly Route[]): NetlinkRequest {
   const isRanked = route.priority === undefined && route.destination.address.family === 6;
   const ranked = { ...rankedBehind(route, present), interface: link.index };
-  return routeAddition(ranked, `add the route ${describe(route)}`, isRanked);
+  return routeAddition(ranked, `${ADD_ROUTE} ${describe(route)}`, isRanked);
 }
 
 function requestsFor(
@@ -155,6 +158,19 @@ function leadsTo(route: Route, { address, length }: Prefix): boolean {
   return route.destination.length === length && route.destination.address.value === address.value;
 }
 
+/** What the kernel says of a gateway that no address or route leads to is little. */
+function asRefusedRoute(error: SystemError, { ifname, addresses }: SandboxWanted): Error {
+  const isRoute = error.op.startsWith(ADD_ROUTE) && error.op.includes(' via ');
+  if (!isRoute || !isErrno(error, 'ENETUNREACH', 'EHOSTUNREACH')) return error;
+  const own = addresses.map(formatPrefix).join(', ') || 'no address';
+  return new NetmoorError(
+    'bad-config',
+    `${error.op}: there is no way to that gateway from ${ifname}, which has ${own}`,
+    'correct the gateway, or say by a route before it that it is on the link ("scope": 253)',
+    { cause: error },
+  );
+}
+
 /** Configures the interface that has just been born in the sandbox, and raises it. */
 export function configureInterface(sandbox: Sandbox, wanted: SandboxWanted, undo: UndoStack): Link {
   const { route: socket, netns } = sandbox;
@@ -168,7 +184,7 @@ export function configureInterface(sandbox: Sandbox, wanted: SandboxWanted, undo
   const { failures } = socket.exchange(requestsFor(link, loopback, wanted, present));
   // The very route may be there: the connected one of the interface's own prefix, listed once more in the config.
   const failure = failures.find(({ error }) => !isErrno(error, 'EEXIST'));
-  if (failure) throw failure.error;
+  if (failure) throw asRefusedRoute(failure.error, wanted);
   if (failures.length > 0) addOvertaken(socket, link, wanted);
   return link;
 }

@@ -5,6 +5,8 @@
 import { NetmoorError, errorText } from '../base/errors.ts';
 import { delegateCheck, delegateDel, delegateGc, delegateStatus } from '../cni/delegate.ts';
 import { DelegateError } from '../cni/errors.ts';
+import { isJsonObject } from '../cni/json.ts';
+import type { Json } from '../cni/json.ts';
 import type { AttachedContext, Context, Plugin } from '../cni/plugin.ts';
 import { requireNetns } from '../cni/plugin.ts';
 import { mergeResults } from '../cni/result.ts';
@@ -33,8 +35,28 @@ function delegatedType(kind: Kind, { config }: Context): string | undefined {
   return choice.type === DHCP_IPAM && kind.asksEngine ? undefined : choice.type;
 }
 
+/** `args.cni` may say anything (CONVENTIONS.md), but ports come by their capability alone: these go nowhere. */
+function noteLostPorts({ config, request, note }: Context): void {
+  const { args } = config.raw;
+  const cni = isJsonObject(args) ? args['cni'] : undefined;
+  const lost = [
+    isJsonObject(cni) && isAsked(cni['portMappings']) ? ['args.cni.portMappings'] : [],
+    [...request.args.keys()].filter((key) => /^port_?mappings?$/i.test(key)).map((key) => `CNI_ARGS ${key}`),
+  ].flat();
+  if (lost.length === 0 || config.runtimeConfig.portMappings.length > 0) return;
+  note(
+    `network ${config.name}: the ports in ${lost.join(' and ')} are NOT published: a runtime hands ports over by the ` +
+      'capability portMappings, which the configuration has to declare: "capabilities": { "portMappings": true }',
+  );
+}
+
+function isAsked(ports: Json | undefined): boolean {
+  return Array.isArray(ports) ? ports.length > 0 : ports !== undefined;
+}
+
 async function add(kind: Kind, context: AttachedContext): Promise<CniResult> {
   const asked = await askedOf(kind, context);
+  noteLostPorts(context);
   const { attach } = await import('./attach.ts');
   const result = await onHost(context, (host) => attach(kind, host, asked));
   const { prevResult } = context.config;

@@ -10,6 +10,7 @@ import { IFF_UP } from '../netlink/link-message.ts';
 import type { Link } from '../netlink/link-message.ts';
 import { listRoutes } from '../netlink/route.ts';
 import type { Route } from '../netlink/route.ts';
+import { listRules } from '../netlink/rule.ts';
 import { NetlinkSocket } from '../netlink/socket.ts';
 import { inNetns } from '../system/netns.ts';
 import type { Netns } from '../system/netns.ts';
@@ -20,6 +21,8 @@ import type { MooringDetail, Told } from './kind.ts';
 import { kernelRoute } from './routes.ts';
 
 export type Complaints = string[];
+
+const MAIN_TABLE = 254; // linux/rtnetlink.h RT_TABLE_MAIN
 
 export function verifyUp(link: Link, complaints: Complaints): void {
   if ((link.flags & IFF_UP) === 0) complaints.push(`interface ${link.name} is down`);
@@ -56,8 +59,9 @@ export function verifyAddresses(
   }
 }
 
-function sameRoute(wanted: Route, present: Route): boolean {
-  const { destination, gateway, mtu, advmss, priority, table = 254 } = wanted;
+/** `tables`: those where it may be when it does not say. */
+function sameRoute(wanted: Route, present: Route, tables: readonly number[] = [MAIN_TABLE]): boolean {
+  const { destination, gateway, mtu, advmss, priority, table } = wanted;
   return (
     present.destination.length === destination.length &&
     sameAddress(present.destination.address, destination.address) &&
@@ -65,22 +69,34 @@ function sameRoute(wanted: Route, present: Route): boolean {
     (mtu === undefined || present.mtu === mtu) &&
     (advmss === undefined || present.advmss === advmss) &&
     (priority === undefined || present.priority === priority) &&
-    present.table === table
+    (table === undefined ? tables.includes(present.table ?? MAIN_TABLE) : present.table === table)
   );
+}
+
+/** Tables that rules lead to what is sent from its addresses: source-based routing, ours or a chained plugin's. */
+function tablesBySource(socket: NetlinkSocket, addresses: readonly Prefix[]): number[] {
+  const rules = ([4, 6] as const).flatMap((family) => listRules(socket, family));
+  return rules.flatMap(({ from, table }) => {
+    const isOwn = from !== undefined && addresses.some(({ address }) => sameAddress(from.address, address));
+    return isOwn && table !== undefined ? [table] : [];
+  });
 }
 
 function verifyRoutes(
   socket: NetlinkSocket,
   link: Link,
   wanted: readonly Route[],
+  addresses: readonly Prefix[],
   complaints: Complaints,
 ): void {
   const present = ([4, 6] as const)
     .filter((family) => wanted.some((route) => route.destination.address.family === family))
     .flatMap((family) => listRoutes(socket, family))
     .filter((route) => route.interface === undefined || route.interface === link.index);
-  for (const route of wanted) {
-    if (present.some((other) => sameRoute(route, other))) continue;
+  const absent = wanted.filter((route) => !present.some((other) => sameRoute(route, other)));
+  const elsewhere = absent.length > 0 ? tablesBySource(socket, addresses) : [];
+  for (const route of absent) {
+    if (present.some((other) => sameRoute(route, other, elsewhere))) continue;
     const via = route.gateway ? ` via ${formatAddress(route.gateway)}` : '';
     complaints.push(
       `the container lacks the route ${formatPrefix(networkOf(route.destination))}${via} as configured`,
@@ -107,7 +123,7 @@ export function verifyInterface(
     verifyContainerLink(link, record, told, complaints);
     const present = listAddresses(socket, link.index).map((address) => address.prefix);
     verifyAddresses(present, prefixesOf(record), `interface ${link.name} in the container`, complaints);
-    verifyRoutes(socket, link, record.detail.routes.map(kernelRoute), complaints);
+    verifyRoutes(socket, link, record.detail.routes.map(kernelRoute), prefixesOf(record), complaints);
     return complaints;
   } finally {
     socket.close();

@@ -2,12 +2,15 @@
 import { parseMac } from '../base/mac.ts';
 import { encodeLink } from './link-codec.ts';
 import type { NetlinkRequest } from './socket.ts';
-import { AF_BRIDGE, IFF_PROMISC, IFF_UP, RTM_NEWLINK, RTM_SETLINK } from './uapi.ts';
+import { AF_BRIDGE, IFF_ALLMULTI, IFF_PROMISC, IFF_UP, RTM_NEWLINK, RTM_SETLINK } from './uapi.ts';
 
 /** What a link is to be changed to; only what is given is touched. */
 export interface LinkChange {
   readonly up?: boolean;
   readonly promiscuous?: boolean;
+  readonly allMulticast?: boolean;
+  /** How many packets wait at most. */
+  readonly txQueueLength?: number;
   readonly mtu?: number;
   readonly mac?: string;
   readonly master?: number;
@@ -15,12 +18,18 @@ export interface LinkChange {
 
 /** The request that changes a link; to be pipelined with others. */
 export function linkChange(index: number, change: LinkChange, op: string): NetlinkRequest {
-  const { up, promiscuous, mac, mtu, master } = change;
-  const flags = (up ? IFF_UP : 0) | (promiscuous ? IFF_PROMISC : 0);
-  const mask = (up === undefined ? 0 : IFF_UP) | (promiscuous === undefined ? 0 : IFF_PROMISC);
+  const { up, promiscuous, allMulticast, txQueueLength, mac, mtu, master } = change;
+  const wanted = [
+    [IFF_UP, up],
+    [IFF_PROMISC, promiscuous],
+    [IFF_ALLMULTI, allMulticast],
+  ] as const;
+  const flags = wanted.reduce((sum, [flag, on]) => sum | (on ? flag : 0), 0);
+  const mask = wanted.reduce((sum, [flag, on]) => sum | (on === undefined ? 0 : flag), 0);
   const attributes = {
     ...(mac !== undefined && { mac: parseMac(mac) }),
     ...(mtu !== undefined && { mtu }),
+    ...(txQueueLength !== undefined && { txQueueLength }),
     ...(master !== undefined && { master }),
   };
   return { type: RTM_NEWLINK, op, data: encodeLink(attributes, { index, flags, change: mask }) };

@@ -1,5 +1,5 @@
 /** Link messages as bytes and back (rtnetlink(7), linux/if_link.h, linux/rtnetlink.h struct ifinfomsg). */
-import { bareText, bytes, encode, headed, nest, plainNest, struct, text, u32, u8 } from './codec.ts';
+import { bareText, bytes, encode, headed, listOf, nest, plainNest, struct, text, u32, u8 } from './codec.ts';
 import type { Codec, Decoded, RawAttribute } from './codec.ts';
 import { isMacvlan, macvlanData } from './macvlan-codec.ts';
 import type { MacvlanData } from './macvlan-codec.ts';
@@ -7,6 +7,7 @@ import {
   AF_BRIDGE,
   IFLA_ADDRESS,
   IFLA_AF_SPEC,
+  IFLA_ALT_IFNAME,
   IFLA_BRPORT_ISOLATED,
   IFLA_BRPORT_MODE,
   IFLA_EXT_MASK,
@@ -25,8 +26,10 @@ import {
   IFLA_NET_NS_FD,
   IFLA_OPERSTATE,
   IFLA_PROMISCUITY,
+  IFLA_PROP_LIST,
   IFLA_PROTINFO,
   IFLA_TARGET_NETNSID,
+  IFLA_TXQLEN,
   VETH_INFO_PEER,
 } from './uapi.ts';
 
@@ -57,6 +60,8 @@ export interface LinkAttributes {
   readonly name?: string;
   readonly mac?: Uint8Array;
   readonly mtu?: number;
+  /** How many packets wait at most. */
+  readonly txQueueLength?: number;
   /** ifindex of the link it stands on; of a veth its other end, in the namespace `netnsid`. */
   readonly link?: number;
   readonly netnsid?: number;
@@ -74,6 +79,8 @@ export interface LinkAttributes {
   /** In a message of the family AF_BRIDGE. */
   readonly port?: BridgePort;
   readonly info?: LinkInfo;
+  /** Alternative names (alt-name.ts). */
+  readonly altNames?: readonly string[];
   /** What belongs to address families (inet6.ts), undecoded: few ask for it. */
   readonly families?: Uint8Array;
   readonly unknown?: readonly RawAttribute[];
@@ -129,6 +136,7 @@ function dataOf(kind: string | undefined, data: Uint8Array): Pick<LinkInfo, 'pee
 const fields = {
   mac: bytes(IFLA_ADDRESS),
   mtu: u32(IFLA_MTU),
+  txQueueLength: u32(IFLA_TXQLEN),
   netnsid: u32(IFLA_LINK_NETNSID),
   master: u32(IFLA_MASTER),
   operstate: u8(IFLA_OPERSTATE),
@@ -142,6 +150,7 @@ const fields = {
   promiscuity: u32(IFLA_PROMISCUITY),
   info: plainNest(IFLA_LINKINFO, linkInfo),
   families: bytes(IFLA_AF_SPEC),
+  altNames: nest(IFLA_PROP_LIST, listOf(IFLA_ALT_IFNAME, text(IFLA_ALT_IFNAME).codec)),
 } as const;
 
 /** struct ifinfomsg */

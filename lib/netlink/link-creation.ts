@@ -4,6 +4,7 @@
  */
 import { parseMac } from '../base/mac.ts';
 import { DecodeError } from './attributes.ts';
+import { VLAN_FILTERING } from './bridge-vlan.ts';
 import { labelling } from './link-change.ts';
 import { encodeLink } from './link-codec.ts';
 import { decodeLink, getRequest } from './link-message.ts';
@@ -30,7 +31,7 @@ export function createAndFind(
  */
 export function createBridge(
   socket: NetlinkSocket,
-  bridge: { name: string; mac: string; alias: string; mtu?: number },
+  bridge: { name: string; mac: string; alias: string; mtu?: number; vlanFiltering?: boolean },
 ): Link {
   const request = {
     type: RTM_NEWLINK,
@@ -40,7 +41,7 @@ export function createBridge(
       name: bridge.name,
       mac: parseMac(bridge.mac),
       ...(bridge.mtu !== undefined && { mtu: bridge.mtu }),
-      info: { kind: 'bridge' },
+      info: bridge.vlanFiltering ? VLAN_FILTERING : { kind: 'bridge' },
     }),
   };
   return createAndFind(socket, [request, labelling({ name: bridge.name }, bridge.alias)], bridge.name);

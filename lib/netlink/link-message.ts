@@ -6,7 +6,16 @@ import type { MacvlanMode } from './macvlan-codec.ts';
 import type { NetlinkMessage, NetlinkRequest } from './socket.ts';
 import { RTEXT_FILTER_SKIP_STATS, RTM_GETLINK } from './uapi.ts';
 
-export { IFF_NOARP, IFF_POINTOPOINT, IFF_PROMISC, IFF_UP, IF_OPER_UP } from './uapi.ts';
+export {
+  IFF_ALLMULTI,
+  IFF_LOOPBACK,
+  IFF_LOWER_UP,
+  IFF_NOARP,
+  IFF_POINTOPOINT,
+  IFF_PROMISC,
+  IFF_UP,
+  IF_OPER_UP,
+} from './uapi.ts';
 
 export interface Link {
   readonly index: number;
@@ -14,6 +23,8 @@ export interface Link {
   readonly flags: number;
   readonly mac: string | undefined;
   readonly mtu: number;
+  /** How many packets wait at most. */
+  readonly txQueueLength: number | undefined;
   readonly operstate: number;
   /** ifindex of the bridge (or bond, VRF) it is a port of. */
   readonly master: number | undefined;
@@ -30,6 +41,8 @@ export interface Link {
   readonly isolated: boolean | undefined;
   /** Of the kinds "macvlan" and "macvtap". */
   readonly macvlan?: Macvlan;
+  /** Alternative names (alt-name.ts); absent when it has none. */
+  readonly altNames?: readonly string[];
 }
 
 export interface Macvlan {
@@ -50,6 +63,7 @@ export function decodeLink(message: NetlinkMessage): Link {
     name: attributes.name ?? '',
     mac: mac?.length === 6 ? formatMac(mac) : undefined,
     mtu: attributes.mtu ?? 0,
+    txQueueLength: attributes.txQueueLength,
     operstate: attributes.operstate ?? 0,
     master: attributes.master,
     peer: attributes.link,
@@ -59,6 +73,7 @@ export function decodeLink(message: NetlinkMessage): Link {
     promiscuity: attributes.promiscuity ?? 0,
     hairpin: port && port.hairpin === 1,
     isolated: port && port.isolated === 1,
+    ...(attributes.altNames && { altNames: attributes.altNames }),
     ...(macvlan && { macvlan: { mode: modeOf(macvlan.mode), bcQueueLength: macvlan.bcQueueLength } }),
   };
 }

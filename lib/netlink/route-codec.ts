@@ -7,6 +7,7 @@ import {
   RTAX_MTU,
   RTA_CACHEINFO,
   RTA_DST,
+  RTA_EXPIRES,
   RTA_GATEWAY,
   RTA_METRICS,
   RTA_OIF,
@@ -32,6 +33,8 @@ const routeAttributes = struct({
   metrics: plainNest(RTA_METRICS, struct({ mtu: u32(RTAX_MTU), advmss: u32(RTAX_ADVMSS) })),
   /** struct rta_cacheinfo, which only the kernel writes. */
   cacheInfo: bytes(RTA_CACHEINFO),
+  /** Seconds, in what is sent to the kernel. */
+  expires: u32(RTA_EXPIRES),
 });
 
 /** What follows the netlink header of RTM_NEWROUTE and its like; reading throws DecodeError. */

@@ -144,6 +144,7 @@ export function decodeRoute({ data }: Pick<NetlinkMessage, 'data'>): RouteState 
   if (length > bitsOf(address.family)) throw new DecodeError(`a prefix of ${length} bits`);
   return {
     destination: { address, length },
+    source: attributes.source,
     gateway: attributes.gateway,
     interface: attributes.interface,
     mtu: attributes.metrics?.mtu,

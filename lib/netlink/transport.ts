@@ -18,6 +18,7 @@ import {
   NETLINK_GET_STRICT_CHK,
   NETLINK_NETFILTER,
   NETLINK_ROUTE,
+  NETLINK_SOCK_DIAG,
   SOL_SOCKET,
   SO_RCVBUFFORCE,
   SO_SNDBUFFORCE,
@@ -25,7 +26,11 @@ import {
 
 /** include/linux/socket.h, which is not among the headers for user space. */
 export const SOL_NETLINK = 270;
-const PROTOCOLS = { route: NETLINK_ROUTE, netfilter: NETLINK_NETFILTER } as const;
+const PROTOCOLS = {
+  route: NETLINK_ROUTE,
+  netfilter: NETLINK_NETFILTER,
+  sock_diag: NETLINK_SOCK_DIAG,
+} as const;
 export type NetlinkProtocol = keyof typeof PROTOCOLS;
 
 /** Room for every answer to one pipelined send, and for notifications between two reads. */

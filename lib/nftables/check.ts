@@ -10,7 +10,7 @@ import { TABLE } from './layout.ts';
 import { NFPROTO_BRIDGE, NFPROTO_NETDEV } from './message.ts';
 import { covers, distinct, elementId, elementsOf, presentElements } from './present.ts';
 import { list } from './query.ts';
-import { familiesOf } from './rebuild.ts';
+import { familiesOf, unfitTables } from './rebuild.ts';
 import type { AttachmentRules } from './rules.ts';
 import { tableStates } from './tables.ts';
 import type { TableState } from './tables.ts';
@@ -63,13 +63,20 @@ function checkEach(nf: NetlinkSocket, owners: readonly (readonly SetElement[])[]
   );
 }
 
+/** Whether the tables are whole and hold the attachment's own elements, at a cost that does not grow with theirs. */
+export function standsWhole(nf: NetlinkSocket, a: AttachmentRules): boolean {
+  const own = distinct(attachmentElements(a));
+  const needed = familiesOf([...own, ...bridgeElements(a.rules)]);
+  return unfitTables(nf, needed).length === 0 && checkOwn(nf, own).length === 0;
+}
+
 export function checkOwn(nf: NetlinkSocket, own: readonly SetElement[]): string[] {
   return checkEach(nf, [own]).flat();
 }
 
 /** What of the elements that a bridge shares is missing; each set is read once, and each element looked for once. */
 function checkShared(nf: NetlinkSocket, all: readonly SetElement[]): (shared: SetElement[]) => string[] {
-  const wanted = new Map(all.map((element) => [sharedId(element), element]));
+  const wanted = new Map(all.map((element) => [elementId(element), element]));
   const present = [...new Set(all.map(({ set }) => set))].flatMap((set) => elementsOf(nf, set));
   const ids = new Set(present.map(elementId));
   const missing = new Set(
@@ -79,12 +86,8 @@ function checkShared(nf: NetlinkSocket, all: readonly SetElement[]): (shared: Se
   );
   return (shared) =>
     shared
-      .filter((element) => missing.has(sharedId(element)))
+      .filter((element) => missing.has(elementId(element)))
       .map((element) => `nftables set ${element.set}: ${describeKey(element)} is missing`);
-}
-
-function sharedId(element: SetElement): string {
-  return `${elementId(element)} ${element.keyEnd?.toString('latin1') ?? ''}`;
 }
 
 /** What is said of a whole table; `unfit`: beyond that nothing need be looked at. */

@@ -152,3 +152,22 @@ export function withFileLock<T>(path: string, patience: Patience, fn: () => T): 
     held.release();
   }
 }
+
+/**
+ * Runs `fn` while nobody else holds the lock of a namespace's own file, which the reference's sbr plugin takes as well.
+ * Throws NetmoorError('try-again').
+ */
+export function withNetnsLock<T>(
+  netns: { readonly fd: number; readonly path: string },
+  patience: Patience,
+  fn: () => T,
+): T {
+  // Opened anew: a lock belongs to what one open() has made, and ends with that.
+  const fd = openSync(`/proc/self/fd/${netns.fd}`, constants.O_RDONLY | constants.O_NONBLOCK);
+  try {
+    lock(fd, netns.path, patience, TIME_LIMIT);
+    return fn();
+  } finally {
+    closeSync(fd);
+  }
+}

@@ -3,6 +3,7 @@ import { NetmoorError, isErrno } from '../../lib/base/errors.ts';
 import { formatPrefix, prefixesOverlap, sameAddress } from '../../lib/base/ip.ts';
 import type { Prefix } from '../../lib/base/ip.ts';
 import { addressAddition, addressRemoval, listAddresses } from '../../lib/netlink/address.ts';
+import type { InterfaceAddress } from '../../lib/netlink/address.ts';
 import { findLink, listLinks } from '../../lib/netlink/link.ts';
 import { linkChange } from '../../lib/netlink/link-change.ts';
 import { createBridge } from '../../lib/netlink/link-creation.ts';
@@ -10,10 +11,13 @@ import { IFF_PROMISC, IFF_UP } from '../../lib/netlink/link-message.ts';
 import { removeLinks } from '../../lib/netlink/link-removal.ts';
 import type { Link } from '../../lib/netlink/link-message.ts';
 import type { NetlinkSocket } from '../../lib/netlink/socket.ts';
-import { ensureSysctlIfPresent, hasIpv6, readSysctl } from '../../lib/system/sysctl.ts';
+import { ensureSysctlIfPresent, hasIpv6, readSysctl, readSysctlIfPresent } from '../../lib/system/sysctl.ts';
 import { ALIAS, IFAPROT_NETMOOR } from '../../lib/mooring/marks.ts';
 import { refuseHeld } from './foreign-bridge.ts';
+import { giveBack, keepsBridge, membersOn, standsForMember } from './member-ports.ts';
 import { bridgeMacFor } from './names.ts';
+import { readyVlans, refuseVlans, withoutVlans } from './bridge-vlans.ts';
+import type { VlansWanted } from './vlans.ts';
 
 export interface Ipv6Wanted {
   /** The container has an IPv6 address. */
@@ -30,6 +34,11 @@ export interface BridgeWanted {
   readonly forceAddress: boolean;
   readonly promiscuous: boolean;
   readonly ipv6: Ipv6Wanted;
+  readonly vlans?: VlansWanted | undefined;
+  /** It is to stand for a card of the host, and hears routers like that one. */
+  readonly onLan: boolean;
+  /** Plugs in what of the host is to be in it: who is there may have a gateway's address. The bridge as it is then. */
+  readonly plugMembers: (bridge: Link) => Link;
   /** Milliseconds, for how long to wait for answers. */
   readonly now: () => number;
 }
@@ -48,9 +57,13 @@ function findOrCreate(host: NetlinkSocket, wanted: BridgeWanted): Link {
   const found = findLink(host, wanted.name);
   if (found) return found;
   try {
-    const mtu = wanted.mtu === undefined ? {} : { mtu: wanted.mtu };
-    return createBridge(host, { name: wanted.name, mac: bridgeMacFor(wanted.name), alias: ALIAS, ...mtu });
+    const more = {
+      ...(wanted.mtu === undefined ? {} : { mtu: wanted.mtu }),
+      ...(wanted.vlans === undefined ? {} : { vlanFiltering: true }),
+    };
+    return createBridge(host, { name: wanted.name, mac: bridgeMacFor(wanted.name), alias: ALIAS, ...more });
   } catch (error) {
+    if (wanted.vlans !== undefined && withoutVlans(error)) refuseVlans(wanted.name, error);
     const other = isErrno(error, 'EEXIST') ? findLink(host, wanted.name) : undefined;
     if (other === undefined) throw error;
     return other;
@@ -74,10 +87,22 @@ function contradictions(present: readonly Prefix[], gateways: readonly Prefix[])
   });
 }
 
+/** What it has for a card of the host is in nobody's way, and not to be replaced. */
+function unlessMoved(
+  host: NetlinkSocket,
+  link: Link,
+  present: readonly InterfaceAddress[],
+  inTheWay: readonly Prefix[],
+): readonly Prefix[] {
+  if (inTheWay.length === 0 || !standsForMember(host, link.name)) return inTheWay;
+  const own = present.filter(({ protocol }) => protocol === IFAPROT_NETMOOR);
+  return inTheWay.filter((each) => own.some(({ prefix }) => prefix === each));
+}
+
 function ensureGateways(host: NetlinkSocket, link: Link, wanted: BridgeWanted): void {
-  const globally = listAddresses(host, link.index).filter((address) => address.scope === 0);
+  const globally = listAddresses(host, link.index).filter(({ scope }) => scope === 0);
   const present = globally.map((address) => address.prefix);
-  const inTheWay = contradictions(present, wanted.gateways);
+  const inTheWay = unlessMoved(host, link, globally, contradictions(present, wanted.gateways));
   if (inTheWay.length > 0 && !wanted.forceAddress) {
     const list = (prefixes: readonly Prefix[]): string => prefixes.map(formatPrefix).join(', ');
     throw new NetmoorError(
@@ -112,10 +137,13 @@ function ensureGateways(host: NetlinkSocket, link: Link, wanted: BridgeWanted): 
   if (failure) throw failure.error;
 }
 
-function setKernelKeys(wanted: BridgeWanted, link: Link): void {
+function setKernelKeys(host: NetlinkSocket, wanted: BridgeWanted, link: Link): void {
   // A container must not be able to make itself the host's router (CVE-2020-10749). A bridge that is not ours may well
   // be how the host itself learns its routes.
-  if (link.alias === ALIAS) ensureSysctlIfPresent('0', 'net', 'ipv6', 'conf', link.name, 'accept_ra');
+  const heard = readSysctlIfPresent('net', 'ipv6', 'conf', link.name, 'accept_ra') ?? '0';
+  const ours = link.alias === ALIAS && !wanted.onLan;
+  if (ours && heard !== '0' && !standsForMember(host, link.name))
+    ensureSysctlIfPresent('0', 'net', 'ipv6', 'conf', link.name, 'accept_ra');
   const routed6 = wanted.gateways.some((gateway) => gateway.address.family === 6);
   if (routed6 || (link.alias === ALIAS && wanted.ipv6.wanted)) {
     ensureSysctlIfPresent('0', 'net', 'ipv6', 'conf', link.name, 'disable_ipv6');
@@ -136,9 +164,11 @@ function hasIpv6On(name: string): boolean {
 
 /** Makes the bridge, or completes it, as wanted; any number of processes may do so at once. */
 export function ensureBridge(host: NetlinkSocket, wanted: BridgeWanted): Link {
-  const link = findOrCreate(host, wanted);
-  refuseOtherKind(link);
-  setKernelKeys(wanted, link);
+  const found = findOrCreate(host, wanted);
+  refuseOtherKind(found);
+  setKernelKeys(host, wanted, found);
+  const link = wanted.plugMembers(found);
+  if (wanted.vlans) readyVlans(host, link, wanted.vlans, wanted.gateways.length > 0);
   if (wanted.gateways.length > 0) ensureGateways(host, link, wanted);
   const raise = (link.flags & IFF_UP) === 0;
   const listen = wanted.promiscuous && (link.flags & IFF_PROMISC) === 0;
@@ -151,21 +181,25 @@ export function ensureBridge(host: NetlinkSocket, wanted: BridgeWanted): Link {
 
 /**
  * Gives up a bridge after its last container. One that netmoor made is removed, unless something else is plugged into
- * it (a virtual machine's tap device); from one that a person made, only the addresses that netmoor gave it are taken.
- * `along` are the last container's own interfaces, which go with it.
+ * it (a virtual machine's tap device), and its members are given back with it; from one that a person made, only the
+ * addresses that netmoor gave it are taken, and its members. `along` are the last container's own interfaces, which go
+ * with it.
  */
 export function releaseBridge(host: NetlinkSocket, name: string, along: readonly Link[] = []): void {
   const link = findLink(host, name);
   const ours = link?.kind === 'bridge' && link.alias === ALIAS;
-  const leaving = [...along, ...(ours && !hasOtherPorts(host, link, along) ? [link] : [])];
-  removeLinks(host, leaving);
+  const links = listLinks(host);
+  const members = membersOn(links, name);
+  const stays = ours && hasOtherPorts(links, link, along);
+  if (!stays) giveBack(host, link, members);
+  removeLinks(host, [...along, ...(ours && !stays ? [link] : [])]);
   if (link?.kind === 'bridge' && !ours) takeAddresses(host, link);
 }
 
-function hasOtherPorts(host: NetlinkSocket, bridge: Link, known: readonly Link[]): boolean {
-  return listLinks(host).some(
-    ({ master, index }) => master === bridge.index && !known.some((port) => port.index === index),
-  );
+function hasOtherPorts(links: readonly Link[], bridge: Link, known: readonly Link[]): boolean {
+  return links
+    .filter(keepsBridge)
+    .some(({ master, index }) => master === bridge.index && !known.some((port) => port.index === index));
 }
 
 function takeAddresses(host: NetlinkSocket, link: Link): void {

@@ -11,7 +11,6 @@ import type { JsonObject } from '../../lib/cni/json.ts';
 import { interfaceNameProblem } from '../../lib/cni/names.ts';
 import { readPortMappings } from '../../lib/cni/port-mappings.ts';
 import type { PortMapping } from '../../lib/cni/port-mappings.ts';
-import { quote } from '../../lib/cni/quote.ts';
 import { containerName, requestedAddresses, requestedMac } from '../../lib/cni/requested.ts';
 import type { Dns } from '../../lib/cni/result.ts';
 import { schemaProblem } from '../../lib/cni/schema-errors.ts';
@@ -28,9 +27,20 @@ import { readDhcpServer } from './dhcp-server/config.ts';
 import type { DhcpServerConfig } from './dhcp-server/config.ts';
 import { readEgress, requireRouter } from './egress/config.ts';
 import type { EgressConfig } from './egress/config.ts';
+import { isOnLan, readMembers } from './members.ts';
+import type { Member } from './members.ts';
 import { readIsolation } from './isolation.ts';
 import type { Isolation } from './isolation.ts';
 import { bridgeNameProblem } from './names.ts';
+import { readNdpProxy } from './ndp-proxy.ts';
+import type { NdpProxy } from './ndp-proxy.ts';
+import { readSourceRouting } from './source-routing.ts';
+import type { SourceRouting } from './source-routing.ts';
+import { readTuning } from './tuning.ts';
+import type { Tuning } from './tuning.ts';
+import { readVlans } from './vlans.ts';
+import type { VlansWanted } from './vlans.ts';
+import { notesOf } from './without-effect.ts';
 
 export type IngressPolicy = 'open' | 'same-bridge' | 'isolated';
 
@@ -64,6 +74,17 @@ export interface BridgeNatConfig extends MooringConfig, Role {
   readonly dhcpServer: DhcpServerConfig | undefined;
   /** Undefined: what leaves the network leaves as the host does. */
   readonly egress: EgressConfig | undefined;
+  readonly members: readonly Member[];
+  /** Undefined: none. */
+  readonly ndpProxy: NdpProxy | undefined;
+  /** Undefined: nothing. */
+  readonly tuning: Tuning | undefined;
+  /** Undefined: the container's routes are the usual ones. */
+  readonly sourceRouting: SourceRouting | undefined;
+  /** Undefined: the bridge does not tell any apart. */
+  readonly vlans: VlansWanted | undefined;
+  /** What has to be said of it at ADD. */
+  readonly notes: readonly string[];
   /** Of the network's own configuration. */
   readonly dns: Dns;
 }
@@ -85,20 +106,6 @@ function readIpam(config: CniConfig, disabled: boolean): IpamChoice {
   return { kind: 'none' };
 }
 
-/**
- * VLAN filtering is not offered, and a network that was to be apart must not silently be together with others. 0, []
- * and preserveDefaultVlan ask for nothing.
- */
-function refuseVlans({ vlan, vlanTrunk }: BridgeNatInput): void {
-  const [key, value] = vlan ? ['vlan', vlan] : vlanTrunk?.length ? ['vlanTrunk', vlanTrunk] : [];
-  if (key === undefined) return;
-  throw new NetmoorError(
-    'unsupported-field',
-    `${key}: ${quote(value)} is not supported`,
-    'give each VLAN a network and a bridge of its own, with the VLAN interface of the uplink as a port of that bridge',
-  );
-}
-
 function checkKeys(raw: JsonObject): BridgeNatInput {
   const input: unknown = raw;
   if (!validateBridge(input)) throw schemaProblem(bridgeSchema, validateBridge.errors, raw, '');
@@ -106,7 +113,6 @@ function checkKeys(raw: JsonObject): BridgeNatInput {
 }
 
 function checkValues(input: BridgeNatInput, config: CniConfig): void {
-  refuseVlans(input);
   if (input.hairpinMode && input.promiscMode)
     refuse('hairpinMode and promiscMode exclude each other', 'switch one of them off');
   const problem = input.bridge
@@ -151,7 +157,9 @@ function checkLayer2(config: CniConfig, wanted: BridgeNatConfig): void {
   }
 }
 
-/** On a foreign bridge the host is no gateway, and masquerades nothing, unless the config says so. */
+/**
+ * On a foreign bridge, and on the host's own LAN, it is no gateway, and masquerades nothing, unless the config says so.
+ */
 function roleOf(input: BridgeNatInput, ipam: IpamChoice, foreign: boolean): Role {
   const routed = ipam.kind !== 'none';
   const isGateway = routed && (input.isDefaultGateway === true || (input.isGateway ?? !foreign));
@@ -167,7 +175,8 @@ function withDefaults(
   input: BridgeNatInput,
   ipam: IpamChoice,
 ): Omit<BridgeNatConfig, keyof AttachmentWishes | 'dns' | 'egress'> {
-  const role = roleOf(input, ipam, false);
+  const members = readMembers(input);
+  const role = roleOf(input, ipam, isOnLan(members));
   const ingressPolicy = input.ingressPolicy ?? 'open';
   return {
     bridge: input.bridge || undefined,
@@ -183,8 +192,14 @@ function withDefaults(
     portIsolation: input.portIsolation ?? false,
     keepBridge: input.keepBridge ?? false,
     ingressPolicy,
+    members,
+    ndpProxy: readNdpProxy(input, ipam),
     isolation: readIsolation(input, ipam),
     dhcpServer: readDhcpServer(input, ipam, role, ingressPolicy),
+    tuning: readTuning(input),
+    sourceRouting: readSourceRouting(input, ipam),
+    vlans: readVlans(input),
+    notes: notesOf(input),
     ipam,
   };
 }
@@ -206,7 +221,7 @@ export function readBridgeNatConfig(config: CniConfig, request: CniRequest): Bri
     ...withDefaults(input, ipam),
     dns: config.dns,
     egress: readEgress(input, config, ipam),
-    mac: requestedMac(config, request),
+    mac: requestedMac(config, request, input.mac),
     requestedAddresses: requestedAddresses(config, request),
     containerName: containerName(config, request),
     portMappings: readPortMappings(config.runtimeConfig.portMappings),

@@ -23,6 +23,8 @@ import { linkChange } from '../../lib/netlink/link-change.ts';
 import type { Link } from '../../lib/netlink/link-message.ts';
 import type { NetlinkSocket } from '../../lib/netlink/socket.ts';
 import { untilLinkUp } from '../../lib/netlink/watch.ts';
+import { standsWhole } from '../../lib/nftables/check.ts';
+import { currentGeneration } from '../../lib/nftables/query.ts';
 import { inNetns } from '../../lib/system/netns.ts';
 import { removeAttachment } from '../../lib/nftables/table.ts';
 import type { BridgeNatConfig } from './config.ts';
@@ -33,6 +35,7 @@ import { dnsThroughProxy, giveUpEgress, takeEgress } from './egress/taking.ts';
 import { enableForwarding } from './forwarding.ts';
 import { bridgeMacFor, ifbNameFor } from './names.ts';
 import { standRules } from './stand-rules.ts';
+import { proxyAttachment, unproxyAttachment } from './ndp-proxy.ts';
 import { rulesOfOthers } from './standby.ts';
 import { plugIn, readyBridge, relabel } from './plug-in.ts';
 import type { Work } from './plug-in.ts';
@@ -52,6 +55,16 @@ function writeRules({ host }: Work, record: BridgeNatRecord, undo: UndoStack): v
   });
   standRules(host, record, everyOther);
   flushFlows(host, record);
+}
+
+/**
+ * Somebody may have taken the tables away since, and somebody else built them anew for those whose records were final:
+ * this one's was not. `generation` is that of the ruleset before the rules were written, which was one transaction.
+ */
+function assureRules(work: Work, record: BridgeNatRecord, generation: number, undo: UndoStack): void {
+  const { netfilter } = work.host;
+  if (currentGeneration(netfilter, 'read the generation of the ruleset') === generation + 1) return;
+  if (!standsWhole(netfilter, rulesOf(record))) writeRules(work, record, undo);
 }
 
 function awaitPort({ host, request }: Work, link: Link): void {
@@ -98,12 +111,26 @@ function foundBy(
   return { addresses, detail, routes: routesBy(found, inside), dns: dnsBy(found) };
 }
 
+/** What few attachments ask for, done in the container when all else is: as plugins behind this one would. */
+type Extras = (work: Work, record: BridgeNatRecord, inside: Link, undo: UndoStack) => void;
+
+/** It is not even loaded for the others. */
+async function extrasOf({ detail: { sourceRouting, tuning } }: BridgeNatRecord): Promise<Extras> {
+  const sources = sourceRouting && (await import('./route-by-source.ts'));
+  const tuner = tuning && (await import('./tune.ts'));
+  return ({ host, sandbox }, record, inside, undo) => {
+    if (sourceRouting) sources?.routeBySource(sandbox, inside, record, sourceRouting, host, undo);
+    if (tuning) tuner?.tune(sandbox, inside, tuning, undo);
+  };
+}
+
 /** Addresses, routes and rules; the container is reachable when it returns. */
 function configure(
   work: Work,
   record: BridgeNatRecord,
   link: Link,
   notifications: NetlinkSocket | undefined,
+  extras: Extras,
   undo: UndoStack,
 ): Found<BridgeNatDetail> | undefined {
   const { host, request, sandbox } = work;
@@ -112,8 +139,17 @@ function configure(
   if (config.isGateway) enableForwarding(new Set<Family>(addresses.map((prefix) => prefix.address.family)));
   writeRules(work, record, undo);
   host.step('attach: rules written');
+  if (record.detail.ndpProxy) {
+    undo.push('no longer answer for its addresses', () => unproxyAttachment(host, record));
+    proxyAttachment(host, record);
+    host.step('attach: proxies made');
+  }
   raisePort(work, link);
-  if (config.disableContainerInterface) return undefined;
+  if (config.disableContainerInterface) {
+    const inside = findLink(sandbox.route, key.ifname);
+    if (inside) extras(work, record, inside, undo);
+    return undefined;
+  }
   const dad = dadOf(config);
   const wanted = {
     ifname: key.ifname,
@@ -130,6 +166,7 @@ function configure(
   const found = foundBy(work, record, inside, notifications);
   if (dad !== 'off') awaitDetection(sandbox, inside, dad, host.world.monotonic);
   if (dad !== 'optimistic') announce(sandbox, inside, record.mac ?? '');
+  extras(work, record, inside, undo);
   return found;
 }
 
@@ -140,7 +177,7 @@ function interfacesOf(host: Host, record: BridgeNatRecord, bridge: Link, link: L
   return [
     { name: bridge.name, mac: bridge.mac ?? bridgeMacFor(bridge.name), mtu },
     { name: link.name, mac: link.mac ?? '', mtu },
-    { name: ifname, mac, mtu, sandbox: netns?.path ?? '' },
+    { name: ifname, mac, mtu: detail.tuning?.mtu ?? mtu, sandbox: netns?.path ?? '' },
     // Where the reference bandwidth plugin appends it.
     ...(ifb ? [{ name: ifb.name, mac: ifb.mac ?? '', mtu: ifb.mtu }] : []),
   ];
@@ -189,7 +226,14 @@ function raise(work: Work, link: Link): void {
   if (inside !== undefined && wanted.routers !== 'ignored') askRouters(sandbox.netns, inside);
 }
 
-/** Plugs the container in; what follows is for whoever knows the addresses. */
+/** Once the addresses are known, which say in which families its ports are published. */
+async function refuseServices({ host }: Work, record: BridgeNatRecord): Promise<void> {
+  if (record.ports.length === 0 || record.addresses.length === 0) return;
+  // What an attachment without ports does not ask is not even loaded for it.
+  const { refuseListeners } = await import('../../lib/mooring/port-in-use.ts');
+  refuseListeners(record, host.surroundings.note);
+}
+
 /** A network that serves DHCP needs the engine to do it. Throws NetmoorError when it cannot. */
 async function serveGuests({ host, request }: Work): Promise<void> {
   if (request.config.dhcpServer === undefined) return;
@@ -198,6 +242,7 @@ async function serveGuests({ host, request }: Work): Promise<void> {
   requestService(host, request.key.network);
 }
 
+/** Plugs the container in; what follows is for whoever knows the addresses. */
 export async function connect(
   host: Host,
   request: Request<BridgeNatConfig>,
@@ -206,6 +251,8 @@ export async function connect(
   undo: UndoStack,
 ): Promise<Connection<BridgeNatDetail>> {
   const work: Work = { host, request, sandbox };
+  await refuseServices(work, record);
+  for (const line of request.config.notes) host.surroundings.note(`${request.key.network}: ${line}`);
   undo.push(`leave bridge ${request.segment}`, () => {
     writeAlone(host, (tx, ask) => {
       if (!lastOf(tx, ask, { name: KIND }, record).onSegment) return;
@@ -226,22 +273,26 @@ export async function connect(
     shape(host.route, record, link, undo);
     host.step('attach: bandwidth limited');
   }
+  const extras = await extrasOf(record);
   const { notifications, stop } = listen(work, undo);
+  const generation = currentGeneration(host.netfilter, 'read the generation of the ruleset');
   return {
     hostIfindex: link.index,
     raise: () => raise(work, link),
     async configure(leased, more) {
+      if (leased.addresses.length > record.addresses.length) await refuseServices(work, leased);
       // The gateways are known by now.
       if (leased.detail.gateways.length > record.detail.gateways.length) readyBridge(work, leased);
       if (leased.addresses.length > record.addresses.length) relabel(work, leased, link);
       try {
-        const found = configure(work, leased, link, notifications, more);
+        const found = configure(work, leased, link, notifications, extras, more);
         await serveGuests(work);
         return found;
       } finally {
         stop();
       }
     },
+    assure: (attached, more) => assureRules(work, attached, generation, more),
     interfaces: (attached) => interfacesOf(host, attached, bridge, link),
   };
 }

@@ -50,6 +50,11 @@ function forwardsOf(port: PortRecord, addresses: readonly Prefix[]): PortForward
   return forwards;
 }
 
+/** What neighbours of the uplink reach by itself is seen by itself there. */
+function masqueraded(addresses: readonly Prefix[], { ndpProxy }: BridgeNatDetail): Address[] {
+  return addresses.map(({ address }) => address).filter(({ family }) => family === 4 || !ndpProxy);
+}
+
 /** The nftables elements that stand for this attachment. */
 export function rulesOf(record: BridgeNatRecord): AttachmentRules {
   const { detail } = record;
@@ -66,7 +71,7 @@ export function rulesOf(record: BridgeNatRecord): AttachmentRules {
       ...(detail.hostAccess ? { hostAccess: detail.hostAccess } : {}),
       ...egressRules(detail),
     },
-    masquerade: detail.masquerade ? addresses.map((prefix) => prefix.address) : [],
+    masquerade: detail.masquerade ? masqueraded(addresses, detail) : [],
     forwards: record.ports.flatMap((port) => forwardsOf(port, addresses)),
     ...(detail.ingressPolicy === 'isolated' ? { isolatedPort: hostIfname } : {}),
     ...(detail.macSpoofCheck ? { macSpoofCheck: { hostIfname, mac } } : {}),

@@ -16,6 +16,7 @@ import { letGo } from './dhcp-server/holding.ts';
 import { giveUpEgress } from './egress/taking.ts';
 import { rulesOf } from './detail.ts';
 import type { BridgeNatRecord } from './detail.ts';
+import { unproxyAttachment } from './ndp-proxy.ts';
 import { hostIfnameFor, ifbNameFor } from './names.ts';
 
 /** The links of these names, each of the kind that we give them; a stranger's of another kind is left alone. */
@@ -54,6 +55,15 @@ export function ownRemovals(host: Sockets, record: BridgeNatRecord): Removal[] {
       step: 'detach: rules removed',
       remove: () => removeAttachment(host.netfilter, rulesOf(record), NOT_LAST),
     },
+    ...(record.detail.ndpProxy
+      ? [
+          {
+            what: 'no longer answer for its addresses',
+            step: 'detach: proxies removed',
+            remove: () => unproxyAttachment(host, record),
+          },
+        ]
+      : []),
     {
       what: 'delete its interfaces',
       step: 'detach: interfaces deleted',
@@ -77,6 +87,7 @@ export function leaveShared(
   const removeRules = (): void => {
     if (whole || ofNetwork || onSegment)
       removeAttachment(host.netfilter, rulesOf(record), { ofNetwork, onBridge: onSegment, ofAll });
+    if (whole) unproxyAttachment(host, record);
   };
   const links = whole ? ownLinks(host, record) : [];
   const { egress, keepBridge } = record.detail;

@@ -7,12 +7,15 @@ import { changeAttachment } from '../../lib/nftables/table.ts';
 import { publishes4, rulesOf } from './detail.ts';
 import type { BridgeNatDetail } from './detail.ts';
 import { flushFlows } from './disconnect.ts';
+import { proxyAttachment, unproxyAttachment } from './ndp-proxy.ts';
 import { rulesOfOthers } from './standby.ts';
 
 export const following: Following<BridgeNatDetail> = {
   moved(host, tx, _netns, before, after) {
     const rules = rulesOf(after);
     changeAttachment(host.netfilter, rulesOf(before), rules, () => rulesOfOthers(tx, host, after));
+    unproxyAttachment(host, before);
+    proxyAttachment(host, after);
     if (publishes4(after)) allowLocalnet(rules.rules.bridge);
     flushFlows(host, after);
     const { hostIfindex } = after;

@@ -3,7 +3,9 @@ import type { Kind } from '../../lib/mooring/kind.ts';
 import { releaseHostLocal } from '../../lib/mooring/host-local.ts';
 import { lostInterface } from '../../lib/mooring/death.ts';
 import { findLink } from '../../lib/netlink/link.ts';
+import type { NetlinkSocket } from '../../lib/netlink/socket.ts';
 import { findUplink } from '../../lib/netlink/uplink.ts';
+import { refuseOverlaps } from './apart.ts';
 import type { BridgeNatConfig } from './config.ts';
 import { KIND, readDetail } from './detail.ts';
 import type { BridgeNatDetail } from './detail.ts';
@@ -15,11 +17,21 @@ import { flushFlows, isLeft, leaveShared, ownRemovals, removeByKey } from './dis
 import { completeEgress } from './egress/complete.ts';
 import { hasForeignPorts, isForeign } from './foreign-bridge.ts';
 import { bridgeNameFor, containerMacFor, hostIfnameFor } from './names.ts';
+import type { Member } from './members.ts';
+import { findNdpUplinks } from './ndp-proxy.ts';
 import { planAttachment } from './plan.ts';
+import { sourceRuleRemovals } from './source-rules.ts';
+import { refuseUnlisted } from './allowlist.ts';
 import { extendRules, takeOver, withStandby } from './standby.ts';
 
 function segmentOf({ bridge }: BridgeNatConfig, network: string): string {
   return bridge ?? bridgeNameFor(network);
+}
+
+/** Of the interface whose addresses the bridge gets: the host goes on sending what it sent. */
+function mtuOf(route: NetlinkSocket, members: readonly Member[]): number | undefined {
+  const moving = members.find(({ moveAddresses }) => moveAddresses);
+  return moving && findLink(route, moving.interface)?.mtu;
 }
 
 export const bridgeNat: Kind<BridgeNatConfig, BridgeNatDetail> = {
@@ -28,12 +40,19 @@ export const bridgeNat: Kind<BridgeNatConfig, BridgeNatDetail> = {
   segments: 'bridge',
 
   readConfig: async (config, request) => (await import('./config.ts')).readBridgeNatConfig(config, request),
-  complete({ route }, config, network) {
+  complete({ route, world }, config, network) {
+    if (config.tuning) refuseUnlisted(config.tuning, world.files);
     const bridge = segmentOf(config, network);
     const role = isForeign(route, bridge) ? config.onForeignBridge : {};
-    if (config.dhcpServer) requireGateway({ ...config, ...role }, bridge);
-    const egress = config.egress && completeEgress(route, { ...config, ...role }, bridge);
-    return { ...config, ...role, mtu: config.mtu ?? findUplink(route)?.mtu, egress };
+    const completed = { ...config, ...role };
+    if (config.dhcpServer) requireGateway(completed, bridge);
+    const { ndpProxy } = config;
+    return {
+      ...completed,
+      mtu: config.mtu ?? mtuOf(route, config.members) ?? findUplink(route)?.mtu,
+      ndpProxy: ndpProxy && findNdpUplinks(route, ndpProxy, completed, bridge),
+      egress: completeEgress(route, completed, bridge),
+    };
   },
   segmentOf,
   // Addresses on one bridge are unique whatever networks share it.
@@ -59,14 +78,18 @@ export const bridgeNat: Kind<BridgeNatConfig, BridgeNatDetail> = {
   },
   readDetail,
 
+  refuse: refuseOverlaps,
   claim: (tx, record) => withStandby(tx, record),
   settle(host, tx, before, after) {
     if (after.ports.length > before.ports.length) extendRules(host, tx, after);
   },
   connect: async (...work) => (await import('./connect.ts')).connect(...work),
 
-  own: ownRemovals,
-  leaveShared,
+  own: (host, record) => [...sourceRuleRemovals(host, record), ...ownRemovals(host, record)],
+  leaveShared(host, record, last, whole) {
+    for (const { remove } of whole ? sourceRuleRemovals(host, record) : []) remove();
+    leaveShared(host, record, last, whole);
+  },
   staysBehind: (host, record) => record.detail.keepBridge || staysForGuests(host, record),
   isIdle: isAbandoned,
   isNoContainer: (record) => clientOf(record) !== undefined,
@@ -82,9 +105,9 @@ export const bridgeNat: Kind<BridgeNatConfig, BridgeNatDetail> = {
   deathOf: (judge, record) => whyEnded(record) ?? lostInterface(judge, record),
   makesWay: (record) => clientOf(record)?.state === 'offered',
   verify: async (host, record) => (await import('./verify.ts')).verifyHost(host, record),
-  verifyInside: async (...what) => (await import('../../lib/mooring/verify.ts')).verifyInterface(...what),
-  async probe({ world }, { dhcpServer }) {
-    (await import('./probe.ts')).probeKernel();
+  verifyInside: async (...what) => (await import('./verify-inside.ts')).verifyInside(...what),
+  async probe({ world }, { dhcpServer, vlans }) {
+    (await import('./probe.ts')).probeKernel(vlans !== undefined);
     if (dhcpServer) (await import('./dhcp-server/request.ts')).requireEngine(world);
   },
   following: async () => (await import('./following.ts')).following,

@@ -88,6 +88,24 @@ export function hostMacFor({ network, containerId, ifname }: Key): string {
   return `fe${macFrom(['host', network, containerId, ifname].join('\0')).slice(2)}`;
 }
 
+/** How a member of a bridge is to be given back: as it is, lowered, or with addresses that the bridge has for it. */
+export type Return = 'as-is' | 'down' | 'moving';
+
+const MARKS: Readonly<Record<Return, string>> = { 'as-is': 'nmp', down: 'nmr', moving: 'nmq' };
+
+/**
+ * A further name of an interface of the host that netmoor makes a port of a bridge: while it bears it, it is to be
+ * given back, which is its only effect.
+ */
+export function memberMarkFor(bridge: string, index: number, how: Return): string {
+  return `${MARKS[how]}${digest('member', bridge, String(index)).slice(0, 11)}`;
+}
+
+/** Whether a name is of the kind that memberMarkFor() gives. */
+export function isMemberMark(name: string): boolean {
+  return /^nm[pqr][0-9a-f]{11}$/.test(name);
+}
+
 export function bridgeMacFor(bridge: string): string {
   return macFrom(`bridge\0${bridge}`);
 }

@@ -1,7 +1,9 @@
 /** What bears the marks of bridge-nat in the kernel, and no record accounts for. */
-import { formatPrefix } from '../../lib/base/ip.ts';
+import { formatAddress, formatPrefix, withoutLength } from '../../lib/base/ip.ts';
 import { ALIAS, IFAPROT_NETMOOR } from '../../lib/mooring/marks.ts';
 import type { Sockets } from '../../lib/mooring/host.ts';
+import { parseLabel } from '../../lib/mooring/label.ts';
+import { ownProxies, stopAnswering } from '../../lib/mooring/proxy.ts';
 import type { Books, Orphan } from '../../lib/mooring/kind.ts';
 import { listAddresses } from '../../lib/netlink/address.ts';
 import { listLinks } from '../../lib/netlink/link.ts';
@@ -10,6 +12,7 @@ import { removeLink } from '../../lib/netlink/link-removal.ts';
 import { forwardedBridges, withdrawForwarding } from '../../lib/nftables/forward.ts';
 import { releaseBridge } from './bridge.ts';
 import { strayWays, tablesOf } from './egress/orphans.ts';
+import { isMember, keepsBridge, membersOn, unmark } from './member-ports.ts';
 import { hostIfnameFor, ifbBeside, ifbNameFor, isHostIfname, isIfbName } from './names.ts';
 
 interface Accounts {
@@ -74,15 +77,50 @@ function strayBridges(
 ): Orphan[] {
   const unused = links.filter(({ name, kind }) => kind === 'bridge' && !bridges.has(name));
   const plugged = (bridge: Link): boolean =>
-    links.some((link) => link.master === bridge.index && !going.includes(link));
+    links.some((link) => link.master === bridge.index && !going.includes(link) && keepsBridge(link));
   return unused.flatMap((bridge): Orphan[] => {
     const remove = (): void => releaseBridge(route, bridge.name);
     if (bridge.alias === ALIAS)
       return plugged(bridge) ? [] : [{ kind: 'bridge', what: `bridge ${bridge.name}`, remove }];
+    const members = membersOn(links, bridge.name).map(({ link }) => link.name);
     const given = listAddresses(route, bridge.index).filter(({ protocol }) => protocol === IFAPROT_NETMOOR);
-    if (given.length === 0) return [];
     const what = `${given.map(({ prefix }) => formatPrefix(prefix)).join(', ')} on bridge ${bridge.name}`;
-    return [{ kind: 'address', what, remove }];
+    return [
+      ...members.map(
+        (name): Orphan => ({ kind: 'interface', what: `${name} on bridge ${bridge.name}`, remove }),
+      ),
+      ...(given.length > 0 ? [{ kind: 'address', what, remove } as const] : []),
+    ];
+  });
+}
+
+/** Members of a bridge that is gone, or never came to be. */
+function strayMembers({ route }: Sockets, links: readonly Link[], { bridges }: Accounts): Orphan[] {
+  const there = links.filter(({ kind }) => kind === 'bridge').map(({ name }) => name);
+  const known = new Set([...there, ...bridges]);
+  const held = new Set([...known].flatMap((name) => membersOn(links, name).map(({ link }) => link.index)));
+  const stray = links.filter((link) => isMember(link) && !held.has(link.index));
+  return stray.map((link) => ({
+    kind: 'interface',
+    what: `the mark of ${link.name} as a port`,
+    remove: () => unmark(route, link),
+  }));
+}
+
+/** Addresses that the host answers for on its uplink, and that nobody has. */
+function strayProxies({ route }: Sockets, { records, living }: Books, links: readonly Link[]): Orphan[] {
+  const spared = living === 'spare' ? links.filter(isPort) : [];
+  const held = new Set(
+    [
+      ...records.flatMap(({ addresses }) => addresses.map(({ address }) => address)),
+      ...spared.flatMap(({ alias }) => parseLabel(alias)?.addresses ?? []),
+    ].map(withoutLength),
+  );
+  const stray = ownProxies(route).filter(({ address }) => !held.has(formatAddress(address)));
+  return stray.map(({ index, address }) => {
+    const name = links.find((link) => link.index === index)?.name ?? `#${index}`;
+    const remove = (): void => stopAnswering(route, [name], [address]);
+    return { kind: 'address', what: `${formatAddress(address)}, answered for on ${name}`, remove };
   });
 }
 
@@ -102,5 +140,7 @@ export function findOrphans(host: Sockets, books: Books, most: number): Orphan[]
     ),
     ...strayBridges(host, links, interfaces, accounts),
     ...strayWays(host, links, { bridges: accounts.bridges, tables: tablesOf(books.records) }),
+    ...strayMembers(host, links, accounts),
+    ...strayProxies(host, books, links),
   ];
 }

@@ -1,4 +1,5 @@
 /** What an attachment will look like, computed before the kernel is touched: gateways, routes, record. Pure. */
+import { NetmoorError } from '../../lib/base/errors.ts';
 import {
   formatAddress,
   formatPrefix,
@@ -6,13 +7,16 @@ import {
   offsetAddress,
   parseAddress,
   parsePrefix,
+  prefixContains,
 } from '../../lib/base/ip.ts';
 import type { Family, Prefix } from '../../lib/base/ip.ts';
 import type { CniRoute } from '../../lib/cni/result.ts';
 import type { Leased, Plan } from '../../lib/mooring/kind.ts';
 import { firstGateway, subnetsOf, withGateways } from '../../lib/mooring/routes.ts';
+import { parsePool } from '../../ipam/pool.ts';
 import type { AddressRecord } from '../../ipam/record.ts';
 import type { BridgeNatConfig } from './config.ts';
+import { isOnLan, namedGateways } from './members.ts';
 import { DETAIL_VERSION } from './detail.ts';
 import type { BridgeNatDetail } from './detail.ts';
 import { egressDetail } from './egress/detail.ts';
@@ -26,6 +30,22 @@ function withGateway(record: AddressRecord, isGateway: boolean): AddressRecord {
   return { ...record, gateway: formatAddress(offsetAddress(network.address, 1n)) };
 }
 
+/**
+ * The bridge's addresses come with the length of the containers' prefix: of a gateway elsewhere, the host would have no
+ * way to its containers. That of an IPAM plugin of others is known only now.
+ */
+function requireInside({ address, gateway }: AddressRecord): void {
+  if (gateway === undefined) return;
+  const prefix = parsePrefix(address);
+  const router = parseAddress(gateway);
+  if (router.family === prefix.address.family && prefixContains(prefix, router)) return;
+  throw new NetmoorError(
+    'bad-config',
+    `the gateway ${gateway} is not in ${formatPrefix(networkOf(prefix))}, the network of ${address}`,
+    'the bridge is to be the gateway: give it an address inside, or set "isGateway" to false if somebody else is it',
+  );
+}
+
 /** The bridge's addresses: each gateway with the length of the prefix it serves. */
 export function gatewaysOf(addresses: readonly AddressRecord[]): Prefix[] {
   const byText = new Map<string, Prefix>();
@@ -35,6 +55,33 @@ export function gatewaysOf(addresses: readonly AddressRecord[]): Prefix[] {
     byText.set(formatPrefix(prefix), prefix);
   }
   return [...byText.values()];
+}
+
+interface Subnets {
+  /** The bridge's addresses. */
+  readonly gateways: readonly Prefix[];
+  readonly subnets: readonly string[];
+}
+
+/**
+ * All subnets of a set of ranges are of one network: the bridge is the gateway in each from the first container on,
+ * whichever of them that one's address came from, and between them there is no NAT.
+ */
+function subnetsOfSets({ ipam }: BridgeNatConfig): Subnets {
+  if (ipam.kind !== 'netmoor') return { gateways: [], subnets: [] };
+  const sets = [...(ipam.pool.ranges ?? []), ...ipam.extraRanges];
+  if (sets.every((set) => set.length < 2)) return { gateways: [], subnets: [] };
+  const ranges = parsePool(ipam.pool, ipam.extraRanges)
+    .sets.filter((set) => set.length > 1)
+    .flat();
+  return {
+    gateways: ranges.map(({ subnet, gateway }) => ({ address: gateway, length: subnet.length })),
+    subnets: ranges.map(({ subnet }) => formatPrefix(subnet)),
+  };
+}
+
+function distinct(texts: readonly string[]): string[] {
+  return [...new Set(texts)];
 }
 
 function familyOf(route: CniRoute): Family {
@@ -49,7 +96,9 @@ function isDefault(route: CniRoute): boolean {
 function routesOf(config: BridgeNatConfig, leased: Leased, addresses: readonly AddressRecord[]): CniRoute[] {
   const routes = withGateways(leased.routes ?? [], addresses);
   const addDefaults = config.isDefaultGateway || (leased.routes === undefined && config.isGateway);
-  for (const family of addDefaults ? ([4, 6] as const) : []) {
+  const named =
+    leased.routes === undefined && isOnLan(config.members) ? namedGateways(config.ipam) : undefined;
+  for (const family of ([4, 6] as const).filter((each) => addDefaults || named?.has(each))) {
     const gateway = firstGateway(addresses, family);
     const present = routes.some((route) => isDefault(route) && familyOf(route) === family);
     if (gateway !== undefined && !present) routes.push({ dst: DEFAULT_ROUTE[family], gw: gateway });
@@ -74,13 +123,15 @@ function isolationOf({ isolation, ipam }: BridgeNatConfig): Partial<BridgeNatDet
 /** The addresses of the record, and what bridge-nat keeps beside them. */
 export function planAttachment(config: BridgeNatConfig, leased: Leased): Plan<BridgeNatDetail> {
   const addresses = leased.addresses.map((record) => withGateway(record, config.isGateway));
-  const gateways = config.isGateway ? gatewaysOf(addresses).map(formatPrefix) : [];
+  if (config.isGateway) for (const each of addresses) requireInside(each);
+  const all = subnetsOfSets(config);
+  const gateways = [...gatewaysOf(addresses), ...all.gateways].map(formatPrefix);
   return {
     addresses,
     detail: {
       version: DETAIL_VERSION,
-      subnets: subnetsOf(addresses),
-      gateways,
+      subnets: distinct([...subnetsOf(addresses), ...all.subnets]),
+      gateways: config.isGateway ? distinct(gateways) : [],
       routes: routesOf(config, leased, addresses),
       masquerade: config.ipMasq,
       ingressPolicy: config.ingressPolicy,
@@ -91,8 +142,13 @@ export function planAttachment(config: BridgeNatConfig, leased: Leased): Plan<Br
       // answered by the very port it came from (br_nf_pre_routing_finish_bridge).
       hairpin: config.hairpinMode || (config.portMappings.length > 0 && !config.promiscMode),
       isolated: config.portIsolation,
+      ...(config.members.length > 0 ? { members: config.members.map((member) => ({ ...member })) } : {}),
+      ...(config.ndpProxy ? { ndpProxy: [...config.ndpProxy] } : {}),
       ...(config.bandwidth ? { bandwidth: config.bandwidth } : {}),
-      ...(config.egress ? { egress: egressDetail(config.egress, gateways) } : {}),
+      ...(config.egress ? { egress: egressDetail(config.egress, distinct(gateways)) } : {}),
+      ...(config.tuning ? { tuning: config.tuning } : {}),
+      ...(config.sourceRouting ? { sourceRouting: config.sourceRouting } : {}),
+      ...(config.vlans ? { vlans: config.vlans } : {}),
     },
   };
 }

@@ -21,6 +21,9 @@ import { ensureBridge } from './bridge.ts';
 import type { BridgeNatConfig } from './config.ts';
 import type { BridgeNatRecord } from './detail.ts';
 import { isIpv6Used } from './ipv6-use.ts';
+import { joinVlans } from './bridge-vlans.ts';
+import { ensureMembers, findMembers, standsForMember } from './member-ports.ts';
+import { isOnLan } from './members.ts';
 import { containerMacFor, hostIfnameFor, hostMacFor, holdsOf } from './names.ts';
 
 /** What all steps of one attachment work with. */
@@ -42,18 +45,24 @@ export function standBridge(
   locked: (work: (tx: StoreReader) => void) => void,
 ): Link {
   const has6 = (prefix: Prefix): boolean => prefix.address.family === 6;
+  const { members = [] } = record.detail;
+  // Whatever cannot be a port is told before anything is done.
+  if (members.length > 0) findMembers(host, name, members);
   return ensureBridge(host.route, {
     name,
     mtu: record.mtu,
     gateways: record.detail.gateways.map(parsePrefix),
     forceAddress,
     promiscuous: promiscMode,
+    vlans: record.detail.vlans,
+    onLan: isOnLan(members),
+    plugMembers: (bridge) => ensureMembers(host, bridge, members),
     now: host.world.monotonic,
     ipv6: {
       wanted: prefixesOf(record).some(has6),
       unlessUsed: (work) =>
         locked((tx) => {
-          if (!isIpv6Used(host, tx, name)) work();
+          if (!isIpv6Used(host, tx, name) && !standsForMember(host.route, name)) work();
         }),
     },
   });
@@ -108,7 +117,8 @@ export function plugIn(work: Work, record: BridgeNatRecord, bridge: Link, undo: 
   // A port of a bridge needs no address of its own, and shall not believe router advertisements either.
   ensureSysctlIfPresent('1', 'net', 'ipv6', 'conf', name, 'disable_ipv6');
   holdAddresses(work, record, link);
-  const { hairpin, isolated } = record.detail;
+  const { hairpin, isolated, vlans } = record.detail;
+  if (vlans) joinVlans(host.route, link, vlans);
   if (hairpin || isolated) {
     const change = { hairpin, isolated };
     host.route.request(portChange(link.index, change, `set the port flags of ${name}`));

@@ -34,6 +34,10 @@ function makeOneOfEverything({ route, netfilter, here }: Trial): void {
 }
 
 /** Throws NetmoorError('not-available'). */
-export function probeKernel(): void {
+export function probeKernel(vlans = false): void {
   tryKernel(KIND, 'bridge, veth and nf_tables (nat, masquerade, fib)', makeOneOfEverything);
+  if (!vlans) return;
+  tryKernel(KIND, 'bridges that tell VLANs apart (CONFIG_BRIDGE_VLAN_FILTERING)', ({ route }) => {
+    createBridge(route, { name: 'probe', mac: '02:00:00:00:00:01', alias: 'netmoor', vlanFiltering: true });
+  });
 }

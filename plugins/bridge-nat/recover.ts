@@ -3,16 +3,25 @@
  * elements with its owner's name what it publishes. What neither tells (routes, dns, limits) is left out; DEL, GC and
  * further ADDs need none of it.
  */
-import { formatAddress, formatPrefix, networkOf, parsePrefix, prefixContains } from '../../lib/base/ip.ts';
+import {
+  formatAddress,
+  formatPrefix,
+  networkOf,
+  parsePrefix,
+  prefixContains,
+  withoutLength,
+} from '../../lib/base/ip.ts';
 import type { Address, Prefix } from '../../lib/base/ip.ts';
 import type { World } from '../../lib/cni/world.ts';
 import type { Sockets } from '../../lib/mooring/host.ts';
 import { parseKey, parseLabel } from '../../lib/mooring/label.ts';
 import type { Label } from '../../lib/mooring/label.ts';
+import { ownProxies } from '../../lib/mooring/proxy.ts';
 import { here } from '../../lib/mooring/vantage.ts';
 import { listAddresses } from '../../lib/netlink/address.ts';
 import { findLink, listLinks } from '../../lib/netlink/link.ts';
 import type { Link } from '../../lib/netlink/link-message.ts';
+import type { ProxyNeighbour } from '../../lib/netlink/proxy-neighbour.ts';
 import type { NetlinkSocket } from '../../lib/netlink/socket.ts';
 import type { SetElement } from '../../lib/nftables/element.ts';
 import { holdingsOf, policyOf } from '../../lib/nftables/holdings.ts';
@@ -28,6 +37,8 @@ import { DETAIL_VERSION, KIND } from './detail.ts';
 import type { BridgeNatDetail, BridgeNatRecord } from './detail.ts';
 import { recoveredEgress } from './egress/recovered.ts';
 import { ownRules } from './egress/stand.ts';
+import { membersOn } from './member-ports.ts';
+import type { Member } from './members.ts';
 import { hostIfnameFor, isHostIfname } from './names.ts';
 
 /**
@@ -93,6 +104,26 @@ function portRecords(forwards: readonly PortForward[]): PortRecord[] {
   return [...ports.values()];
 }
 
+/** The names of the interfaces on which the host answers for one of its addresses. */
+function answeringFor(
+  { addresses }: Label,
+  proxied: readonly ProxyNeighbour[],
+  links: readonly Link[],
+): string[] {
+  const own = new Set(addresses.map(withoutLength));
+  const on = new Set(proxied.flatMap(({ address, index }) => (own.has(formatAddress(address)) ? index : [])));
+  return links.flatMap(({ index, name }) => (on.has(index) ? name : []));
+}
+
+/** What is a port of the bridge for the network's sake; it may have been optional. */
+function membersFor(links: readonly Link[], { name }: Link): Member[] {
+  return membersOn(links, name).map(({ link, how }) => ({
+    interface: link.name,
+    moveAddresses: how === 'moving',
+    optional: true,
+  }));
+}
+
 function isolationOf({ hostAccess, joined, ...held }: IsolationHeld): Partial<BridgeNatDetail> {
   return {
     ...held,
@@ -110,6 +141,8 @@ function recordOf(
   held: SetElement[],
   shared: SetElement[],
   given: Prefix[],
+  proxies: readonly string[],
+  members: readonly Member[],
   table: number | undefined,
   world: World,
 ): BridgeNatRecord {
@@ -148,6 +181,8 @@ function recordOf(
       keepBridge: false,
       hairpin: link.hairpin ?? false,
       isolated: link.isolated ?? false,
+      ...(members.length > 0 ? { members: [...members] } : {}),
+      ...(proxies.length > 0 ? { ndpProxy: [...proxies] } : {}),
       ...recoveredEgress(table, shared),
     },
   };
@@ -169,6 +204,7 @@ export function recover({ route, netfilter }: Sockets, world: World, segment?: s
   const owners = ownersByInterface(byComment.keys());
   const rules = ownRules(route);
   const given = new Map<number, Prefix[]>();
+  const proxied = ownProxies(route);
   return ports.flatMap((link) => {
     const bridge = bridges.get(link.master ?? 0);
     const label = labelOf(route, link, owners);
@@ -177,8 +213,12 @@ export function recover({ route, netfilter }: Sockets, world: World, segment?: s
       given.get(bridge.index) ?? listAddresses(route, bridge.index).map(({ prefix }) => prefix);
     given.set(bridge.index, addresses);
     const held = byComment.get(ownerComment(label.key)) ?? [];
-    const shared = byComment.get(bridgeComment(bridge.name)) ?? [];
+    const ofBridge = byComment.get(bridgeComment(bridge.name)) ?? [];
+    const answering = answeringFor(label, proxied, links);
+    const members = membersFor(links, bridge);
     const table = rules.find(({ iif }) => iif === bridge.name)?.table;
-    return [recordOf(link, label, bridge, held, shared, addresses, table, world)];
+    return [
+      recordOf(link, label, bridge, held, ofBridge, addresses, answering, members, table, world),
+    ];
   });
 }

@@ -16,6 +16,7 @@ import { egressesOf } from './egress/restore.ts';
 import { look, standEgress } from './egress/stand.ts';
 import { verifyRouting } from './egress/verify.ts';
 import { enableForwarding } from './forwarding.ts';
+import { proxyAttachment, verifyProxies } from './ndp-proxy.ts';
 import { standBridge } from './plug-in.ts';
 import { restoreShaping } from './shaping.ts';
 import { standRules } from './stand-rules.ts';
@@ -46,6 +47,7 @@ function amiss(host: Host, records: readonly BridgeNatRecord[], extent: Extent):
         ...(routing.get(record.segment ?? '') ?? []),
         ...(rules[index] ?? []),
         ...(extent === 'ways' ? [] : verifyLocalnet(record)),
+        ...(extent === 'all' ? verifyProxies(host, record) : []),
       ],
     }))
     .filter(({ differences }) => differences.length > 0);
@@ -74,6 +76,7 @@ function mend(host: Host, tx: StoreReader, record: BridgeNatRecord, extent: Exte
     const bridge = standBridge(host, record, segment, CAREFULLY, (work) => work(tx));
     // Where a client of the DHCP server is plugged in is nobody's promise.
     if (clientOf(record) === undefined) mendPort(host, record, bridge.index);
+    if (detail.ndpProxy) proxyAttachment(host, record);
   }
   const families = prefixesOf(record).map(({ address }) => address.family);
   if (detail.gateways.length > 0) enableForwarding(new Set<Family>(families));

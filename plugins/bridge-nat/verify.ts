@@ -15,7 +15,10 @@ import { publishes4, rulesOf } from './detail.ts';
 import { egressOf } from './egress/plan.ts';
 import { verifyEgress } from './egress/verify.ts';
 import type { BridgeNatRecord } from './detail.ts';
+import { verifyMembers } from './member-ports.ts';
+import { verifyProxies } from './ndp-proxy.ts';
 import { verifyShaping } from './shaping.ts';
+import { verifyVlans } from './bridge-vlans.ts';
 
 export function verifyForwarding(record: BridgeNatRecord): Complaints {
   if (record.detail.gateways.length === 0) return [];
@@ -47,6 +50,7 @@ export function verifyInterfaces(host: Host, record: BridgeNatRecord): Complaint
   else {
     if ((bridge.flags & IFF_UP) === 0) complaints.push(`bridge ${name} is down`);
     const present = listAddresses(host.route, bridge.index).map((address) => address.prefix);
+    complaints.push(...verifyMembers(host, bridge, record.detail.members ?? []));
     verifyAddresses(present, record.detail.gateways.map(parsePrefix), `bridge ${name}`, complaints);
   }
   const port = findLink(host.route, record.hostIfname ?? '');
@@ -63,6 +67,7 @@ export function verifyInterfaces(host: Host, record: BridgeNatRecord): Complaint
     if (record.detail.isolated !== (port.isolated ?? false))
       complaints.push(`isolation of port ${port.name} was changed`);
     complaints.push(...verifyShaping(host.route, record, port));
+    if (record.detail.vlans) complaints.push(...verifyVlans(host.route, port, record.detail.vlans));
   }
   return complaints;
 }
@@ -79,5 +84,6 @@ export function verifyHost(host: Host, record: BridgeNatRecord): Complaints {
     ...(egress ? verifyEgress(host.route, egress) : []),
     ...own,
     ...verifyLocalnet(record),
+    ...verifyProxies(host, record),
   ];
 }

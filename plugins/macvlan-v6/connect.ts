@@ -24,7 +24,7 @@ import { giveAccess } from './access.ts';
 import type { MacvlanConfig } from './config.ts';
 import { create, label, tellingRival, whenMacIsFree } from './create.ts';
 import type { MacvlanDetail, MacvlanRecord } from './detail.ts';
-import { guard, guardAddresses, guardContainer } from './guard.ts';
+import { assureGuard, guard, guardAddresses, guardContainer } from './guard.ts';
 import { chooseIdentifier } from './identifier.ts';
 import { obtain } from './obtain.ts';
 import { requireAsked } from './routers.ts';
@@ -140,6 +140,7 @@ export async function connect(
         stopListening();
       }
     },
+    assure: (attached) => assureGuard(work, attached),
     interfaces: (attached) => interfacesOf(attached, made),
   };
 }

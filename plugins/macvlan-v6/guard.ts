@@ -5,6 +5,7 @@ import type { Host, Sockets } from '../../lib/mooring/host.ts';
 import { parseKey } from '../../lib/mooring/label.ts';
 import { knownRecords, lastOf } from '../../lib/mooring/records.ts';
 import { NetlinkSocket } from '../../lib/netlink/socket.ts';
+import { checkGuard } from '../../lib/nftables/guard/check.ts';
 import { changeAddresses, guardPort, removePortsOf, unguardPort } from '../../lib/nftables/guard/guard.ts';
 import { guardInside, unguardInside } from '../../lib/nftables/guard/inside.ts';
 import type { MooredPort } from '../../lib/nftables/guard/port.ts';
@@ -73,6 +74,16 @@ export function guard({ host }: Work, record: MacvlanRecord, undo: UndoStack): v
     });
   });
   guardPort(host.netfilter, provisional(port), ...others(host, record));
+}
+
+/**
+ * Once the record is final: somebody may have taken the guard away since, and somebody else built it anew by what was
+ * on record of this one then, which was not all.
+ */
+export function assureGuard({ host }: Work, record: MacvlanRecord): void {
+  const port = presentPort(host.route, record);
+  if (port === undefined || checkGuard(host.netfilter, port).length === 0) return;
+  guardPort(host.netfilter, port, ...others(host, record));
 }
 
 /** As far as it is known: of its addresses, a lease may come before the kernel has told the link-local one. */

@@ -6,7 +6,7 @@ import { parseResolvConf } from '../../lib/cni/dns.ts';
 import { refuseInexpressible } from '../../lib/cni/encode-result.ts';
 import type { IpamConfig } from '../../lib/cni/ipam-config.ts';
 import type { Context } from '../../lib/cni/plugin.ts';
-import { containerName, requestedAddresses } from '../../lib/cni/requested.ts';
+import { containerName, refuseUnknownArgs, requestedAddresses } from '../../lib/cni/requested.ts';
 import type { CniResult } from '../../lib/cni/result.ts';
 import { listDestinations } from '../../lib/netlink/route.ts';
 import { NetlinkSocket } from '../../lib/netlink/socket.ts';
@@ -109,6 +109,7 @@ function leaseTo(tx: StoreTransaction, context: Context, source: PoolSource, wan
 
 export async function add(context: Context): Promise<CniResult> {
   const { config, request, world } = context;
+  refuseUnknownArgs(request);
   const ipam = readConfig(context);
   const name = containerName(config, request);
   const wanted = {

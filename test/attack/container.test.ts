@@ -7,6 +7,7 @@ import { OWN_PLUGINS } from '../kernel/harness-cni.ts';
 import { ask, lacking, serve, withHost, world } from '../kernel/harness.ts';
 import type { Host, Place } from '../kernel/harness.ts';
 import { DUAL_STACK, Network } from '../kernel/moorings.ts';
+import { naming } from '../naming.ts';
 import { advertise, advertisedRoutes, linkLocal } from '../kernel/rogue-router.ts';
 
 const skip = lacking() ?? false;
@@ -118,15 +119,15 @@ for (const [what, prepare, keys, believed] of [
 t.test('a port that a service of the host has', { skip }, async (t) => {
   await withHost(t, async (host) => {
     await serve(host, 'tcp', 2222);
-    const { place } = await new Network(host, QUAY).container('c1', {
-      ports: [{ hostPort: 2222, containerPort: 80 }],
-    });
-    await serve(place, 'tcp', 80);
+    await host.container('c1');
+    const wish = { ports: [{ hostPort: 2222, containerPort: 80 }] };
+    const answer = await new Network(host, QUAY).run('ADD', 'c1', wish);
+    t.match(answer.json, { code: 102, msg: naming('2222/tcp', '"socat"') }, 'is refused');
     for (const [who, from, address] of [
       ['the LAN', host.outside, world.host4],
       ['the host itself', host, '127.0.0.1'],
     ] as const)
-      t.match(await ask(from, 'tcp', address, 2222), { from: 'c1' }, `who publishes it answers to ${who}`);
+      t.match(await ask(from, 'tcp', address, 2222), { from: 'host' }, `the service answers to ${who}`);
   });
 });
 

@@ -7,6 +7,7 @@ import { ask, lacking, serve, withHost, world } from '../kernel/harness.ts';
 import type { Host, Place } from '../kernel/harness.ts';
 import { DUAL_STACK, Network } from '../kernel/moorings.ts';
 import { naming } from '../naming.ts';
+import { callFor, must, run, stopped } from './attack-bed.ts';
 
 const skip = lacking() ?? false;
 const silence = { deadlineMs: 400 };
@@ -89,3 +90,26 @@ t.test('containers of a store that cannot be read keep what the kernel has', { s
     t.same(await served(host, c2.place, 9090), [true, true]);
   });
 });
+
+t.test(
+  'tables deleted under an ADD that has written its rules, and built anew by another',
+  { skip },
+  async (t) => {
+    await withHost(t, async (host) => {
+      await host.container('c1');
+      await host.container('c2');
+      const call = callFor('c1', {
+        runtimeConfig: { portMappings: [{ hostPort: 8080, containerPort: 80 }] },
+      });
+      const result = await stopped(host, 'ADD', call, 'attach: rules written', async (first) => {
+        await host.must(['nft', 'flush', 'ruleset']);
+        await must(host, 'ADD', callFor('c2'));
+        const { code, json } = await first.resume();
+        t.equal(code, 0);
+        return json ?? {};
+      });
+      const config = { ...(call.config as object), prevResult: result };
+      t.match(await run(host, 'CHECK', { ...call, config }), { code: 0 }, 'its rules are there');
+    });
+  },
+);

@@ -1,5 +1,7 @@
 /** What must be there after a storm: for every key the outcome of its last operation, where that is certain. */
 
+import type { CniJson } from '../kernel/harness-cni.ts';
+
 export interface Key {
   readonly network: string;
   readonly containerId: string;
@@ -7,15 +9,17 @@ export interface Key {
 }
 
 /**
- * `ips` as ADD answered them. Unknown after what was killed, refused half-way, or met another operation on the same
- * key.
+ * `ips` as ADD answered them. Cut: on record still, without its interface, which is for CHECK to say. Unknown after
+ * what was killed, refused half-way, or met another operation on the same key.
  */
 export type Fact =
-  | { readonly is: 'attached'; readonly result: object; readonly ips: readonly string[] }
+  | { readonly is: 'attached'; readonly result: CniJson; readonly ips: readonly string[] }
   | { readonly is: 'absent' }
+  | { readonly is: 'cut' }
   | { readonly is: 'unknown' };
 
 export const ABSENT: Fact = { is: 'absent' };
+export const CUT: Fact = { is: 'cut' };
 export const UNKNOWN: Fact = { is: 'unknown' };
 
 /** An operation on a key that has begun; `alone` until another one does. */

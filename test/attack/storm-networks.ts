@@ -1,6 +1,6 @@
 /**
- * The networks of the storm: stores of their own and shared ones, bridges of their own and a shared one, and a LAN with
- * a router, on which three networks of two stores have one master.
+ * The networks of the storm: options of their own, stores of their own and shared ones, bridges of their own and a
+ * shared one, and a LAN with a router, on which three networks of two stores have one master.
  */
 import type { CniCall, Host } from '../kernel/harness.ts';
 import { OWN_PLUGINS, REFERENCE_PLUGINS } from '../kernel/harness-cni.ts';
@@ -36,11 +36,16 @@ function lee(first: number, last: number, more: object = {}): object {
 }
 
 export const NETWORKS: readonly object[] = [
-  { name: 'alpha', ipam: pool(1, 2, 250) },
+  { name: 'alpha', ingressPolicy: 'isolated', ipam: pool(1, 2, 250) },
   { name: 'beta', bridge: 'quay', ipam: pool(2, 10, 100) },
-  { name: 'gamma', bridge: 'quay', ipam: pool(2, 110, 200, { dataDir: STORES[1] }) },
-  { name: 'delta', ipam: pool(4, 2, 250, { dataDir: STORES[2] }) },
-  { name: 'chosen' },
+  { name: 'gamma', bridge: 'quay', macspoofchk: true, ipam: pool(2, 110, 200, { dataDir: STORES[1] }) },
+  {
+    name: 'delta',
+    ingressPolicy: 'same-bridge',
+    portIsolation: true,
+    ipam: pool(4, 2, 250, { dataDir: STORES[2] }),
+  },
+  { name: 'chosen', hairpinMode: true, mtu: 1400 },
   onLan('lee', { ipam: lee(10, 99), hostAccess: true }),
   onLan('luff', { ipam: lee(100, 199, { dataDir: STORES[1] }) }),
   onLan('slaac', {}),

@@ -113,8 +113,31 @@ async function isConnected(
   t.same(failures.flat(), [], 'every container has its interfaces, and reaches its gateways');
 }
 
+/** CHECK names whoever has lost his interface, and nobody else; they are detached. */
+async function cutAreNamed(t: Test, host: Host, storm: Storm): Promise<void> {
+  const { view } = await asked(host, 'check');
+  const complaints = view.attachments.filter(({ differences }) => differences.length > 0);
+  t.same(
+    complaints.filter((key) => !storm.isCut(key)),
+    [],
+    'nobody else is complained of',
+  );
+  const named = new Set(complaints.map(nameOf));
+  const cut = CONTAINERS.flatMap((container) => NETWORKS.map((_, index) => keyOf(container, index))).filter(
+    (key) => storm.model.fact(key).is === 'cut',
+  );
+  t.same(
+    cut.map(nameOf).filter((name) => !named.has(name)),
+    [],
+    `${cut.length} that lost their interfaces are named`,
+  );
+  await storm.bury();
+  t.match(await asked(host, 'gc'), { yes: true, view: { failures: [] } });
+}
+
 /** To be asked after one `netmoor gc`; the living. */
 export async function judge(t: Test, host: Host, storm: Storm): Promise<readonly AttachmentView[]> {
+  await cutAreNamed(t, host, storm);
   const { view: living } = await asked(host, 'ls');
   t.same(
     living.filter(({ state, stale }) => state !== 'attached' || stale !== undefined),

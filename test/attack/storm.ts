@@ -1,5 +1,6 @@
 /**
- * Many workers at once on a few containers and networks, some of whose processes are killed, or stopped for a while.
+ * Many workers at once on a few containers and networks, some of whose processes are killed, or stopped for a while,
+ * on a host whose rules and links others take away.
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import { answerOf, startPlugin } from '../kernel/harness-cni.ts';
@@ -9,9 +10,10 @@ import type { Host } from '../kernel/harness.ts';
 import { NETMOOR } from '../kernel/netmoor-command.ts';
 import { randomFrom } from '../unit/ipam-ledger.ts';
 import { end, kill, resume, stop } from './signals.ts';
-import { ABSENT, Model, UNKNOWN } from './storm-model.ts';
-import type { Fact } from './storm-model.ts';
-import { CONTAINERS, NETWORKS, callOf, keyOf, keysIn, pluginOf } from './storm-networks.ts';
+import { ABSENT, CUT, Model, UNKNOWN, nameOf } from './storm-model.ts';
+import type { Fact, Key } from './storm-model.ts';
+import { CONTAINERS, NETWORKS, callOf, isOnLan, keyOf, keysIn, pluginOf } from './storm-networks.ts';
+import { Vandal } from './storm-vandal.ts';
 
 const WORKERS = 50;
 /** Of operations. */
@@ -24,10 +26,19 @@ const STUCK_MS = 90_000;
 const BETWEEN_ROUNDS_MS = 200;
 
 type Random = () => number;
-type Doing = 'ADD' | 'DEL' | 'CHECK' | 'GC' | 'renew';
+type Doing = 'ADD' | 'DEL' | 'CHECK' | 'GC' | 'renew' | 'cut' | 'disturb';
 
-/** In tenths. */
-const DEEDS: readonly Doing[] = ['ADD', 'ADD', 'ADD', 'ADD', 'DEL', 'DEL', 'CHECK', 'CHECK', 'GC', 'renew'];
+/** In thirtieths. */
+const SHARES: Readonly<Record<Doing, number>> = {
+  ADD: 12,
+  DEL: 5,
+  CHECK: 5,
+  GC: 3,
+  renew: 2,
+  cut: 2,
+  disturb: 1,
+};
+const DEEDS = (Object.keys(SHARES) as Doing[]).flatMap((deed) => Array<Doing>(SHARES[deed]).fill(deed));
 
 export class Storm {
   readonly model = new Model();
@@ -38,10 +49,13 @@ export class Storm {
   readonly #host: Host;
   readonly #seed: number;
   readonly #lives = new Map<string, number>();
+  readonly #vandal: Vandal;
+  readonly #cuts = new Set<string>();
   #left: number;
 
   constructor(host: Host, seed: number, operations: number) {
     this.#host = host;
+    this.#vandal = new Vandal(host);
     this.#seed = seed;
     this.#left = operations;
   }
@@ -74,6 +88,8 @@ export class Storm {
       if (deed === 'ADD') await this.#add(container, network, random);
       else if (deed === 'CHECK') await this.#check(container, network, random);
       else if (deed === 'renew') await this.#renew(container);
+      else if (deed === 'cut') await this.#cut(container, network, random);
+      else if (deed === 'disturb') this.#count(await this.#vandal.disturb(random));
       else await this.#remove(deed, container, network, random);
     }
   }
@@ -127,11 +143,20 @@ export class Storm {
     this.violations.push(`${command}: exit ${code} ${stdout}${stderr}`);
   }
 
+  /** The next ADD in a network repairs its rules for everybody: one in each, that nothing befalls. */
+  async mend(): Promise<void> {
+    const [container = ''] = CONTAINERS;
+    for (const network of NETWORKS.keys()) await this.#add(container, network, () => 1);
+  }
+
   async #add(container: string, network: number, random: Random): Promise<void> {
     const turn = this.model.begin(keyOf(container, network));
+    const since = this.#vandal.moment();
     const netns = `/run/netns/${this.netnsOf(container)}`;
     const answer = await this.#call('ADD', network, callOf(container, network, netns), random);
-    if (answer !== undefined) this.#expect('ADD', answer, 11, ...(turn.alone ? [] : [4]));
+    // Not alone: its namespace may have ended, or its link been deleted, while it was at work.
+    if (answer !== undefined) this.#expect('ADD', answer, 11, ...(turn.alone ? [] : [4, 105]));
+    if (answer?.code === 0) this.#vandal.mended(network, since);
     const failed: Fact = answer !== undefined && turn.before.is === 'absent' ? ABSENT : UNKNOWN;
     const ips = (answer?.json?.ips ?? []).map(({ address }) => address);
     this.model.end(turn, answer?.code === 0 ? { is: 'attached', result: answer.json ?? {}, ips } : failed);
@@ -158,9 +183,43 @@ export class Storm {
     const turn = this.model.begin(key);
     const netns = `/run/netns/${this.netnsOf(container)}`;
     const call = callOf(container, network, netns, { prevResult: fact.result });
+    const before = this.#vandal.isIntact(network);
     const answer = await this.#call('CHECK', network, call, random);
-    if (answer !== undefined && turn.alone) this.#expect('CHECK', answer, 11);
+    // What misses its rules is to say so, and nothing else.
+    const codes = before && this.#vandal.isIntact(network) ? [11] : [11, 104];
+    if (answer !== undefined && turn.alone) this.#expect('CHECK', answer, ...codes);
     this.model.leave(turn);
+  }
+
+  /** One end of its link is deleted, the host's or its own. */
+  async #cut(container: string, network: number, random: Random): Promise<void> {
+    const key = keyOf(container, network);
+    const fact = this.model.fact(key);
+    if (fact.is !== 'attached') return;
+    const turn = this.model.begin(key);
+    const { interfaces = [] } = fact.result;
+    const isInside = isOnLan(network) || random() < 0.5;
+    const cut = isInside
+      ? await this.#vandal.cut(key.ifname, this.netnsOf(container))
+      : await this.#vandal.cut(interfaces[1]?.name ?? '');
+    this.#count(`link ${cut ? 'cut' : 'gone before'}`);
+    if (!cut) return this.model.leave(turn);
+    this.#cuts.add(nameOf(key));
+    this.model.end(turn, CUT);
+  }
+
+  /** Whether that may be without its interface: of what is unknown, what has been cut at some time. */
+  isCut(key: Key): boolean {
+    const { is } = this.model.fact(key);
+    return is === 'cut' || (is === 'unknown' && this.#cuts.has(nameOf(key)));
+  }
+
+  /** What has been cut is detached, that nothing befalls. */
+  async bury(): Promise<void> {
+    for (const network of NETWORKS.keys()) {
+      const cut = CONTAINERS.filter((container) => this.isCut(keyOf(container, network)));
+      for (const container of cut) await this.#remove('DEL', container, network, () => 1);
+    }
   }
 
   /** The container ends, and one of the same id begins. */

@@ -6,7 +6,7 @@
  * netmoor bridge-nat.
  * --long goes up to 1,000 containers, which takes the reference many minutes. --macvlan compares on a LAN instead: see
  * macvlan.ts; `dhcp` where a LAN's server gives the addresses: see dhcp.ts; `dhcp --leases 2000` what keeping them
- * costs: see dhcp-leases.ts.
+ * costs: see dhcp-leases.ts; `scale` beside up to 1,000 containers, packets included: see scale.ts.
  */
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { loadavg } from 'node:os';
@@ -24,6 +24,7 @@ import { hookTable, measureHooks } from './hook.ts';
 import { comparisonTable, growthTable, plainTable } from './figures.ts';
 import type { Comparison, Times } from './figures.ts';
 import { lackingForMacvlan, measureMacvlan } from './macvlan.ts';
+import { lackingForScale, measureScale } from './scale.ts';
 import type { Job } from './spawner.ts';
 import { partsOfStarts } from './startup.ts';
 
@@ -168,7 +169,9 @@ interface Flags {
   readonly itself: boolean;
   /** With `dhcp`: how many the engine is to keep. */
   readonly leases: number;
-  /** `dhcp`, or nothing. */
+  /** With `scale`: up to how many. */
+  readonly containers: number;
+  /** `dhcp` or `scale`, or nothing. */
   readonly _: readonly string[];
 }
 
@@ -185,25 +188,45 @@ async function compareBridges(states: string, long: boolean): Promise<void> {
   }
 }
 
+interface Bench {
+  /** Names what is missing for it; undefined when nothing is. */
+  readonly lacking: () => string | undefined;
+  readonly run: (states: string) => Promise<string | undefined>;
+}
+
+function lackingForBridges(): string | undefined {
+  return (
+    lacking('perl') ?? chains.map((chain) => chain.executable).find((executable) => !existsSync(executable))
+  );
+}
+
+function benchOf({ long, macvlan, itself, leases, containers, _: words }: Flags): Bench {
+  const [word, ...more] = words;
+  if (more.length > 0 || ![undefined, 'dhcp', 'scale'].includes(word))
+    throw new Error(`there is no bench of ${words.join(' ')}`);
+  if (macvlan)
+    return { lacking: () => lackingForMacvlan(itself), run: (states) => measureMacvlan(states, itself) };
+  if (word === 'scale')
+    return { lacking: lackingForScale, run: (states) => measureScale(states, containers) };
+  if (word === 'dhcp') {
+    const run = (states: string) => (leases > 0 ? measureLeases(leases) : measureDhcp(states, itself));
+    return { lacking: () => lackingForDhcp(itself), run };
+  }
+  return {
+    lacking: lackingForBridges,
+    run: async (states) => void (await compareBridges(states, long)),
+  };
+}
+
 async function main(): Promise<void> {
-  const names = { boolean: ['long', 'macvlan', 'itself'], default: { leases: 0 } };
-  const flags = minimist(process.argv.slice(2), names) as unknown as Flags;
-  const { long, macvlan, itself, leases, _: words } = flags;
-  if (words.some((word) => word !== 'dhcp')) throw new Error(`there is no bench of ${words.join(' ')}`);
-  const dhcp = words.length > 0;
-  const missing = macvlan
-    ? lackingForMacvlan(itself)
-    : dhcp
-      ? lackingForDhcp(itself)
-      : (lacking('perl') ??
-        chains.map((chain) => chain.executable).find((executable) => !existsSync(executable)));
+  const names = { boolean: ['long', 'macvlan', 'itself'], default: { leases: 0, containers: 1000 } };
+  const bench = benchOf(minimist(process.argv.slice(2), names) as unknown as Flags);
+  const missing = bench.lacking();
   if (missing !== undefined) throw new Error(`the bench cannot run: ${missing}`);
   const states = mkdtempSync(`${DIST}/bench-`);
   try {
-    if (macvlan) console.log(await measureMacvlan(states, itself));
-    else if (dhcp && leases > 0) console.log(await measureLeases(leases));
-    else if (dhcp) console.log(await measureDhcp(states, itself));
-    else await compareBridges(states, long);
+    const tables = await bench.run(states);
+    if (tables !== undefined) console.log(tables);
   } finally {
     rmSync(states, { recursive: true });
   }

@@ -19,11 +19,11 @@ export interface Comparison extends Times {
   readonly goal?: number;
 }
 
-function milliseconds(value: number): string {
+export function milliseconds(value: number): string {
   return value >= 1000 ? `${(value / 1000).toFixed(2)} s` : `${value.toFixed(1)} ms`;
 }
 
-function verdict(ratio: number, goal: number | undefined): string {
+export function verdict(ratio: number, goal: number | undefined): string {
   if (goal === undefined) return '';
   return `${ratio <= goal ? 'held' : 'NOT HELD'} (<= ${goal})`;
 }

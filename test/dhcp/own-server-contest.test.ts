@@ -9,6 +9,7 @@ import { lacking, until, withHost } from '../kernel/harness.ts';
 import type { Host, Place } from '../kernel/harness.ts';
 import { Network } from '../kernel/moorings.ts';
 import { netmoor } from '../kernel/netmoor-command.ts';
+import { naming } from '../naming.ts';
 import { DhcpClient, udhcpc } from './clients.ts';
 import { has, leased } from './guests.ts';
 
@@ -70,6 +71,8 @@ t.test('the contest network', { skip }, async (t) => {
     await vm1.place.must(['ping', '-c1', '-W2', two]);
     await vm2.place.must(['ping', '-c1', '-W2', '203.0.113.1']);
     t.match((await netmoor(host, 'ls')).out, new RegExp(one.replaceAll('.', '\\.')));
+    const drawn = (await netmoor(host, 'show')).out;
+    t.match(drawn, naming(BRIDGE, 'gateway', ip4, 'tap-vm1', 'tap-vm2', one, two));
 
     await network.del('gateway');
     t.ok(await has(host, BRIDGE), 'the machines keep the bridge');
@@ -82,5 +85,40 @@ t.test('the contest network', { skip }, async (t) => {
     t.same(await leased(host), {});
     t.notMatch(JSON.stringify(await host.nft()), /netmoor/, 'nothing is left in the firewall');
     t.equal((await netmoor(host, 'networks')).out.includes('contest'), false);
+  });
+});
+
+t.test('interfaces kept across restarts', { skip }, async (t) => {
+  await withHost(t, async (host) => {
+    const { dhcpServer: _none, ...rest } = CONTEST;
+    const network = new Network(host, { ...rest, bridge: 'contest0', keepBridge: true, members: ['pad0'] });
+    await host.shell(`ip link add pad0 type veth peer name desk
+      nft 'table inet mine { chain in { type filter hook input priority 0; iif lo accept; }; }'`);
+    await network.container('gateway', { ifname: 'host0' });
+    await host.must(['nft', 'add rule inet mine in iif contest0 accept']);
+    const bridge = async (): Promise<unknown> => host.ip('link', 'show', 'dev', 'contest0');
+    const index = (shown: unknown): unknown => (shown as { ifindex: number; address: string }[])[0];
+    const before = index(await bridge());
+    await network.del('gateway', { ifname: 'host0' });
+    t.match(index(await bridge()), { ifindex: (before as { ifindex: number }).ifindex }, 'the very same');
+    await network.add('gateway', { ifname: 'host0' });
+    const place = host.at('/run/netns/gateway');
+    await place.must(['ping', '-c1', '-W2', '203.0.113.1']);
+    t.equal((await place.ip('link', 'show', 'dev', 'host0'))[0]?.ifname, 'host0');
+    t.match(
+      await host.must(['nft', 'list', 'table', 'inet', 'mine']),
+      naming('contest0'),
+      'and by its index',
+    );
+    const master = async (): Promise<unknown> => (await host.ip('link', 'show', 'dev', 'pad0'))[0]?.master;
+    t.equal(await master(), 'contest0');
+    await network.del('gateway', { ifname: 'host0' });
+    await netmoor(host, 'networks', '--forget', 'contest');
+    await netmoor(host, 'gc');
+    t.strictSame(
+      [await has(host, 'contest0'), await master()],
+      [false, undefined],
+      'until nobody wants them',
+    );
   });
 });

@@ -1,5 +1,5 @@
 /** Seeded mutation of bytes, so that a failure can be repeated from its seed. */
-import { pick } from './cni-mutate.ts';
+import { pick } from './random.ts';
 
 const NASTY: readonly number[] = [0, 1, 2, 3, 4, 0x3f, 0x40, 0x7f, 0x80, 0xc0, 0xfe, 0xff];
 

@@ -1,10 +1,12 @@
 /**
  * Whatever comes in, the dispatcher answers: it never throws, prints one JSON document or nothing, and its exit code is
- * non-zero exactly when that document is an error. Seeded; set FUZZ_SEED and FUZZ_ROUNDS to look further.
+ * non-zero exactly when that document is an error, with a code that fits. See properties.ts.
  */
+import fc from 'fast-check';
 import t from 'tap';
 import { readdirSync, readFileSync } from 'node:fs';
 import { dispatch } from '../../lib/cni/dispatch.ts';
+import { CODE_OF_KIND } from '../../lib/cni/errors.ts';
 import { SUPPORTED_VERSIONS } from '../../lib/cni/versions.ts';
 import type { Context, Plugin } from '../../lib/cni/plugin.ts';
 import type { MooringConfig } from '../../lib/mooring/kind.ts';
@@ -12,10 +14,10 @@ import { delegateAdd } from '../../lib/cni/delegate.ts';
 import { readBridgeNatConfig } from '../../plugins/bridge-nat/config.ts';
 import { readMacvlanConfig } from '../../plugins/macvlan-v6/config.ts';
 import { RESULT, environmentOf, fakePlugin, fakeWorld } from '../unit/cni-fakes.ts';
-import { mutateText, mutateValue, pick, randomOf } from './cni-mutate.ts';
+import { editedJson, editedText } from './json-edits.ts';
+import { asking, rounds } from './properties.ts';
 
-const SEED = Number(process.env['FUZZ_SEED'] ?? 20260801);
-const ROUNDS = Number(process.env['FUZZ_ROUNDS'] ?? 4000);
+const ROUNDS = 4000;
 
 const EXAMPLES = new URL('../../schemas/examples/', import.meta.url);
 
@@ -97,43 +99,68 @@ const TEXTS = [
   'true',
 ];
 
-function mutatedEnvironment(random: () => number): Record<string, string | undefined> {
-  const environment = environmentOf(pick(random, COMMANDS));
-  if (random() < 0.3) environment[pick(random, VARIABLES)] = pick(random, [...TEXTS, undefined]);
-  if (random() < 0.2)
-    environment['CNI_ARGS'] = mutateText(
-      random,
-      'IP=10.88.0.5,fd10:88::5;MAC=02:00:00:00:00:07;K8S_POD_NAME=web',
-    );
-  return environment;
+interface Called {
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Whether the environment is as a runtime makes it. */
+  readonly isUsual: boolean;
+  readonly stdin: Buffer;
+  /** What a delegate prints: anything. */
+  readonly outcome: {
+    readonly exitCode: number | undefined;
+    readonly stdout: Buffer;
+    readonly stderr: string;
+  };
 }
 
-function mutatedStdin(random: () => number, valid: readonly object[]): Buffer {
-  let value: unknown = pick(random, valid);
-  for (let times = Math.floor(random() * 3); times > 0; times--) value = mutateValue(random, value);
-  const text = JSON.stringify(value) ?? '';
-  const bytes = Buffer.from(random() < 0.2 ? mutateText(random, text) : text);
-  if (random() < 0.02 && bytes.length > 0) bytes[Math.floor(random() * bytes.length)] = 0xff;
-  return bytes;
+const usual = fc
+  .constantFrom(...COMMANDS)
+  .map((command) => ({ environment: environmentOf(command), isUsual: true }));
+
+const strange = fc
+  .tuple(
+    fc.constantFrom(...COMMANDS),
+    fc.option(fc.tuple(fc.constantFrom(...VARIABLES), fc.constantFrom(...TEXTS, undefined)), {
+      nil: undefined,
+    }),
+    fc.option(editedText(fc.constant('IP=10.88.0.5,fd10:88::5;MAC=02:00:00:00:00:07;K8S_POD_NAME=web')), {
+      nil: undefined,
+    }),
+  )
+  .map(([command, variable, args]) => ({
+    environment: {
+      ...environmentOf(command),
+      ...(args === undefined ? {} : { CNI_ARGS: args }),
+      ...(variable === undefined ? {} : { [variable[0]]: variable[1] }),
+    },
+    isUsual: false,
+  }));
+
+/** As bytes; now and then with a piece missing, or a byte that no text has. */
+function printed(value: fc.Arbitrary<unknown>): fc.Arbitrary<Buffer> {
+  const text = value.map((each) => JSON.stringify(each) ?? '');
+  const whole = { arbitrary: text.map((each) => Buffer.from(each)), weight: 8 };
+  const broken = { arbitrary: editedText(text).map((each) => Buffer.from(each)), weight: 2 };
+  const noText = {
+    arbitrary: text.map((each) => Buffer.concat([Buffer.from(each), Buffer.from([0xff])])),
+    weight: 1,
+  };
+  return fc.oneof(whole, broken, noText);
 }
 
 const CODES = [1, 2, 4, 5, 6, 7, 11, 50];
+const said = fc.constantFrom(...CODES).map((code) => ({ code, msg: 'm', details: 'd' }));
 
-/** What a delegate may print: anything. */
-function mutatedOutput(random: () => number): {
-  exitCode: number | undefined;
-  stdout: Buffer;
-  stderr: string;
-} {
-  const value =
-    random() < 0.5 ? pick(random, PREVIOUS) : { code: pick(random, CODES), msg: 'm', details: 'd' };
-  const text = JSON.stringify(random() < 0.6 ? mutateValue(random, value) : value);
-  return {
-    exitCode: pick(random, [0, 0, 1, undefined]),
-    stdout: Buffer.from(random() < 0.2 ? mutateText(random, text) : text),
-    stderr: '',
-  };
-}
+const called: fc.Arbitrary<Called> = fc
+  .record({
+    how: fc.oneof({ arbitrary: usual, weight: 2 }, { arbitrary: strange, weight: 1 }),
+    stdin: printed(editedJson(seeds(), 2)),
+    outcome: fc.record({
+      exitCode: fc.constantFrom(0, 0, 1, undefined),
+      stdout: printed(fc.oneof(editedJson(PREVIOUS, 2), said)),
+      stderr: fc.constant(''),
+    }),
+  })
+  .map(({ how, ...rest }) => ({ ...how, ...rest }));
 
 /** What is wrong with an answer; undefined when nothing is. */
 function fault(
@@ -155,37 +182,62 @@ function fault(
   return command === 'ADD' || command === 'VERSION' ? undefined : 'a document where none belongs';
 }
 
-t.test(`${ROUNDS} mutated invocations from seed ${SEED}`, async (t) => {
-  const valid = seeds();
-  const counted = { successes: 0, errors: 0, delegations: 0 };
-  const wrong: string[] = [];
-  for (let round = 0; round < ROUNDS; round++) {
-    const random = randomOf(SEED + round);
-    const environment = mutatedEnvironment(random);
-    const stdin = mutatedStdin(random, valid);
-    const world = fakeWorld({ programs: ['/usr/lib/cni/host-local'], execute: () => mutatedOutput(random) });
-    try {
-      const answer = await dispatch(reader, { environment, readStdin: () => stdin }, world);
-      const problem = fault(answer, environment['CNI_COMMAND']);
-      if (problem !== undefined)
-        wrong.push(`seed ${SEED + round}: ${problem}\n${stdin.toString()}\n${answer.stdout}`);
-      if (
-        world.opened.filter((path) => path === '/run/netns/container' || path === '/proc/1/ns/net').length !==
-        world.closed.length
-      ) {
-        wrong.push(`seed ${SEED + round}: a namespace stays open`);
-      }
-      if (answer.exitCode === 0) counted.successes++;
-      else counted.errors++;
-      counted.delegations += world.executed.length;
-    } catch (error) {
-      wrong.push(`seed ${SEED + round}: threw ${String(error)}\n${stdin.toString()}`);
-    }
+/** What nobody but a delegate may have said of a call that is as a runtime makes it, but for its configuration. */
+const ABOUT_CONFIGURATION = [
+  CODE_OF_KIND['bad-version'],
+  CODE_OF_KIND['unsupported-field'],
+  CODE_OF_KIND['bad-config'],
+  CODE_OF_KIND['address-invalid'],
+  // A plugin of IPAM that cannot be found, or gives nonsense.
+  CODE_OF_KIND['delegate'],
+];
+
+function isText(stdin: Buffer): boolean {
+  try {
+    JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(stdin));
+    return true;
+  } catch {
+    return false;
   }
-  t.strictSame(wrong.slice(0, 5), []);
-  t.ok(counted.successes > ROUNDS / 20, `some succeed (${counted.successes})`);
-  t.ok(counted.errors > ROUNDS / 20, `some fail (${counted.errors})`);
-  t.ok(counted.delegations > 0, `some delegate (${counted.delegations})`);
+}
+
+/** What is wrong with the code of an error; undefined when nothing is. */
+function wrongCode({ isUsual, stdin }: Called, code: number, delegated: boolean): string | undefined {
+  if (!isUsual || delegated) return undefined;
+  const isJson = code === CODE_OF_KIND['bad-json'];
+  if (!isText(stdin)) return isJson ? undefined : `code ${code} for what is no JSON`;
+  return isJson || ABOUT_CONFIGURATION.includes(code) ? undefined : `code ${code} for a bad configuration`;
+}
+
+interface Counted {
+  successes: number;
+  errors: number;
+  delegations: number;
+}
+
+async function tried(call: Called, counted: Counted): Promise<string | undefined> {
+  const { environment, stdin, outcome } = call;
+  const world = fakeWorld({ programs: ['/usr/lib/cni/host-local'], execute: () => outcome });
+  const answer = await dispatch(reader, { environment, readStdin: () => stdin }, world);
+  counted[answer.exitCode === 0 ? 'successes' : 'errors']++;
+  counted.delegations += world.executed.length;
+  const opened = world.opened.filter((path) => path === '/run/netns/container' || path === '/proc/1/ns/net');
+  if (opened.length !== world.closed.length) return 'a namespace stays open';
+  const problem = fault(answer, environment['CNI_COMMAND']);
+  if (problem !== undefined || answer.exitCode === 0) return problem;
+  return wrongCode(call, (JSON.parse(answer.stdout) as { code: number }).code, world.executed.length > 0);
+}
+
+t.test('edited invocations', async (t) => {
+  const counted: Counted = { successes: 0, errors: 0, delegations: 0 };
+  const isAnswered = fc.asyncProperty(called, async (call) => {
+    const problem = await tried(call, counted);
+    if (problem !== undefined) throw new Error(`${problem}\n${call.stdin.toString()}`);
+  });
+  await fc.assert(isAnswered, asking(ROUNDS));
+  const { successes, errors, delegations } = counted;
+  const least = rounds(ROUNDS) / 20;
+  t.ok(successes > least && errors > least && delegations > 0, `some of each: ${JSON.stringify(counted)}`);
   t.equal(Object.getPrototypeOf({}), Object.prototype);
   t.strictSame(Object.keys(Object.prototype), [], 'no prototype was polluted');
 });

@@ -17,7 +17,7 @@ import { decodeMessage6, encodeMessage6 } from '../../ipam/dhcp/v6/message.ts';
 import { clientName } from '../../ipam/dhcp/server/identity.ts';
 import { captures4 } from '../golden/dhcp-captures.ts';
 import { captures6 } from '../golden/dhcp6-captures.ts';
-import { pick, randomOf } from './cni-mutate.ts';
+import { pick, randomOf } from './random.ts';
 
 const LONG = process.env['ATTACK_LONG'] !== undefined;
 const SEED = Number(process.env['FUZZ_SEED'] ?? 20261121);

@@ -18,7 +18,7 @@ import { parsePrefix } from '../../lib/base/ip.ts';
 import { captures4 } from '../golden/dhcp-captures.ts';
 import { MAC, WISH } from '../unit/dhcp4-messages.ts';
 import { mutateBytes } from './bytes.ts';
-import { pick, randomOf } from './cni-mutate.ts';
+import { pick, randomOf } from './random.ts';
 
 const SEED = Number(process.env['FUZZ_SEED'] ?? 20261121);
 const isLong = process.env['ATTACK_LONG'] !== undefined;

@@ -13,7 +13,7 @@ import { captures6 } from '../golden/dhcp6-captures.ts';
 import { Bench } from '../unit/dhcp6-bench.ts';
 import { LEASED, SERVER, iaNaOf, iaPdOf } from '../unit/dhcp6-server.ts';
 import { DUID, IAID, wishOf } from '../unit/dhcp6-wish.ts';
-import { pick, randomOf } from './cni-mutate.ts';
+import { pick, randomOf } from './random.ts';
 
 const LONG = process.env['ATTACK_LONG'] !== undefined;
 const SEED = Number(process.env['FUZZ_SEED'] ?? 20261121);

@@ -1,7 +1,8 @@
 /**
  * Whatever bytes come as a message, a decoder gives a value or throws DecodeError; and what it read it writes so that
- * it reads the same again. Seeded; set FUZZ_SEED and FUZZ_ROUNDS to look further.
+ * it reads the same again. See properties.ts.
  */
+import fc from 'fast-check';
 import t from 'tap';
 import { isDeepStrictEqual } from 'node:util';
 import { addressMessage } from '../../lib/netlink/address-codec.ts';
@@ -12,6 +13,7 @@ import type { Codec } from '../../lib/netlink/codec.ts';
 import { flowIn } from '../../lib/netlink/conntrack.ts';
 import { fdbMessage, unicastOf } from '../../lib/netlink/fdb.ts';
 import { decodeInet6, families } from '../../lib/netlink/inet6.ts';
+import { decodeSocket } from '../../lib/netlink/inet-diag.ts';
 import { linkMessage } from '../../lib/netlink/link-codec.ts';
 import { decodeLink } from '../../lib/netlink/link-message.ts';
 import { decodeAnswer, decodeDone, decodeMessages, encodeMessage } from '../../lib/netlink/message.ts';
@@ -25,10 +27,10 @@ import { ruleMessage } from '../../lib/netlink/rule-codec.ts';
 import { decodeRule } from '../../lib/netlink/rule.ts';
 import { readGoldens } from '../golden/golden.ts';
 import { answer, done } from '../unit/netlink-fake-kernel.ts';
-import { pick, randomOf } from './cni-mutate.ts';
+import { editedBytes, guarded } from './byte-edits.ts';
+import { asking, rounds } from './properties.ts';
 
-const SEED = Number(process.env['FUZZ_SEED'] ?? 20261121);
-const ROUNDS = Number(process.env['FUZZ_ROUNDS'] ?? 20_000);
+const ROUNDS = 10_000;
 
 /**
  * conntrack -L -p udp: what the kernel told of a flow from 10.88.0.1 to 10.88.0.7, port 53, which answers as 10.1.0.2.
@@ -51,31 +53,14 @@ const OPTIONS = [
   '0a0018000300000086000000000000001f03000000000009026f6b00036120620002780a00000000',
 ].map((digits) => Buffer.from(`${digits}14000100fe80000000000000083d28fffe0df013`, 'hex'));
 
-const WRONG_LENGTHS = [0, 1, 3, 4, 5, 8, 0x7fff, 0xfffe, 0xffff];
-
-function mutated(random: () => number, data: Buffer): Buffer {
-  const bytes = Buffer.from(data);
-  const at = Math.floor(random() * bytes.length);
-  const ways = [
-    () => bytes.subarray(0, at),
-    () => Buffer.concat([bytes.subarray(0, at), bytes.subarray(Math.min(bytes.length, at + 4))]),
-    () => Buffer.concat([bytes, bytes.subarray(at)]),
-    () => {
-      bytes[at] = Math.floor(random() * 256);
-      return bytes;
-    },
-    () => {
-      // Where an attribute's length may be.
-      if (bytes.length >= 4)
-        bytes.writeUInt16LE(
-          pick(random, WRONG_LENGTHS),
-          at - (at % 4) > bytes.length - 2 ? 0 : at - (at % 4),
-        );
-      return bytes;
-    },
-  ];
-  return pick(random, ways)();
-}
+/** What the kernel told of a TCP socket that listens on [::]:2225, for IPv6 alone. */
+const SOCKET = Buffer.from(
+  '0a0a000008b1' +
+    '00'.repeat(38) +
+    'b1280000000000000000000000000000050000000000000074bd0802050008000000000005000b000100000008000f0000000000' +
+    '0c00150001000000000000000600160012000000',
+  'hex',
+);
 
 interface Subject {
   readonly name: string;
@@ -158,6 +143,7 @@ const SUBJECTS: readonly Subject[] = [
     codec: tcMessage as Codec<unknown>,
     seeds: ofTypes(44),
   },
+  { name: 'sockets', read: (data) => decodeSocket('tcp', { data }), seeds: [SOCKET] },
   { name: 'flows', read: (data) => flowIn({ data }), seeds: [FLOW] },
   {
     name: 'answers',
@@ -177,13 +163,21 @@ const SUBJECTS: readonly Subject[] = [
   },
 ];
 
+function isRefused({ read }: Subject, data: Buffer): boolean {
+  try {
+    read(data);
+    return false;
+  } catch {
+    return true;
+  }
+}
+
 /** What is wrong with how this is read; undefined when nothing is. */
 function fault({ read, codec }: Subject, data: Buffer): string | undefined {
-  // What follows the message in memory is none of it.
-  const guarded = Buffer.concat([data, Buffer.alloc(64, 0xa5)]).subarray(0, data.length);
+  const bytes = guarded(data);
   let error: unknown;
   try {
-    read(guarded);
+    read(bytes);
   } catch (thrown) {
     error = thrown;
   }
@@ -191,7 +185,7 @@ function fault({ read, codec }: Subject, data: Buffer): string | undefined {
   if (codec === undefined) return undefined;
   let value: unknown;
   try {
-    value = codec.get(guarded);
+    value = codec.get(bytes);
   } catch (thrown) {
     return thrown instanceof DecodeError ? undefined : `threw ${String(thrown)}`;
   }
@@ -200,29 +194,22 @@ function fault({ read, codec }: Subject, data: Buffer): string | undefined {
 }
 
 for (const subject of SUBJECTS) {
-  t.test(`${subject.name}: ${ROUNDS} mutations from seed ${SEED}`, async (t) => {
+  t.test(`${subject.name}: edited messages of the kernel`, async (t) => {
     t.ok(subject.seeds.length > 0, 'there are examples');
     t.strictSame(
       subject.seeds.map((seed) => fault(subject, seed)).filter(Boolean),
       [],
       'the examples themselves',
     );
-    const wrong: string[] = [];
-    let refused = 0;
-    for (let round = 0; round < ROUNDS && wrong.length < 5; round++) {
-      const random = randomOf(SEED + round);
-      let data = pick(random, subject.seeds);
-      for (let times = 1 + Math.floor(random() * 3); times > 0; times--) data = mutated(random, data);
+    const counted = { read: 0, refused: 0 };
+    const isRead = fc.property(editedBytes(subject.seeds), (data) => {
       const problem = fault(subject, data);
-      if (problem !== undefined) wrong.push(`seed ${SEED + round}: ${problem} ${data.toString('hex')}`);
-      try {
-        subject.read(data);
-      } catch {
-        refused++;
-      }
-    }
-    t.strictSame(wrong, []);
-    t.ok(refused > ROUNDS / 50 && refused < ROUNDS, `some are refused (${refused}), some are read`);
+      if (problem !== undefined) throw new Error(`${problem} ${data.toString('hex')}`);
+      counted[isRefused(subject, data) ? 'refused' : 'read']++;
+    });
+    fc.assert(isRead, asking(ROUNDS));
+    const { read, refused } = counted;
+    t.ok(refused > rounds(ROUNDS) / 50 && read > 0, `some are refused (${refused}), some are read (${read})`);
   });
 }
 

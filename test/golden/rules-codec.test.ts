@@ -1,4 +1,4 @@
-/** Routing rules against the bytes ip sends (test/golden/rules.hex), and what the kernel answered it (rules-answers.hex). */
+/** Routing rules against the bytes ip sends (rules.hex), and what the kernel answered it (rules-answers.hex). */
 import t from 'tap';
 import { parsePrefix } from '../../lib/base/ip.ts';
 import { DecodeError } from '../../lib/netlink/attributes.ts';

@@ -265,7 +265,7 @@ t.test('an ADD that fails afterwards takes the limits back', { skip }, async (t)
     const before = await used(host, new Network(host, DUAL_STACK));
     const network = new Network(host, { ipam: { ...DUAL_STACK.ipam, routes } });
     await host.container('c1');
-    t.match(await network.run('ADD', 'c1', { bandwidth: LIMITED }), { code: 1, json: { code: 105 } });
+    t.match(await network.run('ADD', 'c1', { bandwidth: LIMITED }), { code: 1, json: { code: 7 } });
     await host.removeContainer('c1');
     t.same(await state(host), before, 'nothing is left');
   });

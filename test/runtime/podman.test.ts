@@ -9,7 +9,10 @@ import { lackingFor } from './lacking.ts';
 import { PODMAN_FILES, Podman } from './podman.ts';
 import { stateOf, withForwardingHost } from './states.ts';
 import { isNotPublished, isPublished, isPublishedTcp, reachesOutside, serveAll } from './traffic.ts';
+import { OWN_PLUGINS } from '../kernel/harness-cni.ts';
+import { ask, serve, world } from '../kernel/harness.ts';
 import type { Host } from '../kernel/harness.ts';
+import { naming } from '../naming.ts';
 
 t.setTimeout(180_000);
 
@@ -21,6 +24,9 @@ async function published(t: Test, flavour: Flavour, host: Host, podman: Podman):
   await flavour.settled(host);
   await reachesOutside(t, container);
   await isPublished(t, host, 'c1');
+  const holders = await host.must(['ss', '-Hltunp', 'sport = :8080 or sport = :5353']);
+  t.match(holders, /tcp.*:8080 .*"conmon"/, 'podman itself has the port');
+  t.match(holders, /udp.*:5353 .*"conmon"/);
   await podman.must('network', 'reload', 'c1');
   await flavour.settled(host);
   await reachesOutside(t, container);
@@ -98,6 +104,33 @@ async function publishedThroughTwo(t: Test, flavour: Flavour, host: Host, podman
   await podman.remove('c5');
 }
 
+/** The same port on a network that does not take the capability is told, as podman does not. */
+async function takenAndLost(t: Test, flavour: Flavour, host: Host, podman: Podman): Promise<void> {
+  const ours = flavour.type === 'bridge-nat';
+  const server = await serve(host, 'tcp', 9090);
+  const refused = await podman.run(
+    'run',
+    '--rm',
+    '--network',
+    'net1',
+    '-p',
+    '9090:80',
+    'localhost/busybox:1',
+    'true',
+  );
+  t.not(refused.code, 0, 'a port of a service of the host');
+  if (ours) t.match(refused.stderr, naming('9090/tcp', 'socat'));
+  t.match(await ask(host.outside, 'tcp', world.host4, 9090), { from: 'host' });
+  await server.stop();
+  if (!ours) return;
+  writeConflist(host, flavour, { ...networks.net1, publishes: false });
+  await podman.container('c6', '--network', 'net1', '-p', '8080:80');
+  const check = await host.run([`${OWN_PLUGINS}/netmoor`, 'check']);
+  t.match([check.code, check.stdout], [1, naming('tcp 8080 -> 80', 'net1', 'portMappings')]);
+  writeConflist(host, flavour, networks.net1);
+  await podman.remove('c6');
+}
+
 async function stopAndStart(t: Test, host: Host, podman: Podman): Promise<void> {
   await podman.container('c4', '--network', 'net1', '-p', '8080:80', '-p', '5353:53/udp');
   await podman.must('stop', '--time', '0', 'c4');
@@ -137,6 +170,7 @@ for (const flavour of flavours()) {
       await t.test('chosen address and MAC', (t) => chosenAddress(t, podman));
       await t.test('two networks, connect and disconnect', (t) => twoNetworks(t, flavour, host, podman));
       await t.test('published through two networks', (t) => publishedThroughTwo(t, flavour, host, podman));
+      await t.test('ports taken, ports lost', (t) => takenAndLost(t, flavour, host, podman));
       await t.test('stop and start', (t) => stopAndStart(t, host, podman));
       t.equal(await flavour.held(host), 0, 'no address is held');
       if (flavour.exact) t.same(await stateOf(host, PODMAN_FILES), before, 'everything is as before');

@@ -1,11 +1,14 @@
 /** bridge-nat's configuration: defaults, the reference's meanings, contradictions, unknown keys, and every example. */
 import t from 'tap';
 import { readFileSync, readdirSync } from 'node:fs';
-import { formatAddress } from '../../lib/base/ip.ts';
+import { formatAddress, parsePrefix } from '../../lib/base/ip.ts';
 import { configVersion, parseConfig, readConfig } from '../../lib/cni/config.ts';
 import { readParameters } from '../../lib/cni/environment.ts';
+import type { Leased } from '../../lib/mooring/kind.ts';
 import { readBridgeNatConfig } from '../../plugins/bridge-nat/config.ts';
 import type { BridgeNatConfig } from '../../plugins/bridge-nat/config.ts';
+import { mayShareSubnet } from '../../plugins/bridge-nat/ndp-proxy.ts';
+import { planAttachment } from '../../plugins/bridge-nat/plan.ts';
 import { parsePool } from '../../ipam/pool.ts';
 import { validate } from '../../schemas/compiled/conflist.js';
 import { environmentOf } from './cni-fakes.ts';
@@ -41,6 +44,8 @@ t.test('nothing but the type: netmoor decides', async (t) => {
     portIsolation: false,
     keepBridge: false,
     ingressPolicy: 'open',
+    members: [],
+    ndpProxy: undefined,
     isolation: { apart: true, joined: [], spoofchk: false, allowServers: false, hostAccess: undefined },
     ipam: { kind: 'netmoor', automatic: true, pool: {}, extraRanges: [] },
     mac: undefined,
@@ -49,6 +54,10 @@ t.test('nothing but the type: netmoor decides', async (t) => {
     portMappings: [],
     bandwidth: undefined,
     dhcpServer: undefined,
+    tuning: undefined,
+    sourceRouting: undefined,
+    vlans: undefined,
+    notes: [],
     dns: {},
   });
 });
@@ -137,6 +146,55 @@ t.test('gateway and masquerade', async (t) => {
   for (const [members, expected] of cases) t.match(read(members), expected, JSON.stringify(members));
 });
 
+t.test('on the host’s LAN its router is the router', async (t) => {
+  const ipam = { subnet: '192.0.2.0/24', gateway: '192.0.2.1' };
+  const lan = { ipam, members: ['eth1', { interface: 'eth0', moveAddresses: true, optional: true }] };
+  t.match(read(lan), {
+    isGateway: false,
+    isDefaultGateway: false,
+    ipMasq: false,
+    members: [{ interface: 'eth1' }, { interface: 'eth0', moveAddresses: true, optional: true }],
+  });
+  t.match(read({ ...lan, isGateway: true }), { isGateway: true, ipMasq: false });
+  t.match(
+    read({ ipam, members: ['eth1'] }),
+    { isGateway: true, ipMasq: true },
+    'a card is not the LAN of the host',
+  );
+  const leased = (gateway: string): Leased => ({
+    addresses: [{ address: '192.0.2.9/24', gateway, scope: 'x' }],
+    routes: undefined,
+    dns: {},
+  });
+  const routes = (members: object): unknown =>
+    planAttachment(read(members), leased('192.0.2.1')).detail.routes;
+  t.strictSame(routes(lan), [{ dst: '0.0.0.0/0', gw: '192.0.2.1' }]);
+  t.strictSame(
+    routes({ ...lan, ipam: { subnet: '192.0.2.0/24' } }),
+    [],
+    'a router that nobody named is none',
+  );
+});
+
+t.test('neighbours that are answered', async (t) => {
+  const ipam = { subnet: '2001:db8::1:0:0:0/80' };
+  t.strictSame(read({ ipam, ndpProxy: true }).ndpProxy, []);
+  t.strictSame(read({ ipam, ndpProxy: 'eth0' }).ndpProxy, ['eth0']);
+  t.strictSame(read({ ipam, ndpProxy: ['eth0', 'eth1'] }).ndpProxy, ['eth0', 'eth1']);
+  t.equal(read({ ipam, ndpProxy: false }).ndpProxy, undefined);
+  for (const more of [{}, { ipam: { ranges: RANGES } }, { ipam: {} }, { ipam, ndpProxy: 'all' }])
+    t.throws(() => read({ ndpProxy: true, ...more }), { kind: 'bad-config', message: naming('ndpProxy') });
+  const [inner, outer] = ['2001:db8::1:0:0:0/80', '2001:db8::/64'].map(parsePrefix);
+  if (inner === undefined || outer === undefined) throw new Error('two prefixes');
+  const detail = { ndpProxy: ['eth0'], members: [{ interface: 'eth1', moveAddresses: true }] };
+  t.ok(mayShareSubnet(detail, inner, 'eth0', outer));
+  t.notOk(mayShareSubnet(detail, inner, 'eth2', outer));
+  t.notOk(mayShareSubnet(detail, outer, 'eth0', inner), 'the larger one would lose');
+  t.notOk(mayShareSubnet(detail, outer, 'eth0', outer));
+  t.ok(mayShareSubnet(detail, outer, 'eth1', outer));
+  t.notOk(mayShareSubnet({}, inner, 'eth0', outer));
+});
+
 t.test('who gives the addresses', async (t) => {
   const kind = (members: object) => read(members).ipam;
   t.match(kind({ ipam: {} }), { kind: 'none' });
@@ -180,8 +238,6 @@ t.test('unknown keys: key, value and the nearest known one', async (t) => {
     [{ ipam: { routes: [{ dst: '::/0', via: 'x' }] } }, 'ipam.routes[0].via', '"x"', 'dst, gw'],
     [{ ipam: { addresses: [] } }, 'ipam.addresses', '[]', 'subnet'],
     [{ vlanTrunk: [{ ID: 1 }] }, 'vlanTrunk[0].ID', '1', '"id"'],
-    [{ vlan: 100 }, 'vlan', '100', 'bridge'],
-    [{ vlanTrunk: [{ id: 5 }] }, 'vlanTrunk', '[{"id":5}]', 'bridge'],
   ];
   for (const [members, key, value, known] of cases) {
     const wanted = { kind: 'unsupported-field', message: naming(key, value), details: naming(known) };

@@ -3,7 +3,7 @@
  * Repeat with SIMULATION_SEED.
  */
 import t from 'tap';
-import { randomOf, pick } from '../fuzz/cni-mutate.ts';
+import { randomOf, pick } from '../fuzz/random.ts';
 import { LEASE_TIME, SERVER_IDENTIFIER, written } from '../../ipam/dhcp/v4/options/known.ts';
 import { reply } from './dhcp4-messages.ts';
 import { ServerModel } from './dhcp4-server-model.ts';

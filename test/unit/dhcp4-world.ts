@@ -12,7 +12,7 @@ import type { Action4 } from '../../ipam/dhcp/v4/enter.ts';
 import { decodeMessage, encodeMessage } from '../../ipam/dhcp/v4/message.ts';
 import type { Message4 } from '../../ipam/dhcp/v4/message.ts';
 import type { Wish4 } from '../../ipam/dhcp/v4/wish.ts';
-import { randomOf } from '../fuzz/cni-mutate.ts';
+import { randomOf } from '../fuzz/random.ts';
 import { WISH } from './dhcp4-messages.ts';
 import type { ServerModel } from './dhcp4-server-model.ts';
 

@@ -10,7 +10,7 @@ import type { Data6, Wish6 } from '../../ipam/dhcp/v6/client.ts';
 import { decodeMessage6, encodeMessage6 } from '../../ipam/dhcp/v6/message.ts';
 import type { Message6, Options6 } from '../../ipam/dhcp/v6/message.ts';
 import type { Step6 } from '../../ipam/dhcp/v6/client/step.ts';
-import { randomOf } from '../fuzz/cni-mutate.ts';
+import { randomOf } from '../fuzz/random.ts';
 
 export interface Sent {
   /** Milliseconds. */

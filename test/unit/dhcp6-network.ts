@@ -1,6 +1,6 @@
 /** A link with a client and servers on it, that loses, delays and repeats messages by a seeded dice. */
 import type { Message6 } from '../../ipam/dhcp/v6/message.ts';
-import { randomOf } from '../fuzz/cni-mutate.ts';
+import { randomOf } from '../fuzz/random.ts';
 import type { Bench } from './dhcp6-bench.ts';
 import type { Server6 } from './dhcp6-server.ts';
 

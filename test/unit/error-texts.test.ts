@@ -17,6 +17,7 @@ import { findNetworkList } from '../../lib/cni/lists/load.ts';
 import { readNetworks } from '../../lib/cni/lists/options.ts';
 import { readPortMappings } from '../../lib/cni/port-mappings.ts';
 import { portTaken } from '../../lib/nftables/port-taken.ts';
+import { refuseVlans } from '../../plugins/bridge-nat/bridge-vlans.ts';
 import { readBridgeNatConfig } from '../../plugins/bridge-nat/config.ts';
 import { environmentOf, fakeWorld } from './cni-fakes.ts';
 import { MemoryLedger } from './ipam-ledger.ts';
@@ -114,11 +115,18 @@ const TEXTS: readonly Text[] = [
   ],
   [
     'a VLAN',
-    () => config({ vlan: 100 }),
+    () => refuseVlans('cni0', undefined),
     'unsupported-field',
-    'vlan: 100 is not supported',
+    'bridge cni0 is to tell VLANs apart, which this kernel cannot (CONFIG_BRIDGE_VLAN_FILTERING)',
     'give each VLAN a network and a bridge of its own, with the VLAN interface of the uplink ' +
       'as a port of that bridge',
+  ],
+  [
+    'a setting of the host',
+    () => config({ sysctl: { 'kernel.shmmax': '1' } }),
+    'bad-config',
+    'sysctl "kernel.shmmax" is not one of the network',
+    'settings below "net." alone belong to a network namespace; give the others to the container runtime',
   ],
   [
     'a full pool',

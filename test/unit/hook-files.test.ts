@@ -41,7 +41,7 @@ function ground(t: Test, mounts: readonly Mount[] = []): Ground {
   return { root, rootfs, victim, bundle: { directory, rootfs, hasNetworkNamespace: true, mounts } };
 }
 
-const NAMED = [{ network: 'front', ifname: 'eth0', result: RESULT }];
+const NAMED = [{ network: 'front', ifname: 'eth0', result: RESULT, ports: [] }];
 const CONFIG = { networks: [], dns: {}, files: [], resultFile: 'net.json', ipFile: '.ip' };
 
 function write(bundle: Bundle, text = 'new\n', id = 'c1'): void {

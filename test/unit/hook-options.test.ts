@@ -60,7 +60,17 @@ t.test('refused networks', async (t) => {
 t.test('ports', async (t) => {
   const tcp = { protocol: 'tcp' };
   t.strictSame(readPorts('2222:22/tcp', PLACE), [{ hostPort: 2222, containerPort: 22, ...tcp }]);
-  t.strictSame(readPorts('80', PLACE), [{ hostPort: 80, containerPort: 80, ...tcp }]);
+  const anyPort = { hostPort: 0, containerPort: 80 };
+  t.strictSame(readPorts('80', PLACE), [{ ...anyPort, ...tcp }], 'any port of the host');
+  t.strictSame(readPorts('80,80/udp', PLACE), [
+    { ...anyPort, ...tcp },
+    { ...anyPort, protocol: 'udp' },
+  ]);
+  t.strictSame(readPorts('127.0.0.1::80', PLACE), [{ ...anyPort, ...tcp, hostIP: '127.0.0.1' }]);
+  t.strictSame(readPorts('[2001:db8::2]::80-81/udp', PLACE), [
+    { ...anyPort, protocol: 'udp', hostIP: '2001:db8::2' },
+    { hostPort: 0, containerPort: 81, protocol: 'udp', hostIP: '2001:db8::2' },
+  ]);
   t.strictSame(readPorts('203.0.113.2:53:5353/udp', PLACE), [
     { hostPort: 53, containerPort: 5353, protocol: 'udp', hostIP: '203.0.113.2' },
   ]);
@@ -78,6 +88,12 @@ t.test('refused ports', async (t) => {
     ['80:', '"80:"'],
     ['80:80/icmp', '"icmp"'],
     ['0:80', '"0:80"'],
+    ['0', '"0"'],
+    ['65536', '65536'],
+    ['::80', '"::80"'],
+    ['::1::80', '"::1"'],
+    [':80', '":80"'],
+    ['80/icmp', '"icmp"'],
     ['80:0', 'containerPort', '0'],
     ['65536:80', 'hostPort', '65536'],
     ['90-80:90-80', '"90-80:90-80"'],

@@ -64,8 +64,11 @@ t.test('bounds, gateway and the empty strings Go writes for absent ones', async 
   ]);
   const empty = parsePool({ subnet: '10.22.0.0/24', rangeStart: '', rangeEnd: '', gateway: '' });
   t.same(describe(empty), describe(parsePool({ subnet: '10.22.0.0/24' })));
-  const elsewhere = parsePool({ subnet: '10.22.0.0/24', gateway: '169.254.1.1' });
+  const onLink = [{ dst: '169.254.1.1/32', scope: 253 }, { dst: '0.0.0.0/0' }];
+  const elsewhere = parsePool({ subnet: '10.22.0.0/24', gateway: '169.254.1.1', routes: onLink });
   t.equal(formatAddress(elsewhere.sets[0]?.[0]?.gateway ?? { family: 4, value: 0n }), '169.254.1.1');
+  const router = parsePool({ subnet: 'fd00:22::/64', gateway: 'fe80::1' }).sets[0]?.[0];
+  t.equal(formatAddress(router?.gateway ?? { family: 6, value: 0n }), 'fe80::1', 'which is on every link');
 });
 
 t.test('network and broadcast addresses are left out even of a range that names them', async (t) => {
@@ -156,6 +159,25 @@ const REFUSED: [name: string, config: PoolConfig, key: string, advice: string][]
     { subnet: SUBNET, rangeStart: '10.22.0.9', rangeEnd: '10.22.0.8' },
     'ipam.rangeStart',
     'exchange',
+  ],
+  ['gateway outside', { subnet: SUBNET, gateway: '10.23.0.1' }, `"10.23.0.1" is not in ${SUBNET}`, 'inside'],
+  [
+    'gateway outside that a route does not put on the link',
+    { subnet: SUBNET, gateway: '10.23.0.1', routes: [{ dst: '10.23.0.1/32' }] },
+    'ipam.gateway: "10.23.0.1"',
+    '"scope": 253',
+  ],
+  [
+    'network address as gateway',
+    { subnet: SUBNET, gateway: '10.22.0.0' },
+    'ipam.gateway: "10.22.0.0"',
+    'router',
+  ],
+  [
+    'broadcast as gateway',
+    { subnet: SUBNET, gateway: '10.22.0.255' },
+    'ipam.gateway: "10.22.0.255"',
+    'router',
   ],
   ['gateway of another family', { subnet: SUBNET, gateway: 'fd00::1' }, 'ipam.gateway', 'IPv4'],
   ['a word for an address', { subnet: SUBNET, gateway: 'router' }, 'ipam.gateway: "router"', 'IPv4 address'],

@@ -18,11 +18,14 @@ const ifla = require('netlink/dist/rt/ifla.js') as typeof import('netlink/dist/r
 
 const HEADERS = [
   'linux/netlink.h',
+  'linux/sock_diag.h',
+  'linux/inet_diag.h',
   'linux/rtnetlink.h',
   'linux/if_link.h',
   'linux/net_namespace.h',
   'linux/veth.h',
   'linux/if.h',
+  'linux/if_bridge.h',
   'linux/if_addr.h',
   'linux/fib_rules.h',
   'linux/neighbour.h',
@@ -113,6 +116,8 @@ const PACKAGE: Readonly<Record<string, unknown>> = {
   RTA_PRIORITY: route({ priority: 1 }),
   RTA_METRICS: route({ metrics: {} }),
   RTA_CACHEINFO: route({ cacheInfo: {} }),
+  RTA_MULTIPATH: route({ multipath: raw }),
+  RTA_EXPIRES: route({ expires: raw }),
   RTA_TABLE: route({ table: 1 }),
   RTA_PREF: route({ pref: raw }),
   RTA_PREFSRC: route({ prefsrc: raw }),
@@ -133,6 +138,7 @@ const PACKAGE: Readonly<Record<string, unknown>> = {
   FIB_RULE_INVERT: rt.formatRuleFlags({ invert: true }),
   RTAX_MTU: metric({ mtu: raw }),
   RTAX_ADVMSS: metric({ advmss: raw }),
+  RTEXT_FILTER_BRVLAN: rt.formatRtExtFilter({ brvlan: true }),
   RTEXT_FILTER_SKIP_STATS: rt.formatRtExtFilter({ skipStats: true }),
   TCA_KIND: tc({ kind: 'x' }),
   TCA_OPTIONS: tc({ options: raw }),
@@ -141,6 +147,7 @@ const PACKAGE: Readonly<Record<string, unknown>> = {
   IFLA_MTU: link({ mtu: 1 }),
   IFLA_LINK: link({ link: raw }),
   IFLA_MASTER: link({ master: 1 }),
+  IFLA_TXQLEN: link({ txqlen: 1 }),
   IFLA_PROTINFO: link({ protinfo: new Map() }),
   IFLA_OPERSTATE: link({ operstate: 1 }),
   IFLA_LINKINFO: link({ linkinfo: raw }),
@@ -170,8 +177,12 @@ const PACKAGE: Readonly<Record<string, unknown>> = {
   MACVLAN_MODE_PASSTHRU: ifla.formatMacvlanMode({ passthru: true }),
   VETH_INFO_PEER: numberOf(ifla.formatVethInfo({ peer: raw } as object)),
   IFF_UP: rt.formatDeviceFlags({ up: true }),
+  IFF_ALLMULTI: rt.formatDeviceFlags({ allmulti: true }),
+  IFF_LOWER_UP: rt.formatDeviceFlags({ lowerUp: true }),
+  IFF_LOOPBACK: rt.formatDeviceFlags({ loopback: true }),
   IFF_PROMISC: rt.formatDeviceFlags({ promisc: true }),
   IFA_ADDRESS: address({ address: raw }),
+  IFA_LABEL: address({ label: 'x' }),
   IFA_LOCAL: address({ local: raw }),
   IFA_BROADCAST: address({ broadcast: raw }),
   IFA_CACHEINFO: address({ cacheInfo: { prefered: 0, valid: 0, cstamp: 0, tstamp: 0 } }),
@@ -191,6 +202,9 @@ const PACKAGE: Readonly<Record<string, unknown>> = {
 /** What the package does not know: younger than it, or not of rtnetlink, or only passed on by it. */
 const ONLY_IN_HEADERS = [
   /^IFA_PROTO$/,
+  /^(IFLA_BR_|IFLA_BRIDGE_|BRIDGE_)/,
+  /^RTA_NH_ID$/,
+  /^RTNH_F_/,
   /^IFLA_(PROP_LIST|ALT_IFNAME)$/,
   /^NETNSA_/,
   /^NDA_/,
@@ -210,6 +224,8 @@ const ONLY_IN_HEADERS = [
   /^(NFNL|IPCTNL|CTA)_/,
   /^IPPROTO_/,
   /^SOL?_/,
+  /^SOCK_DIAG_/,
+  /^INET_DIAG_/,
 ];
 
 t.test('the netlink package', async (t) => {

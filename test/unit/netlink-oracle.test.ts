@@ -19,6 +19,8 @@ import { macvlanData } from '../../lib/netlink/macvlan-codec.ts';
 import type { MacvlanData } from '../../lib/netlink/macvlan-codec.ts';
 import { routeMessage } from '../../lib/netlink/route-codec.ts';
 import type { RouteMessage } from '../../lib/netlink/route-codec.ts';
+import { ruleMessage } from '../../lib/netlink/rule-codec.ts';
+import type { RuleMessage } from '../../lib/netlink/rule-codec.ts';
 import { AF_INET, AF_INET6 } from '../../lib/netlink/uapi.ts';
 import { randomFrom } from './ipam-ledger.ts';
 
@@ -173,6 +175,39 @@ function randomRoute(): Pair<RouteMessage> {
   return { ours: { ...head, length, sourceLength, flags, attributes }, same: { kind: 'route', data, attrs } };
 }
 
+function randomRule(): Pair<RuleMessage> {
+  const family = random() < 0.5 ? AF_INET : AF_INET6;
+  const attributes = some({
+    source: address(family),
+    destination: address(family),
+    iif: word(),
+    oif: word(),
+    mark: u32(),
+    mask: u32(),
+    table: u32(),
+    suppressPrefixLength: u32(),
+    priority: u32(),
+    protocol: byte(),
+  });
+  const head = { family, tos: byte(), table: byte(), action: byte() };
+  const [length, sourceLength, flags] = [byte(), byte(), u31()];
+  const attrs = {
+    ...renamed(attributes.source, 'src', addressBytes),
+    ...renamed(attributes.destination, 'dst', addressBytes),
+    ...renamed(attributes.iif, 'iifname'),
+    ...renamed(attributes.oif, 'oifname'),
+    ...renamed(attributes.mark, 'fwmark'),
+    ...renamed(attributes.mask, 'fwmask'),
+    ...renamed(attributes.table, 'table'),
+    ...renamed(attributes.suppressPrefixLength, 'suppressPrefixlen', number32),
+    ...renamed(attributes.priority, 'priority'),
+    ...renamed(attributes.protocol, 'protocol'),
+  };
+  const data = { ...head, dstLen: length, srcLen: sourceLength, flags: rt.parseRuleFlags(flags) };
+  const ours = { ...head, length, sourceLength, reserved1: 0, reserved2: 0, flags, attributes };
+  return { ours, same: { kind: 'rule', data, attrs } };
+}
+
 function written(format: (out: AttrStream) => void): Buffer {
   const stream = new AttrStream();
   format(stream);
@@ -236,4 +271,11 @@ compare({
   next: randomRoute,
   format: theirs.formatRouteMessage,
   parse: theirs.parseRouteMessage,
+});
+compare({
+  name: 'rules',
+  codec: ruleMessage,
+  next: randomRule,
+  format: theirs.formatRuleMessage,
+  parse: theirs.parseRuleMessage,
 });

@@ -82,20 +82,26 @@ export class Connection {
   }
 }
 
+/** Milliseconds after which one who waits has waited for long. */
+const LONG_MS = 2000;
+
 /**
  * Waits for other processes in steps of 1 to 8 ms. SQLite's own waiting goes up to 100 ms at a time, a hundred times
  * what a transaction takes, so that with many waiting the lock mostly lies idle; there is nothing to be woken by.
+ *
+ * The lock goes to whoever asks next after it was let go. Who has waited for long asks more often than the others: of a
+ * hundred that come and go, one would else be passed over until its time is up.
  */
 export function retryWhileBusy(now: () => number, attempt: () => void): void {
-  const deadline = now() + BUSY_TIMEOUT_MS;
+  const begun = now();
   const pause = new Int32Array(new SharedArrayBuffer(4));
   for (let tries = 0; ; tries++) {
     try {
       attempt();
       return;
     } catch (error) {
-      if (!isBusy(error) || now() > deadline) throw error;
+      if (!isBusy(error) || now() - begun > BUSY_TIMEOUT_MS) throw error;
     }
-    Atomics.wait(pause, 0, 0, Math.min(1 + tries / 2, 8));
+    Atomics.wait(pause, 0, 0, now() - begun > LONG_MS ? 1 : Math.min(1 + tries / 2, 8));
   }
 }

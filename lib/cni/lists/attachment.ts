@@ -7,7 +7,6 @@ import type { ProcessIdentity } from '../../system/process.ts';
 import { findPlugin } from '../delegate.ts';
 import type { Environment } from '../environment.ts';
 import type { Json, JsonObject } from '../json.ts';
-import { isJsonObject } from '../json.ts';
 import { containerIdProblem, interfaceNameProblem, networkNameProblem } from '../names.ts';
 import type { Plugin } from '../plugin.ts';
 import { readPortMappings } from '../port-mappings.ts';
@@ -15,6 +14,7 @@ import { quote } from '../quote.ts';
 import { readRuntimeConfig } from '../runtime-config.ts';
 import type { World } from '../world.ts';
 import type { NetworkList } from './list.ts';
+import { declares, publishesPorts } from './publishing.ts';
 
 export interface Attachment {
   readonly containerId: string;
@@ -88,13 +88,13 @@ function checkCapabilities(network: string, capabilities: JsonObject): void {
   readEach('MAC address', mac === undefined ? [] : [mac], parseMac);
 }
 
-export function declares(plugin: JsonObject, capability: string): boolean {
-  const declared = plugin['capabilities'];
-  return isJsonObject(declared) && declared[capability] === true;
-}
-
 /** What would silently not happen otherwise; names and DNS are hints, which a network may have no use for. */
 const ESSENTIAL = ['portMappings', 'ips', 'mac', 'bandwidth'];
+
+function takes(list: NetworkList, capability: string): boolean {
+  if (capability === 'portMappings') return publishesPorts(list);
+  return list.plugins.some((plugin) => declares(plugin, capability));
+}
 
 function isEmpty(value: Json | undefined): boolean {
   return value === undefined || (Array.isArray(value) && value.length === 0);
@@ -111,7 +111,7 @@ export function adapt(list: NetworkList, attachment: Attachment): Attachment {
   const capabilities: Record<string, Json> = { ...attachment.capabilities };
   for (const capability of ESSENTIAL) {
     const value = capabilities[capability];
-    if (isEmpty(value) || list.plugins.some((plugin) => declares(plugin, capability))) continue;
+    if (isEmpty(value) || takes(list, capability)) continue;
     const single =
       capability === 'ips' && Array.isArray(value) && value.length === 1
         ? value[0]

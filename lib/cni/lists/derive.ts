@@ -7,8 +7,8 @@ import { encodeResult } from '../encode-result.ts';
 import type { JsonObject } from '../json.ts';
 import type { CniResult } from '../result.ts';
 import { isAtLeast } from '../versions.ts';
-import { declares } from './attachment.ts';
 import type { NetworkList } from './list.ts';
+import { declares } from './publishing.ts';
 
 function runtimeConfig(plugin: JsonObject, capabilities: JsonObject): JsonObject {
   return Object.fromEntries(

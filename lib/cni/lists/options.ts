@@ -7,8 +7,8 @@
  *                                   front:ip=10.1.0.5,mac=…
  *   PART      IFNAME, or KEY=VALUE with KEY one of ifname, ip, mac, port, alias, or an argument in capitals for
  *             CNI_ARGS
- *   PORT      [ADDRESS:]HOSTPORT[-LAST]:CONTAINERPORT[-LAST][/PROTOCOL], or one PORT[/PROTOCOL] for both; PROTOCOL
- *             is tcp by default
+ *   PORT      [ADDRESS:]HOSTPORT[-LAST]:CONTAINERPORT[-LAST][/PROTOCOL]; [ADDRESS::]CONTAINERPORT[-LAST][/PROTOCOL]
+ *             for free ports of the host, which lib/mooring/free-ports.ts chooses; PROTOCOL is tcp by default
  */
 import { NetmoorError, errorText } from '../../base/errors.ts';
 import { formatAddress, formatPrefix, parseAddress, parsePrefix } from '../../base/ip.ts';
@@ -101,7 +101,17 @@ function readHostAddress(text: string, place: string): string {
   );
 }
 
-/** One published port or range of ports, an entry for each port. */
+/** The part before the container's ports: of "127.0.0.1:" the address, and any port of it. */
+function readHost(
+  text: string,
+): { readonly address?: string; readonly first?: string; readonly last?: string } | undefined {
+  if (text.endsWith(':') && text.length > 1) return { address: text.slice(0, -1) };
+  const [, address, first, last] = ADDRESS_AND_PORT.exec(text) ?? [];
+  if (first === undefined) return undefined;
+  return { first, ...(address === undefined ? {} : { address }), ...(last === undefined ? {} : { last }) };
+}
+
+/** One published port or range of ports, an entry for each port; the host's port is 0 where any free one will do. */
 export function readPort(text: string, place: string): PortMappingInput[] {
   const wrong = (): never =>
     refuse(
@@ -111,20 +121,29 @@ export function readPort(text: string, place: string): PortMappingInput[] {
     );
   const whole = PORT.exec(text) ?? wrong();
   const inside = readRange(whole[2] ?? '', whole[3], text, place);
-  const host = whole[1] === undefined ? undefined : (ADDRESS_AND_PORT.exec(whole[1]) ?? wrong());
-  const outside = host === undefined ? inside : readRange(host[2] ?? '', host[3], text, place);
-  if (outside.count !== inside.count)
+  const host = whole[1] === undefined ? {} : (readHost(whole[1]) ?? wrong());
+  const outside = host.first === undefined ? undefined : readRange(host.first, host.last, text, place);
+  if (outside !== undefined && outside.count !== inside.count)
     refuse(place, `${quote(text)} maps ${outside.count} ports to ${inside.count}`, 'give both sides as many');
-  const hostIP = host?.[1] === undefined ? {} : { hostIP: readHostAddress(host[1], place) };
+  const hostIP = host.address === undefined ? {} : { hostIP: readHostAddress(host.address, place) };
   const single = (offset: number): PortMappingInput => ({
-    hostPort: outside.first + offset,
+    hostPort: outside === undefined ? 0 : outside.first + offset,
     containerPort: inside.first + offset,
     protocol: whole[4] ?? 'tcp',
     ...hostIP,
   });
-  const ports = Array.from({ length: outside.count }, (_, offset) => single(offset));
-  if (outside.first === 0) refuse(place, `${quote(text)} names port 0`, 'ports are 1 to 65535');
-  checked(place, 'ports are 1 to 65535, protocols tcp, udp and sctp', () => readPortMappings(ports));
+  const ports = Array.from({ length: inside.count }, (_, offset) => single(offset));
+  if ((outside ?? inside).first === 0)
+    refuse(
+      place,
+      `${quote(text)} names port 0`,
+      'ports are 1 to 65535; leave the port of the host out for a free one',
+    );
+  // Whatever port of the host is chosen, it is one like that of the container.
+  const like = ports.map((port) =>
+    outside === undefined ? { ...port, hostPort: port.containerPort ?? 0 } : port,
+  );
+  checked(place, 'ports are 1 to 65535, protocols tcp, udp and sctp', () => readPortMappings(like));
   return ports;
 }
 

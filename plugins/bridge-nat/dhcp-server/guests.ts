@@ -15,6 +15,7 @@ import { releaseBridge } from '../bridge.ts';
 import { KIND } from '../detail.ts';
 import type { BridgeNatDetail } from '../detail.ts';
 import { giveUpEgressOf } from '../egress/taking.ts';
+import { keepsBridge } from '../member-ports.ts';
 import { isHostIfname } from '../names.ts';
 
 export function portsOf(route: NetlinkSocket, bridge: Link): Link[] {
@@ -28,14 +29,17 @@ export function staysForGuests(
 ): boolean {
   if (store.read((tx) => tx.network(network))?.dhcpServer === undefined) return false;
   const bridge = findLink(route, segment);
-  return bridge !== undefined && portsOf(route, bridge).some(({ name }) => !isHostIfname(name));
+  return (
+    bridge !== undefined &&
+    portsOf(route, bridge).some((port) => !isHostIfname(port.name) && keepsBridge(port))
+  );
 }
 
 /** Whether the last guest of a served bridge has gone, and nobody wants to keep it. */
 export function isAbandoned({ route }: Sockets, { segment = '', dhcpServer }: NetworkRecord): boolean {
   if (dhcpServer === undefined || (dhcpServer.detail as BridgeNatDetail).keepBridge) return false;
   const bridge = findLink(route, segment);
-  return bridge !== undefined && portsOf(route, bridge).length === 0;
+  return bridge !== undefined && !portsOf(route, bridge).some(keepsBridge);
 }
 
 /**

@@ -84,6 +84,7 @@ function requireNameServers({ dns, runtimeConfig, raw }: CniConfig, ipam: IpamCh
 function refuseTogether(raw: CniConfig['raw']): void {
   for (const [key, why] of [
     ['members', 'what else is plugged in leads past the host'],
+    ['ndpProxy', 'the addresses of its containers would be answered for on another interface'],
     ['uplink', 'by which interfaces the network leaves is said by "egress" already'],
   ] as const)
     if (raw[key] !== undefined) refuse(`it excludes "${key}": ${why}`, 'remove one of the two');
