@@ -77,7 +77,6 @@ export const RTPROT_STATIC = 4;
 export const RTPROT_RA = 9;
 export const RTN_UNICAST = 1;
 export const RTN_UNREACHABLE = 7;
-export const RTNH_F_ONLINK = 4;
 export const RT_SCOPE_UNIVERSE = 0;
 export const RT_SCOPE_LINK = 253;
 export const RT_SCOPE_NOWHERE = 255;
