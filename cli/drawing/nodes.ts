@@ -32,7 +32,8 @@ function networkNode(network: NetworkNode): Node {
 function describeEgress({ egress }: SegmentNode): string[] {
   if (egress === undefined) return [];
   const { table, ipv4, ipv6 } = egress;
-  const ways = ipv4 === ipv6 ? (ipv4 ?? 'nothing') : `${ipv4 ?? 'nothing'} (IPv4), ${ipv6 ?? 'nothing'} (IPv6)`;
+  const ways =
+    ipv4 === ipv6 ? (ipv4 ?? 'nothing') : `${ipv4 ?? 'nothing'} (IPv4), ${ipv6 ?? 'nothing'} (IPv6)`;
   return [`leaves by ${ways}, routing table ${table}`];
 }
 

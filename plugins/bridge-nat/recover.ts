@@ -217,8 +217,6 @@ export function recover({ route, netfilter }: Sockets, world: World, segment?: s
     const answering = answeringFor(label, proxied, links);
     const members = membersFor(links, bridge);
     const table = rules.find(({ iif }) => iif === bridge.name)?.table;
-    return [
-      recordOf(link, label, bridge, held, ofBridge, addresses, answering, members, table, world),
-    ];
+    return [recordOf(link, label, bridge, held, ofBridge, addresses, answering, members, table, world)];
   });
 }

@@ -56,8 +56,8 @@ t.test(
           [6, 'tun0', VPN.host6],
         ]);
         t.equal(await meter.read(), 'nothing', 'no probe has gone by the uplink');
-      const { segments } = (await asked(host, 'show', VPN_LIST.name)).view;
-      t.match(segments, [{ name: 'nm-vpn', egress: { ipv4: 'tun0', ipv6: 'tun0' } }]);
+        const { segments } = (await asked(host, 'show', VPN_LIST.name)).view;
+        t.match(segments, [{ name: 'nm-vpn', egress: { ipv4: 'tun0', ipv6: 'tun0' } }]);
         await host.shell(
           'ip rule flush; ip rule add lookup main pref 32766; ip rule add lookup default pref 32767',
         );

@@ -342,9 +342,17 @@ t.test('egress: names in order, or tor; what would leak, or lead nowhere, is ref
   t.strictSame(read({ ...DNS, egress: one }).egress, { interfaces: ['tun0'], via: [] });
   t.strictSame(read({ ...DNS, egress: several }).egress, { interfaces: ['wg0', 'tun*'], via: ['192.0.2.1'] });
   const tor = { transPort: 9040, dnsPort: 5353 };
-  t.strictSame(read({ egress: { tor } }).egress, { interfaces: [], via: [], proxy: { ...tor, addresses: [] } });
+  t.strictSame(read({ egress: { tor } }).egress, {
+    interfaces: [],
+    via: [],
+    proxy: { ...tor, addresses: [] },
+  });
   t.match(read({ ...DNS, egress: one }).isolation.hostAccess, { protocols: [1, 58], services: [] });
-  t.equal(read({ ...DNS, egress: one, hostAccess: true }).isolation.hostAccess, undefined, 'unless asked for');
+  t.equal(
+    read({ ...DNS, egress: one, hostAccess: true }).isolation.hostAccess,
+    undefined,
+    'unless asked for',
+  );
   const refused = (egress: unknown, more: object, ...things: string[]): void => {
     t.throws(() => read({ ...DNS, ...more, egress }), { message: naming(...things) });
   };

@@ -33,11 +33,13 @@ function ways(family: Family, interfaces: readonly string[], ...via: string[]): 
     prefix: parsePrefix(text),
   }));
   const egress = { bridge: 'nm0', table: 7, interfaces, via: via.map(parseAddress), subnets: [] };
-  return waysOut(egress, { links: LINKS, addresses }, family).map(({ interface: index, priority, gateway }) => [
-    LINKS.find((link) => link.index === index)?.name,
-    priority,
-    ...(gateway ? [formatAddress(gateway)] : []),
-  ]);
+  return waysOut(egress, { links: LINKS, addresses }, family).map(
+    ({ interface: index, priority, gateway }) => [
+      LINKS.find((link) => link.index === index)?.name,
+      priority,
+      ...(gateway ? [formatAddress(gateway)] : []),
+    ],
+  );
 }
 
 t.test('the preferred one first; down, and without an address of the family, none', async (t) => {

@@ -1,6 +1,6 @@
 /**
- * The key `egress`: by which interfaces alone the network's traffic leaves the host, or which proxy of the host takes it.
- * What cannot work, or would leak, is refused.
+ * The key `egress`: by which interfaces alone the network's traffic leaves the host, or which proxy of the host takes
+ * it. What cannot work, or would leak, is refused.
  */
 import { NetmoorError, errorText } from '../../../lib/base/errors.ts';
 import { formatAddress, parseAddress } from '../../../lib/base/ip.ts';

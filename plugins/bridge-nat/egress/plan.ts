@@ -2,8 +2,8 @@
  * Which ways out there are for a network with an egress of its own, and the routes and rules that stand for them. Pure.
  *
  * `ip rule` sends what comes in by the bridge to a table of its own. In it a default route that leads nowhere lies
- * beneath those through the interfaces: the kernel drops routes with their interface, and then that one is left. With it
- * are the network's own subnets, for what is redirected from one container to another.
+ * beneath those through the interfaces: the kernel drops routes with their interface, and then that one is left. With
+ * it are the network's own subnets, for what is redirected from one container to another.
  */
 import { isLinkLocal, parseAddress, parsePrefix, prefixContains, sameAddress } from '../../../lib/base/ip.ts';
 import type { Address, Family, Prefix } from '../../../lib/base/ip.ts';

@@ -1,4 +1,4 @@
-/** A network's egress as the kernel shows it: the rule tells the table, the nftables elements of the bridge the rest. */
+/** A network's egress as the kernel shows it: the rule tells the table, nftables elements of the bridge the rest. */
 import { addressFromBytes, formatAddress } from '../../../lib/base/ip.ts';
 import type { SetElement } from '../../../lib/nftables/element.ts';
 import { fieldsOf, setPlan } from '../../../lib/nftables/layout.ts';

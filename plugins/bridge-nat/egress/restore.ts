@@ -1,4 +1,4 @@
-/** Bringing the ways out of all networks up to date, from the records: an interface has come, gone, or got an address. */
+/** Bringing the ways out of all networks up to date, from the records: an interface has come or gone. */
 import { NetmoorError, errorText } from '../../../lib/base/errors.ts';
 import { formatPrefix } from '../../../lib/base/ip.ts';
 import type { World } from '../../../lib/cni/world.ts';

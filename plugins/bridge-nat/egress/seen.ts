@@ -14,7 +14,12 @@ export interface SeenEgress {
   readonly ipv6?: string;
 }
 
-function wayOut(route: NetlinkSocket, table: number, family: Family, links: readonly Link[]): string | undefined {
+function wayOut(
+  route: NetlinkSocket,
+  table: number,
+  family: Family,
+  links: readonly Link[],
+): string | undefined {
   const [first] = listRoutesIn(route, family, { table })
     .filter(({ destination, unreachable }) => destination.length === 0 && !unreachable)
     .sort((a, b) => (a.priority ?? 0) - (b.priority ?? 0));
@@ -22,9 +27,16 @@ function wayOut(route: NetlinkSocket, table: number, family: Family, links: read
 }
 
 export function seenEgresses(route: NetlinkSocket, links: readonly Link[]): SeenEgress[] {
-  const tables = new Map(ownRules(route).flatMap(({ iif, table }) => (iif && table ? [[iif, table] as const] : [])));
+  const tables = new Map(
+    ownRules(route).flatMap(({ iif, table }) => (iif && table ? [[iif, table] as const] : [])),
+  );
   return [...tables].map(([bridge, table]) => {
     const [ipv4, ipv6] = ([4, 6] as const).map((family) => wayOut(route, table, family, links));
-    return { bridge, table, ...(ipv4 === undefined ? {} : { ipv4 }), ...(ipv6 === undefined ? {} : { ipv6 }) };
+    return {
+      bridge,
+      table,
+      ...(ipv4 === undefined ? {} : { ipv4 }),
+      ...(ipv6 === undefined ? {} : { ipv6 }),
+    };
   });
 }

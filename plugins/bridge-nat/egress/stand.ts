@@ -99,7 +99,7 @@ export function routesOf(
   return { wanted, present: listRoutesIn(route, family, egress) };
 }
 
-/** A default route that is not promised leads past the interfaces; other subnets of the bridge may be another range's. */
+/** A default route that is not promised leads past the interfaces; subnets of the bridge may be another range's. */
 export function isStray({ destination, interface: index }: Route, bridge: number | undefined): boolean {
   return destination.length === 0 || index !== bridge;
 }
