@@ -1,7 +1,7 @@
 /**
  * The engine looks after the rules: it hears of every change of the ruleset, and when somebody else has changed
- * netmoor's tables, or the chains that what is forwarded passes by, it has everything compared with the records, and put
- * back. An ADD or DEL, netmoor's own change, costs it the reading of a datagram.
+ * netmoor's tables, or the chains that what is forwarded passes by, it has everything compared with the records, and
+ * put back. An ADD or DEL, netmoor's own change, costs it the reading of a datagram.
  *
  * The main loop only reads. Once everything is to be looked at, or not before a while, it does not even do that: when
  * the kernel has no room for more (ENOBUFS), that alone is reason to look at everything.

@@ -1,7 +1,7 @@
 /**
  * Putting back what is missing on the host, from the records: of those who are attached here and live. It may run while
- * containers come and go: a record is looked at again inside a transaction that no ADD or DEL can begin beside, and what
- * somebody is at work on is left to him.
+ * containers come and go: a record is looked at again inside a transaction that no ADD or DEL can begin beside, and
+ * what somebody is at work on is left to him.
  */
 import { errorText } from '../base/errors.ts';
 import type { AttachmentRecord } from '../../ipam/record.ts';

@@ -38,7 +38,9 @@ const udpTo = (family: 4 | 6, port: number) => [
   equals(word(port)),
 ];
 
-/** RFC 4861 4.2 and 4.5. What goes to clients of DHCP is from a server, by whichever port: RFC 2131 4.1, RFC 9915 7.2. */
+/**
+ * RFC 4861 4.2 and 4.5. What goes to clients of DHCP is from a server, by whichever port: RFC 2131 4.1, RFC 9915 7.2.
+ */
 const servers: ChainPlan = {
   name: 'servers',
   rules: [
