@@ -29,6 +29,14 @@ function networkNode(network: NetworkNode): Node {
   };
 }
 
+function describeEgress({ egress }: SegmentNode): string[] {
+  if (egress === undefined) return [];
+  const { table, ipv4, ipv6 } = egress;
+  const ways =
+    ipv4 === ipv6 ? (ipv4 ?? 'nothing') : `${ipv4 ?? 'nothing'} (IPv4), ${ipv6 ?? 'nothing'} (IPv6)`;
+  return [`leaves by ${ways}, routing table ${table}`];
+}
+
 function portNode({ name, kind, member }: PortView): Node {
   return {
     title: `port ${name}`,
@@ -46,7 +54,7 @@ function segmentNode(segment: SegmentNode): Node {
   return {
     title: `${kind} ${name}`,
     facts,
-    remarks: [],
+    remarks: describeEgress(segment),
     children: [...ports.map(portNode), ...networks.map(networkNode)],
   };
 }

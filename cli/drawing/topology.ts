@@ -5,6 +5,7 @@ import { nearest } from '../../lib/base/suggest.ts';
 import type { InterfaceAddress } from '../../lib/netlink/address.ts';
 import type { Link } from '../../lib/netlink/link-message.ts';
 import { RT_SCOPE_UNIVERSE } from '../../lib/netlink/route.ts';
+import type { SeenEgress } from '../../plugins/bridge-nat/egress/seen.ts';
 import type { NetworkRecord } from '../../ipam/record.ts';
 import { isHostIfname, isMemberMark } from '../../plugins/bridge-nat/names.ts';
 import { containerLabel } from '../attachment-view.ts';
@@ -42,6 +43,8 @@ export interface SegmentNode {
   /** Of a bridge, beside those of containers; absent when there are none. */
   readonly ports?: readonly PortView[];
   readonly networks: readonly NetworkNode[];
+  /** What comes in by it leaves by a routing table of its own; a family without an interface does not leave. */
+  readonly egress?: { readonly table: number; readonly ipv4?: string; readonly ipv6?: string };
 }
 
 /** schemas/cli-show.schema.json */
@@ -60,11 +63,16 @@ export interface HostFacts {
   readonly addresses: readonly InterfaceAddress[];
   /** The plugins whose segments are masters; those of all others are bridges. */
   readonly ofMasters: ReadonlySet<string>;
+  readonly egresses?: readonly SeenEgress[];
 }
 
 function interfaceView(link: Link, { addresses }: HostFacts): InterfaceView {
   const own = addresses.filter(({ index, scope }) => index === link.index && scope === RT_SCOPE_UNIVERSE);
   return { name: link.name, mtu: link.mtu, addresses: own.map(({ prefix }) => formatPrefix(prefix)) };
+}
+
+function egressView({ bridge: _its, ...egress }: SeenEgress): SegmentNode['egress'] & object {
+  return egress;
 }
 
 /** Containers' own are drawn as containers. */
@@ -83,12 +91,14 @@ function segmentNode(name: string, networks: readonly NetworkNode[], facts: Host
   const link = facts.links.find((candidate) => candidate.name === name);
   const ports = link?.kind === 'bridge' ? portsOf(link, facts) : [];
   const kind = networks.every(({ plugin }) => facts.ofMasters.has(plugin)) ? 'master' : 'bridge';
+  const seen = facts.egresses?.find(({ bridge }) => bridge === name);
   return {
     name,
     kind,
     ...(link === undefined ? {} : { interface: interfaceView(link, facts) }),
     ...(ports.length > 0 ? { ports } : {}),
     networks,
+    ...(seen === undefined ? {} : { egress: egressView(seen) }),
   };
 }
 

@@ -11,6 +11,8 @@ import { dhcpClients, verifyDhcp } from '../dhcp-check.ts';
 import { clocksOf } from '../dhcp-view.ts';
 import { hostOf, withSockets } from '../../lib/mooring/host.ts';
 import { named, openStores, readAttachments, readDhcpLeases, readable, unreadableStore } from '../stores.ts';
+import { PROBE_OPTIONS, formatProbe, probedAlone, probes } from '../probe/view.ts';
+import type { ProbeView } from '../probe/view.ts';
 import { quietly } from '../surroundings.ts';
 import { repairAll } from '../repair/repair.ts';
 import { formatRepaired, repairedOf } from '../repair/view.ts';
@@ -26,6 +28,8 @@ export interface CheckView {
   readonly attachments: readonly Verdict[];
   /** What the store contradicts itself in, or why it cannot be read. */
   readonly store: readonly string[];
+  /** Where traffic leaves the host, of the networks that were tried. */
+  readonly probes?: readonly ProbeView[];
   /** With --repair: what was put right before it was looked at. */
   readonly repaired?: readonly Repaired[];
 }
@@ -37,7 +41,13 @@ function formatVerdict(verdict: Verdict): string[] {
   return [title, ...differences.map((text) => `  ${text}`), ...notes.map((text) => `  (${text})`)];
 }
 
-export function formatCheck({ attachments, store, ok, repaired = [] }: CheckView): string {
+export function formatCheck({
+  attachments,
+  store,
+  ok,
+  repaired = [],
+  probes: tried = [],
+}: CheckView): string {
   const stored =
     store.length === 0
       ? ['lease store: ok']
@@ -45,7 +55,13 @@ export function formatCheck({ attachments, store, ok, repaired = [] }: CheckView
   const advice = ok
     ? []
     : ['"netmoor gc" clears away what is stale; containers with other differences are to be attached again'];
-  return [...formatRepaired(repaired), ...attachments.flatMap(formatVerdict), ...stored, ...advice]
+  return [
+    ...formatRepaired(repaired),
+    ...attachments.flatMap(formatVerdict),
+    ...tried.flatMap(formatProbe),
+    ...stored,
+    ...advice,
+  ]
     .map((line) => `${line}\n`)
     .join('');
 }
@@ -82,6 +98,12 @@ function withDhcp(verdict: Verdict, trouble: Trouble): Verdict {
   return { ...verdict, differences: [...verdict.differences, ...found.differences] };
 }
 
+async function withProbes(context: VerbContext, view: CheckView): Promise<CheckView> {
+  const tried = await probes(context);
+  if (tried.length === 0) return view;
+  return { ...view, probes: tried, ok: view.ok && tried.every(({ complaints }) => complaints.length === 0) };
+}
+
 export interface Examination {
   readonly view: CheckView;
   /** What failed while it was put right. */
@@ -93,9 +115,10 @@ export interface Examination {
  * neither the leases of DHCP are looked at, nor what runtimes asked for in vain.
  */
 export async function examine(
-  { world, dataDir, operands, kinds, note }: VerbContext,
+  context: VerbContext,
   { mend, configured = true }: { readonly mend: boolean; readonly configured?: boolean },
 ): Promise<Examination> {
+  const { world, dataDir, operands, kinds, note } = context;
   const unread: string[] = [];
   const stores = readable(openStores(world, dataDir, note), (dir, error) => {
     if (dataDir !== undefined) throw error;
@@ -106,7 +129,8 @@ export async function examine(
   const dhcp: Trouble = configured ? dhcpTrouble(world, all, readDhcpLeases(stores, unreadable)) : new Map();
   // What plugins of others attached is on no record but that of its lease.
   const others = [...dhcp.values()].map(({ client }) => client).filter((key) => !isAmong(all, key));
-  const chosen = new Set(chooseBy([...all, ...others], operands[0]).map(formatKey));
+  const meant = probedAlone(context, all) ? [] : chooseBy([...all, ...others], operands[0]);
+  const chosen = new Set(meant.map(formatKey));
   const isChosen = (record: AttachmentRecord): boolean => chosen.has(formatKey(record));
   const surroundings = quietly(() => {});
   const { verdicts, outcome } = await withSockets(async (sockets) => {
@@ -134,11 +158,15 @@ export const verb: Verb = {
     'Compares every attachment, or those of one container or network, with what was promised: leases, bridge, ' +
     'interfaces, addresses, routes, NAT and published ports, ' +
     'on the host and inside the container; DHCP leases with the clock, and whether an engine prolongs them; and the ' +
-    'lease store with itself. Exit code 1 when something differs.',
+    'lease store with itself; and where the traffic of networks with "egress" leaves the host. Exit code 1 when something differs.',
   operand: '[CONTAINER|NETWORK]',
-  options: [{ name: 'repair', about: 'first put right what can be, as "netmoor repair" does' }],
+  options: [
+    { name: 'repair', about: 'first put right what can be, as "netmoor repair" does' },
+    ...PROBE_OPTIONS,
+  ],
   async run(context) {
-    const { view, failures } = await examine(context, { mend: context.switches.has('repair') });
+    const { view: examined, failures } = await examine(context, { mend: context.switches.has('repair') });
+    const view = await withProbes(context, examined);
     return { json: view, text: () => formatCheck(view), failed: !view.ok, notes: failures };
   },
 };

@@ -4,6 +4,7 @@ import { listAddresses } from '../../lib/netlink/address.ts';
 import { listLinks } from '../../lib/netlink/link.ts';
 import { NetlinkSocket } from '../../lib/netlink/socket.ts';
 import { findUplink } from '../../lib/netlink/uplink.ts';
+import { seenEgresses } from '../../plugins/bridge-nat/egress/seen.ts';
 import { kindsNamed } from '../../plugins/kinds.ts';
 import type { KindList } from '../../plugins/kinds.ts';
 import type { NetworkRecord } from '../../ipam/record.ts';
@@ -24,10 +25,12 @@ async function gatherFacts(list: KindList, networks: readonly NetworkRecord[]): 
   );
   const socket = NetlinkSocket.open('route');
   try {
+    const links = listLinks(socket);
     return {
       name: hostname(),
       uplink: findUplink(socket),
-      links: listLinks(socket),
+      links,
+      egresses: seenEgresses(socket, links),
       addresses: listAddresses(socket, 0),
       ofMasters: new Set(
         [...kinds.values()].flatMap(({ name, segments }) => (segments === 'master' ? name : [])),

@@ -6,5 +6,5 @@ export const ALIAS = 'netmoor';
 /** Addresses that are ours to remove (IFA_PROTO, kernel 5.18; "proto 0x6d" in `ip address`). */
 export const IFAPROT_NETMOOR = 0x6d;
 
-/** Routing rules that are ours to remove (FRA_PROTOCOL; "proto 109" in `ip rule`). */
+/** Routes and routing rules that are ours to remove (rtm_protocol, FRA_PROTOCOL; "proto 109" in `ip rule`). */
 export const RTPROT_NETMOOR = 0x6d;

@@ -6,7 +6,16 @@ import type { MacvlanMode } from './macvlan-codec.ts';
 import type { NetlinkMessage, NetlinkRequest } from './socket.ts';
 import { RTEXT_FILTER_SKIP_STATS, RTM_GETLINK } from './uapi.ts';
 
-export { IFF_ALLMULTI, IFF_LOOPBACK, IFF_LOWER_UP, IFF_PROMISC, IFF_UP, IF_OPER_UP } from './uapi.ts';
+export {
+  IFF_ALLMULTI,
+  IFF_LOOPBACK,
+  IFF_LOWER_UP,
+  IFF_NOARP,
+  IFF_POINTOPOINT,
+  IFF_PROMISC,
+  IFF_UP,
+  IF_OPER_UP,
+} from './uapi.ts';
 
 export interface Link {
   readonly index: number;

@@ -16,7 +16,9 @@ import {
   RTM_DELROUTE,
   RTM_GETROUTE,
   RTM_NEWROUTE,
+  RTNH_F_ONLINK,
   RTN_UNICAST,
+  RTN_UNREACHABLE,
   RTPROT_STATIC,
   RT_SCOPE_LINK,
   RT_SCOPE_NOWHERE,
@@ -50,6 +52,12 @@ export interface Route {
   readonly table?: number | undefined;
   /** RT_SCOPE_*; derived from the gateway's presence when absent. */
   readonly scope?: number | undefined;
+  /** It leads nowhere: who sends there is told so (EHOSTUNREACH, of IPv6 EHOSTUNREACH or ENETUNREACH). */
+  readonly unreachable?: boolean | undefined;
+  /** The gateway is behind the interface, whatever addresses that has (RTNH_F_ONLINK). */
+  readonly onLink?: boolean | undefined;
+  /** Who made it; RTPROT_STATIC when absent. */
+  readonly protocol?: number | undefined;
 }
 
 /** A route as the kernel tells of it. */
@@ -75,21 +83,16 @@ function expiryOf(cacheInfo: Uint8Array | undefined): number | undefined {
 /**
  * Adds a route behind those to the same destination: in IPv4 the first one stays in use, in IPv6 equal metrics make a
  * multipath route (fib6_add_rt2node). EEXIST when this very route is there; with `exclusive`, which is for IPv6, when
- * any of the same destination and metric is. `protocol`: who is to be known as having made it.
+ * any of the same destination and metric is.
  */
-export function routeAddition(
-  route: Route,
-  op: string,
-  exclusive = false,
-  protocol = RTPROT_STATIC,
-): NetlinkRequest {
+export function routeAddition(route: Route, op: string, exclusive = false): NetlinkRequest {
   const flags = NLM_F_CREATE | (exclusive ? NLM_F_EXCL : NLM_F_APPEND);
-  const data = messageFor(route, { protocol, scope: scopeOf(route) });
+  const data = messageFor(route, { protocol: route.protocol ?? RTPROT_STATIC, scope: scopeOf(route) });
   return { type: RTM_NEWROUTE, flags, op, data };
 }
 
-/** Removes a route of that destination through that interface; ESRCH when there is none. */
-export function routeRemoval(route: Pick<Route, 'destination' | 'interface'>, op: string): NetlinkRequest {
+/** Removes a route that is like this one in all that is given; ESRCH when there is none. */
+export function routeRemoval(route: Route, op: string): NetlinkRequest {
   return { type: RTM_DELROUTE, op, data: messageFor(route, { scope: RT_SCOPE_NOWHERE }) };
 }
 
@@ -108,13 +111,16 @@ function messageFor(route: Route, header: Parameters<typeof encodeRoute>[0]): Bu
     mtu,
     advmss,
     table = RT_TABLE_MAIN,
+    unreachable,
+    onLink,
   } = route;
   const metrics = { ...(mtu !== undefined && { mtu }), ...(advmss !== undefined && { advmss }) };
   return encodeRoute({
     family: familyNumber(destination.address.family),
     length: destination.length,
     table: table > 255 ? 0 : table,
-    type: RTN_UNICAST,
+    type: unreachable ? RTN_UNREACHABLE : RTN_UNICAST,
+    ...(onLink && { flags: RTNH_F_ONLINK }),
     ...header,
     attributes: {
       ...(destination.length > 0 && { destination: destination.address }),
@@ -159,6 +165,37 @@ export function listRoutes(socket: NetlinkSocket, family: Family): RouteState[] 
     .dump({ type: RTM_GETROUTE, data, op: `list IPv${family} routes` })
     .filter((message) => message.data[7] === RTN_UNICAST)
     .map(decodeRoute);
+}
+
+/** A route of a table, which may lead nowhere. */
+export interface TableRoute extends RouteState {
+  readonly unreachable: boolean;
+}
+
+/** The routes of one family in a table, or all that somebody (RTPROT_*) has made in any, whatever kind they are of. */
+export function listRoutesIn(
+  socket: NetlinkSocket,
+  family: Family,
+  { table = 0, protocol = 0 }: { readonly table?: number; readonly protocol?: number },
+): TableRoute[] {
+  const data = encodeRoute({
+    family: familyNumber(family),
+    protocol,
+    ...(table > 0 && { attributes: { table } }),
+  });
+  // Kernels without strict checking (before 4.20) list all there are.
+  const isMeant = (route: RouteState): boolean =>
+    (table === 0 || route.table === table) && (protocol === 0 || route.protocol === protocol);
+  try {
+    return socket
+      .dump({ type: RTM_GETROUTE, data, op: `list IPv${family} routes` })
+      .map((message) => ({ ...decodeRoute(message), unreachable: message.data[7] === RTN_UNREACHABLE }))
+      .filter(isMeant);
+  } catch (error) {
+    // There is no such table.
+    if (isErrno(error, 'ENOENT')) return [];
+    throw error;
+  }
 }
 
 /** Where unicast routes of either family lead, in every table. */

@@ -5,7 +5,7 @@ import { NFT_JUMP, NFT_RETURN, NF_DROP } from './data.ts';
 import { NFT_CT_STATE, NF_CT_STATE_ESTABLISHED, NF_CT_STATE_RELATED } from './expressions/ct.ts';
 import { NFT_META_IIFNAME, NFT_META_L4PROTO } from './expressions/meta.ts';
 import { IPPROTO, byte, transport } from './frame-match.ts';
-import { REDIRECTED, THROUGH, from, loopback, to } from './layout-phrases.ts';
+import { BACKWARDS, REDIRECTED, THROUGH, from, loopback, to } from './layout-phrases.ts';
 import {
   between,
   ctBits,
@@ -45,14 +45,16 @@ const guard: ChainPlan = {
 };
 
 /**
- * What leaves a network with an egress of its own leaves by that alone, be it the middle of a connection. What stays on
- * a bridge between two of its ports does not come by here: see layout-isolation.ts.
+ * What leaves a network with an egress of its own leaves by that alone, be it the middle of a connection; and since its
+ * answers would go that way, too, nothing comes in by another one. What stays on a bridge between two of its ports does
+ * not come by here: see layout-isolation.ts.
  */
 const forward: ChainPlan = {
   name: 'forward',
   base: { type: 'filter', hook: NF_INET_FORWARD, priority: FILTER },
   rules: [
     rule('out by no other way', from('egress'), THROUGH, notInSet('egress_via'), DROP),
+    rule('in by no other way', to('egress'), BACKWARDS, notInSet('egress_via'), DROP),
     rule('answers', ANSWERS, RETURN),
     rule('published ports', REDIRECTED, RETURN),
     rule('new connections from elsewhere', to('guarded'), THROUGH, notInSet('same_bridge'), DROP),

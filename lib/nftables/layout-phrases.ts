@@ -9,6 +9,8 @@ export const from = (set: SetName): Expression[] => [loadMeta(NFT_META_IIFNAME),
 export const to = (set: SetName): Expression[] => [loadMeta(NFT_META_OIFNAME), inSet(set)];
 /** Both interfaces, into registers 1 and 2. */
 export const THROUGH: readonly Expression[] = [loadMeta(NFT_META_IIFNAME), loadMeta(NFT_META_OIFNAME, 2)];
+/** The same two, as the answer will go. */
+export const BACKWARDS: readonly Expression[] = [loadMeta(NFT_META_OIFNAME), loadMeta(NFT_META_IIFNAME, 2)];
 
 export const REDIRECTED: readonly Expression[] = ctBits(NFT_CT_STATUS, IPS_DST_NAT);
 

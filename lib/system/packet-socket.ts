@@ -62,7 +62,8 @@ export function icmp6Of(type: number): readonly Instruction[] {
   ];
 }
 
-function attach(fd: number, filter: readonly Instruction[]): void {
+/** Lets through what the filter does, from now on. Throws SystemError. */
+export function attachFilter(fd: number, filter: readonly Instruction[]): void {
   const code = Buffer.alloc(filter.length * 8);
   for (const [index, [operation, whenTrue, whenFalse, k]] of filter.entries()) {
     code.writeUInt16LE(operation, index * 8);
@@ -97,7 +98,7 @@ export function openPacketSocket({ index, protocol, filter, receiveBuffer }: Pac
   // With protocol 0 nothing is received before the filter stands, and the socket is bound.
   const fd = socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK, 0, OP);
   try {
-    if (filter) attach(fd, filter);
+    if (filter) attachFilter(fd, filter);
     const size = Buffer.alloc(4);
     size.writeInt32LE(receiveBuffer ?? RECEIVE_BUFFER);
     setsockopt(fd, SOL_SOCKET, SO_RCVBUF, size, OP);

@@ -42,6 +42,10 @@ export function bind(fd: number, address: Buffer, op: string): void {
   retried(op, (libc) => libc.call('int bind(int, const void *, uint32_t)', fd, address, address.length));
 }
 
+export function connect(fd: number, address: Buffer, op: string): void {
+  retried(op, (libc) => libc.call('int connect(int, const void *, uint32_t)', fd, address, address.length));
+}
+
 export function setsockopt(fd: number, level: number, option: number, value: Buffer, op: string): void {
   retried(op, (libc) =>
     libc.call(

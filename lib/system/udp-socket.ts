@@ -19,7 +19,7 @@ const RECEIVE_BUFFER = 64 * 1024;
 const SOCKADDR_IN6_BYTES = 28;
 
 /** struct sockaddr_in or sockaddr_in6; `scope`: the ifindex that a link-local IPv6 address means. */
-function sockaddr({ address, port }: Endpoint, scope = 0): Buffer {
+export function sockaddr({ address, port }: Endpoint, scope = 0): Buffer {
   const v4 = address.family === 4;
   const bytes = Buffer.alloc(v4 ? 16 : SOCKADDR_IN6_BYTES);
   bytes.writeUInt16LE(v4 ? AF_INET : AF_INET6, 0);

@@ -26,6 +26,8 @@ import { readBandwidth } from './bandwidth.ts';
 import type { BandwidthLimits } from './bandwidth.ts';
 import { readDhcpServer } from './dhcp-server/config.ts';
 import type { DhcpServerConfig } from './dhcp-server/config.ts';
+import { readEgress, requireRouter } from './egress/config.ts';
+import type { EgressConfig } from './egress/config.ts';
 import { isOnLan, readMembers } from './members.ts';
 import type { Member } from './members.ts';
 import { readIsolation } from './isolation.ts';
@@ -77,6 +79,8 @@ export interface BridgeNatConfig extends MooringConfig, Role {
   readonly nat: NatConfig | undefined;
   /** Undefined: none. */
   readonly dhcpServer: DhcpServerConfig | undefined;
+  /** Undefined: what leaves the network leaves as the host does. */
+  readonly egress: EgressConfig | undefined;
   readonly members: readonly Member[];
   /** Undefined: none. */
   readonly ndpProxy: NdpProxy | undefined;
@@ -180,7 +184,7 @@ function roleOf(input: BridgeNatInput, ipam: IpamChoice, foreign: boolean): Role
 function withDefaults(
   input: BridgeNatInput,
   ipam: IpamChoice,
-): Omit<BridgeNatConfig, keyof AttachmentWishes | 'dns'> {
+): Omit<BridgeNatConfig, keyof AttachmentWishes | 'dns' | 'egress'> {
   const members = readMembers(input);
   const role = roleOf(input, ipam, isOnLan(members));
   const ingressPolicy = input.ingressPolicy ?? 'open';
@@ -227,6 +231,7 @@ export function readBridgeNatConfig(config: CniConfig, request: CniRequest): Bri
   const wanted: BridgeNatConfig = {
     ...withDefaults(input, ipam),
     dns: config.dns,
+    egress: readEgress(input, config, ipam),
     mac: requestedMac(config, request, input.mac),
     requestedAddresses: requestedAddresses(config, request),
     containerName: containerName(config, request),
@@ -234,6 +239,7 @@ export function readBridgeNatConfig(config: CniConfig, request: CniRequest): Bri
     bandwidth: readBandwidth(input, config.runtimeConfig.bandwidth),
   };
   checkLayer2(config, wanted);
+  if (wanted.egress) requireRouter(wanted.isGateway);
   refuseLoopback(wanted.portMappings);
   checkConditions(wanted.nat, wanted.portMappings);
   return wanted;

@@ -31,6 +31,7 @@ import type { BridgeNatConfig } from './config.ts';
 import { KIND, rulesOf } from './detail.ts';
 import type { BridgeNatDetail, BridgeNatRecord } from './detail.ts';
 import { flushFlows, leaveBridge } from './disconnect.ts';
+import { dnsThroughProxy, giveUpEgress, takeEgress } from './egress/taking.ts';
 import { enableForwarding } from './forwarding.ts';
 import { bridgeMacFor, ifbNameFor } from './names.ts';
 import { standRules } from './stand-rules.ts';
@@ -108,11 +109,13 @@ function routersOf({ ipam }: BridgeNatConfig): Routers {
 /** What routers say, where they are to be believed; undefined where not. */
 function foundBy(
   { host, sandbox }: Work,
-  { addresses, detail }: BridgeNatRecord,
+  record: BridgeNatRecord,
   inside: Link,
   notifications: NetlinkSocket | undefined,
 ): Found<BridgeNatDetail> | undefined {
-  if (notifications === undefined) return undefined;
+  const { addresses, detail } = record;
+  if (notifications === undefined)
+    return detail.egress?.proxy && { addresses, detail, routes: [], dns: dnsThroughProxy(record) };
   const found = awaitRouter(sandbox, inside, notifications, host.world.monotonic);
   return { addresses, detail, routes: routesBy(found, inside), dns: dnsBy(found) };
 }
@@ -261,10 +264,15 @@ export async function connect(
   for (const line of request.config.notes) host.surroundings.note(`${request.key.network}: ${line}`);
   undo.push(`leave bridge ${request.segment}`, () => {
     writeAlone(host, (tx, ask) => {
-      if (lastOf(tx, ask, { name: KIND }, record).onSegment) leaveBridge(host, record);
+      if (!lastOf(tx, ask, { name: KIND }, record).onSegment) return;
+      leaveBridge(host, record);
+      giveUpEgress(host, record);
     });
   });
   const bridge = readyBridge(work, record);
+  takeEgress(host, record);
+  // Whoever may leave by one way alone is kept from the others before there is anybody.
+  if (record.detail.egress) writeRules(work, record, undo);
   host.step('attach: bridge ready');
   const link = plugIn(work, record, bridge, undo);
   host.step('attach: veth created');

@@ -13,6 +13,7 @@ import { conditionsFor, leavingOf, redirectedSourceOf } from './nat/record.ts';
 import type { NatDetail } from './nat/record.ts';
 import { validate } from '../../schemas/compiled/bridge-nat-detail.js';
 import type { BridgeNatDetail } from '../../schemas/compiled/bridge-nat-detail.js';
+import { egressRules } from './egress/detail.ts';
 
 export type { BridgeNatDetail };
 
@@ -79,6 +80,7 @@ export function rulesOf(record: BridgeNatRecord): AttachmentRules {
       ...redirectedSourceOf(detail.nat),
       ...(detail.apart ? { apart: true, joined: detail.joined ?? [] } : {}),
       ...(detail.hostAccess ? { hostAccess: detail.hostAccess } : {}),
+      ...egressRules(detail),
     },
     ...leavingOf(detail, addresses),
     forwards: record.ports.flatMap((port) => forwardsOf(port, addresses, detail.nat)),

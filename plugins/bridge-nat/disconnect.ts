@@ -13,6 +13,7 @@ import { ownerComment, removeAttachment, removeElementsOf } from '../../lib/nfta
 import type { AttachmentKey } from '../../ipam/record.ts';
 import { releaseBridge } from './bridge.ts';
 import { letGo } from './dhcp-server/holding.ts';
+import { giveUpEgress } from './egress/taking.ts';
 import { rulesOf } from './detail.ts';
 import type { BridgeNatRecord } from './detail.ts';
 import { unproxyAttachment } from './ndp-proxy.ts';
@@ -51,7 +52,7 @@ const NOT_LAST = { ofNetwork: false, onBridge: false, ofAll: false };
  * by side.
  */
 export function ownRemovals(host: Sockets, record: BridgeNatRecord): Removal[] {
-  return [
+  const removals: Removal[] = [
     {
       what: 'remove its rules',
       step: 'detach: rules removed',
@@ -78,6 +79,8 @@ export function ownRemovals(host: Sockets, record: BridgeNatRecord): Removal[] {
       },
     },
   ];
+  // Whoever may leave by one way alone is never there without his rules.
+  return record.detail.egress ? removals.reverse() : removals;
 }
 
 /** See Kind.leaveShared. */
@@ -87,13 +90,20 @@ export function leaveShared(
   { ofNetwork, onSegment, ofAll }: Last,
   whole: boolean,
 ): void {
-  if (whole || ofNetwork || onSegment)
-    removeAttachment(host.netfilter, rulesOf(record), { ofNetwork, onBridge: onSegment, ofAll });
-  if (whole) leavePublic(host, record);
-  if (whole) unproxyAttachment(host, record);
+  const removeRules = (): void => {
+    if (whole || ofNetwork || onSegment)
+      removeAttachment(host.netfilter, rulesOf(record), { ofNetwork, onBridge: onSegment, ofAll });
+    if (whole) leavePublic(host, record);
+    if (whole) unproxyAttachment(host, record);
+  };
   const links = whole ? ownLinks(host, record) : [];
-  if (onSegment && !record.detail.keepBridge) leaveBridge(host, record, links);
+  const { egress, keepBridge } = record.detail;
+  if (!egress) removeRules();
+  if (onSegment && !keepBridge) leaveBridge(host, record, links);
   else removeLinks(host.route, links);
+  if (!egress) return;
+  removeRules();
+  if (onSegment) giveUpEgress(host, record);
 }
 
 /** What the bridge itself was given: the way through the host's own firewall, its addresses, its existence. */

@@ -65,6 +65,8 @@ function bridgesOf(name: string): string[] {
 /** Throws NetmoorError('bad-config'). */
 export function readIsolation(input: BridgeNatInput, ipam: IpamChoice): Isolation {
   const { ingressPolicy, allowFrom = [], spoofchk = false, allowServers = false } = input;
+  // A resolver of the host, or another service that asks for others, would ask by the host's own way out.
+  const { hostAccess = input.egress === undefined ? undefined : ['icmp'] } = input;
   if (ingressPolicy === 'open' && allowFrom.length > 0)
     throw new NetmoorError(
       'bad-config',
@@ -88,6 +90,6 @@ export function readIsolation(input: BridgeNatInput, ipam: IpamChoice): Isolatio
     joined: allowFrom.flatMap(bridgesOf),
     spoofchk,
     allowServers,
-    hostAccess: readHostAccess(input.hostAccess),
+    hostAccess: readHostAccess(hostAccess),
   };
 }

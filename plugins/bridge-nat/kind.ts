@@ -14,6 +14,7 @@ import { requireGateway } from './dhcp-server/config.ts';
 import { serverRecord } from './dhcp-server/network.ts';
 import { isAbandoned, staysForGuests } from './dhcp-server/guests.ts';
 import { flushFlows, isLeft, leaveShared, ownRemovals, removeByKey } from './disconnect.ts';
+import { completeEgress } from './egress/complete.ts';
 import { hasForeignPorts, isForeign } from './foreign-bridge.ts';
 import { bridgeNameFor, containerMacFor, hostIfnameFor } from './names.ts';
 import { placeOnHost } from './nat/host.ts';
@@ -54,6 +55,7 @@ export const bridgeNat: Kind<BridgeNatConfig, BridgeNatDetail> = {
       notes: [...config.notes, ...(nat?.notes ?? [])],
       mtu: config.mtu ?? mtuOf(route, config.members) ?? findUplink(route)?.mtu,
       ndpProxy: ndpProxy && findNdpUplinks(route, ndpProxy, completed, bridge),
+      egress: completeEgress(route, completed, bridge),
     };
   },
   segmentOf,

@@ -11,6 +11,7 @@ import type { Link } from '../../lib/netlink/link-message.ts';
 import { removeLink } from '../../lib/netlink/link-removal.ts';
 import { forwardedBridges, withdrawForwarding } from '../../lib/nftables/forward.ts';
 import { releaseBridge } from './bridge.ts';
+import { strayWays, tablesOf } from './egress/orphans.ts';
 import { publicInUse, strayRoutes } from './nat/answering.ts';
 import { isMember, keepsBridge, membersOn, unmark } from './member-ports.ts';
 import { hostIfnameFor, ifbBeside, ifbNameFor, isHostIfname, isIfbName } from './names.ts';
@@ -146,6 +147,7 @@ export function findOrphans(host: Sockets, books: Books, most: number): Orphan[]
     // A route goes with its bridge.
     ...strayRoutes(host, books, links),
     ...strayBridges(host, links, interfaces, accounts),
+    ...strayWays(host, links, { bridges: accounts.bridges, tables: tablesOf(books.records) }),
     ...strayMembers(host, links, accounts),
     ...strayProxies(host, books, links),
   ];

@@ -19,6 +19,7 @@ import type { BridgeNatConfig } from './config.ts';
 import { isOnLan, namedGateways } from './members.ts';
 import { DETAIL_VERSION } from './detail.ts';
 import type { BridgeNatDetail } from './detail.ts';
+import { egressDetail } from './egress/detail.ts';
 import { checkPlaces } from './nat/places.ts';
 import { forwardedPorts, natDetail, ownPairs } from './nat/record.ts';
 
@@ -156,6 +157,7 @@ export function planAttachment(config: BridgeNatConfig, leased: Leased): Plan<Br
       ...(config.members.length > 0 ? { members: config.members.map((member) => ({ ...member })) } : {}),
       ...(config.ndpProxy ? { ndpProxy: [...config.ndpProxy] } : {}),
       ...(config.bandwidth ? { bandwidth: config.bandwidth } : {}),
+      ...(config.egress ? { egress: egressDetail(config.egress, distinct(gateways)) } : {}),
       ...(config.tuning ? { tuning: config.tuning } : {}),
       ...(config.sourceRouting ? { sourceRouting: config.sourceRouting } : {}),
       ...(config.vlans ? { vlans: config.vlans } : {}),

@@ -36,6 +36,8 @@ import { RECORD_VERSION } from '../../ipam/record.ts';
 import type { AddressRecord, PortRecord } from '../../ipam/record.ts';
 import { DETAIL_VERSION, KIND } from './detail.ts';
 import type { BridgeNatDetail, BridgeNatRecord } from './detail.ts';
+import { recoveredEgress } from './egress/recovered.ts';
+import { ownRules } from './egress/stand.ts';
 import { membersOn } from './member-ports.ts';
 import type { Member } from './members.ts';
 import { hostIfnameFor, isHostIfname } from './names.ts';
@@ -174,6 +176,7 @@ function recordOf(
   host: Sockets,
   proxies: readonly string[],
   members: readonly Member[],
+  table: number | undefined,
   world: World,
 ): BridgeNatRecord {
   const holdings = holdingsOf(held);
@@ -216,6 +219,7 @@ function recordOf(
       ...(nat ? { nat } : {}),
       ...(members.length > 0 ? { members: [...members] } : {}),
       ...(proxies.length > 0 ? { ndpProxy: [...proxies] } : {}),
+      ...recoveredEgress(table, shared),
     },
   };
 }
@@ -235,6 +239,7 @@ export function recover(host: Sockets, world: World, segment?: string): BridgeNa
   if (ports.length === 0) return [];
   const byComment = Map.groupBy(allElements(netfilter), ({ comment }) => comment);
   const owners = ownersByInterface(byComment.keys());
+  const rules = ownRules(route);
   const given = new Map<number, Prefix[]>();
   const proxied = ownProxies(route);
   return ports.flatMap((link) => {
@@ -248,6 +253,7 @@ export function recover(host: Sockets, world: World, segment?: string): BridgeNa
     const ofBridge = byComment.get(bridgeComment(bridge.name)) ?? [];
     const answering = answeringFor(label, proxied, links);
     const members = membersFor(links, bridge);
-    return [recordOf(link, label, bridge, held, ofBridge, addresses, host, answering, members, world)];
+    const table = rules.find(({ iif }) => iif === bridge.name)?.table;
+    return [recordOf(link, label, bridge, held, ofBridge, addresses, host, answering, members, table, world)];
   });
 }

@@ -11,6 +11,10 @@ import type { StoreReader } from '../../ipam/store/store.ts';
 import { clientOf } from './dhcp-server/client.ts';
 import { rulesOf } from './detail.ts';
 import type { BridgeNatDetail, BridgeNatRecord } from './detail.ts';
+import { egressOf } from './egress/plan.ts';
+import { egressesOf } from './egress/restore.ts';
+import { look, standEgress } from './egress/stand.ts';
+import { verifyRouting } from './egress/verify.ts';
 import { enableForwarding } from './forwarding.ts';
 import { answerPublic } from './nat/answering.ts';
 import { proxyAttachment, verifyProxies } from './ndp-proxy.ts';
@@ -20,10 +24,19 @@ import { standRules } from './stand-rules.ts';
 import { rulesOfOthers } from './standby.ts';
 import { verifyForwarding, verifyInterfaces, verifyLocalnet } from './verify.ts';
 
+/** By bridge what is amiss with its way out: the subnets of all who are on it count. */
+function amissOfEgress({ route, world }: Host, records: readonly BridgeNatRecord[]): Map<string, string[]> {
+  const egresses = egressesOf(records, world);
+  if (egresses.length === 0) return new Map();
+  const sight = look(route);
+  return new Map(egresses.map((egress) => [egress.bridge, verifyRouting(route, egress, sight)]));
+}
+
 /** What verifyHost() says of each, but that what they share is looked at once. */
 function amiss(host: Host, records: readonly BridgeNatRecord[], extent: Extent): Amiss<BridgeNatDetail>[] {
   const bridges = new Set(records.map(({ segment = '' }) => segment));
   const ways = new Map([...bridges].map((bridge) => [bridge, checkForwarding(host.netfilter, bridge)]));
+  const routing = extent === 'ways' ? new Map<string, string[]>() : amissOfEgress(host, records);
   const rules = extent === 'ways' ? [] : checkAttachments(host.netfilter, records.map(rulesOf));
   return records
     .map((record, index) => ({
@@ -32,6 +45,7 @@ function amiss(host: Host, records: readonly BridgeNatRecord[], extent: Extent):
         ...(extent === 'all' ? verifyInterfaces(host, record) : []),
         ...verifyForwarding(record),
         ...(ways.get(record.segment ?? '') ?? []),
+        ...(routing.get(record.segment ?? '') ?? []),
         ...(rules[index] ?? []),
         ...(extent === 'ways' ? [] : verifyLocalnet(record)),
         ...(extent === 'all' ? verifyProxies(host, record) : []),
@@ -67,6 +81,8 @@ function mend(host: Host, tx: StoreReader, record: BridgeNatRecord, extent: Exte
   }
   const families = prefixesOf(record).map(({ address }) => address.family);
   if (detail.gateways.length > 0) enableForwarding(new Set<Family>(families));
+  const egress = extent === 'ways' ? undefined : egressOf(record);
+  if (egress) standEgress(host.route, egress);
   if (extent === 'ways') acceptForwarding(host.netfilter, segment);
   else standRules(host, record, () => rulesOfOthers(tx, host, record));
   if (extent === 'all' && clientOf(record) === undefined) answerPublic(host, record);

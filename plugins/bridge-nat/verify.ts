@@ -12,6 +12,8 @@ import { readLocalnet } from '../../lib/nftables/localnet.ts';
 import { readSysctl } from '../../lib/system/sysctl.ts';
 import { clientOf } from './dhcp-server/client.ts';
 import { publishes4, rulesOf } from './detail.ts';
+import { egressOf } from './egress/plan.ts';
+import { verifyEgress } from './egress/verify.ts';
 import type { BridgeNatRecord } from './detail.ts';
 import { verifyAnswering } from './nat/answering.ts';
 import { verifySources } from './nat/host.ts';
@@ -77,10 +79,12 @@ export function verifyInterfaces(host: Host, record: BridgeNatRecord): Complaint
 export function verifyHost(host: Host, record: BridgeNatRecord): Complaints {
   const ways = checkForwarding(host.netfilter, record.segment ?? '');
   const own = checkAttachment(host.netfilter, rulesOf(record));
+  const egress = egressOf(record);
   return [
     ...verifyInterfaces(host, record),
     ...verifyForwarding(record),
     ...ways,
+    ...(egress ? verifyEgress(host.route, egress) : []),
     ...own,
     ...verifyLocalnet(record),
     ...verifyProxies(host, record),

@@ -38,6 +38,7 @@ t.test('nothing but the type: netmoor decides', async (t) => {
     hairpinMode: false,
     promiscMode: false,
     macspoofchk: false,
+    egress: undefined,
     enabledad: false,
     disableContainerInterface: false,
     portIsolation: false,
@@ -332,4 +333,39 @@ t.test('a DHCP server', async (t) => {
   refused({ ports: ['a/b'] }, {}, 'ports');
   refused({ leaseSeconds: 1 }, {}, 'leaseSeconds');
   t.throws(() => server({ leaseTime: 60 }), { kind: 'unsupported-field', message: naming('leaseTime') });
+});
+
+const DNS = { dns: { nameservers: ['10.8.0.1'] } };
+
+t.test('egress: names in order, or tor; what would leak, or lead nowhere, is refused', async (t) => {
+  const [one, several] = [{ interface: 'tun0' }, { interface: ['wg0', 'tun*'], via: '192.0.2.1' }];
+  t.strictSame(read({ ...DNS, egress: one }).egress, { interfaces: ['tun0'], via: [] });
+  t.strictSame(read({ ...DNS, egress: several }).egress, { interfaces: ['wg0', 'tun*'], via: ['192.0.2.1'] });
+  const tor = { transPort: 9040, dnsPort: 5353 };
+  t.strictSame(read({ egress: { tor } }).egress, {
+    interfaces: [],
+    via: [],
+    proxy: { ...tor, addresses: [] },
+  });
+  t.match(read({ ...DNS, egress: one }).isolation.hostAccess, { protocols: [1, 58], services: [] });
+  t.equal(
+    read({ ...DNS, egress: one, hostAccess: true }).isolation.hostAccess,
+    undefined,
+    'unless asked for',
+  );
+  const refused = (egress: unknown, more: object, ...things: string[]): void => {
+    t.throws(() => read({ ...DNS, ...more, egress }), { message: naming(...things) });
+  };
+  refused({}, {}, 'interface', 'tor');
+  refused({ ...one, tor }, {}, 'interface', 'tor');
+  refused({ interface: '*' }, {}, 'real uplink');
+  refused({ interface: 't*n' }, {}, 'end of a name');
+  refused({ interface: 'a/b' }, {}, 'a/b');
+  refused({ ...one, via: 'router' }, {}, 'via');
+  refused({ ...one, vai: '192.0.2.1' }, {}, 'vai');
+  refused({ tor: { ...tor, address: '127.0.0.1' } }, {}, '127.0.0.1');
+  refused({ tor: { transPort: 9040 } }, {}, 'dnsPort');
+  refused(one, { dns: {} }, 'name servers');
+  refused(one, { ipam: {} }, 'addresses');
+  refused(one, { isGateway: false }, 'isGateway');
 });

@@ -205,6 +205,7 @@ const ONLY_IN_HEADERS = [
   /^(IFLA_BR_|IFLA_BRIDGE_|BRIDGE_)/,
   /^RTA_NH_ID$/,
   /^RTNH_F_/,
+  /^IFF_(POINTOPOINT|NOARP)$/,
   /^IFLA_(PROP_LIST|ALT_IFNAME)$/,
   /^NETNSA_/,
   /^NDA_/,

@@ -14,6 +14,7 @@ import type { StoreReader } from '../../../ipam/store/store.ts';
 import { releaseBridge } from '../bridge.ts';
 import { KIND } from '../detail.ts';
 import type { BridgeNatDetail } from '../detail.ts';
+import { giveUpEgressOf } from '../egress/taking.ts';
 import { keepsBridge } from '../member-ports.ts';
 import { isHostIfname } from '../names.ts';
 
@@ -54,6 +55,7 @@ export function leaveAbandoned(host: Host, name: string): boolean {
     if ([isUsed(tx), ...ask(isUsed, true)].includes(true)) return false;
     withdrawForwarding(host.netfilter, segment);
     releaseBridge(host.route, segment);
+    giveUpEgressOf(host, segment, network.dhcpServer?.detail as BridgeNatDetail);
     if (!automatic) tx.removeNetwork(name);
     return true;
   });

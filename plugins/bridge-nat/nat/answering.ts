@@ -68,7 +68,11 @@ export function answerPublic(host: Sockets, record: BridgeNatRecord): void {
     const uplink = uplinkNamed(host, each);
     const op = `lead ${formatAddress(address)} to the bridge`;
     if (bridge && address.family === 4)
-      tolerate(host, [routeAddition(routeTo(address, bridge.index), op, false, IFAPROT_NETMOOR)], 'EEXIST');
+      tolerate(
+        host,
+        [routeAddition({ ...routeTo(address, bridge.index), protocol: IFAPROT_NETMOOR }, op)],
+        'EEXIST',
+      );
     answerFor(host.route, uplink, [address]);
   }
 }

@@ -1,0 +1,58 @@
+/** Ways out of bridges that no record accounts for: rules, and tables that none leads to. */
+import type { Sockets } from '../../../lib/mooring/host.ts';
+import type { Orphan } from '../../../lib/mooring/kind.ts';
+import { ALIAS, RTPROT_NETMOOR } from '../../../lib/mooring/marks.ts';
+import { knownRecords } from '../../../lib/mooring/records.ts';
+import type { Link } from '../../../lib/netlink/link-message.ts';
+import { listRoutesIn } from '../../../lib/netlink/route.ts';
+import type { AttachmentRecord } from '../../../ipam/record.ts';
+import { KIND, readDetail } from '../detail.ts';
+import { families, leaveEgress, ownRules, tableRemoval } from './stand.ts';
+
+/** As giveUpEgress(): a bridge of ours that something is plugged into keeps it. */
+function isKept(name: string, links: readonly Link[]): boolean {
+  const bridge = links.find((link) => link.name === name && link.alias === ALIAS);
+  return bridge !== undefined && links.some(({ master }) => master === bridge.index);
+}
+
+/** Of what records account for: names of bridges, numbers of tables. */
+export interface Used {
+  readonly bridges: ReadonlySet<string>;
+  readonly tables: ReadonlySet<number>;
+}
+
+/** The tables that records name, whether or not a rule leads there now. */
+export function tablesOf(records: readonly AttachmentRecord[]): Set<number> {
+  const known = knownRecords({ name: KIND, readDetail }, records);
+  return new Set(known.flatMap(({ detail }) => detail.egress?.table ?? []));
+}
+
+export function strayWays(
+  { route }: Sockets,
+  links: readonly Link[],
+  { bridges: used, tables }: Used,
+): Orphan[] {
+  const rules = ownRules(route);
+  const bridges = new Set(
+    rules.flatMap(({ iif = '' }) => (used.has(iif) || isKept(iif, links) ? [] : [iif])),
+  );
+  const led = new Set([...tables, ...rules.map(({ table }) => table)]);
+  const made = families().flatMap((family) => listRoutesIn(route, family, { protocol: RTPROT_NETMOOR }));
+  const strays = new Set(made.flatMap(({ table }) => (table === undefined || led.has(table) ? [] : [table])));
+  return [
+    ...[...bridges].map(
+      (bridge): Orphan => ({
+        kind: 'rules',
+        what: `the way out of bridge ${bridge}`,
+        remove: () => leaveEgress(route, bridge),
+      }),
+    ),
+    ...[...strays].map(
+      (table): Orphan => ({
+        kind: 'rules',
+        what: `routing table ${table}`,
+        remove: () => void route.exchange(tableRemoval(route, table)),
+      }),
+    ),
+  ];
+}
