@@ -7,7 +7,7 @@ import type { Link } from '../../../lib/netlink/link-message.ts';
 import { listRoutesIn } from '../../../lib/netlink/route.ts';
 import type { AttachmentRecord } from '../../../ipam/record.ts';
 import { KIND, readDetail } from '../detail.ts';
-import { families, leaveEgress, ownRules, tableRemoval } from './stand.ts';
+import { families, leaveEgress, ownRules, tableRemoval, isOfEgress } from './stand.ts';
 
 /** As giveUpEgress(): a bridge of ours that something is plugged into keeps it. */
 function isKept(name: string, links: readonly Link[]): boolean {
@@ -38,7 +38,9 @@ export function strayWays(
   );
   const led = new Set([...tables, ...rules.map(({ table }) => table)]);
   const made = families().flatMap((family) => listRoutesIn(route, family, { protocol: RTPROT_NETMOOR }));
-  const strays = new Set(made.flatMap(({ table }) => (table === undefined || led.has(table) ? [] : [table])));
+  // Of other tables netmoor's routes are of other things.
+  const isStray = (table = 0): boolean => isOfEgress(table) && !led.has(table);
+  const strays = new Set(made.flatMap(({ table = 0 }) => (isStray(table) ? [table] : [])));
   return [
     ...[...bridges].map(
       (bridge): Orphan => ({

@@ -158,6 +158,11 @@ export function leaveEgress(route: NetlinkSocket, bridge: string, known?: number
   if (failure) throw failure.error;
 }
 
+/** Whether a table is one of those that ways out are kept in. */
+export function isOfEgress(table: number): boolean {
+  return table >= FIRST_TABLE && table < FIRST_TABLE + TABLES;
+}
+
 /** Removes the routes of a table that are ours. */
 export function tableRemoval(route: NetlinkSocket, table: number): NetlinkRequest[] {
   return families().flatMap((family) =>
