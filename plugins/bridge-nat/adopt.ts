@@ -25,7 +25,7 @@ import type { BridgeNatConfig } from './config.ts';
 import { standRules } from './stand-rules.ts';
 import { KIND, readDetail } from './detail.ts';
 import type { BridgeNatRecord } from './detail.ts';
-import { enableForwarding } from './forwarding.ts';
+import { enableForwarding } from './bridge/forwarding.ts';
 import { bridgeNat } from './kind.ts';
 import { hostIfnameFor, holdsOf } from './names.ts';
 import { planAttachment } from './plan.ts';

@@ -26,7 +26,7 @@ import type { NetworkRecord } from '../../ipam/record.ts';
 import type { StoreReader } from '../../ipam/store/store.ts';
 import { KIND, readDetail } from './detail.ts';
 import type { BridgeNatRecord } from './detail.ts';
-import { mayShareSubnet } from './ndp-proxy.ts';
+import { mayShareSubnet } from './bridge/ndp-proxy.ts';
 
 /** The prefixes that are new to the network: who is on it already goes on. */
 function newSubnets(tx: StoreReader, record: BridgeNatRecord): Prefix[] {

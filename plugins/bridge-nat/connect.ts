@@ -32,10 +32,10 @@ import { KIND, rulesOf } from './detail.ts';
 import type { BridgeNatDetail, BridgeNatRecord } from './detail.ts';
 import { flushFlows, leaveBridge } from './disconnect.ts';
 import { dnsThroughProxy, giveUpEgress, takeEgress } from './egress/taking.ts';
-import { enableForwarding } from './forwarding.ts';
+import { enableForwarding } from './bridge/forwarding.ts';
 import { bridgeMacFor, ifbNameFor } from './names.ts';
 import { standRules } from './stand-rules.ts';
-import { proxyAttachment, unproxyAttachment } from './ndp-proxy.ts';
+import { proxyAttachment, unproxyAttachment } from './bridge/ndp-proxy.ts';
 import { rulesOfOthers } from './standby.ts';
 import { plugIn, readyBridge, relabel } from './plug-in.ts';
 import type { Work } from './plug-in.ts';
@@ -125,8 +125,8 @@ type Extras = (work: Work, record: BridgeNatRecord, inside: Link, undo: UndoStac
 
 /** It is not even loaded for the others. */
 async function extrasOf({ detail: { sourceRouting, tuning } }: BridgeNatRecord): Promise<Extras> {
-  const sources = sourceRouting && (await import('./route-by-source.ts'));
-  const tuner = tuning && (await import('./tune.ts'));
+  const sources = sourceRouting && (await import('./inside/route-by-source.ts'));
+  const tuner = tuning && (await import('./inside/tune.ts'));
   return ({ host, sandbox }, record, inside, undo) => {
     if (sourceRouting) sources?.routeBySource(sandbox, inside, record, sourceRouting, host, undo);
     if (tuning) tuner?.tune(sandbox, inside, tuning, undo);
@@ -278,7 +278,7 @@ export async function connect(
   host.step('attach: veth created');
   if (record.detail.bandwidth) {
     // What most attachments do not ask for is not even loaded for them.
-    const { shape } = await import('./shaping.ts');
+    const { shape } = await import('./bandwidth/shaping.ts');
     shape(host.route, record, link, undo);
     host.step('attach: bandwidth limited');
   }

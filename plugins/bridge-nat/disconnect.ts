@@ -11,12 +11,12 @@ import type { Last, Removal } from '../../lib/mooring/kind.ts';
 import { withdrawForwarding } from '../../lib/nftables/forward.ts';
 import { ownerComment, removeAttachment, removeElementsOf } from '../../lib/nftables/table.ts';
 import type { AttachmentKey } from '../../ipam/record.ts';
-import { releaseBridge } from './bridge.ts';
+import { releaseBridge } from './bridge/bridge.ts';
 import { letGo } from './dhcp-server/holding.ts';
 import { giveUpEgress } from './egress/taking.ts';
 import { rulesOf } from './detail.ts';
 import type { BridgeNatRecord } from './detail.ts';
-import { unproxyAttachment } from './ndp-proxy.ts';
+import { unproxyAttachment } from './bridge/ndp-proxy.ts';
 import { hostIfnameFor, ifbNameFor } from './names.ts';
 import { leavePublic } from './nat/answering.ts';
 

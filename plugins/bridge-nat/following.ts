@@ -8,7 +8,7 @@ import { publishes4, rulesOf } from './detail.ts';
 import type { BridgeNatDetail } from './detail.ts';
 import { flushFlows } from './disconnect.ts';
 import { answerPublic, leavePublic } from './nat/answering.ts';
-import { proxyAttachment, unproxyAttachment } from './ndp-proxy.ts';
+import { proxyAttachment, unproxyAttachment } from './bridge/ndp-proxy.ts';
 import { rulesOfOthers } from './standby.ts';
 
 export const following: Following<BridgeNatDetail> = {

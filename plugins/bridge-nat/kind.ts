@@ -15,14 +15,14 @@ import { serverRecord } from './dhcp-server/network.ts';
 import { isAbandoned, staysForGuests } from './dhcp-server/guests.ts';
 import { flushFlows, isLeft, leaveShared, ownRemovals, removeByKey } from './disconnect.ts';
 import { completeEgress } from './egress/complete.ts';
-import { hasForeignPorts, isForeign } from './foreign-bridge.ts';
+import { hasForeignPorts, isForeign } from './bridge/foreign-bridge.ts';
 import { bridgeNameFor, containerMacFor, hostIfnameFor } from './names.ts';
 import { placeOnHost } from './nat/host.ts';
-import type { Member } from './members.ts';
-import { findNdpUplinks } from './ndp-proxy.ts';
+import type { Member } from './bridge/members.ts';
+import { findNdpUplinks } from './bridge/ndp-proxy.ts';
 import { planAttachment } from './plan.ts';
-import { sourceRuleRemovals } from './source-rules.ts';
-import { refuseUnlisted } from './allowlist.ts';
+import { sourceRuleRemovals } from './inside/source-rules.ts';
+import { refuseUnlisted } from './inside/allowlist.ts';
 import { extendRules, takeOver, withStandby } from './standby.ts';
 
 function segmentOf({ bridge }: BridgeNatConfig, network: string): string {
@@ -109,7 +109,7 @@ export const bridgeNat: Kind<BridgeNatConfig, BridgeNatDetail> = {
   deathOf: (judge, record) => whyEnded(record) ?? lostInterface(judge, record),
   makesWay: (record) => clientOf(record)?.state === 'offered',
   verify: async (host, record) => (await import('./verify.ts')).verifyHost(host, record),
-  verifyInside: async (...what) => (await import('./verify-inside.ts')).verifyInside(...what),
+  verifyInside: async (...what) => (await import('./inside/verify-inside.ts')).verifyInside(...what),
   async probe({ world }, { dhcpServer, vlans }) {
     (await import('./probe.ts')).probeKernel(vlans !== undefined);
     if (dhcpServer) (await import('./dhcp-server/request.ts')).requireEngine(world);

@@ -10,10 +10,10 @@ import { listLinks } from '../../lib/netlink/link.ts';
 import type { Link } from '../../lib/netlink/link-message.ts';
 import { removeLink } from '../../lib/netlink/link-removal.ts';
 import { forwardedBridges, withdrawForwarding } from '../../lib/nftables/forward.ts';
-import { releaseBridge } from './bridge.ts';
+import { releaseBridge } from './bridge/bridge.ts';
 import { strayWays, tablesOf } from './egress/orphans.ts';
 import { publicInUse, strayRoutes } from './nat/answering.ts';
-import { isMember, keepsBridge, membersOn, unmark } from './member-ports.ts';
+import { isMember, keepsBridge, membersOn, unmark } from './bridge/member-ports.ts';
 import { hostIfnameFor, ifbBeside, ifbNameFor, isHostIfname, isIfbName } from './names.ts';
 
 interface Accounts {

@@ -16,7 +16,7 @@ import { firstGateway, subnetsOf, withGateways } from '../../lib/mooring/routes.
 import { parsePool } from '../../ipam/pool.ts';
 import type { AddressRecord } from '../../ipam/record.ts';
 import type { BridgeNatConfig } from './config.ts';
-import { isOnLan, namedGateways } from './members.ts';
+import { isOnLan, namedGateways } from './bridge/members.ts';
 import { DETAIL_VERSION } from './detail.ts';
 import type { BridgeNatDetail } from './detail.ts';
 import { egressDetail } from './egress/detail.ts';

@@ -17,13 +17,13 @@ import { createVeth } from '../../lib/netlink/link-creation.ts';
 import type { Link } from '../../lib/netlink/link-message.ts';
 import { removeLink } from '../../lib/netlink/link-removal.ts';
 import { ensureSysctlIfPresent } from '../../lib/system/sysctl.ts';
-import { ensureBridge } from './bridge.ts';
+import { ensureBridge } from './bridge/bridge.ts';
 import type { BridgeNatConfig } from './config.ts';
 import type { BridgeNatRecord } from './detail.ts';
-import { isIpv6Used } from './ipv6-use.ts';
-import { joinVlans } from './bridge-vlans.ts';
-import { ensureMembers, findMembers, standsForMember } from './member-ports.ts';
-import { isOnLan } from './members.ts';
+import { isIpv6Used } from './bridge/ipv6-use.ts';
+import { joinVlans } from './bridge/vlan-ports.ts';
+import { ensureMembers, findMembers, standsForMember } from './bridge/member-ports.ts';
+import { isOnLan } from './bridge/members.ts';
 import { containerMacFor, hostIfnameFor, hostMacFor, holdsOf } from './names.ts';
 
 /** What all steps of one attachment work with. */

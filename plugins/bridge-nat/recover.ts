@@ -38,8 +38,8 @@ import { DETAIL_VERSION, KIND } from './detail.ts';
 import type { BridgeNatDetail, BridgeNatRecord } from './detail.ts';
 import { recoveredEgress } from './egress/recovered.ts';
 import { ownRules } from './egress/stand.ts';
-import { membersOn } from './member-ports.ts';
-import type { Member } from './members.ts';
+import { membersOn } from './bridge/member-ports.ts';
+import type { Member } from './bridge/members.ts';
 import { hostIfnameFor, isHostIfname } from './names.ts';
 import { natFrom } from './nat/recover.ts';
 

@@ -17,10 +17,10 @@ import { verifyEgress } from './egress/verify.ts';
 import type { BridgeNatRecord } from './detail.ts';
 import { verifyAnswering } from './nat/answering.ts';
 import { verifySources } from './nat/host.ts';
-import { verifyMembers } from './member-ports.ts';
-import { verifyProxies } from './ndp-proxy.ts';
-import { verifyShaping } from './shaping.ts';
-import { verifyVlans } from './bridge-vlans.ts';
+import { verifyMembers } from './bridge/member-ports.ts';
+import { verifyProxies } from './bridge/ndp-proxy.ts';
+import { verifyShaping } from './bandwidth/shaping.ts';
+import { verifyVlans } from './bridge/vlan-ports.ts';
 
 export function verifyForwarding(record: BridgeNatRecord): Complaints {
   if (record.detail.gateways.length === 0) return [];

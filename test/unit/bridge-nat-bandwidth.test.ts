@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import t from 'tap';
 import { NS_PER_TICK, isSameBurst, tbfOf } from '../../lib/netlink/tbf.ts';
-import { readBandwidth } from '../../plugins/bridge-nat/bandwidth.ts';
+import { readBandwidth } from '../../plugins/bridge-nat/bandwidth/bandwidth.ts';
 import { hostIfnameFor, ifbNameFor, isHostIfname, isIfbName } from '../../plugins/bridge-nat/names.ts';
 
 const MAX_UINT32 = 0xffffffff;

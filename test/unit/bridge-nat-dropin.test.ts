@@ -5,7 +5,7 @@ import { configVersion, parseConfig, readConfig } from '../../lib/cni/config.ts'
 import { readParameters } from '../../lib/cni/environment.ts';
 import { refuseUnknownArgs } from '../../lib/cni/requested.ts';
 import type { Files } from '../../lib/cni/world.ts';
-import { refuseUnlisted } from '../../plugins/bridge-nat/allowlist.ts';
+import { refuseUnlisted } from '../../plugins/bridge-nat/inside/allowlist.ts';
 import { readBridgeNatConfig } from '../../plugins/bridge-nat/config.ts';
 import type { BridgeNatConfig } from '../../plugins/bridge-nat/config.ts';
 import { planAttachment } from '../../plugins/bridge-nat/plan.ts';

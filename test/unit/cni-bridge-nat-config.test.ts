@@ -7,7 +7,7 @@ import { readParameters } from '../../lib/cni/environment.ts';
 import type { Leased } from '../../lib/mooring/kind.ts';
 import { readBridgeNatConfig } from '../../plugins/bridge-nat/config.ts';
 import type { BridgeNatConfig } from '../../plugins/bridge-nat/config.ts';
-import { mayShareSubnet } from '../../plugins/bridge-nat/ndp-proxy.ts';
+import { mayShareSubnet } from '../../plugins/bridge-nat/bridge/ndp-proxy.ts';
 import { planAttachment } from '../../plugins/bridge-nat/plan.ts';
 import { parsePool } from '../../ipam/pool.ts';
 import { validate } from '../../schemas/compiled/conflist.js';

@@ -17,7 +17,7 @@ import { findNetworkList } from '../../lib/cni/lists/load.ts';
 import { readNetworks } from '../../lib/cni/lists/options.ts';
 import { readPortMappings } from '../../lib/cni/port-mappings.ts';
 import { portTaken } from '../../lib/nftables/port-taken.ts';
-import { refuseVlans } from '../../plugins/bridge-nat/bridge-vlans.ts';
+import { refuseVlans } from '../../plugins/bridge-nat/bridge/vlan-ports.ts';
 import { readBridgeNatConfig } from '../../plugins/bridge-nat/config.ts';
 import { environmentOf, fakeWorld } from './cni-fakes.ts';
 import { MemoryLedger } from './ipam-ledger.ts';

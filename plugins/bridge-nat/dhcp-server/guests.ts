@@ -11,11 +11,11 @@ import type { NetlinkSocket } from '../../../lib/netlink/socket.ts';
 import { withdrawForwarding } from '../../../lib/nftables/forward.ts';
 import type { AttachmentRecord, DhcpServerRecord, NetworkRecord } from '../../../ipam/record.ts';
 import type { StoreReader } from '../../../ipam/store/store.ts';
-import { releaseBridge } from '../bridge.ts';
+import { releaseBridge } from '../bridge/bridge.ts';
 import { KIND } from '../detail.ts';
 import type { BridgeNatDetail } from '../detail.ts';
 import { giveUpEgressOf } from '../egress/taking.ts';
-import { keepsBridge } from '../member-ports.ts';
+import { keepsBridge } from '../bridge/member-ports.ts';
 import { isHostIfname } from '../names.ts';
 
 export function portsOf(route: NetlinkSocket, bridge: Link): Link[] {

@@ -6,30 +6,30 @@
  * whatever store the record was. What is moved is on both interfaces for a moment, never on none: the card's own MAC
  * address is the bridge's meanwhile, and neighbours notice nothing.
  */
-import { NetmoorError, isErrno } from '../../lib/base/errors.ts';
-import { formatPrefix } from '../../lib/base/ip.ts';
-import type { Host } from '../../lib/mooring/host.ts';
-import { ALIAS, IFAPROT_NETMOOR } from '../../lib/mooring/marks.ts';
-import { listAddresses } from '../../lib/netlink/address.ts';
-import type { InterfaceAddress } from '../../lib/netlink/address.ts';
-import { altNameRemoval, altNaming } from '../../lib/netlink/alt-name.ts';
+import { NetmoorError, isErrno } from '../../../lib/base/errors.ts';
+import { formatPrefix } from '../../../lib/base/ip.ts';
+import type { Host } from '../../../lib/mooring/host.ts';
+import { ALIAS, IFAPROT_NETMOOR } from '../../../lib/mooring/marks.ts';
+import { listAddresses } from '../../../lib/netlink/address.ts';
+import type { InterfaceAddress } from '../../../lib/netlink/address.ts';
+import { altNameRemoval, altNaming } from '../../../lib/netlink/alt-name.ts';
 import {
   belongingsOf,
   copyBelongings,
   removeBelongings,
   sharedRoutes,
-} from '../../lib/netlink/belongings.ts';
-import { findLink, listLinks } from '../../lib/netlink/link.ts';
-import { linkChange } from '../../lib/netlink/link-change.ts';
-import { IFF_LOOPBACK, IFF_LOWER_UP, IFF_UP, IF_OPER_UP } from '../../lib/netlink/link-message.ts';
-import type { Link } from '../../lib/netlink/link-message.ts';
-import { RT_SCOPE_UNIVERSE } from '../../lib/netlink/route.ts';
-import type { NetlinkSocket } from '../../lib/netlink/socket.ts';
-import { untilLinkUp } from '../../lib/netlink/watch.ts';
-import { ensureSysctlIfPresent, readSysctlIfPresent } from '../../lib/system/sysctl.ts';
+} from '../../../lib/netlink/belongings.ts';
+import { findLink, listLinks } from '../../../lib/netlink/link.ts';
+import { linkChange } from '../../../lib/netlink/link-change.ts';
+import { IFF_LOOPBACK, IFF_LOWER_UP, IFF_UP, IF_OPER_UP } from '../../../lib/netlink/link-message.ts';
+import type { Link } from '../../../lib/netlink/link-message.ts';
+import { RT_SCOPE_UNIVERSE } from '../../../lib/netlink/route.ts';
+import type { NetlinkSocket } from '../../../lib/netlink/socket.ts';
+import { untilLinkUp } from '../../../lib/netlink/watch.ts';
+import { ensureSysctlIfPresent, readSysctlIfPresent } from '../../../lib/system/sysctl.ts';
 import type { Member } from './members.ts';
-import { isHostIfname, isMemberMark, memberMarkFor } from './names.ts';
-import type { Return } from './names.ts';
+import { isHostIfname, isMemberMark, memberMarkFor } from '../names.ts';
+import type { Return } from '../names.ts';
 
 /** A bridge with a port that is up is up at once; what holds it down does not hold the host's way out. */
 const BRIDGE_UP_MS = 1000;

@@ -1,16 +1,16 @@
 /** The rules of source-based routing (source-routing.ts) in a container, which bear netmoor's mark. */
-import { NetmoorError, isErrno } from '../../lib/base/errors.ts';
-import { bitsOf } from '../../lib/base/ip.ts';
-import type { Address, Family, Prefix } from '../../lib/base/ip.ts';
-import type { Host } from '../../lib/mooring/host.ts';
-import type { Removal } from '../../lib/mooring/kind.ts';
-import { RTPROT_NETMOOR } from '../../lib/mooring/marks.ts';
-import { prefixesOf } from '../../lib/mooring/verify.ts';
-import { listRules, ruleRemoval } from '../../lib/netlink/rule.ts';
-import type { Rule } from '../../lib/netlink/rule.ts';
-import { NetlinkSocket } from '../../lib/netlink/socket.ts';
-import { inNetns } from '../../lib/system/netns.ts';
-import type { BridgeNatRecord } from './detail.ts';
+import { NetmoorError, isErrno } from '../../../lib/base/errors.ts';
+import { bitsOf } from '../../../lib/base/ip.ts';
+import type { Address, Family, Prefix } from '../../../lib/base/ip.ts';
+import type { Host } from '../../../lib/mooring/host.ts';
+import type { Removal } from '../../../lib/mooring/kind.ts';
+import { RTPROT_NETMOOR } from '../../../lib/mooring/marks.ts';
+import { prefixesOf } from '../../../lib/mooring/verify.ts';
+import { listRules, ruleRemoval } from '../../../lib/netlink/rule.ts';
+import type { Rule } from '../../../lib/netlink/rule.ts';
+import { NetlinkSocket } from '../../../lib/netlink/socket.ts';
+import { inNetns } from '../../../lib/system/netns.ts';
+import type { BridgeNatRecord } from '../detail.ts';
 
 function whole(address: Address): Prefix {
   return { address, length: bitsOf(address.family) };

@@ -1,13 +1,13 @@
 /** Setting in the container what is to be tuned there (tuning.ts), in its network namespace and nowhere else. */
-import { NetmoorError, isErrno } from '../../lib/base/errors.ts';
-import type { UndoStack } from '../../lib/base/undo.ts';
-import { quote } from '../../lib/cni/quote.ts';
-import type { Sandbox } from '../../lib/mooring/sandbox.ts';
-import { linkChange } from '../../lib/netlink/link-change.ts';
-import type { LinkChange } from '../../lib/netlink/link-change.ts';
-import type { Link } from '../../lib/netlink/link-message.ts';
-import { inNetns } from '../../lib/system/netns.ts';
-import { readSysctl, writeSysctl } from '../../lib/system/sysctl.ts';
+import { NetmoorError, isErrno } from '../../../lib/base/errors.ts';
+import type { UndoStack } from '../../../lib/base/undo.ts';
+import { quote } from '../../../lib/cni/quote.ts';
+import type { Sandbox } from '../../../lib/mooring/sandbox.ts';
+import { linkChange } from '../../../lib/netlink/link-change.ts';
+import type { LinkChange } from '../../../lib/netlink/link-change.ts';
+import type { Link } from '../../../lib/netlink/link-message.ts';
+import { inNetns } from '../../../lib/system/netns.ts';
+import { readSysctl, writeSysctl } from '../../../lib/system/sysctl.ts';
 import type { Tuning } from './tuning.ts';
 
 /** As the reference: what the first IFNAME stands for may have dots. */

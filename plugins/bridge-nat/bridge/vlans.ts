@@ -1,7 +1,7 @@
 /** The keys `vlan`, `vlanTrunk` and `preserveDefaultVlan`, with the reference's meaning (bridge-vlans.ts). */
-import { NetmoorError } from '../../lib/base/errors.ts';
-import type { BridgeNatInput } from '../../schemas/compiled/bridge-nat.js';
-import type { BridgeNatDetail } from '../../schemas/compiled/bridge-nat-detail.js';
+import { NetmoorError } from '../../../lib/base/errors.ts';
+import type { BridgeNatInput } from '../../../schemas/compiled/bridge-nat.js';
+import type { BridgeNatDetail } from '../../../schemas/compiled/bridge-nat-detail.js';
 
 export type VlansWanted = NonNullable<BridgeNatDetail['vlans']>;
 

@@ -1,22 +1,27 @@
 /** The bridge: made with its first container, given its gateway addresses, removed with its last. */
-import { NetmoorError, isErrno } from '../../lib/base/errors.ts';
-import { formatPrefix, prefixesOverlap, sameAddress } from '../../lib/base/ip.ts';
-import type { Prefix } from '../../lib/base/ip.ts';
-import { addressAddition, addressRemoval, listAddresses } from '../../lib/netlink/address.ts';
-import type { InterfaceAddress } from '../../lib/netlink/address.ts';
-import { findLink, listLinks } from '../../lib/netlink/link.ts';
-import { linkChange } from '../../lib/netlink/link-change.ts';
-import { createBridge } from '../../lib/netlink/link-creation.ts';
-import { IFF_PROMISC, IFF_UP } from '../../lib/netlink/link-message.ts';
-import { removeLinks } from '../../lib/netlink/link-removal.ts';
-import type { Link } from '../../lib/netlink/link-message.ts';
-import type { NetlinkSocket } from '../../lib/netlink/socket.ts';
-import { ensureSysctlIfPresent, hasIpv6, readSysctl, readSysctlIfPresent } from '../../lib/system/sysctl.ts';
-import { ALIAS, IFAPROT_NETMOOR } from '../../lib/mooring/marks.ts';
+import { NetmoorError, isErrno } from '../../../lib/base/errors.ts';
+import { formatPrefix, prefixesOverlap, sameAddress } from '../../../lib/base/ip.ts';
+import type { Prefix } from '../../../lib/base/ip.ts';
+import { addressAddition, addressRemoval, listAddresses } from '../../../lib/netlink/address.ts';
+import type { InterfaceAddress } from '../../../lib/netlink/address.ts';
+import { findLink, listLinks } from '../../../lib/netlink/link.ts';
+import { linkChange } from '../../../lib/netlink/link-change.ts';
+import { createBridge } from '../../../lib/netlink/link-creation.ts';
+import { IFF_PROMISC, IFF_UP } from '../../../lib/netlink/link-message.ts';
+import { removeLinks } from '../../../lib/netlink/link-removal.ts';
+import type { Link } from '../../../lib/netlink/link-message.ts';
+import type { NetlinkSocket } from '../../../lib/netlink/socket.ts';
+import {
+  ensureSysctlIfPresent,
+  hasIpv6,
+  readSysctl,
+  readSysctlIfPresent,
+} from '../../../lib/system/sysctl.ts';
+import { ALIAS, IFAPROT_NETMOOR } from '../../../lib/mooring/marks.ts';
 import { refuseHeld } from './foreign-bridge.ts';
 import { giveBack, keepsBridge, membersOn, standsForMember } from './member-ports.ts';
-import { bridgeMacFor } from './names.ts';
-import { readyVlans, refuseVlans, withoutVlans } from './bridge-vlans.ts';
+import { bridgeMacFor } from '../names.ts';
+import { readyVlans, refuseVlans, withoutVlans } from './vlan-ports.ts';
 import type { VlansWanted } from './vlans.ts';
 
 export interface Ipv6Wanted {

@@ -2,9 +2,9 @@
  * Bandwidth limits as they are asked for: the keys and rules of the reference bandwidth plugin, or of the capability
  * `bandwidth`.
  */
-import { NetmoorError } from '../../lib/base/errors.ts';
-import type { Bandwidth } from '../../lib/cni/runtime-config.ts';
-import type { BridgeNatDetail } from '../../schemas/compiled/bridge-nat-detail.js';
+import { NetmoorError } from '../../../lib/base/errors.ts';
+import type { Bandwidth } from '../../../lib/cni/runtime-config.ts';
+import type { BridgeNatDetail } from '../../../schemas/compiled/bridge-nat-detail.js';
 
 /** By direction as the container sees it; one that is absent is not limited. */
 export type BandwidthLimits = NonNullable<BridgeNatDetail['bandwidth']>;

@@ -1,8 +1,8 @@
 /** The host as a router. */
 import { readdirSync } from 'node:fs';
-import { isErrno } from '../../lib/base/errors.ts';
-import type { Family } from '../../lib/base/ip.ts';
-import { ensureSysctl, readSysctl } from '../../lib/system/sysctl.ts';
+import { isErrno } from '../../../lib/base/errors.ts';
+import type { Family } from '../../../lib/base/ip.ts';
+import { ensureSysctl, readSysctl } from '../../../lib/system/sysctl.ts';
 
 /**
  * A router ignores router advertisements (ip-sysctl accept_ra=1), so switching forwarding on would take the host's own

@@ -2,13 +2,13 @@
  * The key `members`: interfaces of the host that become ports of the network's bridge, network cards and tap devices,
  * and what is said of them in a config, on record and by CHECK. What is done with them is in member-ports.ts.
  */
-import { NetmoorError } from '../../lib/base/errors.ts';
-import { parseAddress } from '../../lib/base/ip.ts';
-import type { Family } from '../../lib/base/ip.ts';
-import { interfaceNameProblem } from '../../lib/cni/names.ts';
-import { quote } from '../../lib/cni/quote.ts';
-import type { IpamChoice } from '../../lib/mooring/ipam.ts';
-import type { BridgeNatInput } from '../../schemas/compiled/bridge-nat.js';
+import { NetmoorError } from '../../../lib/base/errors.ts';
+import { parseAddress } from '../../../lib/base/ip.ts';
+import type { Family } from '../../../lib/base/ip.ts';
+import { interfaceNameProblem } from '../../../lib/cni/names.ts';
+import { quote } from '../../../lib/cni/quote.ts';
+import type { IpamChoice } from '../../../lib/mooring/ipam.ts';
+import type { BridgeNatInput } from '../../../schemas/compiled/bridge-nat.js';
 
 export interface Member {
   readonly interface: string;

@@ -2,19 +2,19 @@
  * VLANs on the bridge and its ports, where the kernel can tell them apart; elsewhere they are refused, since a network
  * that was to be apart must not silently be together with others.
  */
-import { NetmoorError, isErrno } from '../../lib/base/errors.ts';
-import { listAddresses } from '../../lib/netlink/address.ts';
+import { NetmoorError, isErrno } from '../../../lib/base/errors.ts';
+import { listAddresses } from '../../../lib/netlink/address.ts';
 import {
   filtersVlans,
   listVlans,
   vlanAddition,
   vlanFiltering,
   vlanRemoval,
-} from '../../lib/netlink/bridge-vlan.ts';
-import type { Vlans } from '../../lib/netlink/bridge-vlan.ts';
-import type { Link } from '../../lib/netlink/link-message.ts';
-import type { NetlinkSocket } from '../../lib/netlink/socket.ts';
-import { ALIAS } from '../../lib/mooring/marks.ts';
+} from '../../../lib/netlink/bridge-vlan.ts';
+import type { Vlans } from '../../../lib/netlink/bridge-vlan.ts';
+import type { Link } from '../../../lib/netlink/link-message.ts';
+import type { NetlinkSocket } from '../../../lib/netlink/socket.ts';
+import { ALIAS } from '../../../lib/mooring/marks.ts';
 import { DEFAULT_VLAN } from './vlans.ts';
 import type { VlansWanted } from './vlans.ts';
 

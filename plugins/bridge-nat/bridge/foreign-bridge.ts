@@ -3,19 +3,19 @@
  * host is no gateway and masquerades nothing unless the config says so, and no address is taken that somebody answers
  * for.
  */
-import { NetmoorError } from '../../lib/base/errors.ts';
-import { formatAddress } from '../../lib/base/ip.ts';
-import type { Prefix } from '../../lib/base/ip.ts';
-import { parseMac } from '../../lib/base/mac.ts';
-import { findLink, listLinks } from '../../lib/netlink/link.ts';
-import type { Link } from '../../lib/netlink/link-message.ts';
-import { IFF_UP } from '../../lib/netlink/link-message.ts';
-import type { NetlinkSocket } from '../../lib/netlink/socket.ts';
-import { bridgePorts } from '../../lib/system/bridge-ports.ts';
-import { holderOf } from '../../lib/system/neighbour-probe.ts';
-import { parseLabel } from '../../lib/mooring/label.ts';
-import { ALIAS } from '../../lib/mooring/marks.ts';
-import { isHostIfname } from './names.ts';
+import { NetmoorError } from '../../../lib/base/errors.ts';
+import { formatAddress } from '../../../lib/base/ip.ts';
+import type { Prefix } from '../../../lib/base/ip.ts';
+import { parseMac } from '../../../lib/base/mac.ts';
+import { findLink, listLinks } from '../../../lib/netlink/link.ts';
+import type { Link } from '../../../lib/netlink/link-message.ts';
+import { IFF_UP } from '../../../lib/netlink/link-message.ts';
+import type { NetlinkSocket } from '../../../lib/netlink/socket.ts';
+import { bridgePorts } from '../../../lib/system/bridge-ports.ts';
+import { holderOf } from '../../../lib/system/neighbour-probe.ts';
+import { parseLabel } from '../../../lib/mooring/label.ts';
+import { ALIAS } from '../../../lib/mooring/marks.ts';
+import { isHostIfname } from '../names.ts';
 
 /** Whether there is a bridge of this name that netmoor did not make. */
 export function isForeign(route: NetlinkSocket, bridge: string): boolean {

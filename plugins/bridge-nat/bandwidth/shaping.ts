@@ -5,22 +5,22 @@
  * what shaping delays, and TCP answers a policer with far less than the rate. So it is redirected to an IFB, and waits
  * there. All of it is on the host's side, where the container has no say.
  */
-import { NetmoorError, errorText, isErrno } from '../../lib/base/errors.ts';
-import type { UndoStack } from '../../lib/base/undo.ts';
-import { createIfb } from '../../lib/netlink/ifb.ts';
-import { findLink } from '../../lib/netlink/link.ts';
-import { IFF_UP } from '../../lib/netlink/link-message.ts';
-import { removeLink } from '../../lib/netlink/link-removal.ts';
-import type { Link } from '../../lib/netlink/link-message.ts';
-import { ingressAddition, rootQdisc, tbfReplacement } from '../../lib/netlink/qdisc.ts';
-import { linkChange } from '../../lib/netlink/link-change.ts';
-import { listRedirects, redirectAddition, redirectRemoval } from '../../lib/netlink/redirect.ts';
-import type { NetlinkSocket } from '../../lib/netlink/socket.ts';
-import { isSameBurst, tbfOf } from '../../lib/netlink/tbf.ts';
-import type { Tbf } from '../../lib/netlink/tbf.ts';
+import { NetmoorError, errorText, isErrno } from '../../../lib/base/errors.ts';
+import type { UndoStack } from '../../../lib/base/undo.ts';
+import { createIfb } from '../../../lib/netlink/ifb.ts';
+import { findLink } from '../../../lib/netlink/link.ts';
+import { IFF_UP } from '../../../lib/netlink/link-message.ts';
+import { removeLink } from '../../../lib/netlink/link-removal.ts';
+import type { Link } from '../../../lib/netlink/link-message.ts';
+import { ingressAddition, rootQdisc, tbfReplacement } from '../../../lib/netlink/qdisc.ts';
+import { linkChange } from '../../../lib/netlink/link-change.ts';
+import { listRedirects, redirectAddition, redirectRemoval } from '../../../lib/netlink/redirect.ts';
+import type { NetlinkSocket } from '../../../lib/netlink/socket.ts';
+import { isSameBurst, tbfOf } from '../../../lib/netlink/tbf.ts';
+import type { Tbf } from '../../../lib/netlink/tbf.ts';
 import type { Limit } from './bandwidth.ts';
-import type { BridgeNatRecord } from './detail.ts';
-import { ifbNameFor } from './names.ts';
+import type { BridgeNatRecord } from '../detail.ts';
+import { ifbNameFor } from '../names.ts';
 
 /** Beyond a burst, no packet waits longer than this. */
 const LATENCY_MS = 25;

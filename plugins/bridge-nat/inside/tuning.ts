@@ -2,10 +2,10 @@
  * The keys of the reference tuning plugin, with its meanings and precedence: settings of the kernel below net. in the
  * container, and attributes of the interface (tune.ts). Its MAC address is bridge-nat's own matter (config.ts).
  */
-import { NetmoorError } from '../../lib/base/errors.ts';
-import { quote } from '../../lib/cni/quote.ts';
-import type { BridgeNatInput } from '../../schemas/compiled/bridge-nat.js';
-import type { BridgeNatDetail } from '../../schemas/compiled/bridge-nat-detail.js';
+import { NetmoorError } from '../../../lib/base/errors.ts';
+import { quote } from '../../../lib/cni/quote.ts';
+import type { BridgeNatInput } from '../../../schemas/compiled/bridge-nat.js';
+import type { BridgeNatDetail } from '../../../schemas/compiled/bridge-nat-detail.js';
 
 export type Tuning = NonNullable<BridgeNatDetail['tuning']>;
 type Setting = Tuning['sysctl'][number];

@@ -1,7 +1,7 @@
 /** Which settings of the kernel an administrator lets networks tune: the file of the reference tuning plugin. */
-import { NetmoorError } from '../../lib/base/errors.ts';
-import { quote } from '../../lib/cni/quote.ts';
-import type { Files } from '../../lib/cni/world.ts';
+import { NetmoorError } from '../../../lib/base/errors.ts';
+import { quote } from '../../../lib/cni/quote.ts';
+import type { Files } from '../../../lib/cni/world.ts';
 import type { Tuning } from './tuning.ts';
 
 /** Where the reference looks for what an administrator allows, one regular expression a line. */

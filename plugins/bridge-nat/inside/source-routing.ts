@@ -1,10 +1,10 @@
 /** The key `sbr`: source-based routing (route-by-source.ts) as it is asked for. */
-import { NetmoorError } from '../../lib/base/errors.ts';
-import { formatAddress, parseAddress } from '../../lib/base/ip.ts';
-import { DHCP_IPAM } from '../../lib/mooring/ipam-type.ts';
-import type { IpamChoice } from '../../lib/mooring/ipam.ts';
-import type { BridgeNatInput } from '../../schemas/compiled/bridge-nat.js';
-import type { BridgeNatDetail } from '../../schemas/compiled/bridge-nat-detail.js';
+import { NetmoorError } from '../../../lib/base/errors.ts';
+import { formatAddress, parseAddress } from '../../../lib/base/ip.ts';
+import { DHCP_IPAM } from '../../../lib/mooring/ipam-type.ts';
+import type { IpamChoice } from '../../../lib/mooring/ipam.ts';
+import type { BridgeNatInput } from '../../../schemas/compiled/bridge-nat.js';
+import type { BridgeNatDetail } from '../../../schemas/compiled/bridge-nat-detail.js';
 
 export type SourceRouting = NonNullable<BridgeNatDetail['sourceRouting']>;
 

@@ -1,9 +1,9 @@
 /** Whether anybody on a bridge has IPv6, of whichever store: to be asked before the bridge's own is turned off. */
-import type { Host } from '../../lib/mooring/host.ts';
-import { prefixesOf } from '../../lib/mooring/verify.ts';
-import { listAddresses } from '../../lib/netlink/address.ts';
-import { findLink } from '../../lib/netlink/link.ts';
-import type { StoreReader } from '../../ipam/store/store.ts';
+import type { Host } from '../../../lib/mooring/host.ts';
+import { prefixesOf } from '../../../lib/mooring/verify.ts';
+import { listAddresses } from '../../../lib/netlink/address.ts';
+import { findLink } from '../../../lib/netlink/link.ts';
+import type { StoreReader } from '../../../ipam/store/store.ts';
 
 /**
  * What the kernel says, where a record or a store cannot be read: a bridge that nobody uses IPv6 on has no such

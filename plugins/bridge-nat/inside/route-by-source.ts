@@ -6,7 +6,7 @@
  * Other than the reference, the way to link-local addresses stays in the main table as well, and a rule is only ever
  * removed by its mark.
  */
-import { isErrno } from '../../lib/base/errors.ts';
+import { isErrno } from '../../../lib/base/errors.ts';
 import {
   formatAddress,
   isLinkLocal,
@@ -14,19 +14,19 @@ import {
   parsePrefix,
   prefixContains,
   sameAddress,
-} from '../../lib/base/ip.ts';
-import type { Address, Prefix } from '../../lib/base/ip.ts';
-import type { UndoStack } from '../../lib/base/undo.ts';
-import type { Sandbox } from '../../lib/mooring/sandbox.ts';
-import { prefixesOf } from '../../lib/mooring/verify.ts';
-import type { Host } from '../../lib/mooring/host.ts';
-import type { Link } from '../../lib/netlink/link-message.ts';
-import { listRoutes, routeAddition, routeRemoval } from '../../lib/netlink/route.ts';
-import type { Route, RouteState } from '../../lib/netlink/route.ts';
-import { listRules, ruleAddition } from '../../lib/netlink/rule.ts';
-import type { NetlinkSocket } from '../../lib/netlink/socket.ts';
-import { withNetnsLock } from '../../lib/system/lock.ts';
-import type { BridgeNatRecord } from './detail.ts';
+} from '../../../lib/base/ip.ts';
+import type { Address, Prefix } from '../../../lib/base/ip.ts';
+import type { UndoStack } from '../../../lib/base/undo.ts';
+import type { Sandbox } from '../../../lib/mooring/sandbox.ts';
+import { prefixesOf } from '../../../lib/mooring/verify.ts';
+import type { Host } from '../../../lib/mooring/host.ts';
+import type { Link } from '../../../lib/netlink/link-message.ts';
+import { listRoutes, routeAddition, routeRemoval } from '../../../lib/netlink/route.ts';
+import type { Route, RouteState } from '../../../lib/netlink/route.ts';
+import { listRules, ruleAddition } from '../../../lib/netlink/rule.ts';
+import type { NetlinkSocket } from '../../../lib/netlink/socket.ts';
+import { withNetnsLock } from '../../../lib/system/lock.ts';
+import type { BridgeNatRecord } from '../detail.ts';
 import type { SourceRouting } from './source-routing.ts';
 import { removeRules, sourceRule } from './source-rules.ts';
 

@@ -2,7 +2,7 @@
  * The key `ndpProxy`: routed IPv6 without NAT out of a prefix that is on the link of the host's uplink. The host
  * answers neighbour solicitations for each container's address there, and the smaller subnet on the bridge leads on.
  */
-import { NetmoorError } from '../../lib/base/errors.ts';
+import { NetmoorError } from '../../../lib/base/errors.ts';
 import {
   formatAddress,
   formatPrefix,
@@ -10,21 +10,21 @@ import {
   prefixContains,
   prefixesOverlap,
   sameAddress,
-} from '../../lib/base/ip.ts';
-import type { Address, Prefix } from '../../lib/base/ip.ts';
-import { interfaceNameProblem } from '../../lib/cni/names.ts';
-import type { Host, Sockets } from '../../lib/mooring/host.ts';
-import type { IpamChoice } from '../../lib/mooring/ipam.ts';
-import { answerFor, isAnswering, stopAnswering } from '../../lib/mooring/proxy.ts';
-import { prefixesOf } from '../../lib/mooring/verify.ts';
-import { findLink } from '../../lib/netlink/link.ts';
-import { listProxies } from '../../lib/netlink/proxy-neighbour.ts';
-import { listRoutes } from '../../lib/netlink/route.ts';
-import type { NetlinkSocket } from '../../lib/netlink/socket.ts';
-import { findUplink } from '../../lib/netlink/uplink.ts';
-import { parsePool } from '../../ipam/pool.ts';
-import type { BridgeNatInput } from '../../schemas/compiled/bridge-nat.js';
-import type { BridgeNatDetail, BridgeNatRecord } from './detail.ts';
+} from '../../../lib/base/ip.ts';
+import type { Address, Prefix } from '../../../lib/base/ip.ts';
+import { interfaceNameProblem } from '../../../lib/cni/names.ts';
+import type { Host, Sockets } from '../../../lib/mooring/host.ts';
+import type { IpamChoice } from '../../../lib/mooring/ipam.ts';
+import { answerFor, isAnswering, stopAnswering } from '../../../lib/mooring/proxy.ts';
+import { prefixesOf } from '../../../lib/mooring/verify.ts';
+import { findLink } from '../../../lib/netlink/link.ts';
+import { listProxies } from '../../../lib/netlink/proxy-neighbour.ts';
+import { listRoutes } from '../../../lib/netlink/route.ts';
+import type { NetlinkSocket } from '../../../lib/netlink/socket.ts';
+import { findUplink } from '../../../lib/netlink/uplink.ts';
+import { parsePool } from '../../../ipam/pool.ts';
+import type { BridgeNatInput } from '../../../schemas/compiled/bridge-nat.js';
+import type { BridgeNatDetail, BridgeNatRecord } from '../detail.ts';
 
 /** Names of interfaces; empty: to be found when a container is attached. */
 export type NdpProxy = readonly string[];
