@@ -13,6 +13,11 @@ t.jobs = 4;
 const counted = (server: DhcpServer, wanted: string): number =>
   server.messages().filter((message) => message === wanted).length;
 
+/** The server writes its file behind what it says. */
+function declined(server: DhcpServer): string[] {
+  return server.leases().flatMap(({ state, address }) => (state === 'declined' ? [address] : []));
+}
+
 t.test('bridge-nat waits, and a neighbour has the address', { skip }, async (t) => {
   await withEngine(t, async (bed) => {
     await bed.lan.advertise(MANAGED);
@@ -22,7 +27,7 @@ t.test('bridge-nat waits, and a neighbour has the address', { skip }, async (t) 
     const place = await bed.host.container('boat');
     t.match(await network.run('ADD', 'boat'), { code: 1, json: { code: 101 } });
     await server.says('DECLINE');
-    t.match(server.leases(), [{ address: '2001:db8:50::100', state: 'declined' }]);
+    await eventually(t, async () => declined(server), ['2001:db8:50::100'], 'is not leased again');
     await network.add(place);
     t.same(await addressesOf(place), ['2001:db8:50::101/128'], 'the next one gets another address');
   });
@@ -39,7 +44,7 @@ for (const main of ['bridge', 'macvlan'] as const) {
       const place = await bed.host.container('boat');
       await network.run('ADD', 'boat');
       await server.says('DECLINE');
-      t.match(server.leases()[0], { address: '2001:db8:50::100', state: 'declined' });
+      await eventually(t, async () => declined(server), ['2001:db8:50::100'], 'is not leased again');
       await eventually(t, async () => addressesOf(place), ['2001:db8:50::101/128'], 'another address');
     });
   });

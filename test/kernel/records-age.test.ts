@@ -34,15 +34,20 @@ async function state(host: Host): Promise<Snapshot> {
   return without(await host.snapshot({ ignoreFiles: /netmoor|\/var\/lib\/cni/ }), 'processes');
 }
 
+/** The first version knew nothing of who serves. */
+const OF_THEN = { allowServers: true } as const;
+
 function networks(host: Host): { harbour: Network; quay: Network } {
   return {
     harbour: new Network(host, {
       cniVersion: '1.0.0',
+      ...OF_THEN,
       ipam: { ranges: [[{ subnet: '10.77.0.0/24' }], [{ subnet: 'fd00:77::/64' }]] },
     }),
     quay: new Network(host, {
       cniVersion: '1.0.0',
       name: 'quay',
+      ...OF_THEN,
       ipam: { type: 'host-local', subnet: '10.78.0.0/24' },
     }),
   };

@@ -3,7 +3,7 @@
  * another network or of the host's own, a gateway that cannot be reached.
  */
 import t from 'tap';
-import { ask, lacking, serve, without, withHost, world } from './harness.ts';
+import { ask, lacking, serve, until, without, withHost, world } from './harness.ts';
 import type { CniAnswer, CniJson, Host, Snapshot } from './harness.ts';
 import { OWN_PLUGINS } from './harness-cni.ts';
 import { BRIDGE_NAT, DUAL_STACK, Network } from './moorings.ts';
@@ -168,6 +168,11 @@ t.test('subnets of other networks', { skip }, async (t) => {
     );
     await host.removeContainer('a1');
     await host.removeContainer('b3');
+    // The kernel takes a namespace's interfaces away in the background.
+    await until(
+      async () => (await host.ip('link', 'show', 'master', 'nm-first')).length === 0,
+      'the end of their interfaces',
+    );
     await after2.add('b5');
     t.pass('the dead of a network stand in nobody’s way');
     t.match(
