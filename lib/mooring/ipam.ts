@@ -1,5 +1,7 @@
 /** Who gives the addresses: what `ipam` and its `type` mean, said once for every verb of every kind. */
 import { NetmoorError } from '../base/errors.ts';
+import { parsePrefix } from '../base/ip.ts';
+import type { Prefix } from '../base/ip.ts';
 import type { CniConfig } from '../cni/config.ts';
 import { readIpamConfig } from '../cni/ipam-config.ts';
 import { pluginTypeProblem } from '../cni/names.ts';
@@ -31,4 +33,17 @@ export function readIpamChoice({ ipam, runtimeConfig }: CniConfig): IpamChoice {
   if (problem !== undefined)
     throw new NetmoorError('bad-config', `ipam.type: ${problem}`, 'name an IPAM plugin in CNI_PATH');
   return choice;
+}
+
+/** The subnets that addresses are taken from, as far as they can be read; what is wrong with one the pool says. */
+export function poolSubnets(ipam: IpamChoice): Prefix[] {
+  if (ipam.kind !== 'netmoor') return [];
+  const ranges = [...(ipam.pool.ranges ?? []).flat(), ipam.pool, ...ipam.extraRanges.flat()];
+  return ranges.flatMap(({ subnet }) => {
+    try {
+      return subnet ? [parsePrefix(subnet)] : [];
+    } catch {
+      return [];
+    }
+  });
 }

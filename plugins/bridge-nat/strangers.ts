@@ -2,8 +2,8 @@
  * Others on a bridge: containers of the reference's plugins, which host-local's files and the runtime's results tell
  * of, and whoever is seen or answers behind the bridge. See lib/mooring/strangers.ts.
  */
-import { formatAddress, parseAddress, parsePrefix, prefixContains } from '../../lib/base/ip.ts';
-import type { Prefix } from '../../lib/base/ip.ts';
+import { formatAddress, parseAddress, prefixContains } from '../../lib/base/ip.ts';
+import { poolSubnets } from '../../lib/mooring/ipam.ts';
 import { parseMac } from '../../lib/base/mac.ts';
 import { cachedAttachment, cachedAttachments } from '../../lib/cni/lists/cache.ts';
 import type { CachedAttachment } from '../../lib/cni/lists/cache.ts';
@@ -23,19 +23,6 @@ import type { BridgeNatConfig } from './config.ts';
 
 /** Behind a port of the host's own bridge; farther away the switch has learnt where to look by the second time. */
 const PACE = { rounds: 2, roundMs: 50 };
-
-/** The subnets that addresses are taken from; what is wrong with one is said where it is leased from. */
-function subnetsOf({ ipam }: BridgeNatConfig): Prefix[] {
-  if (ipam.kind !== 'netmoor') return [];
-  const ranges = [...(ipam.pool.ranges ?? []).flat(), ipam.pool, ...ipam.extraRanges.flat()];
-  return ranges.flatMap(({ subnet }) => {
-    try {
-      return subnet ? [parsePrefix(subnet)] : [];
-    } catch {
-      return [];
-    }
-  });
-}
 
 function resultOf(
   { containerId, ifname }: HostLocalLease,
@@ -61,7 +48,7 @@ function isHere(host: Host, lease: HostLocalLease, network: string, own: boolean
 }
 
 function leased(host: Host, config: BridgeNatConfig, key: AttachmentKey, bridge: Link): Map<string, string> {
-  const subnets = subnetsOf(config);
+  const subnets = poolSubnets(config.ipam);
   const isOurs = (text: string): boolean =>
     subnets.some((subnet) => prefixContains(subnet, parseAddress(text)));
   const held = new Map<string, string>();

@@ -1,5 +1,5 @@
 /** Where addresses come from: routers, DHCP servers, netmoor's own ranges, another IPAM plugin, the configuration. */
-import { bitsOf, parsePrefix, prefixContains } from '../../lib/base/ip.ts';
+import { bitsOf, prefixContains } from '../../lib/base/ip.ts';
 import type { Address, Prefix } from '../../lib/base/ip.ts';
 import type { CniConfig } from '../../lib/cni/config.ts';
 import { isJsonObject } from '../../lib/cni/json.ts';
@@ -7,7 +7,7 @@ import type { Json } from '../../lib/cni/json.ts';
 import { quote } from '../../lib/cni/quote.ts';
 import type { DhcpWish } from '../../lib/mooring/kind.ts';
 import { DHCP_IPAM, dhcp6Of } from '../../lib/mooring/ipam-type.ts';
-import { readIpamChoice } from '../../lib/mooring/ipam.ts';
+import { poolSubnets, readIpamChoice } from '../../lib/mooring/ipam.ts';
 import type { IpamChoice } from '../../lib/mooring/ipam.ts';
 import type { MacvlanInput } from '../../schemas/compiled/macvlan-v6.js';
 import { askedOfRouters, identifierFor, readIdentifier } from './asked.ts';
@@ -84,19 +84,6 @@ function hasIpv6({ ipam }: CniConfig): boolean {
   return [ipam?.['subnet'], ipam?.['ranges'], ipam?.['addresses']].some(speaksOfIpv6);
 }
 
-/** Ranges of the configuration, as far as they can be read here; what is wrong with one is said by the pool. */
-function subnetsOf(ipam: IpamChoice): Prefix[] {
-  if (ipam.kind !== 'netmoor') return [];
-  const ranges = [...(ipam.pool.ranges ?? []).flat(), ipam.pool, ...ipam.extraRanges.flat()];
-  return ranges.flatMap(({ subnet }) => {
-    try {
-      return subnet ? [parsePrefix(subnet)] : [];
-    } catch {
-      return [];
-    }
-  });
-}
-
 function checkSources(
   sources: readonly Source[],
   config: CniConfig,
@@ -167,7 +154,7 @@ export function readAddressing(
   requested: readonly Prefix[],
 ): Addressing {
   const choice = choiceOf(config);
-  const subnets = subnetsOf(choice);
+  const subnets = poolSubnets(choice);
   const known = ({ address }: Prefix): boolean => subnets.some((subnet) => prefixContains(subnet, address));
   const isWhole = ({ address, length }: Prefix): boolean => length === bitsOf(address.family);
   const delegated = choice.kind === 'delegated';
