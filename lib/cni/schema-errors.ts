@@ -17,9 +17,15 @@ export interface SchemaError {
   readonly message?: string | undefined;
 }
 
+/** Of a JSON pointer (RFC 6901 section 4). */
 function pointerSteps(pointer: string): string[] {
   const steps = pointer.split('/').slice(1);
-  return steps.map((step) => decodeURIComponent(step).replaceAll('~1', '/').replaceAll('~0', '~'));
+  return steps.map((step) => step.replaceAll('~1', '/').replaceAll('~0', '~'));
+}
+
+/** Of a place in our own schema, which ajv writes as a URI fragment (section 6). */
+function fragmentSteps(fragment: string): string[] {
+  return pointerSteps(fragment).map(decodeURIComponent);
 }
 
 function valueAt(root: unknown, steps: readonly string[]): unknown {
@@ -91,7 +97,7 @@ export function schemaProblem(
   const value = valueAt(data, steps);
   const { additionalProperty, allowedValues, missingProperty, type } = error.params;
   if (typeof additionalProperty === 'string') {
-    const owner = valueAt(schema, [...pointerSteps(error.schemaPath).slice(0, -1), 'properties']);
+    const owner = valueAt(schema, [...fragmentSteps(error.schemaPath).slice(0, -1), 'properties']);
     const unknown = isJsonObject(value) ? value[additionalProperty] : undefined;
     return unknownKey(
       prefix,

@@ -17,7 +17,8 @@ for (const [what, config] of [
 ] as const) {
   t.test(`a neighbour that advertises itself as the router: ${what}`, { skip }, async (t) => {
     await withHost(t, async (host) => {
-      const network = new Network(host, config);
+      // By default its frames do not even arrive (test/kernel/isolation-frames.test.ts).
+      const network = new Network(host, { ...config, allowServers: true });
       const victim = await network.container('victim');
       const rogue = await network.container('rogue');
       await linkLocal(victim.place, 'eth0');

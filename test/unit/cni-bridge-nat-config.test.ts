@@ -271,6 +271,8 @@ t.test('wrong types, values and contradictions', async (t) => {
     [{ ipam: { rangeStart: '10.0.0.1' } }, 'ipam.rangeStart', 'ipam.subnet'],
     [{ ipam: { gateway: '10.0.0.1', ranges: RANGES } }, 'ipam.gateway', 'ipam.subnet'],
     [{ ipam: { reservations: { web: '10.0.0.1' } } }, 'ipam.reservations.web', '"10.0.0.1"'],
+    // ajv tells where in JSON pointers, which know nothing of percent signs.
+    [{ ipam: { reservations: { '50%/~': '10.0.0.1' } } }, 'ipam.reservations.50%/~', '"10.0.0.1"'],
     [{ dns: { nameservers: ['10.0.0.1', 'ns.example'] } }, 'dns.nameservers[1]', '"ns.example"'],
     [{ ipam: {}, cniVersion: '0.2.0' }, '0.2.0'],
     [{ ipam: {}, runtimeConfig: { portMappings: [{ hostPort: 80, containerPort: 80 }] } }, 'ports'],
