@@ -163,6 +163,19 @@ t.test('half taken in, half given back, forgotten, or gone', { skip }, async (t)
     t.strictSame(await belongings(host, 'uplink'), before);
 
     await network.add('web');
+    await host.must(['ip', 'link', 'set', 'uplink', 'down']);
+    await network.del('web');
+    t.match(
+      await host.ip('address', 'show', 'dev', 'uplink'),
+      [{ addr_info: [{ local: world.host4 }, { local: world.host6 }] }],
+      'a card that somebody has taken down has its addresses',
+    );
+    await host.shell(`ip link set uplink up
+ip route add default via ${world.router4}
+ip -6 route add default via ${world.router6}`);
+    t.strictSame(await belongings(host, 'uplink'), before);
+
+    await network.add('web');
     await host.shell('rm -r /var/lib/cni/netmoor');
     await asked(host, 'gc', '--rebuild');
     t.equal(await masterOf(host, 'uplink'), BRIDGE);
