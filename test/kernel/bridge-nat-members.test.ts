@@ -277,6 +277,10 @@ t.test('what cannot be a member is refused, naming whose it is', { skip }, async
     const foreign = { ...OFFICE, bridge: 'quay' };
     t.match((await new Network(host, foreign).run('ADD', 'c1')).json, { code: 7, msg: /quay/ });
     t.strictSame(await state(host), before);
+    await host.shell(`ip nexthop add id 5 via ${world.router4} dev uplink
+ip route add 198.18.0.0/16 nhid 5`);
+    const byObject = await new Network(host, OFFICE).run('ADD', 'c1');
+    t.match(byObject.json, { code: 7, msg: /198\.18\.0\.0/ }, 'a route by a nexthop object');
   });
 });
 

@@ -76,7 +76,7 @@ function refuseUnmovable(route: NetlinkSocket, link: Link, bridge: Link | undefi
   const [shared] = sharedRoutes(route, link.index);
   if (shared !== undefined)
     refuse(
-      `the route to ${shared} has several ways, one of them through ${link.name}`,
+      `the route to ${shared} has several ways, or is by a nexthop object, and leads through ${link.name}`,
       'take it away, and bring it back through the bridge',
     );
   if (bridge === undefined) return;
