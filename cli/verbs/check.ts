@@ -54,7 +54,9 @@ export function formatCheck({
       : ['lease store: not in order', ...store.map((text) => `  ${text}`)];
   const advice = ok
     ? []
-    : ['"netmoor gc" clears away what is stale; containers with other differences are to be attached again'];
+    : [
+        '"netmoor repair" puts the host\'s side right, "netmoor gc" clears away what is stale; what is left is to be attached again',
+      ];
   return [
     ...formatRepaired(repaired),
     ...attachments.flatMap(formatVerdict),

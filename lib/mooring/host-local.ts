@@ -4,7 +4,7 @@
  */
 import { existsSync, readdirSync } from 'node:fs';
 import { AddressError, formatAddress, parseAddress } from '../base/ip.ts';
-import { isErrno } from '../base/errors.ts';
+import { NetmoorError, isErrno } from '../base/errors.ts';
 import { containerIdProblem, interfaceNameProblem } from '../cni/names.ts';
 import type { World } from '../cni/world.ts';
 import { withFileLock } from '../system/lock.ts';
@@ -30,12 +30,18 @@ function addressIn(name: string): string | undefined {
   }
 }
 
-function readLease(
-  file: string,
-  address: string,
-  { files }: Pick<World, 'files'>,
-): HostLocalLease | undefined {
-  const [containerId = '', ifname = ''] = (files.read(file) ?? Buffer.alloc(0)).toString().split(/\r?\n/);
+/** What is no file of host-local's, whatever its name: a FIFO, something huge. */
+function contentOf(file: string, { files }: Pick<World, 'files'>): string {
+  try {
+    return files.read(file)?.toString() ?? '';
+  } catch (error) {
+    if (error instanceof NetmoorError && error.kind === 'io') return '';
+    throw error;
+  }
+}
+
+function readLease(file: string, address: string, world: Pick<World, 'files'>): HostLocalLease | undefined {
+  const [containerId = '', ifname = ''] = contentOf(file, world).split(/\r?\n/);
   if (containerIdProblem(containerId) !== undefined) return undefined;
   const named = ifname !== '' && interfaceNameProblem(ifname) === undefined;
   return { address, containerId, ifname: named ? ifname : undefined, file };
@@ -52,7 +58,7 @@ export function hostLocalNetworks(directory: string): string[] {
   }
 }
 
-/** Those of a network for which `wanted` is true; empty files, which a crash leaves, are nobody's. */
+/** Those of a network for which `wanted` is true; files that a crash left empty, and what is none, are nobody's. */
 export function hostLocalLeases(
   directory: string,
   world: Pick<World, 'files'>,

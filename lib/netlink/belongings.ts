@@ -102,11 +102,19 @@ export function belongingsOf(
   };
 }
 
-/** Destinations of routes of several next hops (struct rtnexthop), one of them through the interface. */
+const TYPE_MASK = 0x3fff;
+
+/**
+ * Destinations of routes of several next hops (struct rtnexthop), one of them through the interface, and of those by a
+ * nexthop object (`ip nexthop`) through it, which others may share.
+ */
 export function sharedRoutes(socket: NetlinkSocket, index: number): string[] {
   return routesIn(socket).flatMap((route) => {
-    const hops = route.attributes.unknown?.find(({ type }) => (type & 0x3fff) === RTA_MULTIPATH)?.data;
-    return hops !== undefined && indexesOf(hops).includes(index) ? formatPrefix(destinationOf(route)) : [];
+    const { unknown = [], interface: through } = route.attributes;
+    const hops = unknown.find(({ type }) => (type & TYPE_MASK) === RTA_MULTIPATH)?.data;
+    const byObject = unknown.some(({ type }) => (type & TYPE_MASK) === RTA_NH_ID) && through === index;
+    const isShared = byObject || (hops !== undefined && indexesOf(hops).includes(index));
+    return isShared ? formatPrefix(destinationOf(route)) : [];
   });
 }
 

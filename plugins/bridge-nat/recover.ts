@@ -17,9 +17,11 @@ import type { World } from '../../lib/cni/world.ts';
 import type { Sockets } from '../../lib/mooring/host.ts';
 import { parseKey, parseLabel } from '../../lib/mooring/label.ts';
 import type { Label } from '../../lib/mooring/label.ts';
+import { ALIAS, IFAPROT_NETMOOR } from '../../lib/mooring/marks.ts';
 import { ownProxies } from '../../lib/mooring/proxy.ts';
 import { here } from '../../lib/mooring/vantage.ts';
 import { listAddresses } from '../../lib/netlink/address.ts';
+import type { InterfaceAddress } from '../../lib/netlink/address.ts';
 import { findLink, listLinks } from '../../lib/netlink/link.ts';
 import type { Link } from '../../lib/netlink/link-message.ts';
 import type { ProxyNeighbour } from '../../lib/netlink/proxy-neighbour.ts';
@@ -39,6 +41,7 @@ import type { BridgeNatDetail, BridgeNatRecord } from './detail.ts';
 import { recoveredEgress } from './egress/recovered.ts';
 import { ownRules } from './egress/stand.ts';
 import { membersOn } from './bridge/member-ports.ts';
+import { isOnLan } from './bridge/members.ts';
 import type { Member } from './bridge/members.ts';
 import { hostIfnameFor, isHostIfname } from './names.ts';
 import { natFrom } from './nat/recover.ts';
@@ -67,8 +70,8 @@ function ownersByInterface(comments: Iterable<string>): Map<string, string> {
 }
 
 /** An address that only its masquerading tells of is in one of the bridge's networks. */
-function withLength(address: Address, gateways: readonly Prefix[]): string {
-  const network = gateways.find((gateway) => prefixContains(gateway, address));
+function withLength(address: Address, given: readonly Prefix[]): string {
+  const network = given.find((each) => prefixContains(each, address));
   const length = network?.length ?? (address.family === 4 ? 32 : 128);
   return formatPrefix({ address, length });
 }
@@ -76,6 +79,7 @@ function withLength(address: Address, gateways: readonly Prefix[]): string {
 function addressRecords(
   { addresses }: Label,
   { masquerade, sources, oneToOne }: Holdings,
+  given: readonly Prefix[],
   gateways: readonly Prefix[],
   segment: string,
 ): AddressRecord[] {
@@ -83,7 +87,7 @@ function addressRecords(
     ...masquerade,
     ...sources.map(({ address }) => address),
     ...oneToOne.map(({ container }) => container),
-  ].map((address) => withLength(address, gateways));
+  ].map((address) => withLength(address, given));
   const told = addresses.length > 0 ? addresses : [...new Set(translated)];
   return told.map((address) => {
     const gateway = gateways.find((each) => prefixContains(each, parsePrefix(address).address));
@@ -132,6 +136,24 @@ function portRecords(forwards: readonly PortForward[], addresses: readonly Addre
   return [...ports.values()];
 }
 
+/**
+ * Of a bridge's addresses those that are the network's gateways: the marked ones first. An address of the host itself,
+ * whether a member's or on a bridge that somebody else made, is none, or repair would hold the host to it, and have it
+ * forward; but for containers that are masqueraded, whose gateway the bridge had before.
+ */
+function gatewaysOf(
+  given: readonly InterfaceAddress[],
+  { alias }: Link,
+  members: readonly Member[],
+  masqueraded: boolean,
+): Prefix[] {
+  const [marked, others] = [true, false].map((ours) =>
+    given.filter(({ protocol }) => (protocol === IFAPROT_NETMOOR) === ours).map(({ prefix }) => prefix),
+  ) as [Prefix[], Prefix[]];
+  // Kernels before 5.18 mark none.
+  return !isOnLan(members) && (alias === ALIAS || masqueraded) ? [...marked, ...others] : marked;
+}
+
 function isMasqueraded({ masquerade, sources }: Holdings): boolean {
   return masquerade.length > 0 || sources.some(({ to }) => to === undefined);
 }
@@ -172,7 +194,7 @@ function recordOf(
   bridge: Link,
   held: SetElement[],
   shared: SetElement[],
-  given: Prefix[],
+  given: readonly InterfaceAddress[],
   host: Sockets,
   proxies: readonly string[],
   members: readonly Member[],
@@ -181,7 +203,9 @@ function recordOf(
 ): BridgeNatRecord {
   const holdings = holdingsOf(held);
   const segment = bridge.name;
-  const addresses = addressRecords(label, holdings, given, segment);
+  const prefixes = given.map(({ prefix }) => prefix);
+  const gatewayPrefixes = gatewaysOf(given, bridge, members, isMasqueraded(holdings));
+  const addresses = addressRecords(label, holdings, prefixes, gatewayPrefixes, segment);
   const subnets = [...new Set(addresses.map(({ address }) => formatPrefix(networkOf(parsePrefix(address)))))];
   const gateways = new Set(addresses.map(({ gateway }) => gateway));
   const isGateway = ({ address }: Prefix): boolean => gateways.has(formatAddress(address));
@@ -207,7 +231,7 @@ function recordOf(
     detail: {
       version: DETAIL_VERSION,
       subnets,
-      gateways: given.filter(isGateway).map(formatPrefix),
+      gateways: gatewayPrefixes.filter(isGateway).map(formatPrefix),
       routes: [],
       masquerade: isMasqueraded(holdings),
       ingressPolicy: holdings.isolated ? 'isolated' : policyOf(segment, shared),
@@ -240,14 +264,13 @@ export function recover(host: Sockets, world: World, segment?: string): BridgeNa
   const byComment = Map.groupBy(allElements(netfilter), ({ comment }) => comment);
   const owners = ownersByInterface(byComment.keys());
   const rules = ownRules(route);
-  const given = new Map<number, Prefix[]>();
+  const given = new Map<number, InterfaceAddress[]>();
   const proxied = ownProxies(route);
   return ports.flatMap((link) => {
     const bridge = bridges.get(link.master ?? 0);
     const label = labelOf(route, link, owners);
     if (bridge === undefined || label === undefined) return [];
-    const addresses =
-      given.get(bridge.index) ?? listAddresses(route, bridge.index).map(({ prefix }) => prefix);
+    const addresses = given.get(bridge.index) ?? listAddresses(route, bridge.index);
     given.set(bridge.index, addresses);
     const held = byComment.get(ownerComment(label.key)) ?? [];
     const ofBridge = byComment.get(bridgeComment(bridge.name)) ?? [];

@@ -2,6 +2,7 @@
  * Others on a bridge: containers of the reference's plugins, which host-local's files and the runtime's results tell
  * of, and whoever is seen or answers behind the bridge. See lib/mooring/strangers.ts.
  */
+import { isErrno } from '../../lib/base/errors.ts';
 import { formatAddress, parseAddress, prefixContains } from '../../lib/base/ip.ts';
 import { poolSubnets } from '../../lib/mooring/ipam.ts';
 import { parseMac } from '../../lib/base/mac.ts';
@@ -82,8 +83,18 @@ export function strangersOn(
     whoAnswers(addresses) {
       if ((bridge.flags & IFF_UP) === 0 || bridge.mac === undefined) return undefined;
       const link = { index: bridge.index, mac: parseMac(bridge.mac) };
-      const holder = firstHolder(link, addresses, world.monotonic, PACE);
+      const holder = unlessGone(() => firstHolder(link, addresses, world.monotonic, PACE));
       return holder && { address: formatAddress(holder.address), holder: holder.mac };
     },
   };
+}
+
+/** A bridge that goes with its last container meanwhile is made anew, and has nobody on it who could answer. */
+function unlessGone<T>(ask: () => T): T | undefined {
+  try {
+    return ask();
+  } catch (error) {
+    if (isErrno(error, 'ENODEV', 'ENXIO', 'ENETDOWN')) return undefined;
+    throw error;
+  }
 }

@@ -163,6 +163,19 @@ t.test('half taken in, half given back, forgotten, or gone', { skip }, async (t)
     t.strictSame(await belongings(host, 'uplink'), before);
 
     await network.add('web');
+    await host.must(['ip', 'link', 'set', 'uplink', 'down']);
+    await network.del('web');
+    t.match(
+      await host.ip('address', 'show', 'dev', 'uplink'),
+      [{ addr_info: [{ local: world.host4 }, { local: world.host6 }] }],
+      'a card that somebody has taken down has its addresses',
+    );
+    await host.shell(`ip link set uplink up
+ip route add default via ${world.router4}
+ip -6 route add default via ${world.router6}`);
+    t.strictSame(await belongings(host, 'uplink'), before);
+
+    await network.add('web');
     await host.shell('rm -r /var/lib/cni/netmoor');
     await asked(host, 'gc', '--rebuild');
     t.equal(await masterOf(host, 'uplink'), BRIDGE);
@@ -264,6 +277,10 @@ t.test('what cannot be a member is refused, naming whose it is', { skip }, async
     const foreign = { ...OFFICE, bridge: 'quay' };
     t.match((await new Network(host, foreign).run('ADD', 'c1')).json, { code: 7, msg: /quay/ });
     t.strictSame(await state(host), before);
+    await host.shell(`ip nexthop add id 5 via ${world.router4} dev uplink
+ip route add 198.18.0.0/16 nhid 5`);
+    const byObject = await new Network(host, OFFICE).run('ADD', 'c1');
+    t.match(byObject.json, { code: 7, msg: /198\.18\.0\.0/ }, 'a route by a nexthop object');
   });
 });
 

@@ -76,7 +76,7 @@ function refuseUnmovable(route: NetlinkSocket, link: Link, bridge: Link | undefi
   const [shared] = sharedRoutes(route, link.index);
   if (shared !== undefined)
     refuse(
-      `the route to ${shared} has several ways, one of them through ${link.name}`,
+      `the route to ${shared} has several ways, or is by a nexthop object, and leads through ${link.name}`,
       'take it away, and bring it back through the bridge',
     );
   if (bridge === undefined) return;
@@ -236,6 +236,11 @@ export function ensureMembers(host: Host, bridge: Link, members: readonly Member
   return findLink(host.route, bridge.index) ?? bridge;
 }
 
+/** What is down has no routes: the kernel takes them away with it, and refuses further ones. */
+function isUp(route: NetlinkSocket, index: number): boolean {
+  return ((findLink(route, index)?.flags ?? 0) & IFF_UP) !== 0;
+}
+
 /**
  * Takes members out of their bridge, and gives back the addresses and routes that it has, but for netmoor's own. What
  * is gone is fine; so is a bridge that is gone (undefined), with which addresses are gone.
@@ -249,7 +254,8 @@ export function giveBack(
     const { index, name, master } = link;
     const stays = ({ protocol }: InterfaceAddress): boolean => protocol === IFAPROT_NETMOOR;
     const belongings = bridge && how === 'moving' ? belongingsOf(route, bridge.index, stays) : undefined;
-    if (belongings) copyBelongings(route, belongings, index);
+    if (belongings)
+      copyBelongings(route, isUp(route, index) ? belongings : { ...belongings, routes: [] }, index);
     if (bridge && master !== undefined && findLink(route, index)?.master === bridge.index)
       route.request(linkChange(index, { master: 0 }, `take ${name} out of ${bridge.name}`));
     if (belongings) removeBelongings(route, belongings);
