@@ -1,6 +1,6 @@
 /**
- * Two VLAN tags, both of VLAN 0: a bridge sees what is neither IP nor ARP, and whoever receives the frame takes both off
- * (IEEE 802.1Q 6.9: priority tags; __netif_receive_skb_core() of Linux).
+ * Two VLAN tags, both of VLAN 0: a bridge sees what is neither IP nor ARP, and whoever receives the frame takes both
+ * off (IEEE 802.1Q 6.9: priority tags; __netif_receive_skb_core() of Linux).
  */
 import t from 'tap';
 import { ipv4, tagged, udp } from '../kernel/guard-frames.ts';

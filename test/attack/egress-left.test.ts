@@ -1,4 +1,4 @@
-/** A virtual machine that is plugged into the bridge of a network with a way out of its own, after the last container. */
+/** A virtual machine on the bridge of a network with a way out of its own, after the last container. */
 import t from 'tap';
 import { VPN } from '../kernel/egress-bed.ts';
 import { ask, lacking, serve, withHost } from '../kernel/harness.ts';
