@@ -60,6 +60,11 @@ export function crosses(a: SetElement, b: SetElement): boolean {
   return isRange(a.set) !== isRange(b.set) && contend(a, b);
 }
 
+/** Whether another process may be about to add what these cross, which the kernel would not see either. */
+export function mayCross(own: readonly SetElement[]): boolean {
+  return own.some(({ set }) => isPublishing(set) || isPublic(set));
+}
+
 /** The key under which a range that has this port is found. */
 function inRange({ set, key, comment }: SetElement): SetElement {
   const family = set.charAt('publish'.length) === '4' ? 4 : 6;

@@ -1,5 +1,6 @@
 /** Phrases for rules that see whole frames, in the families bridge and netdev; see match.ts for the registers. */
-import type { Family } from '../base/ip.ts';
+import { rule } from './chain-plan.ts';
+import type { RulePlan } from './chain-plan.ts';
 import type { Expression } from './expression.ts';
 import { NFT_CMP_LTE, NFT_CMP_NEQ } from './expressions/cmp.ts';
 import { NFT_META_L4PROTO, NFT_META_PROTOCOL } from './expressions/meta.ts';
@@ -11,6 +12,9 @@ export const ETHERTYPES = {
   4: Buffer.from([0x08, 0x00]),
   6: Buffer.from([0x86, 0xdd]),
   arp: Buffer.from([0x08, 0x06]),
+  /** IEEE 802.1Q, 802.1ad. */
+  vlan: Buffer.from([0x81, 0x00]),
+  service: Buffer.from([0x88, 0xa8]),
 } as const;
 
 /** IANA protocol numbers. */
@@ -41,10 +45,17 @@ export const atMost = (value: Uint8Array): Expression => ({
 });
 
 /** What the kernel takes the frame for. */
-export const carriesIp = (family: Family | 'arp') => [
+export const carriesIp = (family: keyof typeof ETHERTYPES) => [
   loadMeta(NFT_META_PROTOCOL),
   equals(ETHERTYPES[family]),
 ];
+
+/**
+ * What stands behind a tag within a tag (the outer one the kernel has taken off) the rules do not see, but whoever
+ * receives the frame may: tags of VLAN 0 are taken off, however many (__netif_receive_skb_core).
+ */
+export const tagWithinTag = (how: Expression): RulePlan[] =>
+  (['vlan', 'service'] as const).map((tag) => rule('a tag within a tag', carriesIp(tag), how));
 
 /** The layer 4 protocol, behind extension headers too. */
 export const carries = (protocol: number) => [loadMeta(NFT_META_L4PROTO), equals(byte(protocol))];

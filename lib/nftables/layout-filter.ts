@@ -1,16 +1,18 @@
 /** The chains that drop packets the host routes, or is to receive. */
+import type { Family } from '../base/ip.ts';
 import { rule } from './chain-plan.ts';
 import type { ChainPlan } from './chain-plan.ts';
 import { NFT_JUMP, NFT_RETURN, NF_DROP } from './data.ts';
 import { NFT_CT_STATE, NF_CT_STATE_ESTABLISHED, NF_CT_STATE_RELATED } from './expressions/ct.ts';
 import { NFT_META_IIFNAME, NFT_META_L4PROTO } from './expressions/meta.ts';
 import { IPPROTO, byte, transport } from './frame-match.ts';
-import { BACKWARDS, REDIRECTED, THROUGH, from, loopback, to } from './layout-phrases.ts';
+import { BACKWARDS, LINK_LOCAL, REDIRECTED, THROUGH, from, loopback, to } from './layout-phrases.ts';
 import {
   between,
   ctBits,
   equals,
   inSet,
+  loadAddress,
   loadMeta,
   loadService,
   notInSet,
@@ -24,6 +26,34 @@ const FILTER = 0;
 const RETURN = verdict(NFT_RETURN);
 const DROP = verdict(NF_DROP);
 const ANSWERS = ctBits(NFT_CT_STATE, NF_CT_STATE_ESTABLISHED | NF_CT_STATE_RELATED);
+
+const without = (family: Family) => [
+  ...ofFamily(family),
+  loadAddress(family, 'source'),
+  equals(Buffer.alloc(family === 4 ? 4 : 16)),
+];
+const within = (family: Family) => [
+  ...ofFamily(family),
+  loadMeta(NFT_META_IIFNAME),
+  loadAddress(family, 'source', 2),
+  inSet(`inside${family}`),
+];
+
+/**
+ * Who lies about his address to the host has the host answer whom he likes (ICMP errors, echo replies, a proxy's
+ * SYN+ACK), which it does by its own way out. Before routing, which has errors of its own (TTL, no route).
+ */
+const sources: ChainPlan = {
+  name: 'sources',
+  rules: [
+    rule('of the network', within(4), RETURN),
+    rule('of the network', within(6), RETURN),
+    rule('link-local', ofFamily(6), loadAddress(6, 'source'), LINK_LOCAL, RETURN),
+    rule('asks without an address', without(4), RETURN),
+    rule('asks without an address', without(6), RETURN),
+    rule('whose answers would go by another way', DROP),
+  ],
+};
 
 /**
  * Publishing on 127.0.0.1 needs route_localnet on the bridge, and with it a container could address the host's loopback
@@ -41,6 +71,7 @@ const guard: ChainPlan = {
       DROP,
     ),
     rule('nor pretends to be the host', from('bridges'), loopback('source'), DROP),
+    rule('out by no other way in disguise', from('egress'), verdict(NFT_JUMP, 'sources')),
   ],
 };
 
@@ -98,4 +129,4 @@ const input: ChainPlan = {
   rules: [rule('what is for the host', from('host_guarded'), verdict(NFT_JUMP, 'host'))],
 };
 
-export const FILTER_CHAINS: readonly ChainPlan[] = [guard, host, input, forward];
+export const FILTER_CHAINS: readonly ChainPlan[] = [sources, guard, host, input, forward];

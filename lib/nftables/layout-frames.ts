@@ -5,7 +5,7 @@ import { NFT_JUMP, NFT_RETURN, NF_DROP } from './data.ts';
 import type { Expression } from './expression.ts';
 import { NFT_META_IIFNAME } from './expressions/meta.ts';
 import { NFT_PAYLOAD_LL_HEADER, NFT_PAYLOAD_NETWORK_HEADER } from './expressions/payload.ts';
-import { IPPROTO, byte, carries, carriesIp, transport, word } from './frame-match.ts';
+import { IPPROTO, byte, carries, carriesIp, tagWithinTag, transport, word } from './frame-match.ts';
 import { from } from './layout-phrases.ts';
 import { equals, inSet, loadAddress, loadMeta, notInSet, verdict } from './match.ts';
 import { NF_INET_PRE_ROUTING } from './messages/chain.ts';
@@ -44,6 +44,7 @@ const udpTo = (family: 4 | 6, port: number) => [
 const servers: ChainPlan = {
   name: 'servers',
   rules: [
+    ...tagWithinTag(DROP),
     rule('no router', icmp6(134), DROP),
     rule('no router', icmp6(137), DROP),
     rule('no DHCP server', udpTo(4, 68), DROP),

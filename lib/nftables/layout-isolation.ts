@@ -28,6 +28,7 @@ import {
   carries,
   carriesIp,
   differs,
+  tagWithinTag,
   transport,
 } from './frame-match.ts';
 import { equals, inSet, loadAddress, loadMeta, notInSet, verdict } from './match.ts';
@@ -115,6 +116,7 @@ export const isolation: ChainPlan = {
       equals(byte(PACKET_HOST)),
       RETURN,
     ),
+    ...tagWithinTag(verdict(NF_DROP)),
     rest4,
     rest6,
     // RFC 9293 3.1: SYN without ACK. RFC 9260 3.3.2: the INIT chunk comes alone.

@@ -6,7 +6,7 @@ import { NFT_JUMP, NFT_RETURN } from './data.ts';
 import type { Expression } from './expression.ts';
 import { NFT_META_IIFNAME, NFT_META_L4PROTO, NFT_META_OIFNAME } from './expressions/meta.ts';
 import { IPPROTO, byte, transport, word } from './frame-match.ts';
-import { REDIRECTED, from, loopback, to } from './layout-phrases.ts';
+import { LINK_LOCAL, REDIRECTED, from, loopback, to } from './layout-phrases.ts';
 import {
   dnatByMap,
   equals,
@@ -193,14 +193,6 @@ const toAddress = (family: Family, length?: number) => [
   loadAddress(family, 'destination', 1, length),
 ];
 
-function linkLocal(): Expression[] {
-  const mask = Buffer.alloc(16);
-  mask.writeUInt16BE(0xffc0);
-  const value = Buffer.alloc(16);
-  value.writeUInt16BE(0xfe80);
-  return masked(mask, value);
-}
-
 const HAIRPIN = 'back to a neighbour: the answer must come this way';
 
 function leaving(family: Family): RulePlan[] {
@@ -233,7 +225,7 @@ const postrouting: ChainPlan = {
     ),
     rule('broadcast', toAddress(4), equals(ALL_ONES), RETURN),
     rule('multicast', toAddress(6, 1), equals(Buffer.from([0xff])), RETURN),
-    rule('link-local', toAddress(6), linkLocal(), RETURN),
+    rule('link-local', toAddress(6), LINK_LOCAL, RETURN),
     ...leaving(4),
     ...leaving(6),
   ],

@@ -14,7 +14,7 @@ import { TYPES } from './types.ts';
 import type { TypeName } from './types.ts';
 
 export const TABLE = 'netmoor';
-const LAYOUT_VERSION = 4;
+const LAYOUT_VERSION = 5;
 
 export function layoutComment(family: number): string {
   return `netmoor layout ${family === NFPROTO_NETDEV ? GUARD_LAYOUT_VERSION : LAYOUT_VERSION}`;

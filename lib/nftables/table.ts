@@ -15,7 +15,7 @@ import { failedWith, tryCommit } from './batch.ts';
 import type { BatchFailure } from './batch.ts';
 import { outcome, ownConflicts } from './conflicts.ts';
 import type { Conflicts, Lives } from './conflicts.ts';
-import { refuseCrossing } from './contended.ts';
+import { mayCross, refuseCrossing } from './contended.ts';
 import { elementMessages } from './element-messages.ts';
 import { bridgeElements } from './bridge-elements.ts';
 import { attachmentElements } from './elements.ts';
@@ -68,8 +68,8 @@ function resolve(
   own: readonly SetElement[],
   refusal: SystemError,
   lives: Lives,
+  generation: number = currentGeneration(nf, refusal.op),
 ): BatchFailure[] {
-  const generation = currentGeneration(nf, refusal.op);
   const mine = ownConflicts(nf, own, refusal, lives);
   const bridge = subnetConflicts(nf, shared);
   const deletions = elementMessages('DELSETELEM', [...mine.stale, ...bridge.stale]);
@@ -88,10 +88,11 @@ function attemptAdd(
   const wanted = [...shared, ...own];
   if (unfitTables(nf, familiesOf(wanted)).length > 0)
     return outcome(rebuild(nf, wanted, everyOther), 'EEXIST', 'ENOENT');
+  const generation = mayCross(own) ? currentGeneration(nf, op) : undefined;
   refuseCrossing(nf, own);
-  let failures = tryCommit(nf, additions(shared, own), op);
+  let failures = tryCommit(nf, additions(shared, own), op, generation);
   const taken = failedWith(failures, 'EEXIST');
-  if (taken && !failedWith(failures, 'ENOENT')) failures = resolve(nf, shared, own, taken, lives);
+  if (taken && !failedWith(failures, 'ENOENT')) failures = resolve(nf, shared, own, taken, lives, generation);
   // ENOENT: somebody has taken the table apart since we looked.
   return outcome(failures, 'EEXIST', 'ENOENT');
 }

@@ -13,7 +13,8 @@ import { ownerComment, removeAttachment, removeElementsOf } from '../../lib/nfta
 import type { AttachmentKey } from '../../ipam/record.ts';
 import { releaseBridge } from './bridge/bridge.ts';
 import { letGo } from './dhcp-server/holding.ts';
-import { giveUpEgress } from './egress/taking.ts';
+import { hasWaysBeside } from './egress/stand.ts';
+import { giveUpEgress, keepsWayOut } from './egress/taking.ts';
 import { rulesOf } from './detail.ts';
 import type { BridgeNatRecord } from './detail.ts';
 import { unproxyAttachment } from './bridge/ndp-proxy.ts';
@@ -91,8 +92,10 @@ export function leaveShared(
   whole: boolean,
 ): void {
   const removeRules = (): void => {
+    const onBridge = onSegment && !keepsWayOut(host, record);
+    const all = ofAll && !(onBridge ? hasWaysBeside(host.route, record.segment) : onSegment);
     if (whole || ofNetwork || onSegment)
-      removeAttachment(host.netfilter, rulesOf(record), { ofNetwork, onBridge: onSegment, ofAll });
+      removeAttachment(host.netfilter, rulesOf(record), { ofNetwork, onBridge, ofAll: all });
     if (whole) leavePublic(host, record);
     if (whole) unproxyAttachment(host, record);
   };

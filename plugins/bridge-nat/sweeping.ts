@@ -5,6 +5,7 @@ import { listLinks } from '../../lib/netlink/link.ts';
 import { attachmentElements } from '../../lib/nftables/elements.ts';
 import { readDetail, rulesOf } from './detail.ts';
 import { bridgesInUse, findOrphans } from './orphans.ts';
+import { keptWays } from './egress/orphans.ts';
 import { recover } from './recover.ts';
 
 export const sweeping: Sweeping = {
@@ -13,6 +14,9 @@ export const sweeping: Sweeping = {
     return 'known' in read ? attachmentElements(rulesOf(read.known)) : undefined;
   },
   recover,
-  segmentsInUse: ({ route }) => bridgesInUse(listLinks(route)),
+  segmentsInUse: ({ route }) => {
+    const links = listLinks(route);
+    return [...bridgesInUse(links), ...keptWays(route, links)];
+  },
   orphans: findOrphans,
 };

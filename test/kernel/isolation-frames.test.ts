@@ -84,6 +84,12 @@ const FRAMES: Readonly<Record<string, readonly [Buffer, boolean, boolean]>> = {
   'the same behind options ': [nd(LINK_LOCAL, 134, RA_BODY, [HOP_BY_HOP]), false, false],
   'a first fragment of one': [nd(LINK_LOCAL, 134, RA_BODY, [FIRST_FRAGMENT]), false, false],
   'a router advertisement in a VLAN': [tagged(nd(LINK_LOCAL, 134, RA_BODY), 5), false, false],
+  'the same in two tags of VLAN 0': [tagged(tagged(nd(LINK_LOCAL, 134, RA_BODY), 0), 0), false, false],
+  'a DHCP server in two tags': [
+    tagged(tagged(ipv4(DIRECT, { from: IP4, to: OTHER4 }, 17, udp(67, 68)), 0), 5),
+    false,
+    false,
+  ],
   'a redirect': [nd(LINK_LOCAL, 137, redirectBody(IP6, GATEWAY6)), false, false],
   'a DHCPv6 server': [
     ipv6(DIRECT, { from: LINK_LOCAL, to: OTHER_LINK_LOCAL }, 17, udp(547, 546)),

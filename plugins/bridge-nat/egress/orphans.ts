@@ -5,6 +5,7 @@ import { ALIAS, RTPROT_NETMOOR } from '../../../lib/mooring/marks.ts';
 import { knownRecords } from '../../../lib/mooring/records.ts';
 import type { Link } from '../../../lib/netlink/link-message.ts';
 import { listRoutesIn } from '../../../lib/netlink/route.ts';
+import type { NetlinkSocket } from '../../../lib/netlink/socket.ts';
 import type { AttachmentRecord } from '../../../ipam/record.ts';
 import { KIND, readDetail } from '../detail.ts';
 import { families, leaveEgress, ownRules, tableRemoval, isOfEgress } from './stand.ts';
@@ -13,6 +14,11 @@ import { families, leaveEgress, ownRules, tableRemoval, isOfEgress } from './sta
 function isKept(name: string, links: readonly Link[]): boolean {
   const bridge = links.find((link) => link.name === name && link.alias === ALIAS);
   return bridge !== undefined && links.some(({ master }) => master === bridge.index);
+}
+
+/** Bridges that keep their way out, and what nftables says of it. */
+export function keptWays(route: NetlinkSocket, links: readonly Link[]): string[] {
+  return [...new Set(ownRules(route).flatMap(({ iif = '' }) => (isKept(iif, links) ? [iif] : [])))];
 }
 
 /** Of what records account for: names of bridges, numbers of tables. */

@@ -51,6 +51,11 @@ export function ownRules(route: NetlinkSocket): RuleState[] {
   return families().flatMap((family) => rulesIfAny(route, family).filter(isOurs));
 }
 
+/** Whether bridges but this one have ways out of their own: the tables hold them, too. */
+export function hasWaysBeside(route: NetlinkSocket, bridge: string | undefined): boolean {
+  return ownRules(route).some(({ iif }) => iif !== bridge);
+}
+
 /** The table by which a bridge goes; undefined when it goes as the host does. */
 export function tableOfBridge(route: NetlinkSocket, bridge: string): number | undefined {
   return ownRules(route).find(({ iif }) => iif === bridge)?.table;

@@ -51,6 +51,14 @@ export function takeEgress(host: Host, record: BridgeNatRecord): void {
   if (egress) standEgress(host.route, egress);
 }
 
+/** Whoever is still plugged in, a virtual machine, goes by the same way, and reaches no more of the host. */
+export function keepsWayOut(
+  { route }: Pick<Sockets, 'route'>,
+  { segment, detail }: Pick<BridgeNatRecord, 'segment' | 'detail'>,
+): boolean {
+  return detail.egress !== undefined && segment !== undefined && findLink(route, segment)?.alias === ALIAS;
+}
+
 /**
  * With the last on a bridge. As long as a bridge of netmoor's stays, for a virtual machine that is plugged in, or to be
  * kept, so does its way out.
