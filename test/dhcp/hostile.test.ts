@@ -68,6 +68,8 @@ t.test('junk', { skip }, async (t) => {
     const pid = await hostPid(bed.host);
     const rogue = await Rogue.start(bed.lan, 'flood');
     const boats = await Promise.all(['one', 'two', 'three', 'four'].map(async (name) => network.moor(name)));
+    // In a flood an offer may be lost, and asked for again.
+    const discovers = counted(server, 'DISCOVER');
     await rogue.hasSent(20_000);
     const before = await holdings(bed.host, pid);
     await rogue.hasSent(100_000);
@@ -76,7 +78,7 @@ t.test('junk', { skip }, async (t) => {
     const after = await holdings(bed.host, pid);
     t.ok(after.rss < before.rss + 30_000, `${before.rss} kB before, ${after.rss} kB after`);
     t.ok(after.fds <= before.fds + 20, `${before.fds} descriptors before, ${after.fds} after`);
-    t.equal(counted(server, 'DISCOVER'), 4);
+    t.equal(counted(server, 'DISCOVER'), discovers, 'nobody begins anew');
     for (const { place, ip4 } of boats) t.same(await addressesOf(place), [`${ip4}/24`]);
     for (const { name } of boats) await network.del(name);
     await server.says('RELEASE', { count: 4 });
