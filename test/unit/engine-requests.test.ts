@@ -38,9 +38,9 @@ t.test('of one container in order, of different ones side by side', async (t) =>
   const { socket, dir } = await started(t);
   const log = join(dir, 'log');
   await Promise.all([
-    ask(socket, toyCall('ADD', 'one', { log, waits: 200 })),
+    ask(socket, toyCall('ADD', 'one', { log, awaits: 'ADD two begins' })),
     ask(socket, toyCall('DEL', 'one', { log })),
-    ask(socket, toyCall('ADD', 'two', { log, waits: 200 })),
+    ask(socket, toyCall('ADD', 'two', { log })),
   ]);
   const lines = readFileSync(log, 'utf8').trim().split('\n');
   const place = (line: string): number => lines.indexOf(line);

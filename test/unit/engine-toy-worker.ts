@@ -1,5 +1,5 @@
 /** A thread with a toy plugin and toy tasks: they do what they are told. */
-import { appendFileSync } from 'node:fs';
+import { appendFileSync, readFileSync } from 'node:fs';
 import { pluginOf } from '../../cli/engine/programs.ts';
 import { serveAsWorker } from '../../cli/engine/worker.ts';
 import { NetmoorError } from '../../lib/base/errors.ts';
@@ -9,6 +9,8 @@ interface Told {
   readonly says?: string;
   /** Milliseconds to wait. */
   readonly waits?: number;
+  /** A line of `log` to wait for, for ten seconds at most. */
+  readonly awaits?: string;
   readonly dies?: boolean;
   /** Lines for this file: who began, who ended. */
   readonly log?: string;
@@ -23,13 +25,16 @@ function die(): Promise<never> {
 }
 
 async function obey({ config, request, world }: AttachedContext): Promise<void> {
-  const { log, waits, dies } = config.raw['told'] as Told;
+  const { log, waits, awaits, dies } = config.raw['told'] as Told;
   const line = (text: string): void => {
     if (log) appendFileSync(log, `${request.command} ${request.containerId} ${text}\n`);
   };
   line('begins');
   if (dies) await die();
   if (waits) world.pause(waits);
+  const end = world.monotonic() + 10_000;
+  while (log && awaits && !readFileSync(log, 'utf8').includes(awaits) && world.monotonic() < end)
+    world.pause(5);
   line('ends');
 }
 
