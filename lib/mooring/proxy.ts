@@ -3,7 +3,6 @@
  * (proxy ARP, proxied neighbour discovery: RFC 4861, section 7.2.8). Entries bear netmoor's number (NDA_PROTOCOL); what
  * a person made is used, and stays his.
  */
-import { isErrno } from '../base/errors.ts';
 import { formatAddress, sameAddress } from '../base/ip.ts';
 import type { Address } from '../base/ip.ts';
 import { findLink } from '../netlink/link.ts';
@@ -75,13 +74,14 @@ export function stopAnswering(
   const going = ownProxies(route).filter(({ address }) =>
     addresses.some((each) => sameAddress(each, address)),
   );
-  const { failures } = route.exchange(
+  route.requestAll(
     going.map(({ index, address }) =>
       proxyRemoval({ index, address }, `stop answering for ${formatAddress(address)} on #${index}`),
     ),
+    'ENOENT',
+    'ENODEV',
+    'EINVAL',
   );
-  const failure = failures.find(({ error }) => !isErrno(error, 'ENOENT', 'ENODEV', 'EINVAL'));
-  if (failure) throw failure.error;
   const renamed = going.flatMap(({ index }) => findLink(route, index)?.name ?? []);
   for (const name of new Set([...names, ...renamed])) switchOffUnused(route, name);
 }

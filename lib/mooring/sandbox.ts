@@ -148,9 +148,10 @@ function addOvertaken(socket: NetlinkSocket, link: Link, wanted: SandboxWanted):
         !own.some((route) => leadsTo(route, destination)),
     );
     if (missing.length === 0) return;
-    const { failures } = socket.exchange(missing.map((route) => rankedAddition(route, link, present)));
-    const failure = failures.find(({ error }) => !isErrno(error, 'EEXIST'));
-    if (failure) throw failure.error;
+    socket.requestAll(
+      missing.map((route) => rankedAddition(route, link, present)),
+      'EEXIST',
+    );
   }
 }
 

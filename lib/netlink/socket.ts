@@ -188,10 +188,14 @@ export class NetlinkSocket {
     return this.requestAll([request])[0] ?? [];
   }
 
-  /** Requests in one datagram; the kernel goes through all of them even when one fails. Throws the first failure. */
-  requestAll(requests: readonly NetlinkRequest[]): NetlinkMessage[][] {
+  /**
+   * Requests in one datagram; the kernel goes through all of them even when one fails. Throws the first failure, but
+   * for those of an errno that is `fine`: what is to be there is there already, what is to go is gone.
+   */
+  requestAll(requests: readonly NetlinkRequest[], ...fine: readonly string[]): NetlinkMessage[][] {
     const { replies, failures } = this.exchange(requests);
-    if (failures[0]) throw failures[0].error;
+    const failure = failures.find(({ error }) => !isErrno(error, ...fine));
+    if (failure) throw failure.error;
     return replies;
   }
 

@@ -101,9 +101,7 @@ function passAddresses(route: NetlinkSocket, link: Link, master: Link): boolean 
 
 /** Others may do the same at this moment. */
 function exchange(route: NetlinkSocket, requests: readonly NetlinkRequest[]): void {
-  const { failures } = route.exchange([...requests]);
-  const failure = failures.find(({ error }) => !isErrno(error, 'EEXIST', 'EADDRNOTAVAIL', 'ESRCH'));
-  if (failure) throw failure.error;
+  route.requestAll(requests, 'EEXIST', 'EADDRNOTAVAIL', 'ESRCH');
 }
 
 /** Those of others on the master who are to be reached, too. */

@@ -1,5 +1,4 @@
 /** The host's routes to its containers through its own macvlan (access.ts). */
-import { isErrno } from '../../lib/base/errors.ts';
 import { bitsOf, formatAddress, isLinkLocal, parsePrefix, sameAddress } from '../../lib/base/ip.ts';
 import type { Address, Prefix } from '../../lib/base/ip.ts';
 import { listAddresses } from '../../lib/netlink/address.ts';
@@ -79,9 +78,10 @@ export function routeRequests(
 
 /** Removes the attachment's own; absence is fine. */
 export function removeRoutesThrough(route: NetlinkSocket, link: Link, record: MacvlanRecord): void {
-  const { failures } = route.exchange(destinationsOf(record).map((each) => removal(link, each)));
-  const failure = failures.find(({ error }) => !isErrno(error, 'ESRCH'));
-  if (failure) throw failure.error;
+  route.requestAll(
+    destinationsOf(record).map((each) => removal(link, each)),
+    'ESRCH',
+  );
 }
 
 /** Which of the attachment's are missing, in words. */

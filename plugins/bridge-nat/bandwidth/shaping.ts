@@ -102,11 +102,7 @@ function restoreEgress(route: NetlinkSocket, name: string, link: Link, limit: Li
   // To an interface that was deleted: it would take everything, and lead nowhere.
   if (redirects.includes(0))
     route.request(redirectRemoval(link.index, `remove what redirects from ${link.name}`));
-  const { failures } = route.exchange([
-    ingressAddition(link.index, `let filters see what comes from ${link.name}`),
-  ]);
-  const failure = failures.find(({ error }) => !isErrno(error, 'EEXIST'));
-  if (failure) throw failure.error;
+  route.requestAll([ingressAddition(link.index, `let filters see what comes from ${link.name}`)], 'EEXIST');
   route.request(redirectAddition(link.index, ifb.index, `redirect what comes from ${link.name} to ${name}`));
 }
 

@@ -124,7 +124,7 @@ function ensureGateways(host: NetlinkSocket, link: Link, wanted: BridgeWanted): 
       ),
   );
   refuseHeld(host, link, missing, wanted.now);
-  const { failures } = host.exchange([
+  const changes = [
     ...inTheWay.map((prefix) =>
       addressRemoval(link.index, prefix, `remove ${formatPrefix(prefix)} from ${link.name}`),
     ),
@@ -136,10 +136,9 @@ function ensureGateways(host: NetlinkSocket, link: Link, wanted: BridgeWanted): 
         `add ${formatPrefix(prefix)} to ${link.name}`,
       ),
     ),
-  ]);
-  // Another process at the same work was faster.
-  const failure = failures.find(({ error }) => !isErrno(error, 'EEXIST', 'EADDRNOTAVAIL'));
-  if (failure) throw failure.error;
+  ];
+  // Another process at the same work may be faster.
+  host.requestAll(changes, 'EEXIST', 'EADDRNOTAVAIL');
 }
 
 function setKernelKeys(host: NetlinkSocket, wanted: BridgeWanted, link: Link): void {
@@ -209,11 +208,10 @@ function hasOtherPorts(links: readonly Link[], bridge: Link, known: readonly Lin
 
 function takeAddresses(host: NetlinkSocket, link: Link): void {
   const given = listAddresses(host, link.index).filter((address) => address.protocol === IFAPROT_NETMOOR);
-  const { failures } = host.exchange(
+  host.requestAll(
     given.map(({ prefix }) =>
       addressRemoval(link.index, prefix, `remove ${formatPrefix(prefix)} from ${link.name}`),
     ),
+    'EADDRNOTAVAIL',
   );
-  const failure = failures.find(({ error }) => !isErrno(error, 'EADDRNOTAVAIL'));
-  if (failure) throw failure.error;
 }

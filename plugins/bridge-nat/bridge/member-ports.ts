@@ -200,10 +200,12 @@ function howToReturn({ moveAddresses }: Member, { flags }: Link, known: Return |
 }
 
 function mark(route: NetlinkSocket, bridge: Link, { index, name }: Link, how: Return): void {
-  const { failures } = route.exchange([
-    altNaming(index, memberMarkFor(bridge.name, index, how), `mark ${name} as a port of ${bridge.name}`),
-  ]);
-  if (failures[0] && !isErrno(failures[0].error, 'EEXIST')) throw failures[0].error;
+  const naming = altNaming(
+    index,
+    memberMarkFor(bridge.name, index, how),
+    `mark ${name} as a port of ${bridge.name}`,
+  );
+  route.requestAll([naming], 'EEXIST');
 }
 
 /** Neighbours and DHCP servers know the card by its MAC address; routers are heard as they were. */
@@ -266,13 +268,11 @@ export function giveBack(
 
 /** The last thing: until then it is known what is left to do. */
 export function unmark(route: NetlinkSocket, { index, name, altNames = [] }: Link): void {
-  const { failures } = route.exchange(
-    (findLink(route, index)?.altNames ?? altNames)
-      .filter(isMemberMark)
-      .map((altName) => altNameRemoval(index, altName, `take the mark off ${name}`)),
+  const marks = (findLink(route, index)?.altNames ?? altNames).filter(isMemberMark);
+  route.requestAll(
+    marks.map((altName) => altNameRemoval(index, altName, `take the mark off ${name}`)),
+    ...['ENOENT', 'EINVAL', 'ENODEV'],
   );
-  const failure = failures.find(({ error }) => !isErrno(error, 'ENOENT', 'EINVAL', 'ENODEV'));
-  if (failure) throw failure.error;
 }
 
 /** How the host differs from what ensureMembers() has made, in words. */

@@ -153,14 +153,15 @@ export function leaveEgress(route: NetlinkSocket, bridge: string, known?: number
   const others = ownRules(route).filter(({ iif }) => iif !== bridge);
   const tables = new Set([...(known === undefined ? [] : [known]), ...rules.map(({ table = 0 }) => table)]);
   const going = [...tables].filter((table) => !others.some((rule) => rule.table === table));
-  const { failures } = route.exchange([
-    ...rules.map((rule) =>
-      ruleRemoval({ ...rule, action: 'lookup' }, `remove the IPv${rule.family} rule for bridge ${bridge}`),
-    ),
-    ...going.flatMap((table) => tableRemoval(route, table)),
-  ]);
-  const failure = failures.find(({ error }) => !isErrno(error, ...PASSING));
-  if (failure) throw failure.error;
+  route.requestAll(
+    [
+      ...rules.map((rule) =>
+        ruleRemoval({ ...rule, action: 'lookup' }, `remove the IPv${rule.family} rule for bridge ${bridge}`),
+      ),
+      ...going.flatMap((table) => tableRemoval(route, table)),
+    ],
+    ...PASSING,
+  );
 }
 
 /** Whether a table is one of those that ways out are kept in. */

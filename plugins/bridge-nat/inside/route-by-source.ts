@@ -6,7 +6,6 @@
  * Other than the reference, the way to link-local addresses stays in the main table as well, and a rule is only ever
  * removed by its mark.
  */
-import { isErrno } from '../../../lib/base/errors.ts';
 import {
   formatAddress,
   isLinkLocal,
@@ -84,16 +83,6 @@ function place(record: BridgeNatRecord, wanted: SourceRouting, taken: Set<number
   });
 }
 
-/** What is there already need not be made: the default route, which the config lists as well. */
-function exchangeUnlessThere(
-  socket: NetlinkSocket,
-  requests: Parameters<NetlinkSocket['exchange']>[0],
-): void {
-  const { failures } = socket.exchange(requests);
-  const failure = failures.find(({ error }) => !isErrno(error, 'EEXIST'));
-  if (failure) throw failure.error;
-}
-
 function moveRoutes(
   socket: NetlinkSocket,
   link: Link,
@@ -112,9 +101,10 @@ function moveRoutes(
       ...others.filter(({ gateway }) => gateway !== undefined),
       ...defaultsBy(each, link.index, needed),
     ];
-    exchangeUnlessThere(
-      socket,
+    // The default route, which the config lists as well, may be there already.
+    socket.requestAll(
       inOrder.map((route) => routeAddition(route, `add a route to table ${each.table}`, true)),
+      'EEXIST',
     );
   }
   const stays = (route: Route): boolean =>
@@ -123,9 +113,7 @@ function moveRoutes(
   const removals = leaving.map((route) =>
     routeRemoval(route, `take a route of ${link.name} from the main table`),
   );
-  const { failures } = socket.exchange(removals);
-  const failure = failures.find(({ error }) => !isErrno(error, 'ESRCH'));
-  if (failure) throw failure.error;
+  socket.requestAll(removals, 'ESRCH');
 }
 
 /** After the interface has been configured, in its namespace. Networks of a container take turns. */
@@ -143,11 +131,11 @@ export function routeBySource(
     const taken = new Set([...rules, ...routes].flatMap(({ table }) => table ?? []));
     const placed = place(record, wanted, taken);
     undo.push('remove its routing rules', () => void removeRules(socket, prefixesOf(record)));
-    exchangeUnlessThere(
-      socket,
+    socket.requestAll(
       placed.map(({ prefix: { address }, table }) =>
         ruleAddition(sourceRule(address, table), `have ${formatAddress(address)} use table ${table}`),
       ),
+      'EEXIST',
     );
     if (wanted.table === undefined) moveRoutes(socket, link, placed, wanted.keepSubnets);
   });

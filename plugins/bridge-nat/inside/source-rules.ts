@@ -1,5 +1,5 @@
 /** The rules of source-based routing (source-routing.ts) in a container, which bear netmoor's mark. */
-import { NetmoorError, isErrno } from '../../../lib/base/errors.ts';
+import { NetmoorError } from '../../../lib/base/errors.ts';
 import { bitsOf } from '../../../lib/base/ip.ts';
 import type { Address, Family, Prefix } from '../../../lib/base/ip.ts';
 import type { Host } from '../../../lib/mooring/host.ts';
@@ -36,13 +36,12 @@ export function removeRules(socket: NetlinkSocket, addresses: readonly Prefix[])
     .filter(
       (rule) => rule.protocol === RTPROT_NETMOOR && addresses.some(({ address }) => isFrom(rule, address)),
     );
-  const { failures } = socket.exchange(
+  socket.requestAll(
     own.flatMap(({ action, ...rule }) =>
       action === undefined ? [] : [ruleRemoval({ ...rule, action }, 'remove a routing rule')],
     ),
+    'ENOENT',
   );
-  const failure = failures.find(({ error }) => !isErrno(error, 'ENOENT'));
-  if (failure) throw failure.error;
 }
 
 /** From the record: in a namespace that lives on the rules would outlast the interface. One that is gone has none. */

@@ -3,7 +3,7 @@
  * neighbours there, and what the kernel asks beside (lib/netlink/proxy-neighbour.ts). In IPv4 a route to the address
  * through another interface, the bridge; in IPv6 proxy_ndp. Both bear netmoor's mark.
  */
-import { NetmoorError, isErrno } from '../../../lib/base/errors.ts';
+import { NetmoorError } from '../../../lib/base/errors.ts';
 import { formatAddress, sameAddress } from '../../../lib/base/ip.ts';
 import type { Address } from '../../../lib/base/ip.ts';
 import type { Sockets } from '../../../lib/mooring/host.ts';
@@ -17,7 +17,6 @@ import { findLink } from '../../../lib/netlink/link.ts';
 import type { Link } from '../../../lib/netlink/link-message.ts';
 import { listProxies } from '../../../lib/netlink/proxy-neighbour.ts';
 import { listRoutes, routeAddition, routeRemoval } from '../../../lib/netlink/route.ts';
-import type { NetlinkRequest } from '../../../lib/netlink/socket.ts';
 import { holdingsOf } from '../../../lib/nftables/holdings.ts';
 import { elementsOf } from '../../../lib/nftables/present.ts';
 import { KIND, readDetail } from '../detail.ts';
@@ -42,12 +41,6 @@ function routeTo(address: Address, bridge: number) {
   return { destination: { address, length: 32 }, interface: bridge };
 }
 
-function tolerate({ route }: Sockets, requests: readonly NetlinkRequest[], ...errnos: string[]): void {
-  const { failures } = route.exchange(requests);
-  const failure = failures.find(({ error }) => !isErrno(error, ...errnos));
-  if (failure) throw failure.error;
-}
-
 function uplinkNamed({ route }: Sockets, { ifname, address }: Answer): Link {
   const link = findLink(route, ifname);
   if (link) return link;
@@ -68,8 +61,7 @@ export function answerPublic(host: Sockets, record: BridgeNatRecord): void {
     const uplink = uplinkNamed(host, each);
     const op = `lead ${formatAddress(address)} to the bridge`;
     if (bridge && address.family === 4)
-      tolerate(
-        host,
+      host.route.requestAll(
         [routeAddition({ ...routeTo(address, bridge.index), protocol: IFAPROT_NETMOOR }, op)],
         'EEXIST',
       );
@@ -100,8 +92,7 @@ export function leavePublic(host: Sockets, record: BridgeNatRecord): void {
   const bridge = findLink(host.route, record.segment ?? '');
   if (bridge === undefined) return;
   const routed = addresses.filter(({ family }) => family === 4);
-  tolerate(
-    host,
+  host.route.requestAll(
     routed.map((address) =>
       routeRemoval(routeTo(address, bridge.index), `lead ${formatAddress(address)} no more`),
     ),
@@ -161,7 +152,7 @@ export function strayRoutes(host: Sockets, books: Books, links: readonly Link[])
     .map((stray): Orphan => {
       const through = links.find(({ index }) => index === stray.interface)?.name ?? `#${stray.interface}`;
       const what = `the route to ${formatAddress(stray.destination.address)} through ${through}`;
-      const remove = () => tolerate(host, [routeRemoval(stray, `remove ${what}`)], 'ESRCH');
+      const remove = () => host.route.requestAll([routeRemoval(stray, `remove ${what}`)], 'ESRCH');
       return { kind: 'address', what, remove };
     });
 }
