@@ -13,6 +13,7 @@ import type { PortMapping } from '../cni/port-mappings.ts';
 import type { JsonObject } from '../cni/json.ts';
 import type { CniInterface, CniRoute, Dns } from '../cni/result.ts';
 import type { CniVersion } from '../cni/versions.ts';
+import type { Link } from '../netlink/link-message.ts';
 import type { SetElement } from '../nftables/element.ts';
 import type { Netns } from '../system/netns.ts';
 import type {
@@ -172,6 +173,8 @@ export interface Removal {
   /** The name of the step when it is done. */
   readonly step: string;
   readonly remove: () => void;
+  /** Interfaces to delete after that, for whoever can delete those of several attachments at once. */
+  readonly links?: () => readonly Link[];
 }
 
 /** What bears netmoor's marks in the kernel, and no record accounts for. */

@@ -4,7 +4,7 @@
  */
 import type { Host } from '../../../lib/mooring/host.ts';
 import { clearAway } from '../../../lib/mooring/collect.ts';
-import { detach } from '../../../lib/mooring/detach.ts';
+import { detach, removeNow } from '../../../lib/mooring/detach.ts';
 import { isInHand } from '../../../lib/mooring/death.ts';
 import type { Kind } from '../../../lib/mooring/kind.ts';
 import { acceptForwarding } from '../../../lib/nftables/forward.ts';
@@ -177,7 +177,8 @@ export function answerTo(question: Question & { readonly host: Host }, kind: Kin
   clearHalfDone(question, kind);
   const answered = decide(question);
   const { answer, lease, before, ended, past } = answered;
-  for (const { remove } of past === undefined ? [] : kind.own(host, past as BridgeNatRecord)) remove();
+  for (const removal of past === undefined ? [] : kind.own(host, past as BridgeNatRecord))
+    removeNow(host, removal);
   if (ended !== undefined) detach(kind, host, ended);
   if (answer?.is !== 'ack' || lease === undefined) return answered;
   if (!held(question, lease, before))
