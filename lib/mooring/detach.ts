@@ -142,9 +142,10 @@ function leaveAndForget<D extends MooringDetail>(
   writeAlone(host, (tx, ask) => {
     if (!isCurrent(tx, record)) return;
     const last = lastOf(tx, ask, kind, record);
-    kind.leaveShared(host, record, last, whole);
+    const locked: Host = { ...host, askOthers: ask };
+    kind.leaveShared(locked, record, last, whole);
     host.step('detach: shared things seen to');
-    forgetRecord(kind, host, tx, record, last, stays);
+    forgetRecord(kind, locked, tx, record, last, stays);
   });
 }
 
