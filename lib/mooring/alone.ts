@@ -24,11 +24,15 @@ export function withOthers<T>(
   read: (host: Host, tx: StoreReader) => readonly T[],
   work: (everyOther: () => readonly T[]) => void,
 ): void {
-  if (tx !== undefined) return work(() => read(host, tx));
+  if (tx !== undefined) {
+    work(() => read(host, tx));
+    return;
+  }
   try {
-    return work(() => {
+    work(() => {
       throw new OthersNeeded();
     });
+    return;
   } catch (error) {
     if (!(error instanceof OthersNeeded)) throw error;
   }

@@ -201,7 +201,8 @@ async function inStore(
       const before = tx.attachment(change.key);
       if (!isOurs(before)) return;
       const after = onRecord(before, difference(change), change.after);
-      if (whyElsewhere(before, world) === undefined) moved({ ...host, askOthers: ask }, tx, netns, before, after);
+      if (whyElsewhere(before, world) === undefined)
+        moved({ ...host, askOthers: ask }, tx, netns, before, after);
       tx.putAttachment(after);
     });
   });
