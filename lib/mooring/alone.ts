@@ -15,8 +15,24 @@ import { understand } from './records.ts';
 class OthersNeeded extends Error {}
 
 /**
- * Runs `work`, which may ask for what all others need (`read`), before it has changed anything that does not bear
- * repetition: if it does, it is begun again, in a write transaction of every store. `tx`: where one is under way.
+ * Runs `work` as far as it needs no others, before it has changed anything that does not bear repetition. False when it
+ * does need them.
+ */
+export function withoutOthers(work: (everyOther: () => never) => void): boolean {
+  try {
+    work(() => {
+      throw new OthersNeeded();
+    });
+    return true;
+  } catch (error) {
+    if (error instanceof OthersNeeded) return false;
+    throw error;
+  }
+}
+
+/**
+ * The same, and if it does, again from its beginning, with what they need (`read`), in a write transaction of every
+ * store. `tx`: where one is under way.
  */
 export function withOthers<T>(
   host: Host,
@@ -28,17 +44,10 @@ export function withOthers<T>(
     work(() => read(host, tx));
     return;
   }
-  try {
+  if (withoutOthers(work)) return;
+  writeAlone(host, (inside, _ask, look) => {
     work(() => {
-      throw new OthersNeeded();
-    });
-    return;
-  } catch (error) {
-    if (!(error instanceof OthersNeeded)) throw error;
-  }
-  writeAlone(host, (inside, ask) => {
-    work(() => {
-      const all = read({ ...host, askOthers: ask }, inside);
+      const all = read({ ...host, askOthers: look }, inside);
       host.step('attach: others looked up');
       return all;
     });
@@ -55,10 +64,10 @@ export function whileAttached<D extends MooringDetail>(
   record: AttachmentRecord<D>,
   work: (host: Host, tx: StoreReader, current: AttachmentRecord<D>) => void,
 ): void {
-  writeAlone(host, (tx, ask) => {
+  writeAlone(host, (tx, _ask, look) => {
     const current = tx.attachment(record);
     if (current?.state !== 'attached' || !isCurrent(tx, record)) return;
     const read = understand(kind, current);
-    if ('known' in read) work({ ...host, askOthers: ask }, tx, read.known);
+    if ('known' in read) work({ ...host, askOthers: look }, tx, read.known);
   });
 }

@@ -12,7 +12,7 @@ import type { AttachmentKey, AttachmentRecord } from '../../ipam/record.ts';
 import { delegateRecord } from './delegated.ts';
 import { dhcpRecord, lessorFor } from './dhcp.ts';
 import { detach, forgetRecord, isCurrent, teardownError } from './detach.ts';
-import { beginStore } from './host.ts';
+import { beginStore, writeAlone } from './host.ts';
 import type { Host } from './host.ts';
 import { completeDelegated, recordIntent, refuseRival } from './intent.ts';
 import type { Intent } from './intent.ts';
@@ -103,10 +103,10 @@ function rollBack<D extends MooringDetail>(
   if (!markDetaching(host, record)) return cause;
   const failures = undo.run();
   try {
-    host.store.write((tx) => {
+    writeAlone(host, (tx, ask, look) => {
       if (!isCurrent(tx, record)) return;
       if (failures.length > 0) tx.putAttachment({ ...record, state: 'detaching' });
-      else forgetRecord(kind, host, tx, record, lastOf(tx, host.askOthers, kind, record));
+      else forgetRecord(kind, { ...host, askOthers: look }, tx, record, lastOf(tx, ask, kind, record));
     });
   } catch (error) {
     failures.push({ what: 'forget the intent', error });

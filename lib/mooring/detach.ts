@@ -68,7 +68,10 @@ function takeInHand(
   }
 }
 
-/** Removes a record, and that of a network or a scope which nobody uses any more; then its heirs may take over. */
+/**
+ * Removes a record, and that of a network or a scope which nobody uses any more; then its heirs may take over. Inside a
+ * write transaction of every store, of which `host` asks the others.
+ */
 export function forgetRecord(
   kind: Kind,
   host: Host,
@@ -89,10 +92,10 @@ export function forgetRecord(
 /** What cannot be understood is released by its key, in one go. */
 function detachUnreadable(kind: Kind, host: Host, record: AttachmentRecord): UndoFailure[] {
   try {
-    host.store.write((tx) => {
+    writeAlone(host, (tx, ask, look) => {
       if (!isCurrent(tx, record)) return;
       kind.removeByKey(host, record);
-      forgetRecord(kind, host, tx, record, lastOf(tx, host.askOthers, kind, record));
+      forgetRecord(kind, { ...host, askOthers: look }, tx, record, lastOf(tx, ask, kind, record));
     });
     return [];
   } catch (error) {
@@ -121,9 +124,9 @@ function detachElsewhere(kind: Kind, host: Host, record: AttachmentRecord, why: 
   host.surroundings.note(`${formatKey(record)}: ${why}; only its record and its addresses are released`);
   try {
     releaseDelegated(host, record);
-    host.store.write((tx) => {
+    writeAlone(host, (tx, ask, look) => {
       if (isCurrent(tx, record))
-        forgetRecord(kind, host, tx, record, lastOf(tx, host.askOthers, kind, record));
+        forgetRecord(kind, { ...host, askOthers: look }, tx, record, lastOf(tx, ask, kind, record));
     });
     return [];
   } catch (error) {
@@ -139,10 +142,10 @@ function leaveAndForget<D extends MooringDetail>(
   whole: boolean,
 ): void {
   const stays = kind.staysBehind(host, record);
-  writeAlone(host, (tx, ask) => {
+  writeAlone(host, (tx, ask, look) => {
     if (!isCurrent(tx, record)) return;
     const last = lastOf(tx, ask, kind, record);
-    const locked: Host = { ...host, askOthers: ask };
+    const locked: Host = { ...host, askOthers: look };
     kind.leaveShared(locked, record, last, whole);
     host.step('detach: shared things seen to');
     forgetRecord(kind, locked, tx, record, last, stays);

@@ -197,12 +197,12 @@ async function inStore(
   const surroundings = { path: [], environment: {}, note: () => {} };
   await withSockets((sockets) => {
     const host = hostOf(sockets, named, world, surroundings);
-    writeAlone(host, (tx, ask) => {
+    writeAlone(host, (tx, _ask, look) => {
       const before = tx.attachment(change.key);
       if (!isOurs(before)) return;
       const after = onRecord(before, difference(change), change.after);
       if (whyElsewhere(before, world) === undefined)
-        moved({ ...host, askOthers: ask }, tx, netns, before, after);
+        moved({ ...host, askOthers: look }, tx, netns, before, after);
       tx.putAttachment(after);
     });
   });
