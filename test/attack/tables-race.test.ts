@@ -153,8 +153,10 @@ const FAR = callFor('c2', { name: 'far', ipam: { subnet: '10.88.0.0/24', dataDir
 async function bothAreWhole(t: Test, host: Host, heir: CniJson, far: CniJson): Promise<void> {
   for (const [call, prevResult] of [[BESIDE, heir] as const, [FAR, far] as const]) {
     const config = { ...(call.config as object), prevResult };
-    t.match(await run(host, 'CHECK', { ...call, config }), { code: 0, stdout: '' }, call.containerId);
+    t.match(await run(host, 'CHECK', { ...call, config }), { code: 0, stdout: '' }, `CHECK ${call.ifname}`);
   }
+  const published = await host.must(['nft', 'list', 'map', 'inet', 'netmoor', 'publish4']);
+  t.ok(published.includes('beside/c1/eth1'), 'the port is its own');
 }
 
 /** A container with a port on two networks, beside one of another store. */
