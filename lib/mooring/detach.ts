@@ -70,7 +70,10 @@ function takeInHand(
   }
 }
 
-/** Removes a record, and that of a network or a scope which nobody uses any more; then its heirs may take over. */
+/**
+ * Removes a record, and that of a network or a scope which nobody uses any more; then its heirs may take over. Inside a
+ * write transaction of every store, of which `host` asks the others.
+ */
 export function forgetRecord(
   kind: Kind,
   host: Host,
@@ -91,10 +94,10 @@ export function forgetRecord(
 /** What cannot be understood is released by its key, in one go. */
 function detachUnreadable(kind: Kind, host: Host, record: AttachmentRecord): UndoFailure[] {
   try {
-    host.store.write((tx) => {
+    writeAlone(host, (tx, ask, look) => {
       if (!isCurrent(tx, record)) return;
       kind.removeByKey(host, record);
-      forgetRecord(kind, host, tx, record, lastOf(tx, host.askOthers, kind, record));
+      forgetRecord(kind, { ...host, askOthers: look }, tx, record, lastOf(tx, ask, kind, record));
     });
     return [];
   } catch (error) {
@@ -123,9 +126,9 @@ function detachElsewhere(kind: Kind, host: Host, record: AttachmentRecord, why: 
   host.surroundings.note(`${formatKey(record)}: ${why}; only its record and its addresses are released`);
   try {
     releaseDelegated(host, record);
-    host.store.write((tx) => {
+    writeAlone(host, (tx, ask, look) => {
       if (isCurrent(tx, record))
-        forgetRecord(kind, host, tx, record, lastOf(tx, host.askOthers, kind, record));
+        forgetRecord(kind, { ...host, askOthers: look }, tx, record, lastOf(tx, ask, kind, record));
     });
     return [];
   } catch (error) {
@@ -141,12 +144,13 @@ function leaveAndForget<D extends MooringDetail>(
   whole: boolean,
 ): void {
   const stays = kind.staysBehind(host, record);
-  writeAlone(host, (tx, ask) => {
+  writeAlone(host, (tx, ask, look) => {
     if (!isCurrent(tx, record)) return;
     const last = lastOf(tx, ask, kind, record);
-    kind.leaveShared(host, record, last, whole);
+    const locked: Host = { ...host, askOthers: look };
+    kind.leaveShared(locked, record, last, whole);
     host.step('detach: shared things seen to');
-    forgetRecord(kind, host, tx, record, last, stays);
+    forgetRecord(kind, locked, tx, record, last, stays);
   });
 }
 

@@ -155,7 +155,7 @@ export interface Connection<D extends MooringDetail> {
    * Once the record is final: what others have taken away meanwhile, and put back for those only whose records were
    * final by then, is made again.
    */
-  assure?(record: AttachmentRecord<D>, undo: UndoStack): void;
+  assure?(record: AttachmentRecord<D>): void;
   /** For the CNI result; that with a sandbox is the container's, whose the addresses are. */
   interfaces(record: AttachmentRecord<D>): readonly CniInterface[];
 }
@@ -215,8 +215,8 @@ export interface Sweeping {
 export interface Following<D extends MooringDetail = MooringDetail> {
   /**
    * From the addresses of `before` to those of `after`, when the network has given others: rules, labels, routes of the
-   * host. Repeating it changes nothing. Inside the transaction that puts `after` on record, before the interface gets
-   * them; `netns` is the container's.
+   * host. Repeating it changes nothing. Inside the transaction that puts `after` on record, a write transaction of every
+   * store, of which `host` asks the others (askOthers), before the interface gets them; `netns` is the container's.
    */
   moved(
     host: Host,

@@ -124,7 +124,7 @@ export function decide(question: Question): Answered {
 
 /** What goes with every lease that is in use: what leaves the network is masqueraded, and let through the host. */
 function admit(host: Host, lease: BridgeNatRecord): void {
-  host.store.read((tx) => extendRules(host, tx, lease));
+  extendRules(host, undefined, lease);
   if (lease.segment !== undefined) acceptForwarding(host.netfilter, lease.segment);
 }
 
