@@ -43,3 +43,38 @@ ip link add uplink type veth peer name up1; ip link set other nomaster`);
     t.match(await host.ip('link', 'show', 'dev', 'other'), [{ operstate: 'DOWN' }], 'down, as it was');
   });
 });
+
+/** Flags and static neighbours of an interface; temporary addresses by their flag, as each is another. */
+async function beside(host: Host, dev: string): Promise<unknown> {
+  const [shown] = await host.ip('-6', 'address', 'show', 'dev', dev, 'scope', 'global');
+  const all = (shown?.addr_info ?? []) as unknown as Record<string, unknown>[];
+  const neighbours = await host.ip('neighbour', 'show', 'dev', dev, 'nud', 'permanent');
+  return {
+    manages: all.flatMap((each) => (each['mngtmpaddr'] ? each['local'] : [])),
+    makes: all.some(({ temporary }) => temporary === true),
+    neighbours: neighbours.map((each) => JSON.stringify(each)).sort(),
+  };
+}
+
+t.test('static neighbours and temporary addresses move along, and come back', { skip }, async (t) => {
+  await withHost(t, async (host) => {
+    await host.shell(`echo 2 > /proc/sys/net/ipv6/conf/uplink/use_tempaddr
+ip neighbour add 203.0.113.9 lladdr 02:00:00:00:00:09 dev uplink nud permanent
+ip neighbour add 203.0.113.10 lladdr 02:00:00:00:00:10 dev uplink nud permanent proto static
+ip neighbour add 2001:db8::9 lladdr 02:00:00:00:00:09 dev uplink nud permanent router
+ip address add 2001:db8::77/64 dev uplink mngtmpaddr nodad`);
+    const before = await beside(host, 'uplink');
+    t.match(before, { manages: ['2001:db8::77'], makes: true, neighbours: { length: 3 } });
+    const network = new Network(host, OFFICE);
+    await network.container('web');
+    t.strictSame(await beside(host, 'nm-office'), before);
+    t.match(await beside(host, 'uplink'), { manages: [], makes: false, neighbours: [] });
+    const preferred = await host.ip('-6', 'route', 'get', world.internet6);
+    t.not(preferred[0]?.['prefsrc'], '2001:db8::77', 'new connections are from a temporary address');
+    await host.shell('ip neighbour delete 203.0.113.9 dev nm-office');
+    await network.del('web');
+    const after = await beside(host, 'uplink');
+    t.match(after, { manages: ['2001:db8::77'], makes: true, neighbours: { length: 2 } });
+    t.match(JSON.stringify(after), /2001:db8::9[^}]*router/, 'a router is one still');
+  });
+});

@@ -213,6 +213,9 @@ function mark(route: NetlinkSocket, bridge: Link, { index, name }: Link, how: Re
   );
 }
 
+/** Which routers are heard, and whether temporary addresses (RFC 8981) are made and preferred. */
+const AS_THE_CARD = ['accept_ra', 'use_tempaddr'] as const;
+
 /** Neighbours and DHCP servers know the card by its MAC address; routers are heard as they were. */
 function resemble(route: NetlinkSocket, bridge: Link, { mac, name }: Link): void {
   if (mac !== undefined && bridge.mac !== mac)
@@ -221,8 +224,10 @@ function resemble(route: NetlinkSocket, bridge: Link, { mac, name }: Link): void
   if (readSysctlIfPresent(...of(name, 'disable_ipv6')) !== '0') return;
   ensureSysctlIfPresent('0', ...of(bridge.name, 'accept_dad'));
   ensureSysctlIfPresent('0', ...of(bridge.name, 'disable_ipv6'));
-  const heard = readSysctlIfPresent(...of(name, 'accept_ra'));
-  if (heard !== undefined) ensureSysctlIfPresent(heard, ...of(bridge.name, 'accept_ra'));
+  for (const key of AS_THE_CARD) {
+    const value = readSysctlIfPresent(...of(name, key));
+    if (value !== undefined) ensureSysctlIfPresent(value, ...of(bridge.name, key));
+  }
 }
 
 /** Whether a bridge stands for a card of the host: it hears routers, and has IPv6, for that one's sake. */
