@@ -1,7 +1,7 @@
 /**
  * What of IP an interface has, addresses, static neighbours and the routes that leave through it, given to another
- * interface as it is: with lifetimes, scopes, metrics, and who made it. Copied first and taken away afterwards, so that at no moment there
- * is neither.
+ * interface as it is: with lifetimes, scopes, metrics, and who made it. Copied first and taken away afterwards, so that
+ * at no moment there is neither.
  */
 import { isErrno } from '../base/errors.ts';
 import { formatAddress, formatPrefix, isLinkLocal, networkOf } from '../base/ip.ts';
