@@ -27,11 +27,10 @@ import { untilLinkUp } from '../../lib/netlink/watch.ts';
 import { standsWhole } from '../../lib/nftables/check.ts';
 import { currentGeneration } from '../../lib/nftables/query.ts';
 import { inNetns } from '../../lib/system/netns.ts';
-import { removeAttachment } from '../../lib/nftables/table.ts';
 import type { BridgeNatConfig } from './config.ts';
 import { KIND, readDetail, rulesOf } from './detail.ts';
 import type { BridgeNatDetail, BridgeNatRecord } from './detail.ts';
-import { flushFlows, leaveBridge } from './disconnect.ts';
+import { flushFlows, leaveBridge, leaveOwnRules, leaveRules } from './disconnect.ts';
 import { dnsThroughProxy, giveUpEgress, takeEgress } from './egress/taking.ts';
 import { enableForwarding } from './bridge/forwarding.ts';
 import { bridgeMacFor, ifbNameFor } from './names.ts';
@@ -46,12 +45,10 @@ const LINK_UP_DEADLINE_MS = 5000;
 
 /** Rules for this container; those of all others too, should the table have been deleted behind our back. */
 function writeRules({ host }: Work, record: BridgeNatRecord, undo: UndoStack): void {
-  const rules = rulesOf(record);
   undo.push('remove its rules', () => {
-    writeAlone(host, (tx, ask) => {
-      const { ofNetwork, onSegment, ofAll } = lastOf(tx, ask, { name: KIND }, record);
-      removeAttachment(host.netfilter, rules, { ofNetwork, onBridge: onSegment, ofAll });
-    });
+    // With a way out of its own the bridge keeps the others to the last (connect()).
+    if (record.detail.egress) leaveOwnRules(host, record);
+    else writeAlone(host, (tx, ask) => leaveRules(host, record, lastOf(tx, ask, { name: KIND }, record)));
   });
   besideOthers(host, undefined, record, (everyOther) => standRules(host, record, everyOther));
   flushFlows(host, record);
@@ -267,8 +264,10 @@ export async function connect(
   for (const line of request.config.notes) host.surroundings.note(`${request.key.network}: ${line}`);
   undo.push(`leave bridge ${request.segment}`, () => {
     writeAlone(host, (tx, ask) => {
-      if (!lastOf(tx, ask, { name: KIND }, record).onSegment) return;
+      const last = lastOf(tx, ask, { name: KIND }, record);
+      if (!last.onSegment) return;
       leaveBridge(host, record);
+      if (record.detail.egress) leaveRules(host, record, last);
       giveUpEgress(host, record);
     });
   });

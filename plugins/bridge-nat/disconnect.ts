@@ -58,7 +58,7 @@ export function ownRemovals(host: Sockets, record: BridgeNatRecord): Removal[] {
       what: 'remove its rules',
       step: 'detach: rules removed',
       remove: () => {
-        removeAttachment(host.netfilter, rulesOf(record), NOT_LAST);
+        leaveOwnRules(host, record);
         leavePublic(host, record);
       },
     },
@@ -82,6 +82,25 @@ export function ownRemovals(host: Sockets, record: BridgeNatRecord): Removal[] {
   return record.detail.egress ? removals.reverse() : removals;
 }
 
+/** Its own rules alone, whoever else there is. */
+export function leaveOwnRules(host: Sockets, record: BridgeNatRecord): void {
+  removeAttachment(host.netfilter, rulesOf(record), NOT_LAST);
+}
+
+/**
+ * Its own rules, and what of the others nobody needs: who is plugged in by hand where traffic leaves by one way alone
+ * keeps what guards that. Where the bridge is to go, it goes first.
+ */
+export function leaveRules(
+  host: Sockets,
+  record: BridgeNatRecord,
+  { ofNetwork, onSegment, ofAll }: Last,
+): void {
+  const onBridge = onSegment && !keepsWayOut(host, record);
+  const all = ofAll && !(onBridge ? hasWaysBeside(host.route, record.segment) : onSegment);
+  removeAttachment(host.netfilter, rulesOf(record), { ofNetwork, onBridge, ofAll: all });
+}
+
 /** See Kind.leaveShared. */
 export function leaveShared(
   host: Sockets,
@@ -90,10 +109,7 @@ export function leaveShared(
   whole: boolean,
 ): void {
   const removeRules = (): void => {
-    const onBridge = onSegment && !keepsWayOut(host, record);
-    const all = ofAll && !(onBridge ? hasWaysBeside(host.route, record.segment) : onSegment);
-    if (whole || ofNetwork || onSegment)
-      removeAttachment(host.netfilter, rulesOf(record), { ofNetwork, onBridge, ofAll: all });
+    if (whole || ofNetwork || onSegment) leaveRules(host, record, { ofNetwork, onSegment, ofAll });
     if (whole) leavePublic(host, record);
     if (whole) unproxyAttachment(host, record);
   };

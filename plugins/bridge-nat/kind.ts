@@ -18,6 +18,7 @@ import { completeEgress } from './egress/complete.ts';
 import { hasForeignPorts, isForeign } from './bridge/foreign-bridge.ts';
 import { bridgeNameFor, containerMacFor, hostIfnameFor } from './names.ts';
 import { placeOnHost } from './nat/host.ts';
+import { findMember } from './bridge/member-ports.ts';
 import type { Member } from './bridge/members.ts';
 import { findNdpUplinks } from './bridge/ndp-proxy.ts';
 import { planAttachment } from './plan.ts';
@@ -30,9 +31,9 @@ function segmentOf({ bridge }: BridgeNatConfig, network: string): string {
 }
 
 /** Of the interface whose addresses the bridge gets: the host goes on sending what it sent. */
-function mtuOf(route: NetlinkSocket, members: readonly Member[]): number | undefined {
+function mtuOf(route: NetlinkSocket, members: readonly Member[], bridge: string): number | undefined {
   const moving = members.find(({ moveAddresses }) => moveAddresses);
-  return moving && findLink(route, moving.interface)?.mtu;
+  return moving && findMember(route, bridge, moving.interface)?.mtu;
 }
 
 export const bridgeNat: Kind<BridgeNatConfig, BridgeNatDetail> = {
@@ -53,7 +54,7 @@ export const bridgeNat: Kind<BridgeNatConfig, BridgeNatDetail> = {
       ...completed,
       nat,
       notes: [...config.notes, ...(nat?.notes ?? [])],
-      mtu: config.mtu ?? mtuOf(route, config.members) ?? findUplink(route)?.mtu,
+      mtu: config.mtu ?? mtuOf(route, config.members, bridge) ?? findUplink(route)?.mtu,
       ndpProxy: ndpProxy && findNdpUplinks(route, ndpProxy, completed, bridge),
       egress: completeEgress(route, completed, bridge),
     };
