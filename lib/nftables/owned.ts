@@ -50,10 +50,10 @@ function tableOf(message: BatchMessage): { family: number; name?: string; handle
 }
 
 /**
- * Throws NetmoorError('name-taken') when that is why the kernel has refused the message (EPERM); otherwise the
- * privileges are missing indeed.
+ * Throws NetmoorError('name-taken') when that is why the kernel would refuse the message, or has refused it (EPERM);
+ * otherwise the privileges are missing indeed.
  */
-export function refuseOwned(nf: NetlinkSocket, message: BatchMessage, refusal: SystemError): void {
+export function refuseOwned(nf: NetlinkSocket, message: BatchMessage, refusal?: SystemError): void {
   const { family, name, handle } = tableOf(message);
   const tables = list(nf, 'TABLE', family, {}, 'look for the nftables table').map(({ body }) => body);
   const table = tables.find((each) => (name === undefined ? each.handle === handle : each.name === name));
