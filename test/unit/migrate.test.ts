@@ -394,6 +394,70 @@ t.test('refused: what is no network of the reference, or would be refused by our
   t.equal((await run('network', 'frobnicate', 'x')).exitCode, 2);
 });
 
+/** What each plugin has, each of the type that the reference takes. */
+const TYPED: readonly (readonly [type: string, config: Record<string, unknown>])[] = [
+  [
+    'bridge',
+    {
+      ...{
+        bridge: 'b0',
+        isGateway: true,
+        isDefaultGateway: true,
+        forceAddress: true,
+        ipMasq: true,
+        mtu: 1400,
+      },
+      ...{ hairpinMode: true, promiscMode: true, vlan: 5, vlanTrunk: [], macspoofchk: true, enabledad: true },
+      ...{ CAPABILITIES: { ips: true }, disableContainerInterface: false, portIsolation: true },
+    },
+  ],
+  ['portmap', { snat: false, masqAll: true, conditionsV4: ['-s', '10.0.0.0/8'], backend: 'nftables' }],
+  ['firewall', { backend: 'iptables', ingressPolicy: 'isolated', Capabilities: { x: true } }],
+  ['bandwidth', { ingressRate: 8000, ingressBurst: 8000 }],
+  ['tuning', { sysctl: { 'net.core.somaxconn': '5' }, mac: '02:00:00:00:00:01', mtu: 1400, dataDir: '/x' }],
+  ['sbr', { table: 100, gateways: ['10.88.0.9'], addSourceHints: true }],
+  [
+    'ipam',
+    {
+      ...{ type: 'host-local', dataDir: '/x', ranges: [[{ subnet: '10.88.0.0/16' }]], resolvConf: '/x' },
+      ...{
+        routes: [{ dst: '0.0.0.0/0' }],
+        subnet: '10.88.0.0/16',
+        rangeStart: '10.88.0.3',
+        gateway: '10.88.0.1',
+      },
+    },
+  ],
+  ['dhcp', { daemonSocketPath: '/x' }],
+];
+
+function withKey(type: string, key: string, value: unknown): object {
+  const main = { ...BRIDGE, ipam: HOST_LOCAL };
+  if (type === 'bridge') return listOf({ ...main, [key]: value }, PORTMAP);
+  if (type === 'ipam') return listOf({ ...main, ipam: { ...HOST_LOCAL, [key]: value } });
+  if (type === 'dhcp') return listOf({ ...main, ipam: { type, [key]: value } });
+  return listOf(main, { type, [key]: value });
+}
+
+t.test('no key of another type than the reference takes is read for something else, or lost', async (t) => {
+  const values = ['x', 7, true, [], [7], {}, { x: 7 }];
+  const kindOf = (value: unknown): string => (Array.isArray(value) ? 'list' : typeof value);
+  for (const [type, config] of TYPED)
+    for (const [key, right] of Object.entries(config))
+      for (const value of values.filter((each) => kindOf(each) !== kindOf(right))) {
+        const file = fileOf(withKey(type, key, value));
+        const { exitCode, json } = await run('network', 'migrate', file);
+        const left = exitCode === 0 && JSON.stringify(json).includes(`"${key}":${JSON.stringify(value)}`);
+        t.ok(
+          left || [2, 7].includes((json as { code: number }).code),
+          `${type} ${key} ${JSON.stringify(value)}`,
+        );
+      }
+  for (const ipam of ['x', 7, true, []])
+    t.equal((await refused(fileOf(listOf({ ...BRIDGE, ipam })))).code, 7, `ipam ${JSON.stringify(ipam)}`);
+  t.match(pluginsOf(await migrated(listOf({ ...BRIDGE, ipam: null }))), [{ ipam: {} }], 'null is nothing');
+});
+
 t.test('--write replaces the file in one step, and keeps what it was', async (t) => {
   const list = listOf({ ...BRIDGE, ipam: HOST_LOCAL }, PORTMAP);
   const text = `${JSON.stringify(list, undefined, '\t')}\n`;
