@@ -15,7 +15,7 @@ import {
 import type { Address, Prefix } from '../../lib/base/ip.ts';
 import type { World } from '../../lib/cni/world.ts';
 import type { Sockets } from '../../lib/mooring/host.ts';
-import { parseKey, parseLabel } from '../../lib/mooring/label.ts';
+import { ownerKey, parseKey, parseLabel } from '../../lib/mooring/label.ts';
 import type { Label } from '../../lib/mooring/label.ts';
 import { ALIAS, IFAPROT_NETMOOR } from '../../lib/mooring/marks.ts';
 import { ownProxies } from '../../lib/mooring/proxy.ts';
@@ -63,7 +63,7 @@ function labelOf(route: NetlinkSocket, link: Link, owners: ReadonlyMap<string, s
 function ownersByInterface(comments: Iterable<string>): Map<string, string> {
   const owners = new Map<string, string>();
   for (const comment of comments) {
-    const key = parseKey(comment.replaceAll('%22', '"'));
+    const key = ownerKey(comment);
     if (key !== undefined) owners.set(hostIfnameFor(key), comment);
   }
   return owners;
