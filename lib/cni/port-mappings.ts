@@ -2,10 +2,11 @@
 import { NetmoorError, errorText } from '../base/errors.ts';
 import { formatAddress, parseAddress } from '../base/ip.ts';
 import type { Address } from '../base/ip.ts';
+import type { TransportProtocol } from '../base/transport.ts';
 import { quote } from './quote.ts';
 import type { PortMappingInput } from './runtime-config.ts';
 
-export type Protocol = 'tcp' | 'udp' | 'sctp';
+export type Protocol = TransportProtocol;
 
 /** `count` consecutive ports from `hostPort` on, to as many from `containerPort` on. */
 export interface PortMapping {

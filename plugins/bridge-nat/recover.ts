@@ -15,7 +15,7 @@ import {
 import type { Address, Prefix } from '../../lib/base/ip.ts';
 import type { World } from '../../lib/cni/world.ts';
 import type { Sockets } from '../../lib/mooring/host.ts';
-import { ownerKey, parseKey, parseLabel } from '../../lib/mooring/label.ts';
+import { ownerKey, parseLabel } from '../../lib/mooring/label.ts';
 import type { Label } from '../../lib/mooring/label.ts';
 import { ALIAS, IFAPROT_NETMOOR } from '../../lib/mooring/marks.ts';
 import { ownProxies } from '../../lib/mooring/proxy.ts';
@@ -56,7 +56,7 @@ function labelOf(route: NetlinkSocket, link: Link, owners: ReadonlyMap<string, s
   const name = own && hostIfnameFor(own.key);
   // What another plugin has made, and adopt.ts taken over, has that name as a further one.
   if (name === link.name || (name !== undefined && findLink(route, name)?.index === link.index)) return own;
-  const key = parseKey(owners.get(link.name) ?? '');
+  const key = ownerKey(owners.get(link.name) ?? '');
   return key && { key, addresses: [] };
 }
 
