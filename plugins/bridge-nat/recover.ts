@@ -36,7 +36,7 @@ import { bridgeComment, ownerComment } from '../../lib/nftables/table.ts';
 import type { PortForward } from '../../lib/nftables/table.ts';
 import { RECORD_VERSION } from '../../ipam/record.ts';
 import type { AddressRecord, PortRecord } from '../../ipam/record.ts';
-import { DETAIL_VERSION, KIND } from './detail.ts';
+import { DETAIL_VERSION, KIND, hostAccessDetail } from './detail.ts';
 import type { BridgeNatDetail, BridgeNatRecord } from './detail.ts';
 import { recoveredEgress } from './egress/recovered.ts';
 import { ownRules } from './egress/stand.ts';
@@ -182,9 +182,7 @@ function isolationOf({ hostAccess, joined, ...held }: IsolationHeld): Partial<Br
   return {
     ...held,
     joined: [...joined],
-    ...(hostAccess
-      ? { hostAccess: { protocols: [...hostAccess.protocols], services: [...hostAccess.services] } }
-      : {}),
+    ...hostAccessDetail(hostAccess),
   };
 }
 
