@@ -74,10 +74,8 @@ export function ownRemovals(host: Sockets, record: BridgeNatRecord): Removal[] {
     {
       what: 'delete its interfaces',
       step: 'detach: interfaces deleted',
-      remove: () => {
-        letGo(host, record);
-        removeLinks(host.route, ownLinks(host, record));
-      },
+      remove: () => letGo(host, record),
+      links: () => ownLinks(host, record),
     },
   ];
   // Whoever may leave by one way alone is never there without his rules.

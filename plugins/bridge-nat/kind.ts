@@ -23,7 +23,7 @@ import { findNdpUplinks } from './bridge/ndp-proxy.ts';
 import { planAttachment } from './plan.ts';
 import { sourceRuleRemovals } from './inside/source-rules.ts';
 import { refuseUnlisted } from './inside/allowlist.ts';
-import { extendRules, takeOver, withStandby } from './standby.ts';
+import { extendStanding, takeOver, withStandby } from './standby.ts';
 
 function segmentOf({ bridge }: BridgeNatConfig, network: string): string {
   return bridge ?? bridgeNameFor(network);
@@ -84,8 +84,8 @@ export const bridgeNat: Kind<BridgeNatConfig, BridgeNatDetail> = {
 
   refuse: refuseOverlaps,
   claim: (tx, record) => withStandby(tx, record),
-  settle(host, tx, before, after) {
-    if (after.ports.length > before.ports.length) extendRules(host, tx, after);
+  settle(host, _tx, before, after) {
+    if (after.ports.length > before.ports.length) extendStanding(host, after);
   },
   connect: async (...work) => (await import('./connect.ts')).connect(...work),
 
