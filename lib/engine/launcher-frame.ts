@@ -5,8 +5,8 @@
  * the number of variables and the environment; what is left is stdin. The container's namespace comes with it as a
  * descriptor (SCM_RIGHTS).
  *
- * The engine says TAKEN when it is going to do it, else REFUSED. The answer after TAKEN is a byte (the exit status), the
- * lengths of stdout and of stderr (four bytes each), and these two. Whoever gets less does the work himself.
+ * The engine says TAKEN when it is going to do it, else REFUSED. The answer after TAKEN is a byte (the exit status),
+ * the lengths of stdout and of stderr (four bytes each), and these two. Whoever gets less does the work himself.
  */
 import { FRAME_BYTES, MalformedFrame } from './protocol.ts';
 

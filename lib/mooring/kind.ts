@@ -215,7 +215,7 @@ export interface Sweeping {
 export interface Following<D extends MooringDetail = MooringDetail> {
   /**
    * From the addresses of `before` to those of `after`, when the network has given others: rules, labels, routes of the
-   * host. Repeating it changes nothing. Inside the transaction that puts `after` on record, a write transaction of every
+   * host. Repeating it changes nothing. Inside the transaction that puts `after` on record, which is one of every
    * store, of which `host` asks the others (askOthers), before the interface gets them; `netns` is the container's.
    */
   moved(
