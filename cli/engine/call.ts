@@ -46,7 +46,16 @@ export interface Namespaces {
 export function callOf(request: PluginRequest): Call {
   const { version, program, netns, mntns, environment, deadline, executable } = request;
   const stdin = Buffer.from(request.stdin, 'base64');
-  return { version, program, namespaces: { netns, mntns }, args: [], environment, stdin, deadline, executable };
+  return {
+    version,
+    program,
+    namespaces: { netns, mntns },
+    args: [],
+    environment,
+    stdin,
+    deadline,
+    executable,
+  };
 }
 
 export function callOfLauncher(request: LauncherRequest, netns: Handed | undefined): Call {
