@@ -67,6 +67,8 @@ export interface EngineOptions {
   readonly laneOf?: (program: string) => Lane | undefined;
   /** Milliseconds. */
   readonly idleThread?: number;
+  /** Threads for main plugins that wait for the first call, and stay. */
+  readonly ready?: number;
 }
 
 export class Engine {
@@ -93,6 +95,7 @@ export class Engine {
     const pool = (lane: Lane): WorkerPool =>
       new WorkerPool({
         most: MOST[lane],
+        least: lane === 'main' ? (options.ready ?? 0) : 0,
         idle: options.idleThread ?? IDLE_THREAD,
         start: options.startWorker ?? startWorker,
         empty: () => this.#frugality.tidy(),

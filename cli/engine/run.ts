@@ -46,6 +46,8 @@ async function started(options: RunOptions, log: Log): Promise<Engine | undefine
     startedBy,
     residents: RESIDENTS,
     log,
+    // One that a plugin has started for its leases is not what launchers ask.
+    ready: startedBy === 'plugin' ? 0 : 1,
     ...(idle === undefined ? {} : { idle: idle * 1000 }),
   });
 }
