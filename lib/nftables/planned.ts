@@ -7,13 +7,21 @@ import { currentGeneration } from './query.ts';
 /** Each attempt that fails means that another process got its work done; this many in a row mean something else. */
 export const ATTEMPTS = 64;
 
-/** Commits what `plan` finds necessary; nothing when it plans nothing. Throws SystemError. */
-export function commitPlanned(nf: NetlinkSocket, op: string, plan: () => readonly NftMessage[]): void {
+/**
+ * Commits what `plan` finds necessary; nothing when it plans nothing. Returns the generation that was changed, into the
+ * next one; undefined when none was. Throws SystemError.
+ */
+export function commitPlanned(
+  nf: NetlinkSocket,
+  op: string,
+  plan: () => readonly NftMessage[],
+): number | undefined {
   for (let attempt = 1; ; attempt++) {
     const generation = currentGeneration(nf, op);
-    const failures = tryCommit(nf, plan(), op, generation);
+    const messages = plan();
+    const failures = tryCommit(nf, messages, op, generation);
     const [first] = failures;
-    if (first === undefined) return;
+    if (first === undefined) return messages.length > 0 ? generation : undefined;
     if (!failedWith(failures, 'ERESTART', 'ENOENT') || attempt === ATTEMPTS) throw first.error;
   }
 }

@@ -16,6 +16,7 @@ import type { BatchFailure } from './batch.ts';
 import { outcome, ownConflicts } from './conflicts.ts';
 import type { Conflicts, Lives } from './conflicts.ts';
 import { mayCross, refuseCrossing } from './contended.ts';
+import { carryOver } from './known.ts';
 import { elementMessages } from './element-messages.ts';
 import { bridgeElements } from './bridge-elements.ts';
 import { attachmentElements } from './elements.ts';
@@ -81,12 +82,15 @@ function attemptAdd(
   a: AttachmentRules,
   everyOther: () => readonly AttachmentRules[],
   lives: Lives,
+  whole: readonly number[],
 ): SystemError | undefined {
   const op = 'add nftables elements';
   const shared = distinct(bridgeElements(a.rules));
   const own = distinct(attachmentElements(a));
   const wanted = [...shared, ...own];
-  if (unfitTables(nf, familiesOf(wanted)).length > 0)
+  const needed = familiesOf(wanted);
+  const known = needed.every((family) => whole.includes(family));
+  if (!known && unfitTables(nf, needed).length > 0)
     return outcome(rebuild(nf, wanted, everyOther), 'EEXIST', 'ENOENT');
   const generation = mayCross(own) ? currentGeneration(nf, op) : undefined;
   refuseCrossing(nf, own);
@@ -101,16 +105,17 @@ function attemptAdd(
  * Adds everything the attachment needs, in one transaction; repeating it changes nothing. `everyOther` is called only
  * when the tables have to be built, and says what other attachments need, of whom none may come or go until they are.
  * Throws NetmoorError('port-taken') naming the holder of a published port, 'address-taken' for an address whose holder
- * `lives`, and SystemError.
+ * `lives`, and SystemError. `whole`: families whose tables are known to be (known.ts).
  */
 export function addAttachment(
   nf: NetlinkSocket,
   a: AttachmentRules,
   everyOther: () => readonly AttachmentRules[],
   lives: Lives = () => false,
+  whole: readonly number[] = [],
 ): void {
   for (let attempt = 1; ; attempt++) {
-    const reason = attemptAdd(nf, a, everyOther, lives);
+    const reason = attemptAdd(nf, a, everyOther, lives, attempt === 1 ? whole : []);
     if (reason === undefined) return;
     if (attempt === ATTEMPTS) throw reason;
   }
@@ -152,8 +157,14 @@ export interface Last {
  */
 export function removeAttachment(nf: NetlinkSocket, a: AttachmentRules, last: Last): void {
   const withBridge = last.ofAll || (last.onBridge ?? last.ofNetwork);
-  commitPlanned(nf, REMOVAL, () => deletion(removable(nf, a, withBridge)));
+  const changed = commitPlanned(nf, REMOVAL, () => deletion(removable(nf, a, withBridge)));
   if (last.ofAll) dropTables(nf);
+  else if (changed !== undefined) carryOver(changed);
+}
+
+/** The families of the tables that an attachment has something in. */
+export function familiesNeeded(a: AttachmentRules): number[] {
+  return familiesOf([...bridgeElements(a.rules), ...attachmentElements(a)]);
 }
 
 /** Whether the one stands for what the other does. */

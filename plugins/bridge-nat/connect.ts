@@ -25,6 +25,7 @@ import type { Link } from '../../lib/netlink/link-message.ts';
 import type { NetlinkSocket } from '../../lib/netlink/socket.ts';
 import { untilLinkUp } from '../../lib/netlink/watch.ts';
 import { standsWhole } from '../../lib/nftables/check.ts';
+import { acceptForwarding } from '../../lib/nftables/forward.ts';
 import { currentGeneration } from '../../lib/nftables/query.ts';
 import { inNetns } from '../../lib/system/netns.ts';
 import type { BridgeNatConfig } from './config.ts';
@@ -34,7 +35,7 @@ import { flushFlows, leaveBridge, leaveOwnRules, leaveRules } from './disconnect
 import { dnsThroughProxy, giveUpEgress, takeEgress } from './egress/taking.ts';
 import { enableForwarding } from './bridge/forwarding.ts';
 import { bridgeMacFor, ifbNameFor } from './names.ts';
-import { standRules } from './stand-rules.ts';
+import { isUndisturbed, standRules } from './stand-rules.ts';
 import { proxyAttachment, unproxyAttachment } from './bridge/ndp-proxy.ts';
 import { besideOthers, rulesOfOthers } from './standby.ts';
 import { plugIn, readyBridge, relabel } from './plug-in.ts';
@@ -68,7 +69,8 @@ async function takePublicAddresses({ host }: Work, record: BridgeNatRecord, undo
  * this one's was not. `generation` is that of the ruleset before the rules were written, which was one transaction.
  */
 function assureRules({ host }: Work, record: BridgeNatRecord, generation: number): void {
-  if (currentGeneration(host.netfilter, 'read the generation of the ruleset') === generation + 1) return;
+  if (isUndisturbed(host, record, generation)) return;
+  acceptForwarding(host.netfilter, record.segment ?? '');
   if (standsWhole(host.netfilter, rulesOf(record))) return;
   whileAttached({ readDetail }, host, record, (locked, tx, current) => {
     standRules(locked, current, () => rulesOfOthers(tx, locked, current));

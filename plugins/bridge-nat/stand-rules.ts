@@ -4,7 +4,9 @@ import { ownerKey } from '../../lib/mooring/label.ts';
 import { findLink } from '../../lib/netlink/link.ts';
 import { acceptForwarding } from '../../lib/nftables/forward.ts';
 import { allowLocalnet } from '../../lib/nftables/localnet.ts';
-import { addAttachment } from '../../lib/nftables/table.ts';
+import { recall, remember } from '../../lib/nftables/known.ts';
+import { currentGeneration } from '../../lib/nftables/query.ts';
+import { addAttachment, familiesNeeded } from '../../lib/nftables/table.ts';
 import type { AttachmentRules } from '../../lib/nftables/table.ts';
 import { publishes4, rulesOf } from './detail.ts';
 import type { BridgeNatRecord } from './detail.ts';
@@ -28,7 +30,22 @@ export function standRules(
 ): void {
   const rules = rulesOf(record);
   const { bridge } = rules.rules;
-  addAttachment(host.netfilter, rules, everyOther, (owner) => lives(host, owner));
+  const known = recall(currentGeneration(host.netfilter, 'read the generation of the ruleset'));
+  addAttachment(host.netfilter, rules, everyOther, (owner) => lives(host, owner), known?.families);
   if (publishes4(record)) allowLocalnet(bridge);
-  acceptForwarding(host.netfilter, bridge);
+  if (!known?.bridges.includes(bridge)) acceptForwarding(host.netfilter, bridge);
+}
+
+/**
+ * After standRules(): the ruleset is that of `generation` with one transaction more, which was its own. Then nobody
+ * need look at it again until somebody else has changed it. False when somebody has.
+ */
+export function isUndisturbed({ netfilter }: Host, record: BridgeNatRecord, generation: number): boolean {
+  const now = currentGeneration(netfilter, 'read the generation of the ruleset');
+  if (now !== generation + 1) return false;
+  const rules = rulesOf(record);
+  const bridges = (recall(generation)?.bridges ?? []).filter((bridge) => bridge !== rules.rules.bridge);
+  const families = familiesNeeded(rules);
+  remember({ generation: now, families, bridges: [...bridges, rules.rules.bridge] });
+  return true;
 }
