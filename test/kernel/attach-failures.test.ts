@@ -72,7 +72,7 @@ t.test('what is wrong is refused with nothing touched', { skip }, async (t) => {
         [[...at, '--ip', '192.0.2.1', 'mixed'], 1, 7, '192.0.2.1', '10.82.0.1-10.82.0.254'],
         [[...at, '--mac', '01:00:5e:00:00:01', 'mixed'], 1, 7, '--mac', '01:00:5e:00:00:01'],
         [[...at, '--port', '80:80', 'back'], 1, 7, 'back', 'portMappings', '/etc/cni/net.d/back.conflist'],
-        [[...at, '--port', '70000:80', 'mixed'], 1, 7, '--port', 'hostPort', '70000'],
+        [[...at, '--port', '70000:80', 'mixed'], 1, 7, '--port', '70000'],
         [[...at, '--port', '80:80', '--port', '80:81', 'mixed'], 1, 7, '--port', 'tcp 80'],
         [[...at, '--ifname', 'a/b', 'mixed'], 1, 7, '--ifname', '"a/b"'],
         [[...at, '--ifname', 'lo', 'mixed'], 1, 100, 'lo'],

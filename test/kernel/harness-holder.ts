@@ -44,7 +44,8 @@ for tree in ${LAYERED.join(' ')}; do
   mount -t overlay -o lowerdir=/$tree,upperdir=/run/harness/$tree,workdir=/run/harness/$tree.work overlay /$tree
 done
 mkdir -p /var/lib/cni /etc/cni/net.d
-rm -f /etc/cni/net.d/*
+# What was done on the machine itself is none of the host's.
+rm -rf /etc/cni/net.d/* /var/lib/cni/netmoor/leases.db* /var/lib/cni/results /var/lib/cni/networks
 echo 0 > /proc/sys/net/ipv4/ip_forward
 : > ${OUTSIDE}
 unshare --net=${OUTSIDE} true

@@ -1,5 +1,5 @@
 /** What the engine does with requests, by a toy plugin: order, deadlines, threads that die, refusals, its report. */
-import { appendFileSync, readFileSync } from 'node:fs';
+import { appendFileSync, existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import type { Test } from 'tap';
@@ -35,13 +35,13 @@ t.test('a plugin answers from a thread', async (t) => {
 });
 
 t.test('of one container in order, of different ones side by side', async (t) => {
-  const { socket, dir } = await started(t);
+  const { socket, dir, engine } = await started(t);
   const log = join(dir, 'log');
-  await Promise.all([
-    ask(socket, toyCall('ADD', 'one', { log, awaits: 'ADD two begins' })),
-    ask(socket, toyCall('DEL', 'one', { log })),
-    ask(socket, toyCall('ADD', 'two', { log })),
-  ]);
+  const first = ask(socket, toyCall('ADD', 'one', { log, awaits: 'ADD two begins' }));
+  await until(() => existsSync(log), 'it has begun');
+  const second = ask(socket, toyCall('DEL', 'one', { log }));
+  await until(async () => (await engine.report()).requests?.waiting === 1, 'the second waits for it');
+  await Promise.all([first, second, ask(socket, toyCall('ADD', 'two', { log }))]);
   const lines = readFileSync(log, 'utf8').trim().split('\n');
   const place = (line: string): number => lines.indexOf(line);
   t.equal(lines.length, 6);
