@@ -31,14 +31,25 @@ const mainPlugin =
   () =>
     runPlugin(async () => (await load()).plugin);
 
+/** What containerd and CRI-O start no pod without. */
+const loopback: Program = () =>
+  runPlugin(async () => (await import('../plugins/loopback/main.ts')).loopback);
+
 /** An IPAM plugin, for main plugins of any origin. */
 const dhcpIpam: Program = () => runPlugin(async () => (await import('../plugins/dhcp-ipam/main.ts')).plugin);
 
 export const PROGRAMS: ReadonlyMap<string, Program> = new Map([
   ...[...KINDS].map(([name, load]): [string, Program] => [name, mainPlugin(load)]),
   ['dhcp-ipam', dhcpIpam],
+  ['loopback', loopback],
   ['netmoor', netmoor],
   ['netmoor-hook', netmoorHook],
+]);
+
+/** Plugins of the reference that netmoor is in the place of where it is told to (`netmoor install --names`). */
+export const STAND_INS: ReadonlyMap<string, Program> = new Map<string, Program>([
+  ['bridge', () => runPlugin(async () => (await import('../plugins/bridge-nat/reference.ts')).referenceBridge)],
+  ['host-local', () => runPlugin(async () => (await import('../plugins/netmoor-ipam/host-local.ts')).hostLocal)],
 ]);
 
 /** Node.js itself, which runs netmoor from its source. */
@@ -48,11 +59,11 @@ const INTERPRETER = 'node';
 const stranger =
   (name: string): Program =>
   async (invocation) =>
-    (await import('./unknown-name.ts')).unknownName(name, [...PROGRAMS.keys()])(invocation);
+    (await import('./unknown-name.ts')).unknownName(name, [...PROGRAMS.keys(), ...STAND_INS.keys()])(invocation);
 
 /** The program of the first name that has one. */
 export function programOf(names: readonly string[]): Program {
-  const known = names.map((name) => PROGRAMS.get(name)).find((program) => program !== undefined);
+  const known = names.map((name) => PROGRAMS.get(name) ?? STAND_INS.get(name)).find((program) => program !== undefined);
   if (known !== undefined) return known;
   const file = names.at(-1) ?? '';
   return file === INTERPRETER ? netmoor : stranger(file);

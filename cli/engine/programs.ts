@@ -10,12 +10,18 @@ export type Lane = 'main' | 'inner';
 
 export const IPAM = 'netmoor';
 
+/** Further ones, in the threads of theirs. */
+const FURTHER: ReadonlyMap<string, readonly [Lane, () => Promise<Plugin>]> = new Map([
+  [IPAM, ['inner', async () => (await import('../../plugins/netmoor-ipam/main.ts')).netmoorIpam]],
+  ['host-local', ['inner', async () => (await import('../../plugins/netmoor-ipam/host-local.ts')).hostLocal]],
+  ['bridge', ['main', async () => (await import('../../plugins/bridge-nat/reference.ts')).referenceBridge]],
+  ['loopback', ['main', async () => (await import('../../plugins/loopback/main.ts')).loopback]],
+]);
+
 export function laneOf(program: string): Lane | undefined {
-  if (KINDS.has(program)) return 'main';
-  return program === IPAM ? 'inner' : undefined;
+  return KINDS.has(program) ? 'main' : FURTHER.get(program)?.[0];
 }
 
 export async function pluginOf(program: string): Promise<Plugin | undefined> {
-  if (program === IPAM) return (await import('../../plugins/netmoor-ipam/main.ts')).netmoorIpam;
-  return (await KINDS.get(program)?.())?.plugin;
+  return (await KINDS.get(program)?.())?.plugin ?? (await FURTHER.get(program)?.[1]());
 }
