@@ -1,0 +1,115 @@
+/** What is on disk, and putting something else there in one step: written beside, then renamed. */
+import { createHash } from 'node:crypto';
+import {
+  chmodSync,
+  closeSync,
+  constants,
+  copyFileSync,
+  existsSync,
+  fchmodSync,
+  fsyncSync,
+  lstatSync,
+  openSync,
+  readFileSync,
+  readSync,
+  readlinkSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import type { Content, Entry } from './plan.ts';
+
+const CHUNK = 1024 * 1024;
+
+export type Found =
+  | { readonly kind: 'file'; readonly sha256: string }
+  | { readonly kind: 'link'; readonly target: string }
+  /** A directory, a device. */
+  | { readonly kind: 'other' };
+
+/** The same of a large file, read piece by piece. */
+export function hashOf(file: string): string {
+  const hash = createHash('sha256');
+  const fd = openSync(file, 'r');
+  try {
+    const buffer = Buffer.allocUnsafe(CHUNK);
+    for (let read = -1; read !== 0; ) {
+      read = readSync(fd, buffer, 0, CHUNK, null);
+      hash.update(buffer.subarray(0, read));
+    }
+  } finally {
+    closeSync(fd);
+  }
+  return hash.digest('hex');
+}
+
+/** Undefined: there is nothing. */
+export function look(path: string): Found | undefined {
+  const stat = lstatSync(path, { throwIfNoEntry: false });
+  if (stat === undefined) return undefined;
+  if (stat.isSymbolicLink()) return { kind: 'link', target: readlinkSync(path) };
+  return stat.isFile() ? { kind: 'file', sha256: hashOf(path) } : { kind: 'other' };
+}
+
+/** What will be found where this has been put. */
+export function foundOf(content: Content): Exclude<Found, { kind: 'other' }> {
+  if (content.kind === 'link') return content;
+  if (content.kind === 'copy') return { kind: 'file', sha256: hashOf(content.from) };
+  return { kind: 'file', sha256: createHash('sha256').update(content.bytes).digest('hex') };
+}
+
+export function isSame(found: Found | undefined, other: Pick<Entry, 'kind' | 'sha256' | 'target'>): boolean {
+  if (found?.kind === 'file') return other.kind === 'file' && found.sha256 === other.sha256;
+  return found?.kind === 'link' && other.kind === 'link' && found.target === other.target;
+}
+
+/** Whether both paths lead to one file, which then cannot be copied onto itself. */
+export function isOneFile(path: string, other: string): boolean {
+  return existsSync(path) && realpathSync(path) === realpathSync(other);
+}
+
+function persist(file: string, mode: number): void {
+  const fd = openSync(file, 'r');
+  try {
+    // Whatever umask we have been started under.
+    fchmodSync(fd, mode);
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function writeBeside(partial: string, content: Content): void {
+  if (content.kind === 'link') return symlinkSync(content.target, partial);
+  if (content.kind === 'bytes') {
+    writeFileSync(partial, content.bytes, { flag: 'wx', mode: content.mode });
+    return persist(partial, content.mode);
+  }
+  copyFileSync(content.from, partial, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
+  chmodSync(partial, 0o755);
+  return persist(partial, 0o755);
+}
+
+/**
+ * A program that runs goes on with the file it was started from. The name beside is always the same, so that what a
+ * process that was killed has left is taken away by the next one.
+ */
+export function put(path: string, content: Content): void {
+  const partial = join(dirname(path), `.${basename(path)}.netmoor-new`);
+  rmSync(partial, { force: true });
+  try {
+    writeBeside(partial, content);
+    renameSync(partial, path);
+  } catch (error) {
+    rmSync(partial, { force: true });
+    throw error;
+  }
+}
+
+/** Small files of ours. */
+export function readText(path: string): string | undefined {
+  return existsSync(path) ? readFileSync(path, 'utf8') : undefined;
+}
