@@ -32,8 +32,7 @@ const mainPlugin =
     runPlugin(async () => (await load()).plugin);
 
 /** What containerd and CRI-O start no pod without. */
-const loopback: Program = () =>
-  runPlugin(async () => (await import('../plugins/loopback/main.ts')).loopback);
+const loopback: Program = () => runPlugin(async () => (await import('../plugins/loopback/main.ts')).loopback);
 
 /** An IPAM plugin, for main plugins of any origin. */
 const dhcpIpam: Program = () => runPlugin(async () => (await import('../plugins/dhcp-ipam/main.ts')).plugin);
@@ -48,8 +47,14 @@ export const PROGRAMS: ReadonlyMap<string, Program> = new Map([
 
 /** Plugins of the reference that netmoor is in the place of where it is told to (`netmoor install --names`). */
 export const STAND_INS: ReadonlyMap<string, Program> = new Map<string, Program>([
-  ['bridge', () => runPlugin(async () => (await import('../plugins/bridge-nat/reference.ts')).referenceBridge)],
-  ['host-local', () => runPlugin(async () => (await import('../plugins/netmoor-ipam/host-local.ts')).hostLocal)],
+  [
+    'bridge',
+    () => runPlugin(async () => (await import('../plugins/bridge-nat/reference.ts')).referenceBridge),
+  ],
+  [
+    'host-local',
+    () => runPlugin(async () => (await import('../plugins/netmoor-ipam/host-local.ts')).hostLocal),
+  ],
 ]);
 
 /** Node.js itself, which runs netmoor from its source. */
@@ -59,11 +64,15 @@ const INTERPRETER = 'node';
 const stranger =
   (name: string): Program =>
   async (invocation) =>
-    (await import('./unknown-name.ts')).unknownName(name, [...PROGRAMS.keys(), ...STAND_INS.keys()])(invocation);
+    (await import('./unknown-name.ts')).unknownName(name, [...PROGRAMS.keys(), ...STAND_INS.keys()])(
+      invocation,
+    );
 
 /** The program of the first name that has one. */
 export function programOf(names: readonly string[]): Program {
-  const known = names.map((name) => PROGRAMS.get(name) ?? STAND_INS.get(name)).find((program) => program !== undefined);
+  const known = names
+    .map((name) => PROGRAMS.get(name) ?? STAND_INS.get(name))
+    .find((program) => program !== undefined);
   if (known !== undefined) return known;
   const file = names.at(-1) ?? '';
   return file === INTERPRETER ? netmoor : stranger(file);

@@ -1,5 +1,5 @@
 /** Carrying out what has been judged: on record first, so that whoever is killed over it can be followed by another. */
-import { accessSync, constants, existsSync, renameSync, rmSync } from 'node:fs';
+import { accessSync, constants, existsSync, linkSync, renameSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { makeDirectory } from '../../lib/system/directory.ts';
 import { look, put } from './disk.ts';
@@ -31,7 +31,10 @@ export function obsolete(manifest: InstalledManifest | undefined, steps: readonl
 }
 
 /** Takes an entry away, if it is as we left it, and brings back what was there before. */
-export function takeAway(entry: Entry, manifest: InstalledManifest | undefined): 'removed' | 'gone' | 'changed' {
+export function takeAway(
+  entry: Entry,
+  manifest: InstalledManifest | undefined,
+): 'removed' | 'gone' | 'changed' {
   const found = look(entry.path);
   if (found !== undefined && !isUntouched(manifest, entry, found)) return 'changed';
   if (entry.aside !== undefined && existsSync(entry.aside)) renameSync(entry.aside, entry.path);
@@ -41,7 +44,8 @@ export function takeAway(entry: Entry, manifest: InstalledManifest | undefined):
 
 function carryOutOne({ action, wanted: { path, content } }: Step): void {
   makeDirectory(dirname(path));
-  if (action === 'aside') renameSync(path, asideOf(path));
+  // By a further name, so that there is a plugin at every moment.
+  if (action === 'aside') linkSync(path, asideOf(path));
   put(path, content);
 }
 

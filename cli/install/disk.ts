@@ -1,7 +1,6 @@
 /** What is on disk, and putting something else there in one step: written beside, then renamed. */
 import { createHash } from 'node:crypto';
 import {
-  chmodSync,
   closeSync,
   constants,
   copyFileSync,
@@ -83,14 +82,15 @@ function persist(file: string, mode: number): void {
 }
 
 function writeBeside(partial: string, content: Content): void {
-  if (content.kind === 'link') return symlinkSync(content.target, partial);
-  if (content.kind === 'bytes') {
-    writeFileSync(partial, content.bytes, { flag: 'wx', mode: content.mode });
-    return persist(partial, content.mode);
+  if (content.kind === 'link') {
+    symlinkSync(content.target, partial);
+  } else if (content.kind === 'bytes') {
+    writeFileSync(partial, content.bytes, { flag: 'wx' });
+    persist(partial, content.mode);
+  } else {
+    copyFileSync(content.from, partial, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
+    persist(partial, 0o755);
   }
-  copyFileSync(content.from, partial, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
-  chmodSync(partial, 0o755);
-  return persist(partial, 0o755);
 }
 
 /**

@@ -52,7 +52,9 @@ function programs({ own, bin }: Layout, { executable, launcher, native }: Origin
     { path: `${own}/netmoor`, purpose: 'program', content: { kind: 'copy', from: executable } },
     ...(launcher === undefined
       ? []
-      : [{ path: `${own}/launcher`, purpose: 'program', content: { kind: 'copy', from: launcher } } as const]),
+      : [
+          { path: `${own}/launcher`, purpose: 'program', content: { kind: 'copy', from: launcher } } as const,
+        ]),
     link(`${bin}/netmoor`, 'name', '../lib/netmoor/netmoor'),
   ];
 }

@@ -10,9 +10,15 @@ const DATABASE = /^leases\.db/;
 /** All that is gone afterwards; nothing is removed by looking (`dryRun`). */
 export function purge(world: World, dryRun: boolean): string[] {
   const own = [world.storeDirectory, RUN];
-  const others = knownDirectories(world).filter((dir) => own.every((tree) => !`${dir}/`.startsWith(`${tree}/`)));
+  const others = knownDirectories(world).filter((dir) =>
+    own.every((tree) => !`${dir}/`.startsWith(`${tree}/`)),
+  );
   const files = others.flatMap((dir) =>
-    existsSync(dir) ? readdirSync(dir).filter((name) => DATABASE.test(name)).map((name) => join(dir, name)) : [],
+    existsSync(dir)
+      ? readdirSync(dir)
+          .filter((name) => DATABASE.test(name))
+          .map((name) => join(dir, name))
+      : [],
   );
   const gone = [...files, ...own.filter((tree) => existsSync(tree))];
   if (dryRun) return gone;

@@ -58,7 +58,8 @@ export function shadowsOf(names: readonly string[], cniBin: string, own: string)
 const ADVICE: Readonly<Record<string, string>> = {
   EACCES: 'run it as root, or name directories of your own with --prefix and --cni-bin',
   EPERM: 'run it as root, or name directories of your own with --prefix and --cni-bin',
-  EROFS: 'that file system is read-only: name others with --prefix and --cni-bin, such as --prefix /opt/netmoor',
+  EROFS:
+    'that file system is read-only: name others with --prefix and --cni-bin, such as --prefix /opt/netmoor',
   ENOTDIR: 'something that is no directory is in the way',
 };
 

@@ -6,13 +6,22 @@ import { completions } from '../install/completion/files.ts';
 import { canExecute, carryOut, isChange, obsolete } from '../install/carry-out.ts';
 import { judge } from '../install/judge.ts';
 import type { Conflict, Step } from '../install/judge.ts';
-import { DEFAULT_CNI_BIN, DEFAULT_PREFIX, LOOPBACK, PLUGINS, layoutOf, readNames } from '../install/layout.ts';
+import {
+  DEFAULT_CNI_BIN,
+  DEFAULT_PREFIX,
+  LOOPBACK,
+  PLUGINS,
+  layoutOf,
+  readNames,
+} from '../install/layout.ts';
 import type { Layout } from '../install/layout.ts';
-import { readManifest } from '../install/manifest.ts';
+import { isUntouched, readManifest } from '../install/manifest.ts';
 import type { InstalledManifest } from '../install/manifest.ts';
 import { originOf } from '../install/origin.ts';
 import type { Origin } from '../install/origin.ts';
 import { planOf } from '../install/plan.ts';
+import type { Entry } from '../install/plan.ts';
+import { look } from '../install/disk.ts';
 import { hookDirectory, requireWritable, shadowsOf, wantsNetwork } from '../install/surroundings.ts';
 import type { Shadow } from '../install/surroundings.ts';
 import { enableUnits, wantedUnits } from '../install/enable.ts';
@@ -61,15 +70,19 @@ function newShadows({ before, force, names }: Asked, shadows: readonly Shadow[])
   const fresh = names.filter((name) => before?.names.includes(name) !== true);
   return shadows
     .filter(({ name }) => fresh.includes(name))
-    .map(({ name, path }) => ({ path, why: `a plugin ${name} is there, which ours would shadow, or be shadowed by` }));
+    .map(({ name, path }) => ({
+      path,
+      why: `a plugin ${name} is there, which ours would shadow, or be shadowed by`,
+    }));
 }
 
 function refuse(conflicts: readonly Conflict[]): void {
   if (conflicts.length === 0) return;
   const all = conflicts.map(({ path, why }) => `${path}: ${why}`).join('; ');
-  const advice = conflicts.every(({ final }) => final)
-    ? 'move it away'
-    : 'nothing was changed; --force keeps what is there as NAME.before-netmoor, and uninstall brings it back';
+  const advice = conflicts.some(({ final }) => final)
+    ? 'nothing was changed; move it away'
+    : 'nothing was changed; --force installs ours all the same: what is in the way is kept as NAME.before-netmoor, ' +
+      'and uninstall brings it back';
   throw new NetmoorError('io', `not installed: ${all}`, advice);
 }
 
@@ -106,7 +119,15 @@ function notesOf({ layout }: Asked, { launcher }: Origin): string[] {
     : [];
 }
 
-function viewOf(asked: Asked, origin: Origin, { steps, shadows }: Prepared, notes: string[]): InstallOutput {
+/** What an earlier installation had, and this one has not. */
+function formerStep(entry: Entry, before: InstalledManifest | undefined): InstallOutput['steps'][number] {
+  const { path, purpose } = entry;
+  const found = look(path);
+  if (found === undefined || isUntouched(before, entry, found)) return { path, purpose, action: 'remove' };
+  return { path, purpose, action: 'leave', why: 'it was changed since it was installed' };
+}
+
+function viewOf(asked: Asked, origin: Origin, { steps, shadows }: Prepared): InstallOutput {
   const { layout, before, dryRun } = asked;
   return {
     prefix: layout.prefix,
@@ -121,10 +142,10 @@ function viewOf(asked: Asked, origin: Origin, { steps, shadows }: Prepared, note
         ...(content.kind === 'link' ? { target: content.target } : {}),
         ...(why === undefined ? {} : { why }),
       })),
-      ...obsolete(before, steps).map(({ path, purpose }) => ({ path, purpose, action: 'remove' as const })),
+      ...obsolete(before, steps).map((entry) => formerStep(entry, before)),
     ],
     shadows: [...shadows],
-    notes,
+    notes: [],
   };
 }
 
@@ -143,7 +164,9 @@ export function formatInstall({ dryRun, steps, shadows, notes }: InstallOutput):
       const arrow = target === undefined ? '' : ` -> ${target}`;
       return `${DID[action][dryRun ? 1 : 0]} ${path}${arrow}${why === undefined ? '' : ` (${why})`}`;
     }),
-    ...shadows.map(({ name, path }) => `another ${name} is ${path}: the runtime's search path says which one counts`),
+    ...shadows.map(
+      ({ name, path }) => `another ${name} is ${path}: the runtime's search path says which one counts`,
+    ),
     ...notes,
   ];
   return lines.map((line) => `${line}\n`).join('');
@@ -156,22 +179,33 @@ async function install(verbs: VerbList, context: VerbContext): Promise<Report> {
   const prepared = await prepare(asked, origin, verbs);
   const notes = notesOf(asked, origin);
   const problems: string[] = [];
+  const view = viewOf(asked, origin, prepared);
   if (!dryRun) {
     const { steps } = prepared;
     const enabled = wantedUnits(engine, before);
     const { prefix, cniBin } = layout;
-    const manifest = { version: 1 as const, netmoor: origin.version, prefix, cniBin, names: [...names], engine, enabled };
+    const manifest = {
+      version: 1 as const,
+      netmoor: origin.version,
+      prefix,
+      cniBin,
+      names: [...names],
+      engine,
+      enabled,
+    };
     carryOut({ layout, steps, before, manifest });
     problems.push(...enableUnits(enabled, { before, changed: steps.some(isChange) }));
     if (!systemdRuns() && before !== undefined && steps.some(isChange))
       problems.push(...stopEngineOf(`${layout.own}/netmoor`, context.world));
     if (!canExecute(`${layout.own}/netmoor`))
-      problems.push(`programs in ${layout.own} cannot be started: is it mounted noexec? choose another --prefix`);
+      problems.push(
+        `programs in ${layout.own} cannot be started: is it mounted noexec? choose another --prefix`,
+      );
     if (engine && enabled.length === 0)
       notes.push('systemd does not run here: have your service manager run "netmoor engine"');
   }
-  const view = viewOf(asked, origin, prepared, [...notes, ...problems]);
-  return { json: view, text: () => formatInstall(view), failed: problems.length > 0 };
+  const json = { ...view, notes: [...notes, ...problems] };
+  return { json, text: () => formatInstall(json), failed: problems.length > 0 };
 }
 
 export function installOf(verbs: VerbList): Verb {

@@ -28,7 +28,10 @@ function ownDirectory(dataDir: Json | undefined): string | undefined {
  * The same for netmoor's store, which is then in the directory of `dataDir`; where host-local's would be in its usual
  * place, in `usual`, or in the host's own store.
  */
-export function fromHostLocal(ipam: JsonObject, usual?: string): { ipam: JsonObject; passedOver: readonly string[] } {
+export function fromHostLocal(
+  ipam: JsonObject,
+  usual?: string,
+): { ipam: JsonObject; passedOver: readonly string[] } {
   const { members, passedOver } = loosened(ipam, KEYS);
   const { dataDir, ranges, ...rest } = members;
   const directory = ownDirectory(dataDir) ?? usual;

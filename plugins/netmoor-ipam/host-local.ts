@@ -21,7 +21,10 @@ function storeBeside({ world }: Context): string {
   return join(world.storeDirectory, NAME);
 }
 
-function asNetmoor<C extends Context>(context: C, further: (ipam: JsonObject) => JsonObject = (ipam) => ipam): C {
+function asNetmoor<C extends Context>(
+  context: C,
+  further: (ipam: JsonObject) => JsonObject = (ipam) => ipam,
+): C {
   const { config, note, request } = context;
   const { ipam, passedOver } = fromHostLocal(config.ipam ?? {}, storeBeside(context));
   if (request.command === 'ADD' && passedOver.length > 0)

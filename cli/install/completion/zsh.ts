@@ -20,7 +20,8 @@ function optionSpec({ name, about, value, kind, repeated }: OptionWords): string
 }
 
 function verbCase({ name, operands, options }: VerbWords): string {
-  const rest = operands.length === 0 ? "'*::operand:_files'" : `'1:word:(${operands.join(' ')})' '*:file:_files'`;
+  const rest =
+    operands.length === 0 ? "'*::operand:_files'" : `'1:word:(${operands.join(' ')})' '*:file:_files'`;
   const specs = [...options.map(optionSpec), rest].map((spec) => ` \\\n        ${spec}`).join('');
   return `    ${name})\n      _arguments${specs}\n      ;;\n`;
 }
