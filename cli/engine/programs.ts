@@ -10,6 +10,9 @@ export type Lane = 'main' | 'inner';
 
 export const IPAM = 'netmoor';
 
+/** Not a plugin, though it calls some: container runtimes start it. */
+export const HOOK = 'netmoor-hook';
+
 /** Further ones, in the threads of theirs. */
 const FURTHER: ReadonlyMap<string, readonly [Lane, () => Promise<Plugin>]> = new Map([
   [IPAM, ['inner', async () => (await import('../../plugins/netmoor-ipam/main.ts')).netmoorIpam]],
@@ -19,7 +22,7 @@ const FURTHER: ReadonlyMap<string, readonly [Lane, () => Promise<Plugin>]> = new
 ]);
 
 export function laneOf(program: string): Lane | undefined {
-  return KINDS.has(program) ? 'main' : FURTHER.get(program)?.[0];
+  return KINDS.has(program) || program === HOOK ? 'main' : FURTHER.get(program)?.[0];
 }
 
 export async function pluginOf(program: string): Promise<Plugin | undefined> {

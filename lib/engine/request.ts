@@ -8,10 +8,20 @@ import type { OrderRequest, PluginRequest } from './protocol.ts';
 /** Engine and client are of one version, or do not talk. */
 export const VERSION: string = packageJson.version;
 
-/** "device:inode" of the mount namespace of this thread: in it, paths mean the same. */
-export function ownMntnsId(): string {
-  const stat = statSync('/proc/thread-self/ns/mnt', { bigint: true });
+/** "device:inode" of a namespace of this thread. */
+function ownId(kind: 'mnt' | 'pid' | 'user'): string {
+  const stat = statSync(`/proc/thread-self/ns/${kind}`, { bigint: true });
   return `${stat.dev}:${stat.ino}`;
+}
+
+/** The mount namespace of this thread: in it, paths mean the same. */
+export function ownMntnsId(): string {
+  return ownId('mnt');
+}
+
+/** All in which what a caller names has to mean the same here. */
+export function ownNamespaces(): Record<'netns' | 'mntns' | 'pidns' | 'userns', string> {
+  return { netns: ownNetnsId(), mntns: ownMntnsId(), pidns: ownId('pid'), userns: ownId('user') };
 }
 
 export interface PluginCall {

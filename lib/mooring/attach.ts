@@ -12,7 +12,7 @@ import type { AttachmentKey, AttachmentRecord } from '../../ipam/record.ts';
 import { delegateRecord } from './delegated.ts';
 import { dhcpRecord, lessorFor } from './dhcp.ts';
 import { detach, forgetRecord, isCurrent, teardownError } from './detach.ts';
-import { beginStore } from './host.ts';
+import { beginStore, writeAlone } from './host.ts';
 import type { Host } from './host.ts';
 import { completeDelegated, recordIntent, refuseRival } from './intent.ts';
 import type { Intent } from './intent.ts';
@@ -74,16 +74,21 @@ function finish<D extends MooringDetail>(
   });
 }
 
-/** From here on nobody makes anything for it who sees to others, too. */
-function markDetaching<D extends MooringDetail>(host: Host, record: AttachmentRecord<D>): void {
+/**
+ * From here on nobody makes anything for it who sees to others, too. False when another life of its key has begun: that
+ * one has taken it down, and what bears its names is not its own any more.
+ */
+function markDetaching<D extends MooringDetail>(host: Host, record: AttachmentRecord<D>): boolean {
   const { store, worker } = host;
   try {
-    store.write((tx) => {
-      if (isCurrent(tx, record))
-        tx.putAttachment({ ...record, state: 'detaching', ...(worker ? { worker } : {}) });
+    return store.write((tx) => {
+      if (!isCurrent(tx, record)) return tx.incarnation(record) === undefined;
+      tx.putAttachment({ ...record, state: 'detaching', ...(worker ? { worker } : {}) });
+      return true;
     });
   } catch {
     // What is wrong with the store is told when the record is to be forgotten.
+    return true;
   }
 }
 
@@ -95,13 +100,13 @@ function rollBack<D extends MooringDetail>(
   undo: UndoStack,
   cause: unknown,
 ): unknown {
-  markDetaching(host, record);
+  if (!markDetaching(host, record)) return cause;
   const failures = undo.run();
   try {
-    host.store.write((tx) => {
+    writeAlone(host, (tx, ask, look) => {
       if (!isCurrent(tx, record)) return;
       if (failures.length > 0) tx.putAttachment({ ...record, state: 'detaching' });
-      else forgetRecord(kind, host, tx, record, lastOf(tx, host.askOthers, kind, record));
+      else forgetRecord(kind, { ...host, askOthers: look }, tx, record, lastOf(tx, ask, kind, record));
     });
   } catch (error) {
     failures.push({ what: 'forget the intent', error });
@@ -210,7 +215,7 @@ async function moor<C extends MooringConfig, D extends MooringDetail>(
     const record = finish(kind, host, made.intent.record, made.connection.hostIfindex);
     reached = record;
     host.step('attach: recorded');
-    made.connection.assure?.(record, undo);
+    made.connection.assure?.(record);
     const result = resultOf(record, made, chooseDns({ ...asked.dns, ipam: made.intent.dns }));
     undo.disarm();
     return result;
