@@ -2,7 +2,7 @@
 import { accessSync, constants, existsSync, linkSync, renameSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { makeDirectory } from '../../lib/system/directory.ts';
-import { look, put } from './disk.ts';
+import { isThere, look, put } from './disk.ts';
 import type { Action, Step } from './judge.ts';
 import { asideOf } from './judge.ts';
 import type { Layout } from './layout.ts';
@@ -37,7 +37,7 @@ export function takeAway(
 ): 'removed' | 'gone' | 'changed' {
   const found = look(entry.path);
   if (found !== undefined && !isUntouched(manifest, entry, found)) return 'changed';
-  if (entry.aside !== undefined && existsSync(entry.aside)) renameSync(entry.aside, entry.path);
+  if (entry.aside !== undefined && isThere(entry.aside)) renameSync(entry.aside, entry.path);
   else rmSync(entry.path, { force: true });
   return found === undefined ? 'gone' : 'removed';
 }

@@ -45,6 +45,11 @@ export function hashOf(file: string): string {
   return hash.digest('hex');
 }
 
+/** Anything, be it a link that leads nowhere. */
+export function isThere(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+}
+
 /** Undefined: there is nothing. */
 export function look(path: string): Found | undefined {
   const stat = lstatSync(path, { throwIfNoEntry: false });

@@ -1,6 +1,5 @@
 /** What is to be done with each file of an installation, by what is there. Changes nothing. */
-import { existsSync } from 'node:fs';
-import { foundOf, isSame, isOneFile, look } from './disk.ts';
+import { foundOf, isSame, isOneFile, isThere, look } from './disk.ts';
 import { entryAt, isUntouched } from './manifest.ts';
 import type { InstalledManifest } from './manifest.ts';
 import type { Entry, Wanted } from './plan.ts';
@@ -40,7 +39,7 @@ function overSomethingElse(wanted: Wanted, entry: Entry, why: string, force: boo
   if (!force && wanted.optional) return { step: { wanted, entry: undefined, action: 'leave', why } };
   if (!force) return { conflict: { path, why } };
   const aside = asideOf(path);
-  if (existsSync(aside))
+  if (isThere(aside))
     return { conflict: { path, why: `${why}, and ${aside} is there already: see what it is`, final: true } };
   return { step: { wanted, entry: { ...entry, aside }, action: 'aside', why: `kept as ${aside}` } };
 }

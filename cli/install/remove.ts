@@ -1,9 +1,9 @@
 /** Taking an installation away: exactly what is on record, as far as nobody has changed it since. */
-import { existsSync, rmSync, rmdirSync } from 'node:fs';
+import { rmSync, rmdirSync } from 'node:fs';
 import { isErrno } from '../../lib/base/errors.ts';
 import type { UninstallOutput } from '../../schemas/compiled/cli-uninstall.js';
 import { takeAway } from './carry-out.ts';
-import { look } from './disk.ts';
+import { isThere, look } from './disk.ts';
 import type { Layout } from './layout.ts';
 import { isUntouched, writeManifest } from './manifest.ts';
 import type { InstalledManifest } from './manifest.ts';
@@ -25,7 +25,7 @@ export function foresee(manifest: InstalledManifest): Removal {
     const found = look(entry.path);
     if (found === undefined) continue;
     if (!isUntouched(manifest, entry, found)) removal.left.push({ path: entry.path, why: CHANGED });
-    else if (entry.aside !== undefined && existsSync(entry.aside)) removal.restored.push(entry.path);
+    else if (entry.aside !== undefined && isThere(entry.aside)) removal.restored.push(entry.path);
     else removal.removed.push(entry.path);
   }
   return removal;
@@ -48,7 +48,7 @@ function removeDirectories(directories: readonly string[]): string[] {
 export function remove({ manifest: file }: Layout, manifest: InstalledManifest): Removal {
   const removal: Removal = { removed: [], restored: [], left: [] };
   for (const entry of inOrder(manifest.entries)) {
-    const brought = entry.aside !== undefined && existsSync(entry.aside);
+    const brought = entry.aside !== undefined && isThere(entry.aside);
     const done = takeAway(entry, manifest);
     if (done === 'changed') removal.left.push({ path: entry.path, why: CHANGED });
     else if (brought) removal.restored.push(entry.path);

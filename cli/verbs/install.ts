@@ -108,8 +108,9 @@ async function prepare(asked: Asked, origin: Origin, verbs: VerbList): Promise<P
   const shadows = shadowsOf([...PLUGINS, ...new Set([LOOPBACK, ...names])], layout.cniBin, layout.own);
   const steps = judgements.flatMap((each) => ('step' in each ? [each.step] : []));
   const conflicts = judgements.flatMap((each) => ('conflict' in each ? [each.conflict] : []));
+  requireWritable([layout.own]);
   refuse([...conflicts, ...newShadows(asked, shadows)]);
-  requireWritable([layout.own, ...steps.filter(isChange).map((step) => dirname(step.wanted.path))]);
+  requireWritable(steps.filter(isChange).map((step) => dirname(step.wanted.path)));
   return { steps, shadows };
 }
 
