@@ -5,6 +5,7 @@
 import { runPlugin } from '../lib/cni/entry.ts';
 import { KINDS } from '../plugins/kinds.ts';
 import type { Listed } from '../plugins/kinds.ts';
+import { STAND_INS } from './stand-ins.ts';
 
 export interface Invocation {
   /** The arguments behind the program's name. */
@@ -45,18 +46,6 @@ export const PROGRAMS: ReadonlyMap<string, Program> = new Map([
   ['netmoor-hook', netmoorHook],
 ]);
 
-/** Plugins of the reference that netmoor is in the place of where it is told to (`netmoor install --names`). */
-export const STAND_INS: ReadonlyMap<string, Program> = new Map<string, Program>([
-  [
-    'bridge',
-    () => runPlugin(async () => (await import('../plugins/bridge-nat/reference.ts')).referenceBridge),
-  ],
-  [
-    'host-local',
-    () => runPlugin(async () => (await import('../plugins/netmoor-ipam/host-local.ts')).hostLocal),
-  ],
-]);
-
 /** Node.js itself, which runs netmoor from its source. */
 const INTERPRETER = 'node';
 
@@ -68,11 +57,14 @@ const stranger =
       invocation,
     );
 
+function programNamed(name: string): Program | undefined {
+  const standIn = STAND_INS.get(name);
+  return PROGRAMS.get(name) ?? (standIn && (() => runPlugin(standIn)));
+}
+
 /** The program of the first name that has one. */
 export function programOf(names: readonly string[]): Program {
-  const known = names
-    .map((name) => PROGRAMS.get(name) ?? STAND_INS.get(name))
-    .find((program) => program !== undefined);
+  const known = names.map(programNamed).find((program) => program !== undefined);
   if (known !== undefined) return known;
   const file = names.at(-1) ?? '';
   return file === INTERPRETER ? netmoor : stranger(file);

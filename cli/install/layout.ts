@@ -2,7 +2,7 @@
 import { resolve } from 'node:path';
 import { PLUGIN_PATH } from '../../lib/cni/lists/places.ts';
 import { KINDS } from '../../plugins/kinds.ts';
-import { STAND_INS } from '../programs.ts';
+import { STAND_INS } from '../stand-ins.ts';
 import { UsageError } from '../verb.ts';
 
 export const DEFAULT_PREFIX = '/usr/local';

@@ -64,7 +64,7 @@ function manifestAt(path: string, force: boolean): InstalledManifest | undefined
   }
 }
 
-/** Names that are newly asked for and that runtimes may find elsewhere: which one they take is no more for us to say. */
+/** Newly asked for, and runtimes may find them elsewhere: which one they take is no more for us to say. */
 function newShadows({ before, force, names }: Asked, shadows: readonly Shadow[]): Conflict[] {
   if (force) return [];
   const fresh = names.filter((name) => before?.names.includes(name) !== true);

@@ -11,7 +11,7 @@ import { releaseHostLocal } from '../../lib/mooring/host-local.ts';
 import bridgeSchema from '../../schemas/bridge-nat.schema.json' with { type: 'json' };
 import { plugin } from './main.ts';
 
-/** plugins/main/bridge/bridge.go of the reference; 1500 is what the kernel gives an interface of which nobody speaks. */
+/** plugins/main/bridge/bridge.go of the reference; 1500 is what the kernel gives where nobody says anything. */
 const DEFAULTS: JsonObject = {
   bridge: 'cni0',
   isGateway: false,

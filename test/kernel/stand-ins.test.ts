@@ -187,7 +187,7 @@ for (const [name, keys] of Object.entries(CASES))
     t.same(ours, reference);
   });
 
-/** Which of the free addresses of a family comes next, after others have been asked for by number, is nobody's concern. */
+/** Which of the free addresses of a family comes next, after others were asked for, is nobody's concern. */
 function withoutChance(json: CniJson | undefined): unknown {
   const text = JSON.stringify(json)?.replaceAll(/fd00:78::[0-9a-f]\//g, 'fd00:78::N/');
   return text === undefined ? undefined : (JSON.parse(text) as unknown);
