@@ -11,6 +11,7 @@ import {
   openSync,
   readFileSync,
   readSync,
+  readdirSync,
   readlinkSync,
   realpathSync,
   renameSync,
@@ -98,12 +99,17 @@ function writeBeside(partial: string, content: Content): void {
   }
 }
 
-/**
- * A program that runs goes on with the file it was started from. The name beside is always the same, so that what a
- * process that was killed has left is taken away by the next one.
- */
+/** What processes that were killed have left beside a file. */
+function removeLeftovers(directory: string, prefix: string): void {
+  for (const name of readdirSync(directory).filter((each) => each.startsWith(prefix)))
+    if (!existsSync(`/proc/${name.slice(prefix.length)}`)) rmSync(join(directory, name));
+}
+
+/** A program that runs goes on with the file it was started from. */
 export function put(path: string, content: Content): void {
-  const partial = join(dirname(path), `.${basename(path)}.netmoor-new`);
+  const prefix = `.${basename(path)}.netmoor-new-`;
+  removeLeftovers(dirname(path), prefix);
+  const partial = join(dirname(path), `${prefix}${process.pid}`);
   rmSync(partial, { force: true });
   try {
     writeBeside(partial, content);

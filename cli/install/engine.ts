@@ -1,5 +1,5 @@
 /** The engine of an installation: the one that runs, if it is ours. */
-import { readlinkSync } from 'node:fs';
+import { readlinkSync, realpathSync } from 'node:fs';
 import { errorText } from '../../lib/base/errors.ts';
 import { askEngine } from '../../lib/engine/client.ts';
 import { EngineError } from '../../lib/engine/errors.ts';
@@ -18,7 +18,7 @@ function engineFrom(executable: string): number | undefined {
   const report: unknown = 'report' in answer ? answer.report : undefined;
   if (!validate(report) || report.pid === undefined) return undefined;
   const file = readlinkSync(`/proc/${report.pid}/exe`).replace(/ \(deleted\)$/, '');
-  return file === executable ? report.pid : undefined;
+  return file === realpathSync(executable) ? report.pid : undefined;
 }
 
 /** Ends it, and waits for that. Returns what went wrong; that there is none is fine. */

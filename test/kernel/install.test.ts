@@ -145,13 +145,20 @@ echo '# mine' >> /usr/local/lib/systemd/system/netmoor-repair.service`);
     const record = JSON.parse(read(host, `${OWN}/installed.json`)) as object;
     host.write(`${OWN}/installed.json`, JSON.stringify({ ...record, unfinished: true }));
     await host.shell(
-      `echo half > /usr/local/bin/.netmoor.netmoor-new; echo half > ${OWN}/launcher; rm ${CNI}/bridge-nat`,
+      `echo half > /usr/local/bin/.netmoor.netmoor-new-99999999; echo half > ${OWN}/launcher; rm ${CNI}/bridge-nat`,
     );
     t.match(actionsOf(await install(host, BUILT)), {
       [`${OWN}/launcher`]: 'replace',
       [`${CNI}/bridge-nat`]: 'write',
     });
     t.notMatch(read(host, `${OWN}/installed.json`), 'unfinished');
+    await host.shell('rm /usr/local/bin/netmoor');
+    await install(host, BUILT);
+    t.same(await host.run(['sh', '-c', 'ls -A /usr/local/bin | grep new-']), {
+      code: 1,
+      stdout: '',
+      stderr: '',
+    });
 
     host.write('/usr/local/share/zsh/site-functions/_netmoor', 'mine');
     const gone = await uninstall(host, INSTALLED);

@@ -13,6 +13,7 @@ import { withForwardingHost } from './states.ts';
 import { addressesOf, isNotPublished, isPublishedTcp, reachesOutside, serveAll } from './traffic.ts';
 import { BUILT, install, listing, makeInstallable, uninstall } from '../kernel/install-bed.ts';
 import type { Host } from '../kernel/harness.ts';
+import type { EngineReport } from '../../schemas/compiled/cli-engine.js';
 
 t.setTimeout(180_000);
 
@@ -83,6 +84,9 @@ test('podman and containerd with nothing but what was installed', { skip }, asyn
     const stopServers = await serveAll(c2);
     await isPublishedTcp(t, host, 'c2');
 
+    await podman.container('c3', '--network', 'none', '--annotation', 'netmoor/networks=harbour');
+    t.match(await podman.must('exec', 'c3', 'ip', 'address', 'show', 'eth0'), 'inet 10.', 'by the hook');
+
     await Containerd.start(host, criConfig(PAUSE, 1), 'installed');
     const image = await makeImage(host, PAUSE);
     await host.must(['ctr', '--namespace', 'k8s.io', 'images', 'import', '--snapshotter', 'native', image]);
@@ -94,13 +98,17 @@ test('podman and containerd with nothing but what was installed', { skip }, asyn
     t.match((await pod.ip('link', 'show', 'dev', 'lo'))[0]?.flags, ['LOOPBACK', 'UP'], 'loopback is up');
     t.match(await addressesOf(pod, 'eth0'), [/^10\.88\.0\./, /^fd88::/]);
     await reachesOutside(t, pod);
+    const { requests } = JSON.parse(
+      await host.must(['netmoor', 'engine', 'status', '--json']),
+    ) as EngineReport;
+    t.ok((requests?.served ?? 0) >= 4, `the engine has answered ${requests?.served} times`);
     t.match((await uninstall(host, 'netmoor')).error, { code: 50 }, 'not while they run');
 
     await cri.stopPodSandbox(id);
     await cri.removePodSandbox(id);
     cri.close();
     await stopServers();
-    for (const name of ['c1', 'c2']) await podman.remove(name);
+    for (const name of ['c1', 'c2', 'c3']) await podman.remove(name);
     await isNotPublished(t, host);
     await stopOutside();
     const gone = await uninstall(host, 'netmoor', '--purge');
