@@ -1,6 +1,5 @@
 /** A plugin's call as the engine works on it, whoever asked for it in whatever form. */
 import { closeSync } from 'node:fs';
-import type { Answer } from '../../lib/cni/dispatch.ts';
 import type { LauncherRequest } from '../../lib/engine/launcher-frame.ts';
 import type { PluginRequest } from '../../lib/engine/protocol.ts';
 
@@ -33,6 +32,8 @@ export interface Call {
   /** Milliseconds that the caller is going to wait. */
   readonly deadline: number;
   readonly netns?: Handed | undefined;
+  /** The file of the netmoor that asks. */
+  readonly executable?: string | undefined;
 }
 
 export interface Namespaces {
@@ -43,19 +44,26 @@ export interface Namespaces {
 }
 
 export function callOf(request: PluginRequest): Call {
-  const { version, program, netns, mntns, environment, deadline } = request;
+  const { version, program, netns, mntns, environment, deadline, executable } = request;
   const stdin = Buffer.from(request.stdin, 'base64');
-  return { version, program, namespaces: { netns, mntns }, args: [], environment, stdin, deadline };
+  return {
+    version,
+    program,
+    namespaces: { netns, mntns },
+    args: [],
+    environment,
+    stdin,
+    deadline,
+    executable,
+  };
 }
 
 export function callOfLauncher(request: LauncherRequest, netns: Handed | undefined): Call {
-  const { version, program, args, environment, stdin } = request;
+  const { version, program, args, environment, stdin, executable } = request;
   const { netns: network, mntns, pidns, userns } = request;
   const namespaces = { netns: network, mntns, pidns, userns };
-  return { version, program, namespaces, args, environment, stdin, deadline: Infinity, netns };
+  return { version, program, namespaces, args, environment, stdin, deadline: Infinity, netns, executable };
 }
 
 /** Whether the caller still waits; nothing is begun for one who does not. */
 export type Take = () => Promise<boolean>;
-
-export type { Answer };

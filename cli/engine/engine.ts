@@ -12,7 +12,7 @@ import { placesIn } from '../../lib/engine/places.ts';
 import type { EnginePlaces } from '../../lib/engine/places.ts';
 import { PROTOCOL, refusal } from '../../lib/engine/protocol.ts';
 import type { EngineAnswer, OrderRequest } from '../../lib/engine/protocol.ts';
-import { ownNamespaces } from '../../lib/engine/request.ts';
+import { VERSION, isNewer, ownNamespaces } from '../../lib/engine/request.ts';
 import { openReactor } from '../../lib/system/reactor.ts';
 import type { Answer } from '../../lib/cni/dispatch.ts';
 import { otherVersion } from './admission.ts';
@@ -67,6 +67,8 @@ export interface EngineOptions {
   readonly laneOf?: (program: string) => Lane | undefined;
   /** Milliseconds. */
   readonly idleThread?: number;
+  /** Threads for main plugins that wait for the first call, and stay. */
+  readonly ready?: number;
 }
 
 export class Engine {
@@ -85,6 +87,7 @@ export class Engine {
   #watcher: FSWatcher | undefined;
   #idle: NodeJS.Timeout | undefined;
   #stopping = false;
+  #heir: string | undefined;
 
   private constructor(options: EngineOptions, seat: Seat) {
     this.#options = options;
@@ -92,6 +95,7 @@ export class Engine {
     const pool = (lane: Lane): WorkerPool =>
       new WorkerPool({
         most: MOST[lane],
+        least: lane === 'main' ? (options.ready ?? 0) : 0,
         idle: options.idleThread ?? IDLE_THREAD,
         start: options.startWorker ?? startWorker,
         empty: () => this.#frugality.tidy(),
@@ -151,6 +155,15 @@ export class Engine {
     return this.#ended.promise;
   }
 
+  get startedBy(): EngineFacts['startedBy'] {
+    return this.#options.startedBy;
+  }
+
+  /** The executable of a later version, to be run in its place when it has stopped. */
+  get heir(): string | undefined {
+    return this.#heir;
+  }
+
   async #listen(fd: number, { directory }: EnginePlaces): Promise<void> {
     const { log, limits } = this.#options;
     this.#server = await EngineServer.listen(fd, {
@@ -190,6 +203,10 @@ export class Engine {
         if (!('kind' in call)) call.netns?.release();
         return refusal('stopping', 'the engine is stopping', 'try again');
       }
+      if (isNewer(call.version, VERSION)) {
+        if (!('kind' in call)) call.netns?.release();
+        return this.#handOver(call);
+      }
       clearTimeout(this.#idle);
       return await this.#requests.answer('kind' in call ? callOf(call) : call, take);
     } catch (error) {
@@ -197,6 +214,13 @@ export class Engine {
       this.#options.log('error', `a defect: ${error instanceof Error ? error.stack : errorText(error)}`);
       return { exitCode: 1, stdout: '', stderr: `${errorText(error)}\n` };
     }
+  }
+
+  /** A later version is there to take over: what it does not find in the store it does not need. */
+  #handOver({ version, executable }: Pick<Call, 'version' | 'executable'>): EngineAnswer {
+    if (executable !== undefined) this.#heir = executable;
+    void this.stop(`netmoor ${version} takes over`);
+    return refusal('stopping', `the engine, netmoor ${VERSION}, makes way for ${version}`, 'try again');
   }
 
   async #obey({ kind }: OrderRequest): Promise<EngineAnswer> {

@@ -18,6 +18,7 @@ import type { Worker } from '../../lib/system/worker.ts';
 import { Gathering } from './gathering.ts';
 import type { FromWorker, Job, Outcome, PluginJob, TaskJob, ToWorker } from './jobs.ts';
 import { HOOK, pluginOf } from './programs.ts';
+import { KINDS } from '../../plugins/kinds.ts';
 import { TASKS } from './tasks.ts';
 
 /** Stores that stay open between jobs; a host has one, and seldom a few more. */
@@ -111,4 +112,6 @@ export function serveAsWorker(abilities: Abilities = { plugin: pluginOf, tasks: 
     });
   });
   say({ ready: true });
+  // Meanwhile, what most calls need.
+  void Promise.all([...KINDS.keys()].map(async (kind) => abilities.plugin(kind))).catch(() => {});
 }

@@ -15,6 +15,8 @@ export interface PoolOptions {
   readonly start: () => Worker;
   /** The last thread has ended. */
   readonly empty?: () => void;
+  /** Threads that are there from the beginning, and stay. */
+  readonly least?: number;
   /** Jobs of the same word may be given to one thread at the same time. */
   readonly together?: (job: Job) => string | undefined;
 }
@@ -68,6 +70,7 @@ export class WorkerPool {
 
   constructor(options: PoolOptions) {
     this.#options = options;
+    for (let count = 0; count < (options.least ?? 0); count++) this.#grow();
   }
 
   get size(): number {
@@ -145,7 +148,10 @@ export class WorkerPool {
 
   #rest(thread: Thread): void {
     clearTimeout(thread.idle);
-    thread.idle = setTimeout(() => this.#end(thread), this.#options.idle).unref();
+    const { idle, least = 0 } = this.#options;
+    thread.idle = setTimeout(() => {
+      if (this.#threads.size > least) this.#end(thread);
+    }, idle).unref();
   }
 
   #end(thread: Thread): void {

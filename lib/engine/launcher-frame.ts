@@ -1,9 +1,9 @@
 /**
  * How the launcher (lib/launcher/launcher.c) asks, in a form that C writes and reads in a few lines. A request is
  * MAGIC, four bytes (big-endian: how many follow), and texts that each end with a zero byte: the version, the name of
- * the program, the network, mount, pid and user namespace ("device:inode"), the number of arguments and the arguments,
- * the number of variables and the environment; what is left is stdin. The container's namespace comes with it as a
- * descriptor (SCM_RIGHTS).
+ * the program, the network, mount, pid and user namespace ("device:inode"), the path of the one-shot executable, the
+ * number of arguments and the arguments, the number of variables and the environment; what is left is stdin. The
+ * container's namespace comes with it as a descriptor (SCM_RIGHTS).
  *
  * The engine says TAKEN when it is going to do it, else REFUSED. The answer after TAKEN is a byte (the exit status),
  * the lengths of stdout and of stderr (four bytes each), and these two. Whoever gets less does the work himself.
@@ -29,6 +29,8 @@ export interface LauncherRequest {
   readonly mntns: string;
   readonly pidns: string;
   readonly userns: string;
+  /** What would do the work if the engine did not. */
+  readonly executable: string;
   readonly args: readonly string[];
   readonly environment: Readonly<Record<string, string>>;
   readonly stdin: Buffer;
@@ -87,17 +89,13 @@ function environmentOf(list: readonly string[]): Record<string, string> {
 /** Throws MalformedFrame. */
 export function decodeLauncherRequest(body: Buffer): LauncherRequest {
   const texts = new Texts(body);
-  const [version, program, netns, mntns, pidns, userns] = Array.from({ length: 6 }, () => texts.next()) as [
-    string,
-    string,
-    string,
-    string,
-    string,
-    string,
-  ];
+  const version = texts.next();
+  const program = texts.next();
+  const [netns, mntns, pidns, userns] = [texts.next(), texts.next(), texts.next(), texts.next()];
+  const executable = texts.next();
   const args = texts.list();
   const environment = environmentOf(texts.list());
-  return { version, program, netns, mntns, pidns, userns, args, environment, stdin: texts.rest };
+  return { version, program, netns, mntns, pidns, userns, executable, args, environment, stdin: texts.rest };
 }
 
 export interface LauncherAnswer {

@@ -33,6 +33,20 @@ export interface PluginCall {
   readonly deadline: number;
 }
 
+/** Absent where it runs from source. */
+function ownExecutable(): { executable?: string } {
+  const sea = process.getBuiltinModule('node:sea') as { isSea(): boolean };
+  return sea.isSea() ? { executable: process.execPath } : {};
+}
+
+/** Whether the first of two versions (SemVer, without what follows a "-") is the later one. */
+export function isNewer(version: string, than: string): boolean {
+  const numbers = (text: string): number[] => text.replace(/-.*/s, '').split('.').map(Number);
+  const [ours, theirs] = [numbers(than), numbers(version)];
+  const differs = theirs.findIndex((number, index) => number !== ours[index]);
+  return differs >= 0 && (theirs[differs] ?? 0) > (ours[differs] ?? 0);
+}
+
 export function pluginRequest({ program, environment, stdin, deadline }: PluginCall): PluginRequest {
   const given = Object.entries(environment).filter(
     (entry): entry is [string, string] => entry[1] !== undefined,
@@ -41,6 +55,7 @@ export function pluginRequest({ program, environment, stdin, deadline }: PluginC
     protocol: PROTOCOL,
     version: VERSION,
     kind: 'plugin',
+    ...ownExecutable(),
     netns: ownNetnsId(),
     mntns: ownMntnsId(),
     program,

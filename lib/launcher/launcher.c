@@ -65,15 +65,18 @@ static int put_back(void) {
   return dup2(fd, STDIN_FILENO);
 }
 
-/* Becomes the one-shot. */
-static int do_it_alone(char **argv) {
-  char path[4096];
+/* The one-shot executable, which lies where this file does, whatever links led here. */
+static const char *executable(void) {
+  static char path[4096];
   ssize_t n = readlink("/proc/self/exe", path, sizeof path - sizeof "/" PROGRAM);
   char *slash = n > 0 ? (path[n] = 0, strrchr(path, '/')) : NULL;
-  if (slash && (!input_taken || put_back() >= 0)) {
-    strcpy(slash + 1, PROGRAM);
-    execv(path, argv);
-  }
+  return slash ? (strcpy(slash + 1, PROGRAM), path) : NULL;
+}
+
+/* Becomes the one-shot. */
+static int do_it_alone(char **argv) {
+  const char *path = executable();
+  if (path && (!input_taken || put_back() >= 0)) execv(path, argv);
   printf("{\"cniVersion\":\"" CURRENT_VERSION "\",\"code\":999,\"msg\":\"netmoor's executable cannot be run: %s\","
          "\"details\":\"it has to lie beside the launcher; install netmoor again\"}\n", strerror(errno));
   fprintf(stderr, "%s: netmoor's executable cannot be run: %s\n", name_of(argv[0]), strerror(errno));
@@ -138,6 +141,8 @@ static size_t put_namespace(size_t at, const char *path) {
 
 /* The request; 0 when it does not fit. */
 static size_t compose(char **argv) {
+  const char *path = executable();
+  if (!path) return 0;
   size_t at = put(0, MAGIC "\0\0\0\0", sizeof MAGIC - 1 + 4);
   at = put_string(at, VERSION);
   at = put_string(at, name_of(argv[0]));
@@ -145,6 +150,7 @@ static size_t compose(char **argv) {
   at = put_namespace(at, "/proc/self/ns/mnt");
   at = put_namespace(at, "/proc/self/ns/pid");
   at = put_namespace(at, "/proc/self/ns/user");
+  at = put_string(at, path);
   at = put_list(at, argv + 1);
   at = put_list(at, environ);
   at = put(at, input, input_length);

@@ -187,14 +187,20 @@ function resultOf<D extends MooringDetail>(
   };
 }
 
+/** One attempt at an attachment. */
+interface Mooring<C extends MooringConfig, D extends MooringDetail> {
+  readonly kind: Kind<C, D>;
+  readonly host: Host;
+  readonly asked: Asked<C>;
+  readonly request: Request<C>;
+  readonly sandbox: Sandbox;
+  /** What was on record under the key. */
+  readonly previous: AttachmentRecord | undefined;
+}
+
 /** From the intent to the result; whatever fails takes everything back. */
 async function moor<C extends MooringConfig, D extends MooringDetail>(
-  kind: Kind<C, D>,
-  host: Host,
-  asked: Asked<C>,
-  request: Request<C>,
-  sandbox: Sandbox,
-  previous: AttachmentRecord | undefined,
+  { kind, host, asked, request, sandbox, previous }: Mooring<C, D>,
   strangers: Strangers | undefined,
 ): Promise<CniResult> {
   const { ipam, dhcp } = request.config;
@@ -226,19 +232,15 @@ async function moor<C extends MooringConfig, D extends MooringDetail>(
 
 /** The same, with addresses that nobody else on the segment has. */
 async function moorApart<C extends MooringConfig, D extends MooringDetail>(
-  kind: Kind<C, D>,
-  host: Host,
-  asked: Asked<C>,
-  request: Request<C>,
-  sandbox: Sandbox,
-  previous: AttachmentRecord | undefined,
+  mooring: Mooring<C, D>,
 ): Promise<CniResult> {
+  const { kind, host, request, previous } = mooring;
   const { config, key, segment } = request;
   const ours = config.ipam.kind === 'netmoor';
   const strangers = ours ? await kind.strangers?.(host, config, key, segment) : undefined;
   const before = previous?.addresses.map(({ address }) => withoutLength(address)) ?? [];
   return apartFrom(strangers, config.requestedAddresses, before, (barred) =>
-    moor(kind, host, asked, { ...request, barred }, sandbox, previous, strangers),
+    moor({ ...mooring, request: { ...request, barred } }, strangers),
   );
 }
 
@@ -265,12 +267,13 @@ export async function attach<C extends MooringConfig, D extends MooringDetail>(
     const recovered = await recoverBeforeFirst(kind, host, key, segment);
     // An earlier life of the key itself may have been among what the store had lost.
     const previous = recovered ? (clearPrevious(kind, host, key) ?? before) : before;
+    const mooring = { kind, host, asked, request, sandbox, previous };
     try {
-      return await moorApart(kind, host, asked, request, sandbox, previous);
+      return await moorApart(mooring);
     } catch (error) {
       if (!(await recoverAfter(kind, host, error, segment))) throw error;
       const left = clearPrevious(kind, host, key) ?? previous;
-      return await moorApart(kind, host, asked, request, sandbox, left);
+      return await moorApart({ ...mooring, previous: left });
     }
   } finally {
     sandbox.route.close();

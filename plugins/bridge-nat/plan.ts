@@ -17,7 +17,7 @@ import { parsePool } from '../../ipam/pool.ts';
 import type { AddressRecord } from '../../ipam/record.ts';
 import type { BridgeNatConfig } from './config.ts';
 import { isOnLan, namedGateways } from './bridge/members.ts';
-import { DETAIL_VERSION } from './detail.ts';
+import { DETAIL_VERSION, hostAccessDetail } from './detail.ts';
 import type { BridgeNatDetail } from './detail.ts';
 import { egressDetail } from './egress/detail.ts';
 import { checkPlaces, knownBy, refuseUnheld } from './nat/places.ts';
@@ -116,9 +116,7 @@ function isolationOf({ isolation, ipam }: BridgeNatConfig): Partial<BridgeNatDet
     // A layer 2 network knows no addresses.
     ...(spoofchk && ipam.kind !== 'none' ? { addressSpoofCheck: true } : {}),
     noServers: !allowServers,
-    ...(hostAccess
-      ? { hostAccess: { protocols: [...hostAccess.protocols], services: [...hostAccess.services] } }
-      : {}),
+    ...hostAccessDetail(hostAccess),
   };
 }
 

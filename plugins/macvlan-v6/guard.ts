@@ -3,7 +3,7 @@ import type { UndoStack } from '../../lib/base/undo.ts';
 import { whileAttached, withOthers } from '../../lib/mooring/alone.ts';
 import { writeAlone } from '../../lib/mooring/host.ts';
 import type { Host, Sockets } from '../../lib/mooring/host.ts';
-import { parseKey } from '../../lib/mooring/label.ts';
+import { ownerKey } from '../../lib/mooring/label.ts';
 import { knownRecords, lastOf } from '../../lib/mooring/records.ts';
 import { NetlinkSocket } from '../../lib/netlink/socket.ts';
 import type { Lives } from '../../lib/nftables/conflicts.ts';
@@ -43,7 +43,7 @@ export function portsOf({ route }: Sockets, records: readonly MacvlanRecord[]): 
 
 /** Whether an interface is there of the owner that an element names: then he lives. */
 function lives({ route }: Sockets, comment: string): boolean {
-  const key = parseKey(comment.replaceAll('%22', '"'));
+  const key = ownerKey(comment);
   return key !== undefined && findLabelled(route, key) !== undefined;
 }
 

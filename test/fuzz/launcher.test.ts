@@ -15,9 +15,21 @@ import { asking } from './properties.ts';
 const texts = (...all: string[]): Buffer => Buffer.from(all.map((text) => `${text}\0`).join(''));
 
 const REQUESTS = [
-  texts('0.1.0', 'bridge-nat', '4:1', '4:2', '4:3', '4:4', '0', '2', 'CNI_COMMAND=ADD', 'A=b=c'),
+  texts(
+    '0.1.0',
+    'bridge-nat',
+    '4:1',
+    '4:2',
+    '4:3',
+    '4:4',
+    '/x/netmoor',
+    '0',
+    '2',
+    'CNI_COMMAND=ADD',
+    'A=b=c',
+  ),
   Buffer.concat([
-    texts('0.1.0', 'netmoor-hook', '4:1', '4:2', '4:3', '4:4', '1', 'poststop', '0'),
+    texts('0.1.0', 'netmoor-hook', '4:1', '4:2', '4:3', '4:4', '/x/netmoor', '1', 'poststop', '0'),
     Buffer.from('{"id":"x"}'),
   ]),
 ];

@@ -82,7 +82,7 @@ t.test('what the engine is asked, and what it says', async (t) => {
   const launched = await ship.run('bridge-nat', { args: ['one', ''], env, input });
   t.same(launched, { code: 3, stdout: 'out\0put', stderr: 'complaint' });
   t.match(asked[0], { version: VERSION, program: 'bridge-nat', args: ['one', ''], environment: env });
-  t.match(asked[0], ownNamespaces());
+  t.match(asked[0], { ...ownNamespaces(), executable: join(ship.directory, 'bin/netmoor') });
   t.ok(asked[0]?.stdin.equals(input), 'stdin as it was');
   t.match(await ship.run('netmoor-hook', { args: ['prestart'], input: '{}' }), { code: 3 });
   t.match(asked[1], { program: 'netmoor-hook', args: ['prestart'] });
@@ -180,9 +180,9 @@ t.test('what is no request of a launcher', (t) => {
     '',
     'a',
     'a\0b\0c\0d\0e\0f\0',
-    'a\0b\0c\0d\0e\0f\0x\0',
-    'a\0b\0c\0d\0e\0f\x0099999\0',
-    'a\0b\0c\0d\0e\0f\x001\0',
+    'a\0b\0c\0d\0e\0f\0g\0x\0',
+    'a\0b\0c\0d\0e\0f\0g\x0099999\0',
+    'a\0b\0c\0d\0e\0f\0g\x001\0',
   ])
     t.throws(
       () => decodeLauncherRequest(Buffer.from(body)),

@@ -27,6 +27,7 @@ import { RT_SCOPE_UNIVERSE } from '../../../lib/netlink/route.ts';
 import type { NetlinkSocket } from '../../../lib/netlink/socket.ts';
 import { untilLinkUp } from '../../../lib/netlink/watch.ts';
 import { ensureSysctlIfPresent, readSysctlIfPresent } from '../../../lib/system/sysctl.ts';
+import { refuseOtherKind } from './foreign-bridge.ts';
 import type { Member } from './members.ts';
 import { isHostIfname, isMemberMark, memberMarkFor, memberNameFor } from '../names.ts';
 import type { Return } from '../names.ts';
@@ -104,6 +105,7 @@ export function findMembers(
   members: readonly Member[],
 ): { readonly member: Member; readonly link: Link }[] {
   const existing = findLink(host.route, bridge);
+  if (existing) refuseOtherKind(existing);
   return members.flatMap((member) => {
     const link = findMember(host.route, bridge, member.interface);
     if (link !== undefined) {
