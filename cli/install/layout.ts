@@ -55,12 +55,19 @@ function directory(option: string, given: string): string {
 export function layoutOf(prefix: string, cniBin: string): Layout {
   const root = directory('prefix', prefix);
   const own = `${root}/lib/netmoor`;
+  const bin = `${root}/bin`;
+  const plugins = directory('cni-bin', cniBin);
+  if (plugins === own || plugins === bin)
+    throw new UsageError(
+      `--cni-bin ${cniBin}: the command and the plugin of the name netmoor would be one file`,
+      'name a directory for plugins alone',
+    );
   return {
     prefix: root,
-    cniBin: directory('cni-bin', cniBin),
+    cniBin: plugins,
     own,
     manifest: `${own}/installed.json`,
-    bin: `${root}/bin`,
+    bin,
     units: unitsOf(root),
     share: `${root}/share`,
   };

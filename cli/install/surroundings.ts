@@ -2,9 +2,22 @@
 import { accessSync, constants, existsSync, readdirSync, realpathSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { NetmoorError, isErrno } from '../../lib/base/errors.ts';
-import { EXAMPLE_NETWORK, HOOK_DIRECTORIES, HOOK_FILE, NETWORKS, USUAL_DIRECTORIES } from './layout.ts';
+import {
+  DEFAULT_PREFIX,
+  EXAMPLE_NETWORK,
+  HOOK_DIRECTORIES,
+  HOOK_FILE,
+  NETWORKS,
+  USUAL_DIRECTORIES,
+} from './layout.ts';
 import type { InstalledManifest } from './manifest.ts';
-import { entryAt } from './manifest.ts';
+import { entryAt, readManifest } from './manifest.ts';
+
+/** The prefix of the installation that this process runs from, else the usual one. */
+export function defaultPrefix(): string {
+  const record = join(dirname(process.execPath), 'installed.json');
+  return (existsSync(record) && readManifest(record)?.prefix) || DEFAULT_PREFIX;
+}
 
 function existing(path: string): string {
   return existsSync(path) ? path : existing(dirname(path));

@@ -4,13 +4,13 @@ import { NetmoorError } from '../../lib/base/errors.ts';
 import type { UninstallOutput } from '../../schemas/compiled/cli-uninstall.js';
 import { refuseAttached } from '../install/attached.ts';
 import { stopEngineOf } from '../install/engine.ts';
-import { DEFAULT_CNI_BIN, DEFAULT_PREFIX, layoutOf } from '../install/layout.ts';
+import { DEFAULT_CNI_BIN, layoutOf } from '../install/layout.ts';
 import type { Layout } from '../install/layout.ts';
 import { readManifest } from '../install/manifest.ts';
 import type { InstalledManifest } from '../install/manifest.ts';
 import { purge } from '../install/purge.ts';
 import { foresee, remove } from '../install/remove.ts';
-import { requireWritable } from '../install/surroundings.ts';
+import { defaultPrefix, requireWritable } from '../install/surroundings.ts';
 import { systemctlAll, systemdRuns } from '../install/systemd.ts';
 import type { Report, Verb, VerbContext } from '../verb.ts';
 
@@ -42,7 +42,7 @@ function formatUninstall({ dryRun, removed, restored = [], left, notes }: Uninst
 
 function uninstall(context: VerbContext): Report {
   const { switches, values, world } = context;
-  const layout = layoutOf(values.get('prefix')?.[0] ?? DEFAULT_PREFIX, DEFAULT_CNI_BIN);
+  const layout = layoutOf(values.get('prefix')?.[0] ?? defaultPrefix(), DEFAULT_CNI_BIN);
   const manifest = requireManifest(layout);
   const dryRun = switches.has('dry-run');
   requireWritable([layout.own, ...manifest.entries.map(({ path }) => dirname(path))]);
@@ -66,7 +66,7 @@ export const verb: Verb = {
     'Takes away what "netmoor install" has written, as its record says; what a person has changed since is left. Not ' +
     'while containers are attached. Ends the engine. The lease store stays, unless it is to go as well.',
   options: [
-    { name: 'prefix', value: 'DIR', about: `where it is installed, default ${DEFAULT_PREFIX}` },
+    { name: 'prefix', value: 'DIR', about: 'where it is installed; default: where this one is' },
     { name: 'force', about: 'even while containers are attached' },
     { name: 'purge', about: 'remove the lease stores, too, and what is in /run/netmoor' },
     { name: 'dry-run', about: 'say what would be removed, and change nothing' },

@@ -29,14 +29,14 @@ t.test('the engine, and repair', { skip }, async (t) => {
       { running: true, pid: Number(pid), startedBy: 'systemd', idleExit: undefined },
       'it stays',
     );
-    const again = await machine.must(NETMOOR, 'install', '--prefix', '/opt/netmoor');
+    const again = await machine.must(NETMOOR, 'install');
     t.notMatch(again, /^(wrote|replaced|removed)/m, 'nothing to do');
     t.equal(await machine.property('netmoor-engine.service', 'MainPID'), pid, 'and nothing restarted');
     await machine.shell('echo >> /opt/new/netmoor; /opt/new/netmoor install --prefix /opt/netmoor');
     t.not(await machine.property('netmoor-engine.service', 'MainPID'), pid, 'another version');
     t.equal(await machine.property('netmoor-engine.service', 'ActiveState'), 'active');
     await machine.shell("echo '# mine' >> /etc/systemd/system/netmoor-repair.service");
-    const told = await machine.must(NETMOOR, 'uninstall', '--prefix', '/opt/netmoor', '--purge');
+    const told = await machine.must(NETMOOR, 'uninstall', '--purge');
     t.match(told, /^left \/etc\/systemd\/system\/netmoor-repair\.service/m);
     t.equal(await machine.property('netmoor-engine.service', 'ActiveState'), 'inactive');
     const left = await machine.shell(

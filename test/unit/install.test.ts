@@ -106,6 +106,12 @@ t.test('what is asked for', async (t) => {
       'bad-config',
       prefix,
     );
+  for (const cniBin of ['/usr/bin', '/usr/lib/netmoor/'])
+    t.equal(
+      refusal(() => layoutOf('/usr', cniBin)),
+      'bad-config',
+      cniBin,
+    );
   t.match(layoutOf('/usr/local/', '/opt/cni/bin'), {
     prefix: '/usr/local',
     units: '/usr/local/lib/systemd/system',
