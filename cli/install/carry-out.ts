@@ -2,7 +2,7 @@
 import { accessSync, constants, existsSync, linkSync, renameSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { makeDirectory } from '../../lib/system/directory.ts';
-import { isThere, look, put } from './disk.ts';
+import { isThere, look, put, removeLeftovers } from './disk.ts';
 import type { Action, Step } from './judge.ts';
 import { asideOf } from './judge.ts';
 import type { Layout } from './layout.ts';
@@ -30,14 +30,21 @@ export function obsolete(manifest: InstalledManifest | undefined, steps: readonl
   return manifest?.entries.filter(({ path }) => !paths.has(path)) ?? [];
 }
 
+/** Two names of one file, where nothing else had come in its place yet, rename(2) leaves as they are. */
+function bringBack(aside: string, path: string): void {
+  renameSync(aside, path);
+  rmSync(aside, { force: true });
+}
+
 /** Takes an entry away, if it is as we left it, and brings back what was there before. */
 export function takeAway(
   entry: Entry,
   manifest: InstalledManifest | undefined,
 ): 'removed' | 'gone' | 'changed' {
+  removeLeftovers(entry.path);
   const found = look(entry.path);
   if (found !== undefined && !isUntouched(manifest, entry, found)) return 'changed';
-  if (entry.aside !== undefined && isThere(entry.aside)) renameSync(entry.aside, entry.path);
+  if (entry.aside !== undefined && isThere(entry.aside)) bringBack(entry.aside, entry.path);
   else rmSync(entry.path, { force: true });
   return found === undefined ? 'gone' : 'removed';
 }
@@ -77,7 +84,8 @@ export function carryOut(record: Record): void {
   const changes = steps.filter(isChange);
   const gone = obsolete(before, steps);
   const made = missing([layout.own, ...changes.map(({ wanted }) => dirname(wanted.path))]);
-  const directories = [...new Set([...(before?.directories ?? []), ...made])];
+  // Ours whoever has made it: one who was killed before it was on record.
+  const directories = [...new Set([...(before?.directories ?? []), ...made, layout.own])];
   const entries = entriesOf(record, true);
   const final = { ...manifest, entries, directories };
   if (changes.length === 0 && gone.length === 0 && JSON.stringify(final) === JSON.stringify(before)) return;

@@ -99,17 +99,24 @@ function writeBeside(partial: string, content: Content): void {
   }
 }
 
+/** Beside a file, the name of what a process is to put there begins so; its number follows. */
+function partialPrefix(path: string): string {
+  return `.${basename(path)}.netmoor-new-`;
+}
+
 /** What processes that were killed have left beside a file. */
-function removeLeftovers(directory: string, prefix: string): void {
-  for (const name of readdirSync(directory).filter((each) => each.startsWith(prefix)))
+export function removeLeftovers(path: string): void {
+  const directory = dirname(path);
+  const prefix = partialPrefix(path);
+  const names = existsSync(directory) ? readdirSync(directory) : [];
+  for (const name of names.filter((each) => each.startsWith(prefix)))
     if (!existsSync(`/proc/${name.slice(prefix.length)}`)) rmSync(join(directory, name));
 }
 
 /** A program that runs goes on with the file it was started from. */
 export function put(path: string, content: Content): void {
-  const prefix = `.${basename(path)}.netmoor-new-`;
-  removeLeftovers(dirname(path), prefix);
-  const partial = join(dirname(path), `${prefix}${process.pid}`);
+  removeLeftovers(path);
+  const partial = join(dirname(path), `${partialPrefix(path)}${process.pid}`);
   rmSync(partial, { force: true });
   try {
     writeBeside(partial, content);

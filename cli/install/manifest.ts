@@ -2,7 +2,7 @@
 import { NetmoorError } from '../../lib/base/errors.ts';
 import { validate } from '../../schemas/compiled/installed.js';
 import type { InstalledManifest } from '../../schemas/compiled/installed.js';
-import { isSame, put, readText } from './disk.ts';
+import { isSame, isThere, put, readText } from './disk.ts';
 import type { Found } from './disk.ts';
 import type { Entry } from './plan.ts';
 
@@ -35,12 +35,16 @@ export function entryAt(manifest: InstalledManifest | undefined, path: string): 
   return manifest?.entries.find((entry) => entry.path === path);
 }
 
-/** Whether it is as we have left it. Of an installation that was broken off it is not known which of two it is. */
+/**
+ * Whether it is as we have left it. Of an installation that was broken off it may be what was there before: ours of
+ * another version, or somebody else's, which is kept aside before it is replaced.
+ */
 export function isUntouched(
   manifest: InstalledManifest | undefined,
   entry: Entry | undefined,
   found: Found | undefined,
 ): boolean {
   if (entry === undefined || found === undefined || found.kind === 'other') return false;
-  return manifest?.unfinished === true || isSame(found, entry);
+  if (isSame(found, entry)) return true;
+  return manifest?.unfinished === true && (entry.aside === undefined || isThere(entry.aside));
 }

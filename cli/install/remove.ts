@@ -3,7 +3,7 @@ import { rmSync, rmdirSync } from 'node:fs';
 import { isErrno } from '../../lib/base/errors.ts';
 import type { UninstallOutput } from '../../schemas/compiled/cli-uninstall.js';
 import { takeAway } from './carry-out.ts';
-import { isThere, look } from './disk.ts';
+import { isThere, look, removeLeftovers } from './disk.ts';
 import type { Layout } from './layout.ts';
 import { isUntouched, writeManifest } from './manifest.ts';
 import type { InstalledManifest } from './manifest.ts';
@@ -33,15 +33,17 @@ export function foresee(manifest: InstalledManifest): Removal {
 
 /** A directory that is not empty is left, without a word where what is in it was left for a reason. */
 function removeDirectories(directories: readonly string[]): string[] {
-  return directories.toReversed().filter((directory) => {
-    try {
-      rmdirSync(directory);
-      return true;
-    } catch (error) {
-      if (isErrno(error, 'ENOTEMPTY', 'EEXIST', 'ENOENT', 'EBUSY', 'ENOTDIR')) return false;
-      throw error;
-    }
-  });
+  return directories
+    .toSorted((a, b) => b.length - a.length)
+    .filter((directory) => {
+      try {
+        rmdirSync(directory);
+        return true;
+      } catch (error) {
+        if (isErrno(error, 'ENOTEMPTY', 'EEXIST', 'ENOENT', 'EBUSY', 'ENOTDIR')) return false;
+        throw error;
+      }
+    });
 }
 
 /** What is left stays on record as long as the directory is ours, so that it may be repeated. Throws Node's errors. */
@@ -59,5 +61,6 @@ export function remove({ manifest: file }: Layout, manifest: InstalledManifest):
   );
   if (programs.length > 0) writeManifest(file, { ...manifest, entries: programs, enabled: [] });
   else rmSync(file, { force: true });
+  removeLeftovers(file);
   return { ...removal, removed: [...removal.removed, ...removeDirectories(manifest.directories)] };
 }

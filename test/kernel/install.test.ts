@@ -160,6 +160,7 @@ echo '# mine' >> /usr/local/lib/systemd/system/netmoor-repair.service`);
       stderr: '',
     });
 
+    await host.shell(`echo half > ${OWN}/.launcher.netmoor-new-99999999`);
     host.write('/usr/local/share/zsh/site-functions/_netmoor', 'mine');
     const gone = await uninstall(host, INSTALLED);
     t.match(gone.view.left, [{ path: '/usr/local/share/zsh/site-functions/_netmoor' }]);

@@ -1,6 +1,15 @@
 /** netmoor install without a host: what is planned and judged, and completions from the verbs' own definitions. */
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  linkSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import type { Test } from 'tap';
@@ -234,6 +243,21 @@ t.test("somebody else's", async (t) => {
   t.same(readdirSync(`${root}/cni`), ['bridge', 'loopback']);
   mkdirSync(`${root}/cni/bridge-nat`);
   t.equal(run({ force: true })['cni/bridge-nat'], 'never', 'a directory');
+});
+
+t.test('broken off while it put something aside', async (t) => {
+  for (const linked of [false, true]) {
+    const here = bed(t);
+    const { root, layout, run } = here;
+    mkdirSync(`${root}/cni`);
+    writeFileSync(`${root}/cni/bridge`, 'mine');
+    run({ force: true });
+    renameSync(`${root}/cni/bridge.before-netmoor`, `${root}/cni/bridge`);
+    if (linked) linkSync(`${root}/cni/bridge`, `${root}/cni/bridge.before-netmoor`);
+    remove(layout, { ...manifestOf(here), unfinished: true });
+    t.same(readdirSync(`${root}/cni`), ['bridge'], linked ? 'kept already' : 'not yet');
+    t.equal(readFileSync(`${root}/cni/bridge`, 'utf8'), 'mine');
+  }
 });
 
 t.test('a record that makes no sense', async (t) => {
