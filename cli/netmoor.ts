@@ -59,6 +59,14 @@ const VERBS: VerbList = {
     about: 'run the engine, or say what it does',
     load: async () => (await import('./verbs/engine.ts')).verb,
   },
+  install: {
+    about: 'put netmoor in place on this host',
+    load: async () => (await import('./verbs/install.ts')).installOf(VERBS),
+  },
+  uninstall: {
+    about: 'take away what install has written',
+    load: async () => (await import('./verbs/uninstall.ts')).verb,
+  },
   version: { about: 'say what this is', load: async () => (await import('./verbs/version.ts')).verb },
   help: {
     about: 'list the verbs, or say what one of them does',

@@ -5,6 +5,7 @@
 import { runPlugin } from '../lib/cni/entry.ts';
 import { KINDS } from '../plugins/kinds.ts';
 import type { Listed } from '../plugins/kinds.ts';
+import { STAND_INS } from './stand-ins.ts';
 
 export interface Invocation {
   /** The arguments behind the program's name. */
@@ -31,12 +32,16 @@ const mainPlugin =
   () =>
     runPlugin(async () => (await load()).plugin);
 
+/** What containerd and CRI-O start no pod without. */
+const loopback: Program = () => runPlugin(async () => (await import('../plugins/loopback/main.ts')).loopback);
+
 /** An IPAM plugin, for main plugins of any origin. */
 const dhcpIpam: Program = () => runPlugin(async () => (await import('../plugins/dhcp-ipam/main.ts')).plugin);
 
 export const PROGRAMS: ReadonlyMap<string, Program> = new Map([
   ...[...KINDS].map(([name, load]): [string, Program] => [name, mainPlugin(load)]),
   ['dhcp-ipam', dhcpIpam],
+  ['loopback', loopback],
   ['netmoor', netmoor],
   ['netmoor-hook', netmoorHook],
 ]);
@@ -48,11 +53,18 @@ const INTERPRETER = 'node';
 const stranger =
   (name: string): Program =>
   async (invocation) =>
-    (await import('./unknown-name.ts')).unknownName(name, [...PROGRAMS.keys()])(invocation);
+    (await import('./unknown-name.ts')).unknownName(name, [...PROGRAMS.keys(), ...STAND_INS.keys()])(
+      invocation,
+    );
+
+function programNamed(name: string): Program | undefined {
+  const standIn = STAND_INS.get(name);
+  return PROGRAMS.get(name) ?? (standIn && (() => runPlugin(standIn)));
+}
 
 /** The program of the first name that has one. */
 export function programOf(names: readonly string[]): Program {
-  const known = names.map((name) => PROGRAMS.get(name)).find((program) => program !== undefined);
+  const known = names.map(programNamed).find((program) => program !== undefined);
   if (known !== undefined) return known;
   const file = names.at(-1) ?? '';
   return file === INTERPRETER ? netmoor : stranger(file);

@@ -4,11 +4,12 @@ import { spawnSync } from 'node:child_process';
 import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { restampCaches } from './cache-marks.ts';
+import { INSTALLED_TEXTS } from '../install/texts.ts';
 import { EMBEDDED_ARGUMENTS, NODE_FLAGS } from './flags.ts';
 import { proveSameCaches } from './same-caches.ts';
 import { ignoreConfigFile } from './without-config-file.ts';
 import { removeLibatomic } from './without-libatomic.ts';
-import { BIN, KOFFI, NODE, STAGES, START, WORK, WORKER } from './paths.ts';
+import { BIN, KOFFI, NODE, ROOT, STAGES, START, WORK, WORKER } from './paths.ts';
 
 /** Writes `file` without its debugging information to `output`. */
 export function strip(file: string, output: string): void {
@@ -64,6 +65,7 @@ function writeSeaConfig(output: string): string {
       'worker-main.js': WORKER,
       'koffi.node': KOFFI,
       'koffi.id': writeKoffiId(),
+      ...Object.fromEntries(INSTALLED_TEXTS.map((name) => [name, join(ROOT, name)])),
     },
   };
   writeFileSync(path, JSON.stringify(config));

@@ -1,10 +1,11 @@
 /**
- * The native module of the single executable. The dynamic loader wants a file, so the asset is laid down once and
- * reused by every later start. A directory serves when it can be written, and its file system lets code be mapped (no
- * noexec).
+ * The native module of the single executable. The dynamic loader wants a file: the one that `netmoor install` has put
+ * beside the executable, or else the asset, laid down once and reused by every later start. A directory serves when it
+ * can be written, and its file system lets code be mapped (no noexec).
  */
 import {
   closeSync,
+  constants,
   fchmodSync,
   fstatSync,
   fsyncSync,
@@ -78,28 +79,66 @@ function settle({ directory, parentMode }: Place, name: string, content: Buffer)
   return path;
 }
 
+/** Where an installation has the module, so that nothing has to be laid down: beside the executable. */
+function installed(name: string, content: Buffer): string {
+  const path = join(dirname(process.execPath), name);
+  if (isTrusted(dirname(path)) && isTrusted(path, content.length)) return path;
+  throw new Error(`${path} is not installed`);
+}
+
+/** The last resort, memory that nobody else can name: most hosts have /dev/shm without noexec. */
+const SHARED_MEMORY = '/dev/shm';
+
+/** open(2): a file without a name, in a directory (asm-generic/fcntl.h, __O_TMPFILE). */
+const O_TMPFILE = 0o20000000 | constants.O_DIRECTORY;
+
+function loadWithoutName(content: Buffer): unknown {
+  const fd = openSync(SHARED_MEMORY, O_TMPFILE | constants.O_RDWR, 0o600);
+  try {
+    for (let done = 0; done < content.length; ) done += writeSync(fd, content, done);
+    return loadModule(`/proc/self/fd/${fd}`);
+  } finally {
+    closeSync(fd);
+  }
+}
+
 export function loadModule(path: string): unknown {
   const module: { exports: unknown } = { exports: {} };
   process.dlopen(module, path);
   return module.exports;
 }
 
+/** What may load it, in order of preference. */
+function attempts(name: string, content: Buffer): (() => unknown)[] {
+  return [
+    () => loadModule(installed(name, content)),
+    ...places().map((place) => () => loadModule(settle(place, name, content))),
+    () => loadWithoutName(content),
+  ];
+}
+
+/** The module as a file of an installation: its name, which is another for another module, and what is in it. */
+export function nativeModule(assets: Assets): { readonly name: string; readonly content: Buffer } {
+  const name = `koffi-${assets.getAsset('koffi.id', 'utf8')}.node`;
+  return { name, content: Buffer.from(assets.getRawAsset('koffi.node')) };
+}
+
 /** Loads the asset from the first place where that works. Throws NetmoorError('io'). */
 export function loadAsset(assets: Assets): unknown {
-  const name = `koffi-${assets.getAsset('koffi.id', 'utf8')}.node`;
-  const content = Buffer.from(assets.getRawAsset('koffi.node'));
+  const { name, content } = nativeModule(assets);
   const refusals: string[] = [];
-  for (const place of places()) {
+  for (const attempt of attempts(name, content)) {
     try {
-      return loadModule(settle(place, name, content));
+      return attempt();
     } catch (error) {
       refusals.push(errorText(error));
     }
   }
-  const directories = places().map(({ directory }) => directory);
+  const directories = [...places().map(({ directory }) => directory), SHARED_MEMORY];
   throw new NetmoorError(
     'io',
     `the library that netmoor carries cannot be used in any of ${directories.join(', ')}: ${refusals.join('; ')}`,
-    'run as root, and let one of these directories be writable and mounted without noexec',
+    'run as root; install it ("netmoor install" puts the library beside the program), or let one of these ' +
+      'directories be writable and mounted without noexec',
   );
 }

@@ -35,6 +35,7 @@ t.test('a broken /etc/ssl/openssl.cnf is nothing to us', { skip }, async (t) => 
 /** What nobody may execute from: a tmpfs of that kind, or a directory that can only be read. */
 const NOEXEC_VAR = 'mount -t tmpfs -o mode=755,noexec tmpfs /var';
 const NOEXEC_RUN = 'mount -o remount,noexec /run';
+const NOEXEC_MEMORY = 'mount -t tmpfs -o noexec tmpfs /dev/shm';
 const READ_ONLY_BIN = `mount --bind ${BIN} ${BIN}\nmount -o remount,bind,ro ${BIN}`;
 
 t.test('the native module is laid down where it can be loaded', { skip }, async (t) => {
@@ -66,7 +67,7 @@ t.test('the native module beside the executable', { skip }, async (t) => {
 t.test('where the native module cannot be loaded, an answer says so', { skip }, async (t) => {
   await withHost(t, async (host) => {
     await host.container('c1');
-    await host.shell(`${NOEXEC_VAR}\n${NOEXEC_RUN}\n${READ_ONLY_BIN}`);
+    await host.shell(`${NOEXEC_VAR}\n${NOEXEC_RUN}\n${READ_ONLY_BIN}\n${NOEXEC_MEMORY}`);
     const { code, json, stderr } = await call(host, 'ADD');
     t.match({ code, stderr }, { code: 1, stderr: '' });
     t.match(json, { cniVersion: '1.1.0', code: 5, details: naming('noexec') });

@@ -69,14 +69,18 @@ export class Containerd {
     this.daemon = daemon;
   }
 
-  /** `further` is added to the configuration; without it there is no cri plugin. */
+  /**
+   * `further` is added to the configuration; without it there is no cri plugin. `plugins`: whether they are put at
+   * /opt/cni/bin, or are there already.
+   */
   static async start(
     host: Host,
     further = 'disabled_plugins = ["io.containerd.grpc.v1.cri"]\n',
+    plugins: 'put there' | 'installed' = 'put there',
   ): Promise<Containerd> {
     host.write('/etc/containerd/config.toml', CONFIG + further);
     host.write(RUNC, RUNC_SCRIPT, 0o755);
-    await installPlugins(host);
+    if (plugins === 'put there') await installPlugins(host);
     await makeRootfs(host);
     const daemon = host.start(['containerd', '--config', '/etc/containerd/config.toml']);
     await daemon.until(() => daemon.errors.includes('containerd successfully booted'), 'containerd');
