@@ -1,14 +1,20 @@
-/** `npm run build`: schemas, bundles, code cache, executables. */
+/** `npm run build [-- --arch arm64]`: schemas, bundles, licences, code cache, executables. */
 import { mkdirSync } from 'node:fs';
 import { compileSchemas } from '../../schemas/compile.ts';
 import { bundle } from './bundle.ts';
 import { makeCodeCaches } from './code-cache.ts';
 import { packExecutables } from './executable.ts';
-import { WORK } from './paths.ts';
+import { collectLicences } from './licences.ts';
+import { targetOf } from './paths.ts';
+import { installPlatform } from './platform.ts';
 
-mkdirSync(WORK, { recursive: true });
+const target = targetOf(process.argv.slice(2));
+mkdirSync(target.work, { recursive: true });
 await compileSchemas();
+installPlatform(target);
 await bundle();
-makeCodeCaches();
+collectLicences();
+// V8 makes code caches for the processor that it runs on.
+if (target.arch === process.arch) makeCodeCaches();
 const { PROGRAMS } = await import('../programs.ts');
-packExecutables([...PROGRAMS.keys()]);
+packExecutables([...PROGRAMS.keys()], target);

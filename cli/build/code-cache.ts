@@ -11,8 +11,16 @@ import { NODE_FLAGS } from './flags.ts';
 import { NODE, STAGES, WORK } from './paths.ts';
 import { proveSameCaches } from './same-caches.ts';
 
-/** V8's baseline compiler, in a thread, marks the functions that it has in hand: they would differ from run to run. */
-const MAKING_FLAGS: readonly string[] = [...NODE_FLAGS, '--no-sparkplug'];
+/**
+ * What V8 also writes down of a function differs from run to run: whether its baseline compiler, a thread, has it in hand,
+ * and how often it had run when the compilers looked.
+ */
+const MAKING_FLAGS: readonly string[] = [
+  ...NODE_FLAGS,
+  '--no-sparkplug',
+  '--no-profile-guided-optimization',
+  '--no-lazy-feedback-allocation',
+];
 
 /** The lease store and the native module lie below /var/lib: they are made anew, and nobody else sees them. */
 const IN_PRIVATE = 'mount -t tmpfs -o mode=755 tmpfs /var/lib && exec "$@"';
