@@ -43,7 +43,8 @@ function textOfMit(holder: string): string {
 
 function textIn(folder: string, name: string, licence: string): string {
   const files = readdirSync(folder).filter((file) => FILE.test(file));
-  if (files.length > 0) return files.map((file) => readFileSync(join(folder, file), 'utf8').trim()).join('\n\n');
+  if (files.length > 0)
+    return files.map((file) => readFileSync(join(folder, file), 'utf8').trim()).join('\n\n');
   const known = Object.hasOwn(WITHOUT_TEXT, name) ? WITHOUT_TEXT[name] : undefined;
   if (known?.licence === licence) return textOfMit(known.holder).trim();
   throw new Error(

@@ -38,7 +38,14 @@ export function installPlatform(target: Target): void {
   mkdirSync(ARM64_PLATFORM, { recursive: true });
   for (const name of LISTS) copyFileSync(join(source, name), join(ARM64_PLATFORM, name));
   // Without --force npm refuses packages for another processor.
-  const args = ['ci', '--force', '--ignore-scripts', '--loglevel=error', `--cpu=${target.arch}`, '--os=linux'];
+  const args = [
+    'ci',
+    '--force',
+    '--ignore-scripts',
+    '--loglevel=error',
+    `--cpu=${target.arch}`,
+    '--os=linux',
+  ];
   const { error, status } = spawnSync('npm', args, { cwd: ARM64_PLATFORM, stdio: ['ignore', 2, 2] });
   if (error || status !== 0) throw new Error(`npm ${args.join(' ')} failed in ${ARM64_PLATFORM}`);
 }

@@ -9,7 +9,8 @@ import { FILENAME } from './evaluate.ts';
 import { STAGES } from './paths.ts';
 
 const files = STAGES.find(({ name }) => name === process.argv[2]);
-if (files === undefined) throw new Error(`usage: settle-cache.ts ${STAGES.map(({ name }) => name).join('|')}`);
+if (files === undefined)
+  throw new Error(`usage: settle-cache.ts ${STAGES.map(({ name }) => name).join('|')}`);
 
 const script = new Script(readFileSync(files.source, 'latin1'), {
   filename: FILENAME,
