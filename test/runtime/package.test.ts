@@ -6,7 +6,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import type { Test } from 'tap';
-import { TARGETS } from '../../cli/build/paths.ts';
+import { NODE, TARGETS } from '../../cli/build/paths.ts';
+import { makeBundle } from '../../cli/package/bundle.ts';
 import { makeDeb } from '../../cli/package/deb.ts';
 import { ask, serve, withHost, world } from '../kernel/harness.ts';
 import type { Host, Place } from '../kernel/harness.ts';
@@ -120,4 +121,36 @@ t.test('installed, used, upgraded, removed and purged', { skip }, async (t) => {
     },
     { prepare },
   );
+});
+
+t.test('the bundle on the Node.js of the host', { skip: lackingFor('tar', 'gzip') }, async (t) => {
+  const release = { version: '0.1.0', epoch: 1_767_225_600, target: TARGETS.x64 };
+  const archive = makeBundle(release, t.testdir({}));
+  await withHost(t, async (host) => {
+    const bin = '/opt/netmoor';
+    // Beside the script it comes before the host's own.
+    await host.shell(
+      `mkdir ${bin}; tar -xzf ${archive} -C ${bin} --strip-components=1; ln -s ${NODE} ${bin}/node`,
+    );
+    t.match(await host.must([`${bin}/netmoor`, 'version']), /^netmoor \d/);
+    const config = { cniVersion: '1.1.0', name: 'bundled', type: 'bridge-nat' };
+    const { netnsPath: netns } = await host.container('c1');
+    const call = {
+      config,
+      containerId: 'c1',
+      ifname: 'eth0',
+      netns,
+      path: bin,
+      env: { NODE_OPTIONS: '--bad' },
+    };
+    const engine = host.start([`${bin}/netmoor`, 'engine']);
+    await engine.until(() => engine.errors.includes('listens'), 'engine');
+    t.match((await host.cniMust([`${bin}/bridge-nat`], 'ADD', call)).json, {
+      interfaces: [{}, {}, { name: 'eth0' }],
+    });
+    t.match(JSON.parse(await host.must([`${bin}/netmoor`, 'engine', 'status', '--json'])), { running: true });
+    await host.cniMust([`${bin}/bridge-nat`], 'DEL', call);
+    await host.must([`${bin}/netmoor`, 'engine', 'stop']);
+    await engine.end();
+  });
 });

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import { licenceIn, packageOf } from '../../cli/build/licences.ts';
 import type { Licence } from '../../cli/build/licences.ts';
-import { INPUTS, LICENCES, TARGETS, targetOf } from '../../cli/build/paths.ts';
+import { INPUTS, LICENCES, NODE, ROOT, TARGETS, targetOf } from '../../cli/build/paths.ts';
 import { copyrightFile } from '../../cli/package/copyright.ts';
 import { makeDeb } from '../../cli/package/deb.ts';
 import { layOut } from '../../cli/package/entry.ts';
@@ -140,4 +140,18 @@ t.test('files laid out keep nothing of the moment', async (t) => {
     run('find', join(dir, 'in'), '-printf', '%P %m %T@ %l\n'),
     ' 755 1000.0000000000 \na 755 1000.0000000000 \na/b 755 1000.0000000000 \na/c 777 1000.0000000000 b\n',
   );
+});
+
+t.test('the bundle refuses an older Node.js, in words', async (t) => {
+  const dir = t.testdir({
+    'old.cjs': "Object.defineProperty(process.versions, 'node', { value: '18.19.0' });",
+  });
+  const start = (env: Record<string, string>) => {
+    const args = ['-r', join(dir, 'old.cjs'), join(ROOT, 'cli/package/on-node.cjs'), 'bridge-nat'];
+    return spawnSync(NODE, args, { encoding: 'utf8', env });
+  };
+  t.match(start({}), { status: 1, stdout: '', stderr: naming('Node.js', '18.19.0') });
+  const asPlugin = start({ CNI_COMMAND: 'ADD' });
+  t.match(asPlugin, { status: 1, stderr: '' });
+  t.match(JSON.parse(asPlugin.stdout), { code: 50, msg: naming('18.19.0') });
 });
