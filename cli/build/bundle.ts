@@ -112,7 +112,7 @@ const precomputed: Plugin = {
   },
 };
 
-type Bundle = { readonly metafile?: Metafile };
+type Bundle = { readonly metafile?: Metafile | undefined };
 
 async function bundleStage({ name, source }: StageFiles, modules: readonly string[]): Promise<Bundle> {
   const contents = modules

@@ -1,7 +1,7 @@
 /**
- * The code cache of the second stage, made by a rehearsal in namespaces of its own. The same sources make the same bytes:
- * the rehearsal leaves the functions that it has run, in no particular order; a process that only reads them writes them
- * down again (settle-cache.ts).
+ * The code cache of the second stage, made by a rehearsal in namespaces of its own. The same sources make the same
+ * bytes: the rehearsal leaves the functions that it has run, numbered as they came; a process that only reads them
+ * writes them down again (settle-cache.ts).
  */
 import { spawnSync } from 'node:child_process';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -12,8 +12,8 @@ import { NODE, STAGES, WORK } from './paths.ts';
 import { proveSameCaches } from './same-caches.ts';
 
 /**
- * What V8 also writes down of a function differs from run to run: whether its baseline compiler, a thread, has it in hand,
- * and how often it had run when the compilers looked.
+ * What V8 also writes down of a function differs from run to run: whether its baseline compiler, a thread, has it in
+ * hand, and how often it had run when the compilers looked.
  */
 const MAKING_FLAGS: readonly string[] = [
   ...NODE_FLAGS,

@@ -1,7 +1,7 @@
 /**
  * The licences of everything that is inside the executables: of each npm package that a bundle has something of, by
- * esbuild's list of inputs, of the native module, and of Node.js, whose own file has those of V8, libuv, OpenSSL, ICU and
- * whatever else it is made of. A package that comes without a text ends the build.
+ * esbuild's list of inputs, of the native module, and of Node.js, whose own file has those of V8, libuv, OpenSSL, ICU
+ * and whatever else it is made of. A package that comes without a text ends the build.
  */
 import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

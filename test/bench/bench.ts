@@ -6,7 +6,8 @@
  * netmoor bridge-nat.
  * --long goes up to 1,000 containers, which takes the reference many minutes. --macvlan compares on a LAN instead: see
  * macvlan.ts; `dhcp` where a LAN's server gives the addresses: see dhcp.ts; `dhcp --leases 2000` what keeping them
- * costs: see dhcp-leases.ts; `scale` beside up to 1,000 containers, packets included: see scale.ts; `size`: see size.ts.
+ * costs: see dhcp-leases.ts; `scale` beside up to 1,000 containers, packets included: see scale.ts;
+ * `size` what the executable is made of: see size.ts.
  */
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { loadavg } from 'node:os';

@@ -1,6 +1,6 @@
 /**
- * The Debian package on a host of its own: installed by dpkg, used by podman and containerd, upgraded and removed under a
- * running container, and purged, after which nothing of it is left.
+ * The Debian package on a host of its own: installed by dpkg, used by podman and containerd, upgraded and removed under
+ * a running container, and purged, after which nothing of it is left.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
