@@ -8,6 +8,7 @@ import { EMBEDDED_ARGUMENTS, NODE_FLAGS } from './flags.ts';
 import { proveSameCaches } from './same-caches.ts';
 import { ignoreConfigFile } from './without-config-file.ts';
 import { removeLibatomic } from './without-libatomic.ts';
+import { removeLocales } from './without-locales.ts';
 import { NODE, STAGES, START, WORK, WORKER } from './paths.ts';
 import type { Architecture, Target } from './paths.ts';
 
@@ -28,7 +29,7 @@ export function strip(file: string, output: string, arch: Architecture = 'x64'):
 
 /**
  * Node.js without debugging information, a fifth of the file, without libatomic, which a host need not have, without
- * an eye for a configuration file among our arguments, and with code caches of its own modules that V8 accepts under
+ * the texts of other languages, an eye for a configuration file among our arguments, and with code caches of its own modules that V8 accepts under
  * our options: compiling them anew costs milliseconds. For another processor libatomic stays, and V8, which cannot be
  * asked here for its mark, compiles them.
  */
@@ -37,6 +38,8 @@ function slimNode({ arch, node, work }: Target): string {
   strip(node, slim, arch);
   const file = readFileSync(slim);
   ignoreConfigFile(file);
+  // Both are of one version: the one that runs the build says which.
+  removeLocales(file, process.versions['icu'] ?? '');
   if (arch === 'x64') {
     removeLibatomic(file);
     proveSameCaches(node, [], NODE_FLAGS, work);

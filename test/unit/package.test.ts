@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import t from 'tap';
 import { licenceIn, packageOf } from '../../cli/build/licences.ts';
 import type { Licence } from '../../cli/build/licences.ts';
-import { INPUTS, LICENCES, NODE, ROOT, TARGETS, targetOf } from '../../cli/build/paths.ts';
+import { removeLocales } from '../../cli/build/without-locales.ts';
+import { INPUTS, LICENCES, NODE, ROOT, TARGETS, WORK, targetOf } from '../../cli/build/paths.ts';
 import { copyrightFile } from '../../cli/package/copyright.ts';
 import { makeDeb } from '../../cli/package/deb.ts';
 import { layOut } from '../../cli/package/entry.ts';
@@ -154,4 +155,27 @@ t.test('the bundle refuses an older Node.js, in words', async (t) => {
   const asPlugin = start({ CNI_COMMAND: 'ADD' });
   t.match(asPlugin, { status: 1, stderr: '' });
   t.match(JSON.parse(asPlugin.stdout), { code: 50, msg: naming('18.19.0') });
+});
+
+/** What of ICU anybody could meet: a time zone, a locale that is gone, Unicode itself. */
+const LOCALES = `[
+  new Intl.DateTimeFormat('de', { timeZone: 'Europe/Vienna', timeStyle: 'short' }).format(0),
+  new Date(0).toLocaleString(),
+  new Intl.NumberFormat('de').format(1234.5),
+  ['b', 'a'].sort(new Intl.Collator('sv').compare).join(),
+  '\\ufb01'.normalize('NFKC'),
+  /^\\p{Lu}$/u.test('\\u00c4'),
+  new URL('http://b\\u00fccher.example').host,
+].join(' ')`;
+
+t.test('without the texts of other languages Node.js works as it does for English', async (t) => {
+  const slim = join(WORK, 'node');
+  const ask = (locale: string): string =>
+    spawnSync(slim, ['-p', LOCALES], { encoding: 'utf8', env: { LC_ALL: locale, TZ: 'UTC' } }).stdout;
+  t.match(ask('C'), /^1:00\D*AM .*1970.* 1,234\.5 a,b fi true xn--bcher-kva\.example\n$/);
+  for (const locale of ['de_DE.UTF-8', 'ja_JP.eucJP', 'nowhere']) t.match(ask(locale), / fi true xn--bcher/);
+  const file = readFileSync(NODE);
+  t.ok(removeLocales(file, process.versions['icu'] ?? '') > 20e6);
+  t.equal(removeLocales(file, process.versions['icu'] ?? ''), 0, 'once is enough');
+  t.throws(() => removeLocales(file, '1.0'), { message: naming('icudt1_dat') });
 });
