@@ -2,7 +2,7 @@
  * `npm run bench -- size`: what the executable is made of, how much of it a start touches, and what the packages weigh.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, globSync, statSync } from 'node:fs';
+import { existsSync, globSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { KOFFI, NODE, ROOT, STAGES, START, TARGETS, WORKER } from '../../cli/build/paths.ts';
 import { lacking } from '../kernel/harness.ts';
@@ -33,7 +33,19 @@ function sections(): Map<string, number> {
   );
 }
 
-/** Unicode's tables and the texts of all locales, in .rodata: one symbol. */
+const PAGE = 4096;
+
+/** Of whole pages of zeros, which are holes in a file that was copied with care, and nothing in an archive. */
+function zeros(): number {
+  const file = readFileSync(EXECUTABLE);
+  const nothing = Buffer.alloc(PAGE);
+  let pages = 0;
+  for (let at = 0; at + PAGE <= file.length; at += PAGE)
+    if (nothing.equals(file.subarray(at, at + PAGE))) pages += 1;
+  return pages * PAGE;
+}
+
+/** Unicode's tables and the texts of locales, those that were taken out included, in .rodata: one symbol. */
 function icuData(): number {
   const size = /^[0-9a-f]+ ([0-9a-f]+) \S icudt\d+_dat$/m.exec(run('nm', '-D', '-S', NODE))?.[1];
   if (size === undefined) throw new Error('this Node.js has its ICU data elsewhere');
@@ -72,7 +84,11 @@ function parts(): Part[] {
 
 function sizeTable(): string {
   const whole = sizeOf(EXECUTABLE);
-  const rows = [...parts(), ['the executable', whole] as const].map(([what, bytes]) => [
+  const sums: Part[] = [
+    ['the executable', whole],
+    ['of which zeros (without-locales.ts)', zeros()],
+  ];
+  const rows = [...parts(), ...sums].map(([what, bytes]) => [
     what,
     (bytes / 1e6).toFixed(2),
     `${((100 * bytes) / whole).toFixed(1)} %`,
