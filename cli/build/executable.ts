@@ -29,9 +29,9 @@ export function strip(file: string, output: string, arch: Architecture = 'x64'):
 
 /**
  * Node.js without debugging information, a fifth of the file, without libatomic, which a host need not have, without
- * the texts of other languages, an eye for a configuration file among our arguments, and with code caches of its own modules that V8 accepts under
- * our options: compiling them anew costs milliseconds. For another processor libatomic stays, and V8, which cannot be
- * asked here for its mark, compiles them.
+ * the texts of other languages, an eye for a configuration file among our arguments, and with code caches of its own
+ * modules that V8 accepts under our options: compiling them anew costs milliseconds. For another processor libatomic
+ * stays, and V8, which cannot be asked here for its mark, compiles them.
  */
 function slimNode({ arch, node, work }: Target): string {
   const slim = join(work, 'node');

@@ -1,11 +1,11 @@
 /**
- * Takes the texts of all languages but English out of Node.js's ICU data, dictionaries and converters of other encodings
- * with them: a quarter of a package, once it is compressed. Nothing here formats dates or numbers for people; whoever
- * asks for such a locale gets the root's, as from a Node.js that was built with `--with-intl=small-icu`.
+ * Takes the texts of all languages but English out of Node.js's ICU data, dictionaries and converters of other
+ * encodings with them: a quarter of a package, once it is compressed. Nothing here formats dates or numbers for people;
+ * whoever asks for such a locale gets the root's, as from a Node.js that was built with `--with-intl=small-icu`.
  *
- * The data is one constant (ICU source/common/udata.cpp, ucmndata.h): a header, the number of items, of each the offsets
- * of its name and its bytes, both from that number, sorted by name. What is taken out is left as zeros, which cost
- * nothing in archives, and as holes nothing on disk: moving the rest of the file is not for us.
+ * The data is one constant (ICU source/common/udata.cpp, ucmndata.h): a header, the number of items, of each the
+ * offsets of its name and its bytes, both from that number, sorted by name. What is taken out is left as zeros, which
+ * cost nothing in archives, and as holes nothing on disk: moving the rest of the file is not for us.
  */
 import { Executable } from './elf.ts';
 
