@@ -1,4 +1,4 @@
-/** `npm run build [-- --arch arm64]`: schemas, bundles, licences, code cache, executables. */
+/** `npm run build [-- --arch arm64]`: schemas, launcher, bundles, licences, code cache, executables. */
 import { mkdirSync } from 'node:fs';
 import { compileSchemas } from '../../schemas/compile.ts';
 import { bundle } from './bundle.ts';
@@ -12,6 +12,10 @@ const target = targetOf(process.argv.slice(2));
 mkdirSync(target.work, { recursive: true });
 await compileSchemas();
 installPlatform(target);
+// What validates is there from here on.
+const { makeLauncher } = await import('./launcher.ts');
+// By the host's C compiler, which makes programs for its own processor.
+if (target.arch === process.arch) makeLauncher();
 await bundle();
 collectLicences();
 // V8 makes code caches for the processor that it runs on.

@@ -7,6 +7,9 @@ export const ROOT = resolve(import.meta.dirname, '../..');
 /** Intermediate files. */
 export const WORK = join(ROOT, 'dist/build');
 
+/** What starts in front of an executable that lies beside it. */
+export const LAUNCHER = join(WORK, 'launcher');
+
 /** The executables. */
 export const BIN = join(ROOT, 'dist/bin');
 

@@ -1,12 +1,9 @@
 /** Which requests are for this engine at all. A client that is refused does by itself what it asked for. */
 import { VERSION } from '../../lib/engine/request.ts';
 import { refusal } from '../../lib/engine/protocol.ts';
-import type { PluginRequest, Refusal } from '../../lib/engine/protocol.ts';
-
-export interface Namespaces {
-  readonly netns: string;
-  readonly mntns: string;
-}
+import type { Refusal } from '../../lib/engine/protocol.ts';
+import type { Call, Namespaces } from './call.ts';
+import { HOOK } from './programs.ts';
 
 interface Refused {
   readonly refused: Refusal;
@@ -23,10 +20,19 @@ export function otherVersion(theirs: string): Refused {
   );
 }
 
-function callerOnly(environment: PluginRequest['environment']): Refused | undefined {
+/** Flags of the hook that name files, by where they lie for the caller; and what is for people. */
+const FILE_OF_THE_CALLER = /^--(env-file|conf-dir|cni-path|state-dir|log)(=(?!\/)|$)|^--help$/;
+
+function pathsOf(environment: Call['environment']): string[] {
   const netns = environment['CNI_NETNS'] ?? '';
-  const paths = [netns, ...(environment['CNI_PATH'] ?? '').split(':')].filter((path) => path !== '');
-  const own = paths.find((path) => OF_THE_CALLER.test(path));
+  return [netns, ...(environment['CNI_PATH'] ?? '').split(':')].filter((path) => path !== '');
+}
+
+function callerOnly({ program, environment, args }: Call): Refused | undefined {
+  const own =
+    program === HOOK
+      ? args.find((argument) => FILE_OF_THE_CALLER.test(argument))
+      : pathsOf(environment).find((path) => OF_THE_CALLER.test(path));
   if (own === undefined) return undefined;
   return refusal(
     'caller-only',
@@ -35,15 +41,22 @@ function callerOnly(environment: PluginRequest['environment']): Refused | undefi
   );
 }
 
+const KINDS_OF_NAMESPACE: readonly (readonly [keyof Namespaces, string])[] = [
+  ['netns', 'network'],
+  ['mntns', 'mount'],
+  ['pidns', 'pid'],
+  ['userns', 'user'],
+];
+
 /** Undefined for a request that is to be done. */
-export function notForUs(request: PluginRequest, { netns, mntns }: Namespaces): Refused | undefined {
-  if (request.version !== VERSION) return otherVersion(request.version);
-  const other = request.netns !== netns ? 'network' : request.mntns !== mntns ? 'mount' : undefined;
+export function notForUs(call: Call, ours: Namespaces): Refused | undefined {
+  if (call.version !== VERSION) return otherVersion(call.version);
+  const other = KINDS_OF_NAMESPACE.find(([kind]) => (call.namespaces[kind] ?? ours[kind]) !== ours[kind]);
   if (other !== undefined)
     return refusal(
       'other-namespace',
-      `the engine works in another ${other} namespace than its caller`,
+      `the engine works in another ${other[1]} namespace than its caller`,
       'start one in that namespace, with a /run of its own',
     );
-  return callerOnly(request.environment);
+  return callerOnly(call);
 }

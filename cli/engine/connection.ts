@@ -9,7 +9,21 @@ import {
   refusal,
 } from '../../lib/engine/protocol.ts';
 import type { Decoded, EngineAnswer } from '../../lib/engine/protocol.ts';
+import {
+  LAUNCHER_HEADER_BYTES,
+  REFUSED,
+  TAKEN,
+  decodeLauncherRequest,
+  encodeLauncherAnswer,
+  isLauncherFrame,
+  launcherFrameLength,
+} from '../../lib/engine/launcher-frame.ts';
+import type { LauncherRequest } from '../../lib/engine/launcher-frame.ts';
+import { closeSync } from 'node:fs';
 import { errorText } from '../../lib/base/errors.ts';
+import { handed } from './call.ts';
+import type { Handed, Take } from './call.ts';
+import type { Received } from '../../lib/system/rights.ts';
 
 /** Milliseconds. */
 export interface Limits {
@@ -38,6 +52,17 @@ export interface Budget {
 const SLOW = 'the request did not come in time';
 const FULL = 'too much is on its way to the engine';
 
+/** A request in one of its two forms; with a launcher's comes the container's namespace. */
+export type Asked = Decoded | { readonly launched: LauncherRequest; readonly netns: Handed | undefined };
+
+/** Undefined: whoever asked has gone, or has to do it himself. */
+export type Handle = (asked: Asked, take: Take) => Promise<EngineAnswer | undefined>;
+
+interface Frame {
+  readonly launcher: boolean;
+  readonly body: Buffer;
+}
+
 /** Gathers one frame. */
 class Reader {
   readonly #chunks: Buffer[] = [];
@@ -47,30 +72,48 @@ class Reader {
     return this.#length;
   }
 
-  /** The body of the frame when it is complete. Throws MalformedFrame. */
-  add(chunk: Buffer): Buffer | undefined {
+  get launcher(): boolean {
+    return this.#chunks[0] !== undefined && isLauncherFrame(this.#chunks[0]);
+  }
+
+  /** The frame when it is complete. Throws MalformedFrame. */
+  add(chunk: Buffer): Frame | undefined {
     this.#chunks.push(chunk);
     this.#length += chunk.length;
-    if (this.#length < HEADER_BYTES) return undefined;
+    const { launcher } = this;
+    const header = launcher ? LAUNCHER_HEADER_BYTES : HEADER_BYTES;
+    if (this.#length < header) return undefined;
     // The header may come in pieces; what follows is put together once.
-    if ((this.#chunks[0]?.length ?? 0) < HEADER_BYTES)
+    if ((this.#chunks[0]?.length ?? 0) < header)
       this.#chunks.splice(0, Infinity, Buffer.concat(this.#chunks));
-    const whole = HEADER_BYTES + frameLength(this.#chunks[0] ?? Buffer.alloc(0));
+    const start = this.#chunks[0] ?? Buffer.alloc(0);
+    const whole = header + (launcher ? launcherFrameLength(start) : frameLength(start));
     if (this.#length > whole) throw new MalformedFrame('more than one frame');
-    return this.#length === whole ? Buffer.concat(this.#chunks).subarray(HEADER_BYTES) : undefined;
+    if (this.#length < whole) return undefined;
+    return { launcher, body: Buffer.concat(this.#chunks).subarray(header) };
   }
 }
 
+function decoded({ launcher, body }: Frame, netns: Handed | undefined): Asked {
+  return launcher ? { launched: decodeLauncherRequest(body), netns } : decodeRequest(body);
+}
+
 /** Resolves with the request. Rejects with MalformedFrame, or with an Error that says why there is none. */
-async function receive(socket: Socket, limits: Limits, budget: Budget): Promise<Decoded> {
-  const reader = new Reader();
-  const { promise, resolve, reject } = Promise.withResolvers<Decoded>();
+async function receive(
+  socket: Socket,
+  reader: Reader,
+  first: Buffer,
+  netns: Handed | undefined,
+  limits: Limits,
+  budget: Budget,
+): Promise<Asked> {
+  const { promise, resolve, reject } = Promise.withResolvers<Asked>();
   const timer = setTimeout(() => reject(new MalformedFrame(SLOW)), limits.request);
   const onData = (chunk: Buffer): void => {
     budget.held += chunk.length;
     try {
-      const body = reader.add(chunk);
-      if (body !== undefined) resolve(decodeRequest(body));
+      const frame = reader.add(chunk);
+      if (frame !== undefined) resolve(decoded(frame, netns));
       else if (budget.held > limits.bytes) reject(new Error(FULL));
     } catch (error) {
       reject(error);
@@ -78,6 +121,9 @@ async function receive(socket: Socket, limits: Limits, budget: Budget): Promise<
   };
   const onEnd = (): void => reject(new MalformedFrame('the request ended before its time'));
   socket.on('data', onData).on('end', onEnd).on('close', onEnd);
+  if (first.length > 0) onData(first);
+  else onEnd();
+  socket.resume();
   try {
     return await promise;
   } finally {
@@ -90,12 +136,12 @@ async function receive(socket: Socket, limits: Limits, budget: Budget): Promise<
 }
 
 /** Resolves when the client has it all, or will never have it. */
-export async function reply(socket: Socket, answer: EngineAnswer, milliseconds: number): Promise<void> {
+async function send(socket: Socket, bytes: Uint8Array, milliseconds: number): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   const timer = setTimeout(() => socket.destroy(), milliseconds);
   socket.once('close', resolve);
   if (socket.closed || socket.destroyed) resolve();
-  else socket.end(frameOf(answer));
+  else socket.end(bytes);
   // A client that is refused before it has sent all would lose the answer if its rest were not taken.
   socket.resume();
   await promise;
@@ -110,17 +156,61 @@ function frameOf(answer: EngineAnswer): Buffer {
   }
 }
 
-/** Never rejects. */
+export async function reply(socket: Socket, answer: EngineAnswer, milliseconds: number): Promise<void> {
+  return send(socket, frameOf(answer), milliseconds);
+}
+
+/** False when nobody is there any more. */
+async function says(socket: Socket, text: string): Promise<boolean> {
+  if (socket.closed || socket.destroyed) return false;
+  return new Promise((resolve) => socket.write(text, (error) => resolve(!error)));
+}
+
+/** A launcher that gets no answer does the work itself. */
+async function answerLauncher(
+  socket: Socket,
+  asked: Asked,
+  handle: Handle,
+  { answer: limit }: Limits,
+): Promise<void> {
+  let taken = false;
+  const answer = await handle(asked, async () => {
+    taken = await says(socket, TAKEN);
+    return taken;
+  });
+  if (answer !== undefined && 'exitCode' in answer && taken)
+    return send(socket, encodeLauncherAnswer(answer), limit);
+  if (!taken) return send(socket, Buffer.from(REFUSED), limit);
+  socket.destroy();
+}
+
+/** The first descriptor is the namespace; more than that nobody sends. */
+function namespaceIn({ descriptors }: Received): Handed | undefined {
+  const [first, ...others] = descriptors;
+  for (const each of others) closeSync(each);
+  return first === undefined ? undefined : handed(first);
+}
+
+/** Never rejects. `first`: what has been read of it already; undefined when nothing came in time. */
 export async function converse(
   socket: Socket,
-  handle: (decoded: Decoded) => Promise<EngineAnswer>,
+  first: Received | undefined,
+  handle: Handle,
   limits: Limits,
   budget: Budget,
 ): Promise<void> {
+  const netns = first && namespaceIn(first);
+  const reader = new Reader();
   let answer: EngineAnswer;
   try {
-    answer = await handle(await receive(socket, limits, budget));
+    if (first === undefined) throw new MalformedFrame(SLOW);
+    const asked = await receive(socket, reader, first.data, netns, limits, budget);
+    if ('launched' in asked) return await answerLauncher(socket, asked, handle, limits);
+    netns?.release();
+    answer = (await handle(asked, async () => true)) ?? refusal('stopping', 'nothing was done', 'try again');
   } catch (error) {
+    netns?.release();
+    if (reader.launcher) return send(socket, Buffer.from(REFUSED), limits.answer);
     const kind = error instanceof MalformedFrame ? 'malformed' : 'too-busy';
     answer = refusal(
       kind,

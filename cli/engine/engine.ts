@@ -11,15 +11,17 @@ import type { MakeResident, Resident, ResidentHost } from '../../lib/cni/residen
 import { placesIn } from '../../lib/engine/places.ts';
 import type { EnginePlaces } from '../../lib/engine/places.ts';
 import { PROTOCOL, refusal } from '../../lib/engine/protocol.ts';
-import type { Decoded, EngineAnswer, OrderRequest, PluginRequest } from '../../lib/engine/protocol.ts';
-import { ownMntnsId } from '../../lib/engine/request.ts';
-import { ownNetnsId } from '../../lib/system/netns.ts';
+import type { EngineAnswer, OrderRequest } from '../../lib/engine/protocol.ts';
+import { VERSION, isNewer, ownNamespaces } from '../../lib/engine/request.ts';
 import { openReactor } from '../../lib/system/reactor.ts';
 import type { Answer } from '../../lib/cni/dispatch.ts';
 import { otherVersion } from './admission.ts';
-import type { Limits } from './connection.ts';
+import { callOf, callOfLauncher } from './call.ts';
+import type { Call, Take } from './call.ts';
+import type { Asked, Limits } from './connection.ts';
 import { noCounts } from './counts.ts';
 import { Frugality } from './frugality.ts';
+import type { Job, PluginJob } from './jobs.ts';
 import { laneOf } from './programs.ts';
 import type { Lane } from './programs.ts';
 import { reportOf } from './report.ts';
@@ -46,6 +48,11 @@ const LAST = 20_000;
 /** Milliseconds for a resident to stop. */
 const LEAVE = 5_000;
 
+/** Several of these share what takes longest: the kernel's wait for an interface to be gone. */
+function isDel(job: Job): job is PluginJob {
+  return job.is === 'plugin' && job.environment['CNI_COMMAND'] === 'DEL';
+}
+
 export interface EngineOptions {
   readonly places?: EnginePlaces;
   /** A listening socket that was handed over. */
@@ -60,6 +67,8 @@ export interface EngineOptions {
   readonly laneOf?: (program: string) => Lane | undefined;
   /** Milliseconds. */
   readonly idleThread?: number;
+  /** Threads for main plugins that wait for the first call, and stay. */
+  readonly ready?: number;
 }
 
 export class Engine {
@@ -78,6 +87,7 @@ export class Engine {
   #watcher: FSWatcher | undefined;
   #idle: NodeJS.Timeout | undefined;
   #stopping = false;
+  #heir: string | undefined;
 
   private constructor(options: EngineOptions, seat: Seat) {
     this.#options = options;
@@ -85,9 +95,11 @@ export class Engine {
     const pool = (lane: Lane): WorkerPool =>
       new WorkerPool({
         most: MOST[lane],
+        least: lane === 'main' ? (options.ready ?? 0) : 0,
         idle: options.idleThread ?? IDLE_THREAD,
         start: options.startWorker ?? startWorker,
         empty: () => this.#frugality.tidy(),
+        together: (job) => (isDel(job) ? `DEL ${job.program}` : undefined),
       });
     this.#lanes = { main: pool('main'), inner: pool('inner') };
     const world = realWorld();
@@ -99,13 +111,13 @@ export class Engine {
     };
     this.#residents = options.residents.map((make) => make(host));
     this.#requests = new Requests({
-      namespaces: { netns: ownNetnsId(), mntns: ownMntnsId() },
+      namespaces: ownNamespaces(),
       lanes: this.#lanes,
       laneOf: options.laneOf ?? laneOf,
       residents: new Map(this.#residents.flatMap(({ plugins }) => [...plugins])),
       world,
       counts: this.#counts,
-      done: (request, answer, milliseconds) => this.#done(request, answer, milliseconds),
+      done: (call, answer, milliseconds) => this.#done(call, answer, milliseconds),
     });
   }
 
@@ -143,10 +155,20 @@ export class Engine {
     return this.#ended.promise;
   }
 
+  get startedBy(): EngineFacts['startedBy'] {
+    return this.#options.startedBy;
+  }
+
+  /** The executable of a later version, to be run in its place when it has stopped. */
+  get heir(): string | undefined {
+    return this.#heir;
+  }
+
   async #listen(fd: number, { directory }: EnginePlaces): Promise<void> {
     const { log, limits } = this.#options;
     this.#server = await EngineServer.listen(fd, {
-      handle: async (decoded) => this.#handle(decoded),
+      handle: async (asked, take) => this.#handle(asked, take),
+      reactor: this.#reactor,
       turnedAway: (why) => {
         this.#counts.refused += 1;
         log('warning', `refused: ${why}`);
@@ -171,20 +193,34 @@ export class Engine {
     }
   }
 
-  async #handle(decoded: Decoded): Promise<EngineAnswer> {
+  async #handle(asked: Asked, take: Take): Promise<EngineAnswer | undefined> {
     try {
-      if ('otherProtocol' in decoded)
-        return otherVersion(`one that speaks protocol ${decoded.otherProtocol}, not ${PROTOCOL}`);
-      const { request } = decoded;
-      if (request.kind !== 'plugin') return await this.#obey(request);
-      if (this.#stopping) return refusal('stopping', 'the engine is stopping', 'try again');
+      if ('otherProtocol' in asked)
+        return otherVersion(`one that speaks protocol ${asked.otherProtocol}, not ${PROTOCOL}`);
+      const call = 'launched' in asked ? callOfLauncher(asked.launched, asked.netns) : asked.request;
+      if ('kind' in call && call.kind !== 'plugin') return await this.#obey(call);
+      if (this.#stopping) {
+        if (!('kind' in call)) call.netns?.release();
+        return refusal('stopping', 'the engine is stopping', 'try again');
+      }
+      if (isNewer(call.version, VERSION)) {
+        if (!('kind' in call)) call.netns?.release();
+        return this.#handOver(call);
+      }
       clearTimeout(this.#idle);
-      return await this.#requests.answer(request);
+      return await this.#requests.answer('kind' in call ? callOf(call) : call, take);
     } catch (error) {
       // Nothing that a request does may end up here.
       this.#options.log('error', `a defect: ${error instanceof Error ? error.stack : errorText(error)}`);
       return { exitCode: 1, stdout: '', stderr: `${errorText(error)}\n` };
     }
+  }
+
+  /** A later version is there to take over: what it does not find in the store it does not need. */
+  #handOver({ version, executable }: Pick<Call, 'version' | 'executable'>): EngineAnswer {
+    if (executable !== undefined) this.#heir = executable;
+    void this.stop(`netmoor ${version} takes over`);
+    return refusal('stopping', `the engine, netmoor ${VERSION}, makes way for ${version}`, 'try again');
   }
 
   async #obey({ kind }: OrderRequest): Promise<EngineAnswer> {
@@ -203,11 +239,7 @@ export class Engine {
     throw new TypeError('a thread answered something else than it was asked for');
   }
 
-  #done(
-    { program, environment }: PluginRequest,
-    { exitCode, stdout, stderr }: Answer,
-    milliseconds: number,
-  ): void {
+  #done({ program, environment }: Call, { exitCode, stdout, stderr }: Answer, milliseconds: number): void {
     const { log } = this.#options;
     const ids = [environment['CNI_CONTAINERID'], environment['CNI_IFNAME']].filter((id) => id).join(' ');
     const what = `${program} ${environment['CNI_COMMAND'] ?? ''} ${ids}`.trim();

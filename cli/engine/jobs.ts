@@ -9,8 +9,11 @@ export interface PluginJob {
   /** The name of the request, for the records it works on; unlike that of any other of this process. */
   readonly request: string;
   readonly program: string;
+  readonly args: readonly string[];
   readonly environment: Environment;
   readonly stdin: Uint8Array;
+  /** CNI_NETNS as its caller has opened it: a descriptor that stays open until the job is done. */
+  readonly netns?: number | undefined;
 }
 
 export interface TaskJob {
@@ -34,4 +37,10 @@ export interface ThrownError {
   readonly details: string;
 }
 
-export type FromWorker = { readonly ready: true } | { readonly done: Outcome };
+/** To a thread: jobs to do at the same time, mostly one. */
+export interface ToWorker {
+  readonly jobs: readonly Job[];
+}
+
+/** `job`: its place among those that were given. */
+export type FromWorker = { readonly ready: true } | { readonly job: number; readonly done: Outcome };

@@ -10,8 +10,11 @@ export type Lane = 'main' | 'inner';
 
 export const IPAM = 'netmoor';
 
+/** Not a plugin, though it calls some: container runtimes start it. */
+export const HOOK = 'netmoor-hook';
+
 export function laneOf(program: string): Lane | undefined {
-  if (KINDS.has(program)) return 'main';
+  if (KINDS.has(program) || program === HOOK) return 'main';
   return program === IPAM ? 'inner' : undefined;
 }
 

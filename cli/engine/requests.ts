@@ -2,7 +2,7 @@
  * Plugin calls of many callers: those of different containers side by side, those of one container to one plugin in
  * order, each under a deadline.
  */
-import { NetmoorError } from '../../lib/base/errors.ts';
+import { NetmoorError, errorText } from '../../lib/base/errors.ts';
 import { configVersion, parseConfig } from '../../lib/cni/config.ts';
 import { dispatch } from '../../lib/cni/dispatch.ts';
 import type { Answer } from '../../lib/cni/dispatch.ts';
@@ -12,13 +12,14 @@ import { CURRENT_VERSION } from '../../lib/cni/versions.ts';
 import type { CniVersion } from '../../lib/cni/versions.ts';
 import type { World } from '../../lib/cni/world.ts';
 import { refusal } from '../../lib/engine/protocol.ts';
-import type { EngineAnswer, PluginRequest } from '../../lib/engine/protocol.ts';
+import type { EngineAnswer } from '../../lib/engine/protocol.ts';
 import { forgetRequest } from '../../lib/system/worker.ts';
 import { notForUs } from './admission.ts';
-import type { Namespaces } from './admission.ts';
+import type { Call, Namespaces, Take } from './call.ts';
 import type { Counts } from './counts.ts';
 import type { Outcome } from './jobs.ts';
 import { Order } from './order.ts';
+import { HOOK } from './programs.ts';
 import type { Lane } from './programs.ts';
 import type { WorkerPool } from './workers.ts';
 
@@ -37,12 +38,11 @@ export interface RequestsOptions {
   readonly world: World;
   readonly counts: Counts;
   /** A request has ended, with or without success. */
-  readonly done: (request: PluginRequest, answer: Answer, milliseconds: number) => void;
+  readonly done: (call: Call, answer: Answer, milliseconds: number) => void;
 }
 
 interface Underway {
-  readonly request: PluginRequest;
-  readonly stdin: Buffer;
+  readonly call: Call;
   readonly name: string;
   began: boolean;
   /** Its caller has been answered. */
@@ -58,27 +58,40 @@ function versionOf(stdin: Buffer): CniVersion {
   }
 }
 
-function failure(error: unknown, stdin: Buffer): Answer {
+/** A hook has no protocol to tell it by: one line for people. */
+function failure(error: unknown, { program, stdin }: Call): Answer {
+  if (program === HOOK) return { exitCode: 1, stdout: '', stderr: `${HOOK}: ${errorText(error)}\n` };
   const stdout = `${JSON.stringify(errorAnswer(error, versionOf(stdin)), undefined, 4)}\n`;
   return { exitCode: 1, stdout, stderr: '' };
 }
 
-function tooLate({ began, request, stdin }: Underway, seconds: number): Answer {
+function tooLate({ began, call }: Underway, seconds: number): Answer {
   const words = began
     ? 'the engine is still at work on it'
     : 'the engine was busy with earlier requests, and has not begun with it';
-  const what = `${request.program} ${request.environment['CNI_COMMAND'] ?? ''}`.trim();
-  return failure(new NetmoorError('try-again', `${what}: no answer within ${seconds} s`, words), stdin);
+  const what = `${call.program} ${call.environment['CNI_COMMAND'] ?? ''}`.trim();
+  return failure(new NetmoorError('try-again', `${what}: no answer within ${seconds} s`, words), call);
+}
+
+/** Whose call it is; a hook says so in the state that it is given (OCI runtime-spec, runtime.md "State"). */
+function containerOf({ program, environment, stdin }: Call): string | undefined {
+  if (program !== HOOK) return environment['CNI_CONTAINERID'];
+  try {
+    const { id } = JSON.parse(stdin.toString()) as { id?: unknown };
+    return typeof id === 'string' ? id : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Characters of an answer, so that it fits into a frame however it is escaped. */
 const STDOUT = 512 * 1024;
 const STDERR = 64 * 1024;
 
-function fitting(answer: Answer, stdin: Buffer): Answer {
+function fitting(answer: Answer, call: Call): Answer {
   const { stdout, stderr, exitCode } = answer;
   if (stdout.length > STDOUT)
-    return failure(new NetmoorError('internal', `an answer of ${stdout.length} characters`), stdin);
+    return failure(new NetmoorError('internal', `an answer of ${stdout.length} characters`), call);
   return { exitCode, stdout, stderr: stderr.slice(-STDERR) };
 }
 
@@ -94,22 +107,25 @@ export class Requests {
     this.#world = { ...options.world };
   }
 
-  /** Never throws: what goes wrong is the answer. */
-  async answer(request: PluginRequest): Promise<EngineAnswer> {
+  /**
+   * Never throws: what goes wrong is the answer. Undefined for a caller who has gone before anything was begun. The
+   * namespace that came with the call is closed when nothing is done in it any more.
+   */
+  async answer(call: Call, take: Take = async () => true): Promise<EngineAnswer | undefined> {
     const { namespaces, counts } = this.#options;
-    const refused = notForUs(request, namespaces) ?? this.#unknown(request.program) ?? this.#tooBusy();
-    if (refused !== undefined) {
+    const refused = notForUs(call, namespaces) ?? this.#unknown(call.program) ?? this.#tooBusy();
+    if (refused !== undefined || !(await take())) {
       counts.refused += 1;
+      call.netns?.release();
       return refused;
     }
     this.#number += 1;
-    const stdin = Buffer.from(request.stdin, 'base64');
     const began = performance.now();
-    const underway = { request, stdin, name: `${this.#number}`, began: false, late: false };
-    const answer = fitting(await this.#timed(underway), stdin);
+    const underway = { call, name: `${this.#number}`, began: false, late: false };
+    const answer = fitting(await this.#timed(underway), call);
     counts.served += 1;
     if (answer.exitCode !== 0) counts.failed += 1;
-    this.#options.done(request, answer, performance.now() - began);
+    this.#options.done(call, answer, performance.now() - began);
     return answer;
   }
 
@@ -128,7 +144,7 @@ export class Requests {
   /** The answer, or at the deadline the one that says so; what is under way goes on to its end then. */
   async #timed(underway: Underway): Promise<Answer> {
     const { promise, resolve } = Promise.withResolvers<Answer>();
-    const limit = Math.min(TIME_LIMIT, underway.request.deadline);
+    const limit = Math.min(TIME_LIMIT, underway.call.deadline);
     const timer = setTimeout(() => {
       underway.late = true;
       this.#options.counts.late += 1;
@@ -142,9 +158,9 @@ export class Requests {
 
   async #inOrder(underway: Underway): Promise<Answer> {
     const { counts } = this.#options;
-    const { request, stdin } = underway;
-    const container = request.environment['CNI_CONTAINERID'];
-    const key = container ? `${request.program} ${container}` : underway.name;
+    const { call } = underway;
+    const container = containerOf(call);
+    const key = container ? `${call.program} ${container}` : underway.name;
     counts.waiting += 1;
     try {
       return await this.#order.run(container ? key : ` ${key}`, async () => {
@@ -157,7 +173,9 @@ export class Requests {
         }
       });
     } catch (error) {
-      return failure(error, stdin);
+      return failure(error, call);
+    } finally {
+      call.netns?.release();
     }
   }
 
@@ -166,23 +184,32 @@ export class Requests {
     if (underway.late) return tooLate(underway, 0);
     underway.began = true;
     const { laneOf, lanes, residents } = this.#options;
-    const resident = residents.get(underway.request.program);
+    const resident = residents.get(underway.call.program);
     if (resident !== undefined) return this.#onMainLoop(resident, underway);
-    const lane = laneOf(underway.request.program);
-    if (lane === undefined) throw new TypeError(`no lane for ${underway.request.program}`);
+    const lane = laneOf(underway.call.program);
+    if (lane === undefined) throw new TypeError(`no lane for ${underway.call.program}`);
     return this.#inThread(lanes[lane], underway);
   }
 
-  async #onMainLoop(plugin: Plugin, { request, stdin }: Underway): Promise<Answer> {
+  async #onMainLoop(plugin: Plugin, { call: { environment, stdin } }: Underway): Promise<Answer> {
     // It has no record in hand, and leaves no note of itself: the main loop waits for no disk.
-    return dispatch(plugin, { environment: request.environment, readStdin: () => stdin }, this.#world);
+    return dispatch(plugin, { environment, readStdin: () => stdin }, this.#world);
   }
 
-  async #inThread(pool: WorkerPool, { request, stdin, name }: Underway): Promise<Answer> {
-    const { program, environment } = request;
+  async #inThread(pool: WorkerPool, { call, name }: Underway): Promise<Answer> {
+    const { program, args, environment, stdin } = call;
+    const job = {
+      is: 'plugin',
+      request: name,
+      program,
+      args,
+      environment,
+      stdin,
+      netns: call.netns?.fd,
+    } as const;
     let outcome: Outcome;
     try {
-      outcome = await pool.run({ is: 'plugin', request: name, program, environment, stdin });
+      outcome = await pool.run(job);
     } catch (error) {
       forgetRequest(name);
       throw error;

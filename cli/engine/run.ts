@@ -46,13 +46,25 @@ async function started(options: RunOptions, log: Log): Promise<Engine | undefine
     startedBy,
     residents: RESIDENTS,
     log,
+    // One that a plugin has started for its leases is not what launchers ask.
+    ready: startedBy === 'plugin' ? 0 : 1,
     ...(idle === undefined ? {} : { idle: idle * 1000 }),
   });
 }
 
+/** The same process goes on as the engine of another executable. Returns when that cannot be run. */
+function becomeHeir(executable: string, idle: number | undefined): void {
+  const args = ['netmoor', 'engine', ...(idle === undefined ? [] : ['--idle-exit', String(idle)])];
+  try {
+    process.execve?.(executable, args, { PATH: process.env['PATH'] ?? '' });
+  } catch {
+    // Whoever needs an engine starts one.
+  }
+}
+
 /** Resolves when it has ended as it should. Throws when it cannot begin. */
 export async function runEngine(options: RunOptions): Promise<void> {
-  const { environment, readyFd } = options;
+  const { environment, readyFd, idle } = options;
   process.umask(0o077);
   process.chdir('/');
   const { log, written } = readyFd === undefined ? stderrLog(isJournal(environment)) : syslog();
@@ -81,4 +93,6 @@ export async function runEngine(options: RunOptions): Promise<void> {
   log('notice', `netmoor ${VERSION} listens`);
   await engine.ended;
   await written();
+  // systemd starts the next one by itself, when somebody connects to its socket.
+  if (engine.heir !== undefined && engine.startedBy !== 'systemd') becomeHeir(engine.heir, idle);
 }

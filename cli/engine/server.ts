@@ -3,13 +3,15 @@ import { createServer } from 'node:net';
 import type { Server, Socket } from 'node:net';
 import { once } from 'node:events';
 import { refusal } from '../../lib/engine/protocol.ts';
-import type { Decoded, EngineAnswer } from '../../lib/engine/protocol.ts';
+import type { Reactor } from '../../lib/system/reactor.ts';
 import { peerOf } from '../../lib/system/unix-stream.ts';
 import { LIMITS, converse, reply } from './connection.ts';
-import type { Budget, Limits } from './connection.ts';
+import type { Budget, Handle, Limits } from './connection.ts';
+import { firstBytes } from './first-bytes.ts';
 
 export interface ServerOptions {
-  readonly handle: (decoded: Decoded) => Promise<EngineAnswer>;
+  readonly handle: Handle;
+  readonly reactor: Reactor;
   /** A connection that was not answered, and why. */
   readonly turnedAway: (why: string) => void;
   readonly limits?: Limits;
@@ -23,8 +25,7 @@ function descriptorOf(socket: Socket): number | undefined {
 }
 
 /** The user at the other end; undefined when that cannot be known. */
-function userOf(socket: Socket): number | undefined {
-  const fd = descriptorOf(socket);
+function userOf(fd: number | undefined): number | undefined {
   try {
     return fd === undefined ? undefined : peerOf(fd, 'look at a client').uid;
   } catch {
@@ -45,7 +46,9 @@ export class EngineServer {
   private constructor(options: ServerOptions) {
     this.#options = options;
     this.#limits = options.limits ?? LIMITS;
-    this.#server = createServer({ allowHalfOpen: true }, (socket) => this.#accept(socket));
+    this.#server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (socket) =>
+      this.#accept(socket),
+    );
   }
 
   /** `fd`: a listening socket, which becomes the server's. Rejects with Node's errors. */
@@ -72,17 +75,23 @@ export class EngineServer {
   }
 
   async #talk(socket: Socket): Promise<void> {
-    const { handle, turnedAway } = this.#options;
-    const user = userOf(socket);
+    const { handle, turnedAway, reactor } = this.#options;
+    const fd = descriptorOf(socket);
+    const user = userOf(fd);
     const refused =
       user !== process.geteuid?.()
         ? NOT_ROOT
         : this.#conversations.size >= this.#limits.connections
           ? FULL
           : undefined;
-    if (refused === undefined) return converse(socket, handle, this.#limits, this.#budget);
+    if (refused === undefined && fd !== undefined) {
+      const limit = this.#limits.request;
+      // Whoever has closed it has asked for nothing.
+      const first = await firstBytes(fd, reactor, limit).catch(() => undefined);
+      return converse(socket, first, handle, this.#limits, this.#budget);
+    }
     turnedAway(refused === FULL ? 'too many clients' : `a client of user ${user ?? 'unknown'}`);
-    await reply(socket, refused, this.#limits.answer);
+    await reply(socket, refused ?? NOT_ROOT, this.#limits.answer);
   }
 
   /** Takes no more connections; resolves when those that there are have ended, or after some milliseconds. */

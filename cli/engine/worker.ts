@@ -12,26 +12,24 @@ import type { Plugin } from '../../lib/cni/plugin.ts';
 import { realWorld } from '../../lib/cni/real-world.ts';
 import type { Json, Tasks } from '../../lib/cni/resident.ts';
 import type { World } from '../../lib/cni/world.ts';
+import { openNetns } from '../../lib/system/netns.ts';
 import { asRequest } from '../../lib/system/worker.ts';
 import type { Worker } from '../../lib/system/worker.ts';
-import type { FromWorker, Job, Outcome, PluginJob, TaskJob } from './jobs.ts';
-import { pluginOf } from './programs.ts';
+import { Gathering } from './gathering.ts';
+import type { FromWorker, Job, Outcome, PluginJob, TaskJob, ToWorker } from './jobs.ts';
+import { HOOK, pluginOf } from './programs.ts';
+import { KINDS } from '../../plugins/kinds.ts';
 import { TASKS } from './tasks.ts';
 
 /** Stores that stay open between jobs; a host has one, and seldom a few more. */
 const KEPT = 8;
 
-export interface ThreadWorld {
-  readonly world: World;
-  /** Who works, from now on. */
-  readonly working: (worker: Worker | undefined) => void;
-}
+/** What differs from one request to the next. */
+type Own = Partial<Pick<World, 'worker' | 'openNetns' | 'together'>>;
 
-/** One world for all the jobs of a thread. */
-export function threadWorld(): ThreadWorld {
-  const real = realWorld();
+/** What all the requests of a thread share, which differ in who works. */
+export function threadWorld(): (own: Own) => World {
   const kept = new Map<string, object>();
-  const state: { worker: Worker | undefined } = { worker: undefined };
   const keep = <T extends object>(name: string, make: () => T): T => {
     const value = (kept.get(name) as T | undefined) ?? make();
     kept.delete(name);
@@ -39,16 +37,8 @@ export function threadWorld(): ThreadWorld {
     for (const oldest of kept.keys()) if (kept.size > KEPT) kept.delete(oldest);
     return value;
   };
-  const world: World = Object.defineProperties(real, {
-    worker: { get: () => state.worker, enumerable: true },
-    keep: { value: keep, enumerable: true },
-  });
-  return {
-    world,
-    working: (worker) => {
-      state.worker = worker;
-    },
-  };
+  const shared: World = { ...realWorld(), worker: undefined, keep };
+  return (own) => ({ ...shared, ...own });
 }
 
 export interface Abilities {
@@ -56,21 +46,38 @@ export interface Abilities {
   readonly tasks: Tasks;
 }
 
+/** The namespace that the caller has opened, under the path by which he calls it. */
+function opening({ environment, netns }: PluginJob): Own {
+  if (netns === undefined) return {};
+  const path = environment['CNI_NETNS'];
+  return {
+    openNetns: (asked) =>
+      asked === path ? { ...openNetns(`/proc/self/fd/${netns}`), path: asked } : openNetns(asked),
+  };
+}
+
 async function runPlugin(
-  { request, program, environment, stdin }: PluginJob,
+  job: PluginJob,
   plugin: Abilities['plugin'],
-  { world, working }: ThreadWorld,
+  worldFor: (own: Own) => World,
+  { together }: Pick<World, 'together'>,
 ): Promise<Answer> {
+  const { request, program, args, environment, stdin } = job;
+  const input = Buffer.from(stdin);
+  const around = (worker: Worker | undefined): World => worldFor({ worker, ...opening(job), together });
+  if (program === HOOK) return asRequest(request, async (worker) => answerHook(args, input, around(worker)));
   const found = await plugin(program);
   if (found === undefined) throw new NetmoorError('internal', `the engine does not know ${program}`);
-  return asRequest(request, async (worker) => {
-    working(worker);
-    try {
-      return await dispatch(found, { environment, readStdin: () => Buffer.from(stdin) }, world);
-    } finally {
-      working(undefined);
-    }
-  });
+  return asRequest(request, async (worker) =>
+    dispatch(found, { environment, readStdin: () => input }, around(worker)),
+  );
+}
+
+async function answerHook(args: readonly string[], stdin: Buffer, world: World): Promise<Answer> {
+  const { runHookWith } = await import('../../hooks/oci/hook.ts');
+  const { KINDS, pluginsOf } = await import('../../plugins/kinds.ts');
+  const { exitCode, stderr } = await runHookWith({ args, stdin }, { world, ours: pluginsOf(KINDS) });
+  return { exitCode, stdout: '', stderr };
 }
 
 async function runTask({ name, argument }: TaskJob, tasks: Tasks, world: World): Promise<Json | undefined> {
@@ -79,24 +86,32 @@ async function runTask({ name, argument }: TaskJob, tasks: Tasks, world: World):
   return task(argument, world);
 }
 
-async function outcomeOf(job: Job, { plugin, tasks }: Abilities, world: ThreadWorld): Promise<Outcome> {
-  try {
-    if (job.is === 'plugin') return { answer: await runPlugin(job, plugin, world) };
-    return { value: await runTask(job, tasks, world.world) };
-  } catch (error) {
-    const { kind, message, details } = typedError(error);
-    return { error: { kind, message, details } };
-  }
-}
-
 /** Does what the main loop asks for until that ends this thread. */
 export function serveAsWorker(abilities: Abilities = { plugin: pluginOf, tasks: TASKS }): void {
   const port = parentPort;
   if (port === null) throw new TypeError('not in a thread');
-  const world = threadWorld();
+  const worldFor = threadWorld();
   const say = (message: FromWorker): void => port.postMessage(message);
-  port.on('message', (job: Job) => {
-    void outcomeOf(job, abilities, world).then((done) => say({ done }));
+  const outcomeOf = async (job: Job, around: Pick<World, 'together'>): Promise<Outcome> => {
+    try {
+      if (job.is === 'task') return { value: await runTask(job, abilities.tasks, worldFor({})) };
+      return { answer: await runPlugin(job, abilities.plugin, worldFor, around) };
+    } catch (error) {
+      const { kind, message, details } = typedError(error);
+      return { error: { kind, message, details } };
+    }
+  };
+  port.on('message', ({ jobs }: ToWorker) => {
+    const gathering = new Gathering(jobs.length);
+    const around = jobs.length > 1 ? { together: gathering.together } : {};
+    jobs.forEach((job, index) => {
+      void outcomeOf(job, around).then((done) => {
+        say({ job: index, done });
+        gathering.ended();
+      });
+    });
   });
   say({ ready: true });
+  // Meanwhile, what most calls need.
+  void Promise.all([...KINDS.keys()].map(async (kind) => abilities.plugin(kind))).catch(() => {});
 }

@@ -5,7 +5,7 @@
 import { resolve } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { NetmoorError, errorText } from '../../lib/base/errors.ts';
-import type { FromWorker, Job, Outcome } from './jobs.ts';
+import type { FromWorker, Job, Outcome, ToWorker } from './jobs.ts';
 
 export interface PoolOptions {
   /** Threads at most. */
@@ -15,7 +15,14 @@ export interface PoolOptions {
   readonly start: () => Worker;
   /** The last thread has ended. */
   readonly empty?: () => void;
+  /** Threads that are there from the beginning, and stay. */
+  readonly least?: number;
+  /** Jobs of the same word may be given to one thread at the same time. */
+  readonly together?: (job: Job) => string | undefined;
 }
+
+/** Jobs of one thread at the same time. */
+const MOST_TOGETHER = 32;
 
 interface Waiting {
   readonly job: Job;
@@ -25,8 +32,8 @@ interface Waiting {
 
 interface Thread {
   readonly worker: Worker;
-  /** Undefined while it starts and while it has nothing to do. */
-  current: Waiting | undefined;
+  /** What it works on, by its place; empty while it starts and while it has nothing to do. */
+  readonly current: Map<number, Waiting>;
   ready: boolean;
   idle: NodeJS.Timeout | undefined;
 }
@@ -63,6 +70,7 @@ export class WorkerPool {
 
   constructor(options: PoolOptions) {
     this.#options = options;
+    for (let count = 0; count < (options.least ?? 0); count++) this.#grow();
   }
 
   get size(): number {
@@ -83,26 +91,40 @@ export class WorkerPool {
   }
 
   #assign(): void {
-    for (const thread of this.#threads) {
-      if (!thread.ready || thread.current !== undefined) continue;
-      const next = this.#waiting.shift();
-      if (next === undefined) return;
-      this.#give(thread, next);
-    }
+    const idle = [...this.#threads].filter(({ ready, current }) => ready && current.size === 0);
+    idle.forEach((thread, index) => {
+      const given = this.#next(idle.length - index);
+      if (given.length > 0) this.#give(thread, given);
+    });
     const starting = [...this.#threads].filter(({ ready }) => !ready).length;
     if (this.#waiting.length > starting && this.#threads.size < this.#options.most) this.#grow();
   }
 
-  #give(thread: Thread, next: Waiting): void {
+  /** The next job, and with it those that can be done together with it: its share of them, where threads are idle. */
+  #next(idle: number): Waiting[] {
+    const next = this.#waiting.shift();
+    if (next === undefined) return [];
+    const { together } = this.#options;
+    const word = together?.(next.job);
+    if (word === undefined) return [next];
+    const alike = this.#waiting.filter(({ job }) => together?.(job) === word);
+    const room = Math.min(Math.ceil((alike.length + 1) / idle), MOST_TOGETHER) - 1;
+    const along = alike.slice(0, room);
+    for (const each of along) this.#waiting.splice(this.#waiting.indexOf(each), 1);
+    return [next, ...along];
+  }
+
+  #give(thread: Thread, given: readonly Waiting[]): void {
     clearTimeout(thread.idle);
-    thread.current = next;
-    thread.worker.postMessage(next.job);
+    given.forEach((each, index) => void thread.current.set(index, each));
+    const message: ToWorker = { jobs: given.map(({ job }) => job) };
+    thread.worker.postMessage(message);
   }
 
   #grow(): void {
     const thread: Thread = {
       worker: this.#options.start(),
-      current: undefined,
+      current: new Map(),
       ready: false,
       idle: undefined,
     };
@@ -116,18 +138,20 @@ export class WorkerPool {
   #heard(thread: Thread, message: FromWorker): void {
     if ('ready' in message) thread.ready = true;
     else {
-      const { current } = thread;
-      thread.current = undefined;
-      current?.resolve(message.done);
+      thread.current.get(message.job)?.resolve(message.done);
+      thread.current.delete(message.job);
     }
     this.#assign();
-    if (thread.current === undefined) this.#rest(thread);
+    if (thread.current.size === 0) this.#rest(thread);
     this.#tellDrained();
   }
 
   #rest(thread: Thread): void {
     clearTimeout(thread.idle);
-    thread.idle = setTimeout(() => this.#end(thread), this.#options.idle).unref();
+    const { idle, least = 0 } = this.#options;
+    thread.idle = setTimeout(() => {
+      if (this.#threads.size > least) this.#end(thread);
+    }, idle).unref();
   }
 
   #end(thread: Thread): void {
@@ -143,26 +167,28 @@ export class WorkerPool {
     if (!this.#threads.delete(thread)) return;
     clearTimeout(thread.idle);
     void thread.worker.terminate();
-    const given = thread.current ?? (thread.ready ? undefined : this.#waiting.shift());
-    given?.reject(new NetmoorError('internal', `a thread of the engine failed: ${why}`, 'please report it'));
+    const waiting = thread.ready ? undefined : this.#waiting.shift();
+    for (const given of [...thread.current.values(), ...(waiting ? [waiting] : [])])
+      given.reject(new NetmoorError('internal', `a thread of the engine failed: ${why}`, 'please report it'));
+    thread.current.clear();
     this.#assign();
     this.#tellDrained();
   }
 
   /** Resolves when nothing is under way. */
   async drained(): Promise<void> {
-    if (this.#waiting.length === 0 && ![...this.#threads].some(({ current }) => current)) return;
+    if (this.#waiting.length === 0 && ![...this.#threads].some(({ current }) => current.size > 0)) return;
     await new Promise<void>((resolve) => this.#drained.push(resolve));
   }
 
   #tellDrained(): void {
-    if (this.#waiting.length > 0 || [...this.#threads].some(({ current }) => current)) return;
+    if (this.#waiting.length > 0 || [...this.#threads].some(({ current }) => current.size > 0)) return;
     for (const resolve of this.#drained.splice(0)) resolve();
   }
 
   /** Ends all threads that do nothing; the others are left alone, since they may be in another namespace. */
   stop(): void {
     this.#stopped = true;
-    for (const thread of this.#threads) if (thread.current === undefined) this.#end(thread);
+    for (const thread of this.#threads) if (thread.current.size === 0) this.#end(thread);
   }
 }

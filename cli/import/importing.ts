@@ -8,15 +8,18 @@ import { deriveConfig } from '../../lib/cni/lists/derive.ts';
 import type { World } from '../../lib/cni/world.ts';
 import { hostOf, storeFor } from '../../lib/mooring/host.ts';
 import type { Sockets } from '../../lib/mooring/host.ts';
+import { openStoreIn } from '../../lib/mooring/stores.ts';
 import { hostLocalLeases } from '../../lib/mooring/host-local.ts';
 import type { HostLocalLease } from '../../lib/mooring/host-local.ts';
 import { findLink } from '../../lib/netlink/link.ts';
 import { parsePool } from '../../ipam/pool.ts';
 import type { AddressRecord, AttachmentKey } from '../../ipam/record.ts';
-import { adopt } from '../../plugins/bridge-nat/adopt.ts';
+import { adopt, leftAsItIs } from '../../plugins/bridge-nat/adopt.ts';
 import type { Adopted } from '../../plugins/bridge-nat/adopt.ts';
+import { foresee } from '../../plugins/bridge-nat/adopt-foreseen.ts';
 import { readBridgeNatConfig } from '../../plugins/bridge-nat/config.ts';
 import type { BridgeNatConfig } from '../../plugins/bridge-nat/config.ts';
+import type { BridgeNatRecord } from '../../plugins/bridge-nat/detail.ts';
 import { bridgeNat } from '../../plugins/bridge-nat/kind.ts';
 import { quietly } from '../surroundings.ts';
 import { findLiving } from './living.ts';
@@ -34,12 +37,19 @@ export interface Work {
   readonly sockets: Sockets;
   /** --data-dir: the store to put it into, unless the network names one. */
   readonly dataDir: string | undefined;
-  readonly dryRun: boolean;
+  /** A dry run: who would be on record by now. Undefined: it is done. */
+  readonly earlier: BridgeNatRecord[] | undefined;
   readonly note: (line: string) => void;
 }
 
 export type Outcome =
-  | { readonly holder: Leaseholder; readonly alive: Alive; readonly adopted: Adopted | undefined }
+  | {
+      readonly holder: Leaseholder;
+      readonly alive: Alive;
+      readonly adopted: Adopted;
+      /** What the network asks for and nobody makes for it: it stays as the former plugins have left it. */
+      readonly asBefore: readonly string[];
+    }
   | { readonly holder: Leaseholder; readonly dead: string }
   | { readonly holder: Leaseholder; readonly problem: string };
 
@@ -104,27 +114,29 @@ function addressRecords({ ipam }: BridgeNatConfig, scope: string, holder: Leaseh
 }
 
 function importOne(network: Network, holder: Leaseholder, work: Work): Outcome {
-  const { world, sockets, dataDir, dryRun, note } = work;
+  const { world, sockets, dataDir, earlier, note } = work;
   const config = configOf(network, holder);
   const segment = bridgeNat.segmentOf(config, holder.network);
   const bridge = findLink(sockets.route, segment);
   if (bridge?.kind !== 'bridge') return { holder, dead: `there is no bridge ${segment}` };
   const found = findLiving({ route: sockets.route, bridge, world }, holder);
   if ('dead' in found) return { holder, dead: found.dead };
-  if (dryRun) return { holder, alive: found, adopted: undefined };
-  const own = config.ipam.kind === 'netmoor' ? config.ipam.pool.dataDir : undefined;
-  const host = hostOf(sockets, storeFor(own || dataDir, world), world, quietly(note));
   const { network: name, containerId, ifname } = holder;
-  const adopted = adopt(host, config, {
+  const living = {
     key: { network: name, containerId, ifname },
     addresses: addressRecords(config, bridgeNat.scopeOf(segment), holder),
     ...found,
     directory: network.directory,
-  });
-  return { holder, alive: found, adopted };
+  };
+  const own = (config.ipam.kind === 'netmoor' ? config.ipam.pool.dataDir : undefined) || dataDir;
+  const store = earlier ? openStoreIn(own ?? world.storeDirectory, world) : storeFor(own, world);
+  const host = hostOf(sockets, store, world, quietly(note));
+  const adopted = earlier ? foresee(host, config, living, earlier) : adopt(host, config, living);
+  earlier?.push(adopted.record);
+  return { holder, alive: found, adopted, asBefore: leftAsItIs(config) };
 }
 
-/** `holder` as far as it lives is on record then. Never throws for it alone. */
+/** `holder` as far as it lives is on record then, or would be. Never throws for it alone. */
 export function importHolder(network: Network, holder: Leaseholder, work: Work): Outcome {
   try {
     return importOne(network, holder, work);

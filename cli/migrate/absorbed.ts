@@ -5,7 +5,7 @@
 import { isJsonObject } from '../../lib/cni/json.ts';
 import type { Json, JsonObject } from '../../lib/cni/json.ts';
 import { quote } from '../../lib/cni/quote.ts';
-import { isComment, isEnvelope, respelt, sameJson } from './keys.ts';
+import { isComment, isEnvelope, requireType, respelt, sameJson } from './keys.ts';
 import type { Tell } from './telling.ts';
 
 interface Absorbable {
@@ -117,7 +117,11 @@ function withComments(main: JsonObject, plugin: JsonObject): JsonObject {
   return { ...main, ...Object.fromEntries(named) };
 }
 
+const CAPABILITIES = 'object of true and false';
+
 function withCapabilities(main: JsonObject, plugin: JsonObject, tell: Tell): JsonObject {
+  requireType(String(plugin['type']), plugin, 'capabilities', CAPABILITIES);
+  requireType('bridge', main, 'capabilities', CAPABILITIES);
   const { capabilities } = plugin;
   if (!isJsonObject(capabilities)) return main;
   const wanted = Object.entries(capabilities).filter(([, on]) => on === true);
@@ -158,6 +162,8 @@ export function absorb(main: JsonObject, written: JsonObject, known: Known, tell
   }
   const inner = (how.as === undefined ? undefined : known.get(how.as)) ?? [];
   const plugin = respelt(written, [...how.keys, ...inner, ...Object.keys(how.without), 'capabilities'], tell);
+  if (type === 'tuning') requireType(type, plugin, 'sysctl', 'object');
+  for (const key of Object.keys(how.without)) requireType(type, plugin, key, 'string');
   const division = divide(plugin, how, main, known);
   const [staying] = Object.keys(division.stays);
   const homeless = how.as !== undefined && !known.has(how.as);

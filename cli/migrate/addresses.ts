@@ -3,7 +3,7 @@ import { isJsonObject } from '../../lib/cni/json.ts';
 import type { Json, JsonObject } from '../../lib/cni/json.ts';
 import { HOST_LOCAL_DIRECTORY } from '../../lib/mooring/host-local.ts';
 import ipamSchema from '../../schemas/ipam.schema.json' with { type: 'json' };
-import { inserted, respelt } from './keys.ts';
+import { inserted, requireType, respelt } from './keys.ts';
 import type { Tell } from './telling.ts';
 
 const STORE_KEYS = Object.keys(ipamSchema.properties);
@@ -16,7 +16,9 @@ function respeltRanges(ranges: Json | undefined, tell: Tell): Json | undefined {
 }
 
 function fromHostLocal(ipam: JsonObject, network: string, tell: Tell): JsonObject {
-  const { dataDir, ...rest } = respelt(ipam, STORE_KEYS, tell);
+  const spelt = respelt(ipam, STORE_KEYS, tell);
+  requireType('host-local', spelt, 'dataDir', 'string');
+  const { dataDir, ...rest } = spelt;
   const ranges = respeltRanges(rest['ranges'], tell);
   tell({ plugin: 'host-local', key: 'ipam.type', change: 'changed', text: 'leases are kept by netmoor' });
   const from = typeof dataDir === 'string' && dataDir !== '' ? dataDir : HOST_LOCAL_DIRECTORY;
@@ -36,7 +38,9 @@ function fromHostLocal(ipam: JsonObject, network: string, tell: Tell): JsonObjec
   return { ...rest, ...(ranges === undefined ? {} : { ranges }), type: 'netmoor' };
 }
 
-function fromDhcp({ daemonSocketPath, ...rest }: JsonObject, tell: Tell): JsonObject {
+function fromDhcp(ipam: JsonObject, tell: Tell): JsonObject {
+  requireType('dhcp', ipam, 'daemonSocketPath', 'string');
+  const { daemonSocketPath, ...rest } = ipam;
   tell({ plugin: 'dhcp', key: 'ipam.type', change: 'changed', text: "netmoor's engine prolongs the leases" });
   if (daemonSocketPath !== undefined)
     tell({
@@ -53,14 +57,18 @@ function fromDhcp({ daemonSocketPath, ...rest }: JsonObject, tell: Tell): JsonOb
   return { ...rest, type: 'dhcp-ipam' };
 }
 
-/** `empty`: what none at all is with ours. */
+/** Of the plugin's configuration; `empty`: what none at all is with ours. */
 export function migrateIpam(
-  ipam: Json | undefined,
+  plugin: string,
+  config: JsonObject,
   network: string,
   empty: JsonObject,
   tell: Tell,
 ): JsonObject {
+  const { ipam } = config;
+  requireType(plugin, config, 'ipam', 'object');
   const written = isJsonObject(ipam) ? ipam : {};
+  requireType('ipam', written, 'type', 'string');
   const type = written['type'] ?? '';
   if (type === 'host-local') return fromHostLocal(written, network, tell);
   if (type === 'dhcp') return fromDhcp(written, tell);

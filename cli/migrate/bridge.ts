@@ -65,7 +65,7 @@ export function migrateBridge(written: JsonObject, network: string, tell: Tell):
   const named = withBridge({ ...spelt, type: 'bridge-nat' }, tell);
   const disabled = named['disableContainerInterface'] === true;
   if (disabled && named['ipam'] === undefined) return named;
-  const ipam = migrateIpam(named['ipam'], network, {}, tell);
+  const ipam = migrateIpam(REFERENCE, named, network, {}, tell);
   if (Object.keys(ipam).length === 0) return { ...named, ipam };
   const routed = withRole({ ...named, ipam }, tell);
   const bare = routed['isGateway'] === true && routed['isDefaultGateway'] !== true;

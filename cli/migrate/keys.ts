@@ -1,5 +1,8 @@
 /** Keys of configurations: which ones a plugin knows, and how they are spelt. */
+import { NetmoorError } from '../../lib/base/errors.ts';
+import { isJsonObject } from '../../lib/cni/json.ts';
 import type { Json, JsonObject } from '../../lib/cni/json.ts';
+import { quote } from '../../lib/cni/quote.ts';
 import bridgeSchema from '../../schemas/bridge-nat.schema.json' with { type: 'json' };
 import type { Tell } from './telling.ts';
 
@@ -40,4 +43,25 @@ export function inserted(config: JsonObject, behind: string, key: string, value:
 
 export function sameJson(a: Json | undefined, b: Json | undefined): boolean {
   return JSON.stringify(a) === JSON.stringify(b);
+}
+
+const TYPES = {
+  string: (value: Json): boolean => typeof value === 'string',
+  object: isJsonObject,
+  'object of true and false': (value: Json): boolean =>
+    isJsonObject(value) && Object.values(value).every((each) => typeof each === 'boolean'),
+};
+
+/**
+ * Throws NetmoorError('bad-config') where a key is of a type that no plugin takes, before it is read for something that
+ * it is not. null is as if it were not there (Go, encoding/json).
+ */
+export function requireType(plugin: string, config: JsonObject, key: string, type: keyof typeof TYPES): void {
+  const value = config[key];
+  if (value === undefined || value === null || TYPES[type](value)) return;
+  throw new NetmoorError(
+    'bad-config',
+    `${key} of ${plugin} is ${quote(value)}, which is no ${type}`,
+    'correct it, or remove it: the reference would refuse it, too',
+  );
 }

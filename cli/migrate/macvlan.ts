@@ -16,7 +16,7 @@ const MEANINGS: readonly (readonly [string, string])[] = [
 export function migrateMacvlan(written: JsonObject, network: string, tell: Tell): JsonObject {
   const spelt = respelt(written, KEYS, tell);
   tell({ plugin: REFERENCE, key: 'type', change: 'changed', text: 'macvlan-v6' });
-  const ipam = migrateIpam(spelt['ipam'], network, {}, tell);
+  const ipam = migrateIpam(REFERENCE, spelt, network, {}, tell);
   const next: JsonObject = { ...spelt, type: 'macvlan-v6', ...(spelt['ipam'] === undefined ? {} : { ipam }) };
   for (const [key, text] of MEANINGS)
     if (next[key] === undefined) tell({ plugin: REFERENCE, key, change: 'meaning', text });

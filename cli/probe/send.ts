@@ -11,7 +11,7 @@ import { inNetns } from '../../lib/system/netns.ts';
 import type { Netns } from '../../lib/system/netns.ts';
 import { nextOutgoing, openOutgoing } from '../../lib/system/outgoing.ts';
 import type { Outgoing } from '../../lib/system/outgoing.ts';
-import { connect, receive, send, setsockopt, socket, waitReadable } from '../../lib/system/syscall.ts';
+import { connect, receive, send, setsockoptInt, socket, waitReadable } from '../../lib/system/syscall.ts';
 import { sockaddr } from '../../lib/system/udp-socket.ts';
 
 const [AF_INET, AF_INET6, SOCK_DGRAM, SOCK_NONBLOCK] = [2, 10, 2, 0o4000];
@@ -37,19 +37,13 @@ export interface WayOut {
   readonly source: string;
 }
 
-function number(value: number): Buffer {
-  const bytes = Buffer.alloc(4);
-  bytes.writeInt32LE(value);
-  return bytes;
-}
-
 function openSender(target: string): number {
   const address = parseAddress(target);
   const { level, hops, errors } = OPTIONS[address.family];
   const fd = socket(address.family === 4 ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_NONBLOCK, 0, OP);
   try {
-    setsockopt(fd, level, hops, number(HOPS), OP);
-    setsockopt(fd, level, errors, number(1), OP);
+    setsockoptInt(fd, level, hops, HOPS, OP);
+    setsockoptInt(fd, level, errors, 1, OP);
     connect(fd, sockaddr({ address, port: PORT }), OP);
     return fd;
   } catch (error) {

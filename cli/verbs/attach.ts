@@ -66,7 +66,8 @@ const OPTIONS: readonly Option[] = [
     value: 'PORTS',
     repeated: true,
     about:
-      '8080:80, 127.0.0.1:53:53/udp, [2001:db8::2]:80:80, 8000-8010:9000-9010; 80 or 127.0.0.1::80: a free port',
+      '8080:80, 127.0.0.1:53:53/udp, [2001:db8::2]:80:80, 8000-8010:9000-9010; 80 or 127.0.0.1::80: a free port ' +
+      '(1024 of those at most)',
   },
   {
     name: 'dns',

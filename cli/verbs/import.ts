@@ -35,6 +35,8 @@ export interface ImportedView extends HolderView {
   readonly hostIfname: string;
   /** It was on record before. */
   readonly known: boolean;
+  /** What the network asks for that import makes for nobody: the container has what its former plugins have left. */
+  readonly asBefore: readonly string[];
   /** Plugins of the former chain whose rules are there still. */
   readonly left: readonly string[];
 }
@@ -50,7 +52,7 @@ function importNetwork(network: Network, work: Work): Plan {
     network,
     outcomes: leaseholders(network, work.world).map((holder) => importHolder(network, holder, work)),
   });
-  return work.dryRun ? run() : withHostLocalLock(network.directory, work.world, run);
+  return work.earlier ? run() : withHostLocalLock(network.directory, work.world, run);
 }
 
 async function leftOf(
@@ -82,23 +84,21 @@ async function viewOf(plans: readonly Plan[], dryRun: boolean, context: VerbCont
       else if ('problem' in outcome) view.failures.push({ ...holder, problem: outcome.problem });
       else {
         const left = await leftOf(network, outcome, clean, context);
-        const { alive, adopted } = outcome;
-        view.imported.push({
-          ...holder,
-          hostIfname: alive.link.name,
-          known: adopted?.known ?? false,
-          left,
-        });
+        const { alive, adopted, asBefore } = outcome;
+        const { known } = adopted;
+        view.imported.push({ ...holder, hostIfname: alive.link.name, known, asBefore, left });
       }
     }
   }
   return view;
 }
 
-function lineOf({ known, addresses, left, ...key }: ImportedView, dryRun: boolean): string {
+function lineOf({ known, addresses, asBefore, left, ...key }: ImportedView, dryRun: boolean): string {
   const did = known ? 'on record already:' : dryRun ? 'would import' : 'imported';
   const rules = left.length === 0 ? '' : `; rules of ${left.join(', ')} are there still`;
-  return `${did} ${formatKey(key)} with ${addresses.join(', ')}${rules}`;
+  const kept =
+    asBefore.length === 0 ? '' : `; ${asBefore.join(', ')} of it as the former plugins have left it`;
+  return `${did} ${formatKey(key)} with ${addresses.join(', ')}${kept}${rules}`;
 }
 
 export function formatImport({ dryRun, imported, skipped, failures }: ImportView): string {
@@ -112,6 +112,11 @@ export function formatImport({ dryRun, imported, skipped, failures }: ImportView
     lines.push(
       'rules of the former plugins lead to the same containers; --clean has those plugins remove them, or a restart does',
     );
+  if (imported.some(({ asBefore }) => asBefore.length > 0))
+    lines.push(
+      'limits (bandwidth), settings (tuning) and source routes (sbr) of a container that is imported are neither made ' +
+        'nor checked; attached again, it has those of the network',
+    );
   return lines.map((line) => `${printable(shortenIds(line))}\n`).join('');
 }
 
@@ -121,9 +126,10 @@ async function importHostLocal(names: readonly string[], context: VerbContext): 
   if (!existsSync(from))
     throw new NetmoorError('io', `there is no directory ${from}`, 'name where host-local keeps its leases');
   const dryRun = switches.has('dry-run');
+  const earlier = dryRun ? [] : undefined;
   const networks = networksToImport(names, from, values.get('conf-dir') ?? CONFIG_DIRECTORIES, world, note);
   const plans = await withSockets(async (sockets) =>
-    networks.map((network) => importNetwork(network, { world, sockets, dataDir, dryRun, note })),
+    networks.map((network) => importNetwork(network, { world, sockets, dataDir, earlier, note })),
   );
   const view = await viewOf(plans, dryRun, context);
   return { json: view, text: () => formatImport(view), failed: view.failures.length > 0 };

@@ -10,8 +10,9 @@
  *   changed.
  * - Effects inside. What attachments share in the kernel (a bridge, the nftables tables, the host's firewall) is made
  *   where everybody may make it, and taken away only inside a write transaction that has seen nobody else use it: an
- *   attachment that begins meanwhile waits at its intent. Effects are not rolled back with the transaction: they must
- *   bear repetition.
+ *   attachment that begins meanwhile waits at its intent. So is what is built for all from their records: nobody may
+ *   come or go between reading them and building. Effects are not rolled back with the transaction: they must bear
+ *   repetition.
  */
 import type { Address } from '../../lib/base/ip.ts';
 import type { AddressLedger, AddressView } from '../ledger.ts';

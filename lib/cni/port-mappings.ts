@@ -2,10 +2,11 @@
 import { NetmoorError, errorText } from '../base/errors.ts';
 import { formatAddress, parseAddress } from '../base/ip.ts';
 import type { Address } from '../base/ip.ts';
+import type { TransportProtocol } from '../base/transport.ts';
 import { quote } from './quote.ts';
 import type { PortMappingInput } from './runtime-config.ts';
 
-export type Protocol = 'tcp' | 'udp' | 'sctp';
+export type Protocol = TransportProtocol;
 
 /** `count` consecutive ports from `hostPort` on, to as many from `containerPort` on. */
 export interface PortMapping {
@@ -17,9 +18,9 @@ export interface PortMapping {
   readonly count: number;
 }
 
-const PROTOCOLS: readonly string[] = ['tcp', 'udp', 'sctp'] satisfies Protocol[];
+export const PROTOCOLS: readonly string[] = ['tcp', 'udp', 'sctp'] satisfies Protocol[];
 
-function isProtocol(text: string): text is Protocol {
+export function isProtocol(text: string): text is Protocol {
   return PROTOCOLS.includes(text);
 }
 
@@ -114,6 +115,19 @@ function refuseConflicts(mappings: readonly PortMapping[]): void {
     }
     open.splice(0, open.length, ...reaching, mapping);
   }
+}
+
+/** The same for plugins that take single ports alone (portmap): of a range an entry for each port. */
+export function singlePorts(inputs: readonly PortMappingInput[]): PortMappingInput[] {
+  return inputs.flatMap(({ range, count = range ?? 1, ...input }) => {
+    const { hostPort = 0, containerPort = 0 } = input;
+    if (hostPort === 0) return [input];
+    return Array.from({ length: count }, (_, offset) => ({
+      ...input,
+      hostPort: hostPort + offset,
+      containerPort: containerPort + offset,
+    }));
+  });
 }
 
 /** Reads the capability; mappings without a host port are left out. Throws NetmoorError('bad-config'). */

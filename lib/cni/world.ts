@@ -93,4 +93,11 @@ export interface World {
    * process serves one request.
    */
   readonly keep?: <T extends object>(name: string, make: () => T) => T;
+  /**
+   * Does `what` once for all requests that are worked on at the same time and want it: `all` is called with the items
+   * of all of them. Rejects with what it throws. Absent where a request is alone.
+   */
+  readonly together?:
+    | (<T>(what: string, item: T, all: (items: readonly T[]) => void) => Promise<void>)
+    | undefined;
 }

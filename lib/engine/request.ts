@@ -8,10 +8,20 @@ import type { OrderRequest, PluginRequest } from './protocol.ts';
 /** Engine and client are of one version, or do not talk. */
 export const VERSION: string = packageJson.version;
 
-/** "device:inode" of the mount namespace of this thread: in it, paths mean the same. */
-export function ownMntnsId(): string {
-  const stat = statSync('/proc/thread-self/ns/mnt', { bigint: true });
+/** "device:inode" of a namespace of this thread. */
+function ownId(kind: 'mnt' | 'pid' | 'user'): string {
+  const stat = statSync(`/proc/thread-self/ns/${kind}`, { bigint: true });
   return `${stat.dev}:${stat.ino}`;
+}
+
+/** The mount namespace of this thread: in it, paths mean the same. */
+export function ownMntnsId(): string {
+  return ownId('mnt');
+}
+
+/** All in which what a caller names has to mean the same here. */
+export function ownNamespaces(): Record<'netns' | 'mntns' | 'pidns' | 'userns', string> {
+  return { netns: ownNetnsId(), mntns: ownMntnsId(), pidns: ownId('pid'), userns: ownId('user') };
 }
 
 export interface PluginCall {
@@ -23,6 +33,20 @@ export interface PluginCall {
   readonly deadline: number;
 }
 
+/** Absent where it runs from source. */
+function ownExecutable(): { executable?: string } {
+  const sea = process.getBuiltinModule('node:sea') as { isSea(): boolean };
+  return sea.isSea() ? { executable: process.execPath } : {};
+}
+
+/** Whether the first of two versions (SemVer, without what follows a "-") is the later one. */
+export function isNewer(version: string, than: string): boolean {
+  const numbers = (text: string): number[] => text.replace(/-.*/s, '').split('.').map(Number);
+  const [ours, theirs] = [numbers(than), numbers(version)];
+  const differs = theirs.findIndex((number, index) => number !== ours[index]);
+  return differs >= 0 && (theirs[differs] ?? 0) > (ours[differs] ?? 0);
+}
+
 export function pluginRequest({ program, environment, stdin, deadline }: PluginCall): PluginRequest {
   const given = Object.entries(environment).filter(
     (entry): entry is [string, string] => entry[1] !== undefined,
@@ -31,6 +55,7 @@ export function pluginRequest({ program, environment, stdin, deadline }: PluginC
     protocol: PROTOCOL,
     version: VERSION,
     kind: 'plugin',
+    ...ownExecutable(),
     netns: ownNetnsId(),
     mntns: ownMntnsId(),
     program,

@@ -12,7 +12,7 @@ import type { AttachmentKey, AttachmentRecord } from '../../ipam/record.ts';
 import { delegateRecord } from './delegated.ts';
 import { dhcpRecord, lessorFor } from './dhcp.ts';
 import { detach, forgetRecord, isCurrent, teardownError } from './detach.ts';
-import { beginStore } from './host.ts';
+import { beginStore, writeAlone } from './host.ts';
 import type { Host } from './host.ts';
 import { completeDelegated, recordIntent, refuseRival } from './intent.ts';
 import type { Intent } from './intent.ts';
@@ -74,16 +74,21 @@ function finish<D extends MooringDetail>(
   });
 }
 
-/** From here on nobody makes anything for it who sees to others, too. */
-function markDetaching<D extends MooringDetail>(host: Host, record: AttachmentRecord<D>): void {
+/**
+ * From here on nobody makes anything for it who sees to others, too. False when another life of its key has begun: that
+ * one has taken it down, and what bears its names is not its own any more.
+ */
+function markDetaching<D extends MooringDetail>(host: Host, record: AttachmentRecord<D>): boolean {
   const { store, worker } = host;
   try {
-    store.write((tx) => {
-      if (isCurrent(tx, record))
-        tx.putAttachment({ ...record, state: 'detaching', ...(worker ? { worker } : {}) });
+    return store.write((tx) => {
+      if (!isCurrent(tx, record)) return tx.incarnation(record) === undefined;
+      tx.putAttachment({ ...record, state: 'detaching', ...(worker ? { worker } : {}) });
+      return true;
     });
   } catch {
     // What is wrong with the store is told when the record is to be forgotten.
+    return true;
   }
 }
 
@@ -95,13 +100,13 @@ function rollBack<D extends MooringDetail>(
   undo: UndoStack,
   cause: unknown,
 ): unknown {
-  markDetaching(host, record);
+  if (!markDetaching(host, record)) return cause;
   const failures = undo.run();
   try {
-    host.store.write((tx) => {
+    writeAlone(host, (tx, ask, look) => {
       if (!isCurrent(tx, record)) return;
       if (failures.length > 0) tx.putAttachment({ ...record, state: 'detaching' });
-      else forgetRecord(kind, host, tx, record, lastOf(tx, host.askOthers, kind, record));
+      else forgetRecord(kind, { ...host, askOthers: look }, tx, record, lastOf(tx, ask, kind, record));
     });
   } catch (error) {
     failures.push({ what: 'forget the intent', error });
@@ -182,14 +187,20 @@ function resultOf<D extends MooringDetail>(
   };
 }
 
+/** One attempt at an attachment. */
+interface Mooring<C extends MooringConfig, D extends MooringDetail> {
+  readonly kind: Kind<C, D>;
+  readonly host: Host;
+  readonly asked: Asked<C>;
+  readonly request: Request<C>;
+  readonly sandbox: Sandbox;
+  /** What was on record under the key. */
+  readonly previous: AttachmentRecord | undefined;
+}
+
 /** From the intent to the result; whatever fails takes everything back. */
 async function moor<C extends MooringConfig, D extends MooringDetail>(
-  kind: Kind<C, D>,
-  host: Host,
-  asked: Asked<C>,
-  request: Request<C>,
-  sandbox: Sandbox,
-  previous: AttachmentRecord | undefined,
+  { kind, host, asked, request, sandbox, previous }: Mooring<C, D>,
   strangers: Strangers | undefined,
 ): Promise<CniResult> {
   const { ipam, dhcp } = request.config;
@@ -210,7 +221,7 @@ async function moor<C extends MooringConfig, D extends MooringDetail>(
     const record = finish(kind, host, made.intent.record, made.connection.hostIfindex);
     reached = record;
     host.step('attach: recorded');
-    made.connection.assure?.(record, undo);
+    made.connection.assure?.(record);
     const result = resultOf(record, made, chooseDns({ ...asked.dns, ipam: made.intent.dns }));
     undo.disarm();
     return result;
@@ -221,19 +232,15 @@ async function moor<C extends MooringConfig, D extends MooringDetail>(
 
 /** The same, with addresses that nobody else on the segment has. */
 async function moorApart<C extends MooringConfig, D extends MooringDetail>(
-  kind: Kind<C, D>,
-  host: Host,
-  asked: Asked<C>,
-  request: Request<C>,
-  sandbox: Sandbox,
-  previous: AttachmentRecord | undefined,
+  mooring: Mooring<C, D>,
 ): Promise<CniResult> {
+  const { kind, host, request, previous } = mooring;
   const { config, key, segment } = request;
   const ours = config.ipam.kind === 'netmoor';
   const strangers = ours ? await kind.strangers?.(host, config, key, segment) : undefined;
   const before = previous?.addresses.map(({ address }) => withoutLength(address)) ?? [];
   return apartFrom(strangers, config.requestedAddresses, before, (barred) =>
-    moor(kind, host, asked, { ...request, barred }, sandbox, previous, strangers),
+    moor({ ...mooring, request: { ...request, barred } }, strangers),
   );
 }
 
@@ -260,12 +267,13 @@ export async function attach<C extends MooringConfig, D extends MooringDetail>(
     const recovered = await recoverBeforeFirst(kind, host, key, segment);
     // An earlier life of the key itself may have been among what the store had lost.
     const previous = recovered ? (clearPrevious(kind, host, key) ?? before) : before;
+    const mooring = { kind, host, asked, request, sandbox, previous };
     try {
-      return await moorApart(kind, host, asked, request, sandbox, previous);
+      return await moorApart(mooring);
     } catch (error) {
       if (!(await recoverAfter(kind, host, error, segment))) throw error;
       const left = clearPrevious(kind, host, key) ?? previous;
-      return await moorApart(kind, host, asked, request, sandbox, left);
+      return await moorApart({ ...mooring, previous: left });
     }
   } finally {
     sandbox.route.close();

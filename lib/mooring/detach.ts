@@ -6,6 +6,8 @@
  */
 import { NetmoorError, errorText, isErrno } from '../base/errors.ts';
 import type { UndoFailure } from '../base/undo.ts';
+import type { Link } from '../netlink/link-message.ts';
+import { removeLinks } from '../netlink/link-removal.ts';
 import { isSameWorker } from '../system/worker.ts';
 import { formatKey } from '../../ipam/record.ts';
 import type { AttachmentKey, AttachmentRecord } from '../../ipam/record.ts';
@@ -14,7 +16,7 @@ import { isInHand } from './death.ts';
 import { releaseDelegated } from './delegated.ts';
 import { writeAlone } from './host.ts';
 import type { Host } from './host.ts';
-import type { Kind, Last, MooringConfig, MooringDetail } from './kind.ts';
+import type { Kind, Last, MooringConfig, MooringDetail, Removal } from './kind.ts';
 import { lastOf, understand } from './records.ts';
 import { whyElsewhere } from './vantage.ts';
 
@@ -68,7 +70,10 @@ function takeInHand(
   }
 }
 
-/** Removes a record, and that of a network or a scope which nobody uses any more; then its heirs may take over. */
+/**
+ * Removes a record, and that of a network or a scope which nobody uses any more; then its heirs may take over. Inside a
+ * write transaction of every store, of which `host` asks the others.
+ */
 export function forgetRecord(
   kind: Kind,
   host: Host,
@@ -89,10 +94,10 @@ export function forgetRecord(
 /** What cannot be understood is released by its key, in one go. */
 function detachUnreadable(kind: Kind, host: Host, record: AttachmentRecord): UndoFailure[] {
   try {
-    host.store.write((tx) => {
+    writeAlone(host, (tx, ask, look) => {
       if (!isCurrent(tx, record)) return;
       kind.removeByKey(host, record);
-      forgetRecord(kind, host, tx, record, lastOf(tx, host.askOthers, kind, record));
+      forgetRecord(kind, { ...host, askOthers: look }, tx, record, lastOf(tx, ask, kind, record));
     });
     return [];
   } catch (error) {
@@ -121,9 +126,9 @@ function detachElsewhere(kind: Kind, host: Host, record: AttachmentRecord, why: 
   host.surroundings.note(`${formatKey(record)}: ${why}; only its record and its addresses are released`);
   try {
     releaseDelegated(host, record);
-    host.store.write((tx) => {
+    writeAlone(host, (tx, ask, look) => {
       if (isCurrent(tx, record))
-        forgetRecord(kind, host, tx, record, lastOf(tx, host.askOthers, kind, record));
+        forgetRecord(kind, { ...host, askOthers: look }, tx, record, lastOf(tx, ask, kind, record));
     });
     return [];
   } catch (error) {
@@ -139,20 +144,30 @@ function leaveAndForget<D extends MooringDetail>(
   whole: boolean,
 ): void {
   const stays = kind.staysBehind(host, record);
-  writeAlone(host, (tx, ask) => {
+  writeAlone(host, (tx, ask, look) => {
     if (!isCurrent(tx, record)) return;
     const last = lastOf(tx, ask, kind, record);
-    kind.leaveShared(host, record, last, whole);
+    const locked: Host = { ...host, askOthers: look };
+    kind.leaveShared(locked, record, last, whole);
     host.step('detach: shared things seen to');
-    forgetRecord(kind, host, tx, record, last, stays);
+    forgetRecord(kind, locked, tx, record, last, stays);
   });
 }
 
-function detachKnown<D extends MooringDetail>(
+/** All of one thing to take away. */
+export function removeNow({ route }: Pick<Host, 'route'>, { remove, links }: Removal): void {
+  remove();
+  if (links) removeLinks(route, links());
+}
+
+/** Yields interfaces that whoever carries it out deletes before he goes on, alone or along with those of others. */
+type Detaching = Generator<readonly Link[], UndoFailure[], void>;
+
+function* detachKnown<D extends MooringDetail>(
   kind: Kind<MooringConfig, D>,
   host: Host,
   record: AttachmentRecord<D>,
-): UndoFailure[] {
+): Detaching {
   const failures: UndoFailure[] = [];
   const attempt = (what: string, work: () => void): void => {
     try {
@@ -169,8 +184,13 @@ function detachKnown<D extends MooringDetail>(
   // left in use for it.
   const whole =
     failures.length === 0 && host.store.read((tx) => lastOf(tx, host.askOthers, kind, record)).onSegment;
-  for (const { what, step, remove } of whole ? [] : kind.own(host, record)) {
+  for (const { what, step, remove, links } of whole ? [] : kind.own(host, record)) {
     attempt(what, remove);
+    try {
+      if (links) yield links();
+    } catch (error) {
+      failures.push({ what, error });
+    }
     host.step(step);
   }
   host.step('detach: interfaces seen to');
@@ -185,17 +205,12 @@ function detachKnown<D extends MooringDetail>(
   return failures;
 }
 
-/**
- * Takes one attachment of the kind down, going on after failures. When there were any the record stays, marked
- * "detaching", and the next DEL or GC tries again. `verb`: on whose behalf. Throws NetmoorError('try-again') while
- * another is at work on it.
- */
-export function detach<D extends MooringDetail>(
+function* detaching<D extends MooringDetail>(
   kind: Kind<MooringConfig, D>,
   host: Host,
   record: AttachmentRecord,
-  verb: 'ADD' | 'DEL' = 'DEL',
-): UndoFailure[] {
+  verb: 'ADD' | 'DEL',
+): Detaching {
   if (record.plugin !== kind.name) {
     throw new NetmoorError(
       'ifname-taken',
@@ -209,7 +224,54 @@ export function detach<D extends MooringDetail>(
   const mine = takeInHand(host, record, verb);
   if (mine === undefined) return [];
   const read = understand(kind, mine);
-  return 'known' in read ? detachKnown(kind, host, read.known) : detachUnreadable(kind, host, mine);
+  return 'known' in read ? yield* detachKnown(kind, host, read.known) : detachUnreadable(kind, host, mine);
+}
+
+/**
+ * Takes one attachment of the kind down, going on after failures. When there were any the record stays, marked
+ * "detaching", and the next DEL or GC tries again. `verb`: on whose behalf. Throws NetmoorError('try-again') while
+ * another is at work on it.
+ */
+export function detach<D extends MooringDetail>(
+  kind: Kind<MooringConfig, D>,
+  host: Host,
+  record: AttachmentRecord,
+  verb: 'ADD' | 'DEL' = 'DEL',
+): UndoFailure[] {
+  const work = detaching(kind, host, record, verb);
+  let step = work.next();
+  while (!step.done) {
+    try {
+      removeLinks(host.route, step.value);
+    } catch (error) {
+      step = work.throw(error);
+      continue;
+    }
+    step = work.next();
+  }
+  return step.value;
+}
+
+/** The same where others may be taken down at the same time: the kernel takes as long for all as for one. */
+export async function detachTogether(
+  kind: Kind,
+  host: Host,
+  record: AttachmentRecord,
+): Promise<UndoFailure[]> {
+  const { together } = host.world;
+  if (together === undefined) return detach(kind, host, record);
+  const work = detaching(kind, host, record, 'DEL');
+  let step = work.next();
+  while (!step.done) {
+    try {
+      await together('delete interfaces', step.value, (all) => removeLinks(host.route, all.flat()));
+    } catch (error) {
+      step = work.throw(error);
+      continue;
+    }
+    step = work.next();
+  }
+  return step.value;
 }
 
 /** DEL of something no store knows: what its key tells is removed, unless an ADD begins this very moment. */

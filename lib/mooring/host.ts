@@ -9,9 +9,9 @@ import { NetlinkSocket } from '../netlink/socket.ts';
 import type { Worker } from '../system/worker.ts';
 import { noteStore } from '../../ipam/store/known.ts';
 import { storeFile } from '../../ipam/store/open.ts';
-import type { LeaseStore, StoreTransaction } from '../../ipam/store/store.ts';
+import type { LeaseStore } from '../../ipam/store/store.ts';
 import { asking, openStoreIn, otherStores, writeWith } from './stores.ts';
-import type { Ask, NamedStore } from './stores.ts';
+import type { Alone, Ask, NamedStore } from './stores.ts';
 
 export interface Sockets {
   readonly route: NetlinkSocket;
@@ -83,14 +83,14 @@ export function hostOf(
  * the kernel. A store that came to be while the others were waited for is locked, too, so that it is done from the
  * start then.
  */
-export function writeAlone<T>(host: Host, work: (tx: StoreTransaction, ask: Ask) => T): T {
+export function writeAlone<T>(host: Host, work: Alone<T>): T {
   for (;;) {
     const { dir, store, others, surroundings } = host;
     const done = writeWith(
       { dir, store },
       others,
-      (tx, ask) => (host.others.length > others.length ? undefined : { answer: work(tx, ask) }),
-      (error, other) => surroundings.note(`the lease store in ${other} was not asked: ${error.message}`),
+      (...alone) => (host.others.length > others.length ? undefined : { answer: work(...alone) }),
+      (error, other) => surroundings.note(`the lease store in ${other} was not locked: ${error.message}`),
     );
     if (done !== undefined) return done.answer;
   }

@@ -13,6 +13,7 @@ import type { PortMapping } from '../cni/port-mappings.ts';
 import type { JsonObject } from '../cni/json.ts';
 import type { CniInterface, CniRoute, Dns } from '../cni/result.ts';
 import type { CniVersion } from '../cni/versions.ts';
+import type { Link } from '../netlink/link-message.ts';
 import type { SetElement } from '../nftables/element.ts';
 import type { Netns } from '../system/netns.ts';
 import type {
@@ -154,7 +155,7 @@ export interface Connection<D extends MooringDetail> {
    * Once the record is final: what others have taken away meanwhile, and put back for those only whose records were
    * final by then, is made again.
    */
-  assure?(record: AttachmentRecord<D>, undo: UndoStack): void;
+  assure?(record: AttachmentRecord<D>): void;
   /** For the CNI result; that with a sandbox is the container's, whose the addresses are. */
   interfaces(record: AttachmentRecord<D>): readonly CniInterface[];
 }
@@ -172,6 +173,8 @@ export interface Removal {
   /** The name of the step when it is done. */
   readonly step: string;
   readonly remove: () => void;
+  /** Interfaces to delete after that, for whoever can delete those of several attachments at once. */
+  readonly links?: () => readonly Link[];
 }
 
 /** What bears netmoor's marks in the kernel, and no record accounts for. */
@@ -212,8 +215,8 @@ export interface Sweeping {
 export interface Following<D extends MooringDetail = MooringDetail> {
   /**
    * From the addresses of `before` to those of `after`, when the network has given others: rules, labels, routes of the
-   * host. Repeating it changes nothing. Inside the transaction that puts `after` on record, before the interface gets
-   * them; `netns` is the container's.
+   * host. Repeating it changes nothing. Inside the transaction that puts `after` on record, which is one of every
+   * store, of which `host` asks the others (askOthers), before the interface gets them; `netns` is the container's.
    */
   moved(
     host: Host,

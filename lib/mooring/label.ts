@@ -48,6 +48,14 @@ export function parseKey(text: string): AttachmentKey | undefined {
   return problem === undefined && more.length === 0 ? { network, containerId, ifname } : undefined;
 }
 
+/**
+ * The key in the comment of an nftables element (lib/nftables/owner.ts); undefined for a digest, a bridge's name, and
+ * anything else.
+ */
+export function ownerKey(comment: string): AttachmentKey | undefined {
+  return parseKey(comment.replaceAll('%22', '"'));
+}
+
 /** Undefined for what is no label, or nobody's that could be. */
 export function parseLabel(alias: string | undefined): Label | undefined {
   const [mark, owner = '', ...addresses] = (alias ?? '').split(' ');

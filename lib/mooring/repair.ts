@@ -49,12 +49,12 @@ function mendOne(
   extent: Extent,
 ): string | undefined {
   try {
-    writeAlone(host, (tx, ask) => {
+    writeAlone(host, (tx, _ask, look) => {
       const current = tx.attachment(record);
       // Detached, or attached anew, since we looked.
       if (current === undefined || !isCurrent(tx, record) || !isPromised(host, kind, current)) return;
       const read = understand(kind, current);
-      if ('known' in read) mend({ ...host, askOthers: ask }, tx, read.known, extent);
+      if ('known' in read) mend({ ...host, askOthers: look }, tx, read.known, extent);
     });
     return undefined;
   } catch (error) {

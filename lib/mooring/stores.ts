@@ -91,26 +91,31 @@ export function asking(others: readonly NamedStore[]): Ask {
 interface Locked {
   readonly own: StoreTransaction | undefined;
   readonly others: readonly StoreReader[];
-  readonly unread: number;
+  readonly unlocked: readonly NamedStore[];
 }
 
 /**
+ * What is done while stores are locked. `ask` asks the others; where `unknown` is no safe answer for one that could not
+ * be locked, `look` reads it as it is.
+ */
+export type Alone<T> = (tx: StoreTransaction, ask: Ask, look: Ask) => T;
+
+/**
  * A write transaction in the first store, with all of these others locked meanwhile: in the order of their directories,
- * so that no two processes wait for each other. `unlocked` is told of one that cannot be locked.
+ * so that no two processes wait for each other. `refused` is told of one that cannot be locked.
  */
 export function writeWith<T>(
   own: NamedStore,
   others: readonly NamedStore[],
-  work: (tx: StoreTransaction, ask: Ask) => T,
-  unlocked: (error: NetmoorError, dir: string) => void,
+  work: Alone<T>,
+  refused: (error: NetmoorError, dir: string) => void,
 ): T {
-  const run = ({ own: tx, others: readers, unread }: Locked): T => {
+  const run = ({ own: tx, others: readers, unlocked }: Locked): T => {
     if (tx === undefined) throw new TypeError('the own store is not among those locked');
-    const ask: Ask = (question, unknown) => [
-      ...readers.map((reader) => question(reader)),
-      ...Array.from({ length: unread }, () => unknown),
-    ];
-    return work(tx, ask);
+    const locked = <A>(question: (reader: StoreReader) => A): A[] => readers.map((each) => question(each));
+    const ask: Ask = (question, unknown) => [...locked(question), ...unlocked.map(() => unknown)];
+    const look: Ask = (question, unknown) => [...locked(question), ...asking(unlocked)(question, unknown)];
+    return work(tx, ask, look);
   };
   const lock = ([first, ...rest]: readonly NamedStore[], held: Locked): T => {
     if (first === undefined) return run(held);
@@ -123,9 +128,9 @@ export function writeWith<T>(
       });
     } catch (error) {
       if (inside.begun || !(error instanceof NetmoorError)) throw error;
-      unlocked(error, first.dir);
-      return lock(rest, { ...held, unread: held.unread + 1 });
+      refused(error, first.dir);
+      return lock(rest, { ...held, unlocked: [...held.unlocked, first] });
     }
   };
-  return lock(inOrder([own, ...others]), { own: undefined, others: [], unread: 0 });
+  return lock(inOrder([own, ...others]), { own: undefined, others: [], unlocked: [] });
 }

@@ -13,7 +13,7 @@ import { mergeResults } from '../cni/result.ts';
 import type { CniResult } from '../cni/result.ts';
 import { formatKey } from '../../ipam/record.ts';
 import type { AttachmentKey, AttachmentRecord } from '../../ipam/record.ts';
-import { detach, detachUnknown, teardownError } from './detach.ts';
+import { detachTogether, detachUnknown, teardownError } from './detach.ts';
 import { hostOf, withHost } from './host.ts';
 import type { Host } from './host.ts';
 import { DHCP_IPAM, dataDirOf, ipamType } from './ipam-type.ts';
@@ -112,12 +112,12 @@ function findElsewhere(host: Host, key: AttachmentKey): Found[] {
 
 /** From the record alone; what no store knows is asked of the delegate, and swept by its name. */
 async function del(kind: Kind, context: AttachedContext): Promise<void> {
-  await onHost(context, (host) => {
+  await onHost(context, async (host) => {
     const key = keyOf(context);
     const all = findRecords(host, key);
     // What another plugin of a chain has on record under this key is that one's to take down.
     for (const found of all.filter(({ record }) => record.plugin === kind.name)) {
-      const error = teardownError(key, detach(kind, found.host, found.record));
+      const error = teardownError(key, await detachTogether(kind, found.host, found.record));
       if (error) throw error;
     }
     if (all.length > 0) return;

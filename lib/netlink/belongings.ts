@@ -1,7 +1,7 @@
 /**
- * What of IP an interface has, addresses and the routes that leave through it, given to another interface as it is:
- * with lifetimes, scopes, metrics, and who made it. Copied first and taken away afterwards, so that at no moment there
- * is neither.
+ * What of IP an interface has, addresses, static neighbours and the routes that leave through it, given to another
+ * interface as it is: with lifetimes, scopes, metrics, and who made it. Copied first and taken away afterwards, so that
+ * at no moment there is neither.
  */
 import { isErrno } from '../base/errors.ts';
 import { formatAddress, formatPrefix, isLinkLocal, networkOf } from '../base/ip.ts';
@@ -14,9 +14,14 @@ import { encode } from './codec.ts';
 import { encodeRoute, routeMessage } from './route-codec.ts';
 import type { RouteMessage } from './route-codec.ts';
 import type { NetlinkRequest, NetlinkSocket } from './socket.ts';
+import { listStaticNeighbours, neighbourAddition, neighbourRemoval } from './static-neighbour.ts';
+import type { StaticNeighbour } from './static-neighbour.ts';
 import {
   AF_INET,
   AF_INET6,
+  IFA_F_HOMEADDRESS,
+  IFA_F_MANAGETEMPADDR,
+  IFA_F_MCAUTOJOIN,
   IFA_F_NODAD,
   IFA_F_NOPREFIXROUTE,
   IFA_LABEL,
@@ -40,6 +45,7 @@ import {
 export interface Belongings {
   readonly addresses: readonly AddressMessage[];
   readonly routes: readonly RouteMessage[];
+  readonly neighbours: readonly StaticNeighbour[];
 }
 
 const isIp = (family: number): boolean => family === AF_INET || family === AF_INET6;
@@ -99,6 +105,7 @@ export function belongingsOf(
   return {
     addresses: all.filter(({ known }) => !stays(known)).map(({ message }) => message),
     routes: [...routes.filter(direct), ...routes.filter((route) => !direct(route))],
+    neighbours: listStaticNeighbours(socket, index),
   };
 }
 
@@ -127,10 +134,17 @@ function indexesOf(hops: Buffer): number[] {
   return indexes;
 }
 
+/**
+ * What of an address somebody has said (inet6_rtm_newaddr). That it is a temporary one (RFC 8981) is the kernel's alone
+ * to say: it goes on as a plain one for what is left of its time, while the address that has such made (mngtmpaddr)
+ * has the next made where it is.
+ */
+const SAID = IFA_F_NOPREFIXROUTE | IFA_F_MANAGETEMPADDR | IFA_F_HOMEADDRESS | IFA_F_MCAUTOJOIN;
+
 function addressFor(index: number, message: AddressMessage): Buffer {
   const { unknown = [], ...attributes } = message.attributes;
   const six = message.family === AF_INET6;
-  const flags = ((attributes.flags ?? message.flags) & IFA_F_NOPREFIXROUTE) | (six ? IFA_F_NODAD : 0);
+  const flags = ((attributes.flags ?? message.flags) & SAID) | (six ? IFA_F_NODAD : 0);
   // A label begins with the name of the interface.
   const others = unknown.filter(({ type }) => type !== IFA_LABEL);
   return encode(addressMessage, {
@@ -171,7 +185,11 @@ function nameOf(message: AddressMessage): string {
 }
 
 /** Adds them to the interface, which is up; what is there stays. Throws SystemError. */
-export function copyBelongings(socket: NetlinkSocket, { addresses, routes }: Belongings, to: number): void {
+export function copyBelongings(
+  socket: NetlinkSocket,
+  { addresses, routes, neighbours }: Belongings,
+  to: number,
+): void {
   const flags = NLM_F_CREATE;
   exchange(
     socket,
@@ -184,16 +202,18 @@ export function copyBelongings(socket: NetlinkSocket, { addresses, routes }: Bel
         ...{ type: RTM_NEWROUTE, flags: flags | NLM_F_APPEND, data: routeFor(to, each) },
         op: `add the route to ${formatPrefix(destinationOf(each))} through #${to}`,
       })),
+      ...neighbours.map((each) => neighbourAddition(to, each)),
     ],
     'EEXIST',
   );
 }
 
 /** Takes them from the interface that they were of; what is gone is fine. Throws SystemError. */
-export function removeBelongings(socket: NetlinkSocket, { addresses, routes }: Belongings): void {
+export function removeBelongings(socket: NetlinkSocket, { addresses, routes, neighbours }: Belongings): void {
   exchange(
     socket,
     [
+      ...neighbours.map(neighbourRemoval),
       ...routes.toReversed().map((each) => ({
         ...{ type: RTM_DELROUTE, data: routeFor(each.attributes.interface ?? 0, each) },
         op: `remove the route to ${formatPrefix(destinationOf(each))}`,
@@ -203,6 +223,6 @@ export function removeBelongings(socket: NetlinkSocket, { addresses, routes }: B
         op: `remove ${nameOf(each)}`,
       })),
     ],
-    ...['ESRCH', 'EADDRNOTAVAIL', 'ENODEV'],
+    ...['ESRCH', 'EADDRNOTAVAIL', 'ENODEV', 'ENOENT'],
   );
 }

@@ -5,6 +5,8 @@
 import { isErrno } from '../base/errors.ts';
 import { addressFromBytes } from '../base/ip.ts';
 import type { Address, Family } from '../base/ip.ts';
+import { PROTOCOL_NUMBERS } from '../base/transport.ts';
+import type { TransportProtocol } from '../base/transport.ts';
 import { DecodeError } from './attributes.ts';
 import { bytes, encode, struct, u8 } from './codec.ts';
 import { familyNumber } from './ip-field.ts';
@@ -19,7 +21,7 @@ import {
   SOCK_DIAG_BY_FAMILY,
 } from './uapi.ts';
 
-export type SocketProtocol = 'tcp' | 'udp' | 'sctp';
+export type SocketProtocol = TransportProtocol;
 
 export interface BoundSocket {
   readonly protocol: SocketProtocol;
@@ -38,8 +40,6 @@ export interface PortSpan {
   readonly first: number;
   readonly last: number;
 }
-
-const NUMBERS: Readonly<Record<SocketProtocol, number>> = { tcp: 6, udp: 17, sctp: 132 };
 
 /** net/tcp_states.h, which is not among the headers for user space: bits of TCP_CLOSE and TCP_LISTEN. */
 const UNCONNECTED = 1 << 7;
@@ -79,7 +79,7 @@ const filtered = struct({ filter: bytes(INET_DIAG_REQ_BYTECODE) });
 function listRequest(family: Family, protocol: SocketProtocol, ports: PortSpan): NetlinkRequest {
   const head = Buffer.alloc(REQUEST_BYTES);
   head.writeUInt8(familyNumber(family), 0);
-  head.writeUInt8(NUMBERS[protocol], 1);
+  head.writeUInt8(PROTOCOL_NUMBERS[protocol], 1);
   head.writeUInt32LE(STATES[protocol], 4);
   const data = [head, encode(filtered, { filter: filterOf(ports) })];
   return { type: SOCK_DIAG_BY_FAMILY, data, op: `list ${protocol} sockets` };

@@ -1,6 +1,6 @@
 /** Hearing that something has changed, for who waits on many sockets at once (lib/system/reactor.ts). */
 import { closeSync } from 'node:fs';
-import { AF_NETLINK, SOCK_RAW, bind, setsockopt, socket } from '../system/syscall.ts';
+import { AF_NETLINK, SOCK_RAW, bind, setsockoptInt, socket } from '../system/syscall.ts';
 import { SOL_NETLINK } from './transport.ts';
 import { NETLINK_ADD_MEMBERSHIP, NETLINK_ROUTE } from './uapi.ts';
 
@@ -16,9 +16,7 @@ export function openNews(group: number, protocol = NETLINK_ROUTE): number {
     const address = Buffer.alloc(12);
     address.writeUInt16LE(AF_NETLINK, 0);
     bind(fd, address, OP);
-    const value = Buffer.alloc(4);
-    value.writeUInt32LE(group);
-    setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, value, OP);
+    setsockoptInt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, group, OP);
     return fd;
   } catch (error) {
     closeSync(fd);

@@ -7,7 +7,7 @@ import {
   bind,
   receive,
   send,
-  setsockopt,
+  setsockoptInt,
   socket,
   waitReadable,
 } from '../system/syscall.ts';
@@ -50,21 +50,15 @@ export interface NetlinkTransport {
 
 /** Beyond rmem_max only with CAP_NET_ADMIN in the first user namespace; rootless the default size has to do. */
 function setBufferSize(fd: number, option: number, bytes: number): void {
-  const size = Buffer.alloc(4);
-  size.writeUInt32LE(bytes);
   try {
-    setsockopt(fd, SOL_SOCKET, option, size, 'enlarge a socket buffer');
+    setsockoptInt(fd, SOL_SOCKET, option, bytes, 'enlarge a socket buffer');
   } catch (error) {
     if (!(error instanceof SystemError)) throw error;
   }
 }
 
 function configure(fd: number, protocol: NetlinkProtocol, groups: readonly number[], op: string): void {
-  const set = (option: number, number: number): void => {
-    const value = Buffer.alloc(4);
-    value.writeUInt32LE(number);
-    setsockopt(fd, SOL_NETLINK, option, value, op);
-  };
+  const set = (option: number, value: number): void => setsockoptInt(fd, SOL_NETLINK, option, value, op);
   setBufferSize(fd, SO_RCVBUFFORCE, RECEIVE_BUFFER);
   set(NETLINK_EXT_ACK, 1);
   set(NETLINK_CAP_ACK, 1);

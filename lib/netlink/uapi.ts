@@ -186,9 +186,11 @@ export const IFA_F_OPTIMISTIC = 0x04;
 export const IFA_F_DADFAILED = 0x08;
 export const IFA_F_DEPRECATED = 0x20;
 export const IFA_F_TENTATIVE = 0x40;
+export const IFA_F_HOMEADDRESS = 0x10;
 export const IFA_F_PERMANENT = 0x80;
 export const IFA_F_MANAGETEMPADDR = 0x100;
 export const IFA_F_NOPREFIXROUTE = 0x200;
+export const IFA_F_MCAUTOJOIN = 0x400;
 export const IFA_F_STABLE_PRIVACY = 0x800;
 export const IFAPROT_KERNEL_RA = 2;
 export const IFAPROT_KERNEL_LL = 3;
@@ -218,6 +220,8 @@ export const NDA_MASTER = 9;
 export const NDA_PROTOCOL = 12;
 export const NTF_SELF = 2;
 export const NTF_PROXY = 8;
+export const NTF_EXT_LEARNED = 0x10;
+export const NTF_ROUTER = 0x80;
 export const NUD_PERMANENT = 0x80;
 
 // linux/icmpv6.h

@@ -9,6 +9,7 @@ import type { NetlinkMessage, NetlinkSocket } from '../netlink/socket.ts';
 import { Writer } from '../netlink/writer.ts';
 import { NFNL_SUBSYS_NFTABLES, NFPROTO_UNSPEC, messageType, putMessage } from './message.ts';
 import type { BatchMessage } from './message.ts';
+import { refuseOwned } from './owned.ts';
 
 const NFNL_MSG_BATCH_BEGIN = 0x10;
 const NFNL_MSG_BATCH_END = 0x11;
@@ -81,7 +82,10 @@ function answers(nf: NetlinkSocket, op: string): NetlinkMessage[] {
   }
 }
 
-/** Applies all messages or none; the failures, none when it was applied. Throws SystemError when it cannot be sent. */
+/**
+ * Applies all messages or none; the failures, none when it was applied. Throws SystemError when it cannot be sent, and
+ * NetmoorError('name-taken') when another program has the table for itself.
+ */
 export function tryCommit(
   nf: NetlinkSocket,
   messages: readonly BatchMessage[],
@@ -99,6 +103,10 @@ export function tryCommit(
     const { errno, extack } = decodeAnswer(message);
     if (errno !== 0) failures.push({ index, error: new SystemError(op, errno, { extack }) });
   }
+  for (const { index, error } of failures) {
+    const message = messages[index];
+    if (message && error.code === 'EPERM') refuseOwned(nf, message, error);
+  }
   return failures;
 }
 
@@ -111,7 +119,7 @@ export function failedWith(failures: readonly BatchFailure[], ...codes: string[]
     ?.error;
 }
 
-/** Applies all messages or throws the first failure. */
+/** Applies all messages or throws the first failure; errors as of tryCommit(). */
 export function commit(nf: NetlinkSocket, messages: readonly BatchMessage[], op: string): void {
   const [failure] = tryCommit(nf, messages, op);
   if (failure) throw failure.error;

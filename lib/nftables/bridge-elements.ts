@@ -1,6 +1,7 @@
 /** The elements that stand for a network and its bridge, whoever is attached; a pure function. */
 import { addressBytes, firstAddress, lastAddress } from '../base/ip.ts';
 import type { Prefix } from '../base/ip.ts';
+import { word } from '../base/transport.ts';
 import type { SetElement } from './element.ts';
 import { concatenate, setPlan } from './layout.ts';
 import type { SetName } from './layout.ts';
@@ -9,12 +10,6 @@ import { bridgeComment } from './owner.ts';
 import type { HostAccess, HostService, Listener, NetworkRules } from './rules.ts';
 
 type Bare = Omit<SetElement, 'comment'>;
-
-function words(value: number): Buffer {
-  const bytes = Buffer.alloc(2);
-  bytes.writeUInt16BE(value);
-  return bytes;
-}
 
 function insideElement(bridge: Buffer, subnet: Prefix): Bare {
   const set: SetName = `inside${subnet.address.family}`;
@@ -50,7 +45,7 @@ function egressElements(bridge: Buffer, name: string, through: readonly string[]
 function proxyElements(bridge: Buffer, { tcp, dns }: NonNullable<NetworkRules['proxy']>): Bare[] {
   const element = (what: 'tcp' | 'dns', { address, port }: Listener): Bare => {
     const set = `${what}_proxy${address.family}` as const;
-    const data = concatenate(setPlan(set).data ?? [], [addressBytes(address), words(port)]);
+    const data = concatenate(setPlan(set).data ?? [], [addressBytes(address), word(port)]);
     return { set, key: bridge, data };
   };
   return [
@@ -63,7 +58,7 @@ function proxyElements(bridge: Buffer, { tcp, dns }: NonNullable<NetworkRules['p
 function hostElements(bridge: Buffer, access: HostAccess): Bare[] {
   const service = ({ protocol, firstPort, lastPort }: HostService): Bare => {
     const key = (port: number) =>
-      concatenate(setPlan('host_services').key, [bridge, Buffer.from([protocol]), words(port)]);
+      concatenate(setPlan('host_services').key, [bridge, Buffer.from([protocol]), word(port)]);
     return { set: 'host_services', key: key(firstPort), keyEnd: key(lastPort) };
   };
   return [

@@ -7,7 +7,7 @@ import type { SetElement } from './element.ts';
 import { flushedSets } from './intact.ts';
 import { chainsOf } from './layout-rules.ts';
 import { TABLE } from './layout.ts';
-import { NFPROTO_BRIDGE, NFPROTO_NETDEV } from './message.ts';
+import { ownedBy, tableName } from './owned.ts';
 import { covers, distinct, elementId, elementsOf, presentElements } from './present.ts';
 import { list } from './query.ts';
 import { familiesOf, unfitTables } from './rebuild.ts';
@@ -16,13 +16,9 @@ import { tableStates } from './tables.ts';
 import type { TableState } from './tables.ts';
 import { commentIn } from './userdata.ts';
 
-const FAMILY_NAMES: ReadonlyMap<number, string> = new Map([
-  [NFPROTO_BRIDGE, 'bridge'],
-  [NFPROTO_NETDEV, 'netdev'],
-]);
-
-function tableName(family: number): string {
-  return `nftables table ${FAMILY_NAMES.get(family) ?? 'inet'} ${TABLE}`;
+/** "nftables table inet netmoor" */
+function nameOf(family: number): string {
+  return tableName(family, TABLE);
 }
 
 /** The rules are known by their comments; a chain with others, or fewer, has been tampered with. */
@@ -36,14 +32,15 @@ export function checkRules(nf: NetlinkSocket, family: number): string[] {
     const same =
       there.length === chain.rules.length &&
       chain.rules.every(({ comment }, index) => comment === there[index]);
-    return same ? [] : [`${tableName(family)}: chain ${chain.name} has been changed`];
+    return same ? [] : [`${nameOf(family)}: chain ${chain.name} has been changed`];
   });
 }
 
 export function checkTable(family: number, state: TableState | undefined): string[] {
-  if (state === undefined) return [`${tableName(family)} is missing`];
-  if (!state.current) return [`${tableName(family)} was made by another version`];
-  return state.dormant ? [`${tableName(family)} is dormant: somebody has switched it off`] : [];
+  if (state === undefined) return [`${nameOf(family)} is missing`];
+  if (state.owner !== undefined) return [`${nameOf(family)} ${ownedBy(state.owner)}`];
+  if (!state.current) return [`${nameOf(family)} was made by another version`];
+  return state.dormant ? [`${nameOf(family)} is dormant: somebody has switched it off`] : [];
 }
 
 /** For each of these owners' elements, what is missing or different. Many keys of a set are asked for at once. */

@@ -33,7 +33,7 @@ function overlapping(
   nf: NetlinkSocket,
   own: readonly SetElement[],
   present: ReadonlyMap<string, SetElement>,
-  refusal: SystemError,
+  refusal: SystemError | undefined,
 ): SetElement[] {
   const intervals = own.filter((element) => element.keyEnd && !present.has(elementId(element)));
   const sets = new Set(intervals.map(({ set }) => set));
@@ -55,7 +55,7 @@ function overlapping(
 export function ownConflicts(
   nf: NetlinkSocket,
   own: readonly SetElement[],
-  refusal: SystemError,
+  refusal: SystemError | undefined,
   lives: Lives,
 ): Conflicts {
   const present = presentElements(nf, own);

@@ -5,6 +5,7 @@
  */
 import type { Address } from '../base/ip.ts';
 import { addressFromBytes } from '../base/ip.ts';
+import { wordIn } from '../base/transport.ts';
 import type { NetlinkSocket } from '../netlink/socket.ts';
 import type { SetElement } from './element.ts';
 import { fieldsOf, setPlan } from './layout.ts';
@@ -34,13 +35,12 @@ function placeOf({ set, key, keyEnd = key }: SetElement): Place {
     Uint8Array[],
     Uint8Array[],
   ];
-  const port = (fields: readonly Uint8Array[]): number => Buffer.from(fields.at(-1) ?? [0, 0]).readUInt16BE();
   const [from, to] = types.length === 3 ? [first[0], last[0]] : [];
   return {
     family: set.charAt('publish'.length),
     protocol: first.at(-2)?.[0] ?? 0,
     addresses: from && to && [addressFromBytes(from), addressFromBytes(to)],
-    ports: [port(first), port(last)],
+    ports: [wordIn(first.at(-1)), wordIn(last.at(-1))],
   };
 }
 

@@ -1,15 +1,10 @@
 /** Elements in words, as nft writes them: "192.0.2.1 . tcp . 80". */
 import { addressFromBytes, formatAddress } from '../base/ip.ts';
 import { formatMac } from '../base/mac.ts';
+import { protocolNamed, wordIn } from '../base/transport.ts';
 import type { SetElement } from './element.ts';
 import { fieldsOf, setPlan } from './layout.ts';
 import type { TypeName } from './types.ts';
-
-const PROTOCOL_NAMES: ReadonlyMap<number, string> = new Map([
-  [6, 'tcp'],
-  [17, 'udp'],
-  [132, 'sctp'],
-]);
 
 function describeField(type: TypeName, bytes: Uint8Array): string {
   switch (type) {
@@ -19,9 +14,9 @@ function describeField(type: TypeName, bytes: Uint8Array): string {
     case 'ether_addr':
       return formatMac(bytes);
     case 'inet_proto':
-      return PROTOCOL_NAMES.get(bytes[0] ?? 0) ?? String(bytes[0]);
+      return protocolNamed(bytes[0]) ?? String(bytes[0]);
     case 'inet_service':
-      return String(Buffer.from(bytes).readUInt16BE(0));
+      return String(wordIn(bytes));
     case 'iface_index':
       return String(Buffer.from(bytes).readUInt32LE(0));
     case 'nd_target':

@@ -21,6 +21,7 @@ import { ctBits, equals, ifnameBytes, loadMeta, verdict } from './match.ts';
 import { NFPROTO_INET, NFPROTO_IPV4 } from './message.ts';
 import type { NftMessage } from './message.ts';
 import type { Rule } from './messages/rule.ts';
+import { refuseOwned } from './owned.ts';
 import { commitPlanned } from './planned.ts';
 import { commentIn, commented } from './userdata.ts';
 import {
@@ -106,15 +107,26 @@ function insertions(chain: ForwardChain, bridge: string): NftMessage[] {
   });
 }
 
-/** Lets the bridge's traffic through wherever the host's own chains refuse by default. Repeating it changes nothing. */
+/** What is missing for it. */
+function acceptance(nf: NetlinkSocket, bridge: string): NftMessage[] {
+  return refusingChains(nf).flatMap(({ chain, rules }) => {
+    const there = tagged(rules, bridge);
+    if (there.length === RULE_COUNT) return [];
+    return [...there.map((rule) => deletion(chain, rule)), ...insertions(chain, bridge)];
+  });
+}
+
+/**
+ * Lets the bridge's traffic through wherever the host's own chains refuse by default. Repeating it changes nothing.
+ * Throws NetmoorError('name-taken') for a firewall that has its table for itself.
+ */
 export function acceptForwarding(nf: NetlinkSocket, bridge: string): void {
-  commitPlanned(nf, "accept forwarding in the host's firewall", () =>
-    refusingChains(nf).flatMap(({ chain, rules }) => {
-      const there = tagged(rules, bridge);
-      if (there.length === RULE_COUNT) return [];
-      return [...there.map((rule) => deletion(chain, rule)), ...insertions(chain, bridge)];
-    }),
-  );
+  commitPlanned(nf, "accept forwarding in the host's firewall", () => acceptance(nf, bridge));
+}
+
+/** Throws what acceptForwarding() would throw, and changes nothing. */
+export function foreseeForwarding(nf: NetlinkSocket, bridge: string): void {
+  for (const message of acceptance(nf, bridge)) refuseOwned(nf, message);
 }
 
 /** Removes every rule that acceptForwarding() added for the bridge, also where the host no longer refuses. */

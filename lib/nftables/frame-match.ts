@@ -1,4 +1,6 @@
 /** Phrases for rules that see whole frames, in the families bridge and netdev; see match.ts for the registers. */
+import type { Family } from '../base/ip.ts';
+import { PROTOCOL_NUMBERS } from '../base/transport.ts';
 import { rule } from './chain-plan.ts';
 import type { RulePlan } from './chain-plan.ts';
 import type { Expression } from './expression.ts';
@@ -18,16 +20,9 @@ export const ETHERTYPES = {
 } as const;
 
 /** IANA protocol numbers. */
-export const IPPROTO = { icmp: 1, igmp: 2, tcp: 6, udp: 17, fragment: 44, icmp6: 58, sctp: 132 } as const;
+export const IPPROTO = { icmp: 1, igmp: 2, fragment: 44, icmp6: 58, ...PROTOCOL_NUMBERS } as const;
 
 export const byte = (value: number) => Buffer.from([value]);
-
-/** Two bytes in network order. */
-export function word(value: number): Buffer {
-  const bytes = Buffer.alloc(2);
-  bytes.writeUInt16BE(value);
-  return bytes;
-}
 
 /** Register 1 holds something else. */
 export const differs = (value: Uint8Array): Expression => ({
@@ -64,6 +59,14 @@ export const carries = (protocol: number) => [loadMeta(NFT_META_L4PROTO), equals
 export function transport(offset: number, length = 1, dreg = 1): Expression {
   return { kind: 'payload', dreg, base: NFT_PAYLOAD_TRANSPORT_HEADER, offset, length };
 }
+
+/** ICMP, or ICMPv6, of that type. */
+export const icmp = (family: Family, type: number) => [
+  ...carriesIp(family),
+  ...carries(family === 4 ? IPPROTO.icmp : IPPROTO.icmp6),
+  transport(0),
+  equals(byte(type)),
+];
 
 /** A register and a mask. */
 export function and(mask: Uint8Array, register = 1): Expression {

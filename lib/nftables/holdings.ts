@@ -2,10 +2,12 @@
 import { addressFromBytes, sameAddress } from '../base/ip.ts';
 import type { Address } from '../base/ip.ts';
 import { formatMac } from '../base/mac.ts';
+import { protocolNamed, wordIn } from '../base/transport.ts';
 import { describeKey } from './describe.ts';
 import type { SetElement } from './element.ts';
+import { isEveryAddress } from './every-address.ts';
 import { fieldsOf, setPlan } from './layout.ts';
-import type { Circumstance, OneToOne, PortForward, Protocol, SourceTranslation, Span } from './rules.ts';
+import type { Circumstance, OneToOne, PortForward, SourceTranslation, Span } from './rules.ts';
 
 export interface Holdings {
   /** Behind whichever interface. */
@@ -20,33 +22,23 @@ export interface Holdings {
   readonly isolated: boolean;
 }
 
-const PROTOCOLS: ReadonlyMap<number, Protocol> = new Map([
-  [6, 'tcp'],
-  [17, 'udp'],
-  [132, 'sctp'],
-]);
-
-function port(bytes: Uint8Array | undefined): number {
-  return bytes === undefined ? 0 : Buffer.from(bytes).readUInt16BE(0);
-}
-
 function forwardOf({ set, key, keyEnd = key, data }: SetElement): PortForward | undefined {
   const plan = setPlan(set);
   const [first, last] = [key, keyEnd].map((bytes) => fieldsOf(plan.key, bytes) ?? []);
   const [container, containerPort] = (data && plan.data && fieldsOf(plan.data, data)) ?? [];
   const [protocolField, hostPort] = first?.slice(-2) ?? [];
-  const protocol = PROTOCOLS.get(protocolField?.[0] ?? 0);
+  const protocol = protocolNamed(protocolField?.[0]);
   if (protocol === undefined || container === undefined) return undefined;
   const [from, to] = plan.key.length === 3 ? [first?.[0], last?.[0]] : [];
   const onOne = from !== undefined && to !== undefined && Buffer.compare(from, to) === 0;
   return {
     protocol,
     ...(onOne ? { hostIp: addressFromBytes(from) } : {}),
-    hostPort: port(hostPort),
-    count: port(last?.at(-1)) - port(hostPort) + 1,
+    hostPort: wordIn(hostPort),
+    count: wordIn(last?.at(-1)) - wordIn(hostPort) + 1,
     container: addressFromBytes(container),
     // A range leads to the same ports.
-    containerPort: port(containerPort ?? hostPort),
+    containerPort: wordIn(containerPort ?? hostPort),
   };
 }
 
@@ -72,13 +64,10 @@ function pairOf({ key, data }: SetElement): OneToOne[] {
   return data ? [{ public: addressFromBytes(key), container: addressFromBytes(data) }] : [];
 }
 
-/** Undefined for all but the last, which is what stands where nothing is said. */
+/** Undefined for every address, which is what stands where nothing is said. */
 function spanIn(first: Uint8Array | undefined, last: Uint8Array | undefined): Span | undefined {
-  if (first === undefined || last === undefined) return undefined;
-  const beforeLast = Buffer.alloc(first.length, 0xff);
-  beforeLast[first.length - 1] = 0xfe;
-  const all = first.every((byte) => byte === 0) && beforeLast.equals(last);
-  return all ? undefined : { first: addressFromBytes(first), last: addressFromBytes(last) };
+  if (first === undefined || last === undefined || isEveryAddress(first, last)) return undefined;
+  return { first: addressFromBytes(first), last: addressFromBytes(last) };
 }
 
 /** Of an element of met4 and the like: destination, protocol, ports, source, and an interface in some. */
@@ -95,7 +84,7 @@ function conditionOf({ set, key, keyEnd = key }: SetElement): Condition {
   const source = spanIn(first[3], last[3]);
   return {
     protocol: first[1]?.[0] ?? 0,
-    hostPort: port(first[2]),
+    hostPort: wordIn(first[2]),
     circumstance: {
       ...(source ? { source } : {}),
       ...(destination ? { destination } : {}),
@@ -108,7 +97,7 @@ function conditionOf({ set, key, keyEnd = key }: SetElement): Condition {
 function conditional(forward: PortForward, elements: readonly SetElement[]): PortForward {
   const { family } = forward.container;
   const fits = ({ protocol, hostPort }: Condition): boolean =>
-    PROTOCOLS.get(protocol) === forward.protocol && hostPort === forward.hostPort;
+    protocolNamed(protocol) === forward.protocol && hostPort === forward.hostPort;
   const of = (...sets: string[]): Condition[] =>
     elements.filter(({ set }) => sets.includes(set)).map(conditionOf);
   const only = of(`met${family}`, `met${family}_via`).filter(fits);

@@ -1,4 +1,5 @@
 /** What the elements in the kernel say of who is kept from whom: for making a lost record again. */
+import { wordIn } from '../base/transport.ts';
 import { describeKey } from './describe.ts';
 import type { SetElement } from './element.ts';
 import { fieldsOf, setPlan } from './layout.ts';
@@ -14,14 +15,12 @@ export interface IsolationHeld {
   readonly hostAccess: HostAccess | undefined;
 }
 
-const port = (bytes: Uint8Array | undefined): number => Buffer.from(bytes ?? [0, 0]).readUInt16BE(0);
-
 function accessOf(of: (set: SetName) => SetElement[]): HostAccess {
   return {
     protocols: of('host_protocols').map(({ set, key }) => fieldsOf(setPlan(set).key, key)?.[1]?.[0] ?? 0),
     services: of('host_services').map(({ set, key, keyEnd = key }) => {
       const [first, last] = [key, keyEnd].map((bytes) => fieldsOf(setPlan(set).key, bytes) ?? []);
-      return { protocol: first?.[1]?.[0] ?? 0, firstPort: port(first?.[2]), lastPort: port(last?.[2]) };
+      return { protocol: first?.[1]?.[0] ?? 0, firstPort: wordIn(first?.[2]), lastPort: wordIn(last?.[2]) };
     }),
   };
 }

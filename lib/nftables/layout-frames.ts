@@ -1,11 +1,12 @@
 /** What frames from containers are dropped for where they come into a bridge. */
+import { word } from '../base/transport.ts';
 import { rule } from './chain-plan.ts';
 import type { ChainPlan, RulePlan } from './chain-plan.ts';
 import { NFT_JUMP, NFT_RETURN, NF_DROP } from './data.ts';
 import type { Expression } from './expression.ts';
 import { NFT_META_IIFNAME } from './expressions/meta.ts';
 import { NFT_PAYLOAD_LL_HEADER, NFT_PAYLOAD_NETWORK_HEADER } from './expressions/payload.ts';
-import { IPPROTO, byte, carries, carriesIp, tagWithinTag, transport, word } from './frame-match.ts';
+import { IPPROTO, carries, carriesIp, icmp, tagWithinTag, transport } from './frame-match.ts';
 import { from } from './layout-phrases.ts';
 import { equals, inSet, loadAddress, loadMeta, notInSet, verdict } from './match.ts';
 import { NF_INET_PRE_ROUTING } from './messages/chain.ts';
@@ -25,12 +26,6 @@ const arpSender = (offset: number, length: number, dreg = 2): Expression => ({
   length,
 });
 
-const icmp6 = (type: number) => [
-  ...carriesIp(6),
-  ...carries(IPPROTO.icmp6),
-  transport(0),
-  equals(byte(type)),
-];
 const udpTo = (family: 4 | 6, port: number) => [
   ...carriesIp(family),
   ...carries(IPPROTO.udp),
@@ -45,8 +40,8 @@ const servers: ChainPlan = {
   name: 'servers',
   rules: [
     ...tagWithinTag(DROP),
-    rule('no router', icmp6(134), DROP),
-    rule('no router', icmp6(137), DROP),
+    rule('no router', icmp(6, 134), DROP),
+    rule('no router', icmp(6, 137), DROP),
     rule('no DHCP server', udpTo(4, 68), DROP),
     rule('no DHCPv6 server', udpTo(6, 546), DROP),
   ],
@@ -77,7 +72,7 @@ const own: readonly RulePlan[] = [
   ),
   rule(
     'lies in neighbour discovery',
-    icmp6(136),
+    icmp(6, 136),
     PORT,
     transport(8, 16, 2),
     notInSet('bound_targets6'),

@@ -28,6 +28,7 @@ import {
   carries,
   carriesIp,
   differs,
+  icmp,
   tagWithinTag,
   transport,
 } from './frame-match.ts';
@@ -90,15 +91,8 @@ const rest4 = rule(
 );
 const rest6 = rule(REST, LATER_FRAGMENT_6, RETURN);
 
-const icmp = (family: Family, comment: string, type: number): RulePlan =>
-  rule(
-    comment,
-    carriesIp(family),
-    carries(family === 4 ? IPPROTO.icmp : IPPROTO.icmp6),
-    transport(0),
-    equals(byte(type)),
-    RETURN,
-  );
+const passes = (family: Family, comment: string, type: number): RulePlan =>
+  rule(comment, icmp(family, type), RETURN);
 
 const REFUSED = 'new connections from neighbours';
 
@@ -132,13 +126,13 @@ export const isolation: ChainPlan = {
     answered(4),
     answered(6),
     // RFC 792; RFC 4443; RFC 4861.
-    icmp(4, 'answers', 0),
-    icmp(4, 'errors', 3),
-    icmp(4, 'errors', 11),
+    passes(4, 'answers', 0),
+    passes(4, 'errors', 3),
+    passes(4, 'errors', 11),
     rule('errors', carriesIp(6), carries(IPPROTO.icmp6), transport(0), atMost(byte(4)), RETURN),
-    icmp(6, 'answers', 129),
-    icmp(6, 'neighbour discovery', 135),
-    icmp(6, 'neighbour discovery', 136),
+    passes(6, 'answers', 129),
+    passes(6, 'neighbour discovery', 135),
+    passes(6, 'neighbour discovery', 136),
     rule(REFUSED, carriesIp(4), verdict(NF_DROP)),
     rule(REFUSED, carriesIp(6), verdict(NF_DROP)),
   ],

@@ -1,11 +1,12 @@
 /** The chains that translate addresses: who is redirected where, and whose source becomes which. */
 import type { Family } from '../base/ip.ts';
+import { word } from '../base/transport.ts';
 import { rule } from './chain-plan.ts';
 import type { ChainPlan, RulePlan } from './chain-plan.ts';
 import { NFT_JUMP, NFT_RETURN } from './data.ts';
 import type { Expression } from './expression.ts';
 import { NFT_META_IIFNAME, NFT_META_L4PROTO, NFT_META_OIFNAME } from './expressions/meta.ts';
-import { IPPROTO, byte, transport, word } from './frame-match.ts';
+import { IPPROTO, byte, transport } from './frame-match.ts';
 import { LINK_LOCAL, REDIRECTED, from, loopback, to } from './layout-phrases.ts';
 import {
   dnatByMap,

@@ -111,20 +111,22 @@ export function notInSet(set: string): Expression {
   return { kind: 'lookup', sreg: 1, set, flags: NFT_LOOKUP_F_INV };
 }
 
+/** What the destination is to this host (linux/rtnetlink.h RTN_LOCAL and others). */
+const DESTINATION_TYPE: Expression = {
+  kind: 'fib',
+  flags: NFTA_FIB_F_DADDR,
+  result: NFT_FIB_RESULT_ADDRTYPE,
+  dreg: 1,
+};
+
 /** The destination is an address of this host. */
 export function toLocalAddress(): Expression[] {
-  return [
-    { kind: 'fib', flags: NFTA_FIB_F_DADDR, result: NFT_FIB_RESULT_ADDRTYPE, dreg: 1 },
-    equals(hostOrder(RTN_LOCAL)),
-  ];
+  return [DESTINATION_TYPE, equals(hostOrder(RTN_LOCAL))];
 }
 
 /** Not an address of this host. */
 export function notLocal(): Expression[] {
-  return [
-    { kind: 'fib', flags: NFTA_FIB_F_DADDR, result: NFT_FIB_RESULT_ADDRTYPE, dreg: 1 },
-    { kind: 'cmp', sreg: 1, op: NFT_CMP_NEQ, data: { value: hostOrder(RTN_LOCAL) } },
-  ];
+  return [DESTINATION_TYPE, { kind: 'cmp', sreg: 1, op: NFT_CMP_NEQ, data: { value: hostOrder(RTN_LOCAL) } }];
 }
 
 /** Register 1 holds one of `first` to `last`. */

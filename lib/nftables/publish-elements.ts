@@ -1,21 +1,14 @@
 /** The elements of published ports. */
 import { addressBytes } from '../base/ip.ts';
 import type { Address, Family } from '../base/ip.ts';
+import { PROTOCOL_NUMBERS, word } from '../base/transport.ts';
 import type { SetElement } from './element.ts';
 import { concatenate, setPlan } from './layout.ts';
 import { TYPES } from './types.ts';
 import type { SetName } from './layout.ts';
+import { everyAddress } from './every-address.ts';
 import { ifnameSpan } from './match.ts';
-import type { Circumstance, PortForward, Protocol } from './rules.ts';
-
-/** IANA protocol numbers. */
-const PROTOCOLS: Readonly<Record<Protocol, number>> = { tcp: 6, udp: 17, sctp: 132 };
-
-function portBytes(port: number): Buffer {
-  const bytes = Buffer.alloc(2);
-  bytes.writeUInt16BE(port);
-  return bytes;
-}
+import type { Circumstance, PortForward } from './rules.ts';
 
 /** Throws RangeError for a port outside 1 to 65535. */
 function checkedPort(port: number, count: number): void {
@@ -28,13 +21,8 @@ type Extent = readonly [Buffer, Buffer];
 
 const just = (value: Buffer): Extent => [value, value];
 
-/** All but all ones, which the anchors have, and no packet. */
-function everyAddress(family: Family): Extent {
-  const { length } = TYPES[family === 4 ? 'ipv4_addr' : 'ipv6_addr'];
-  const last = Buffer.alloc(length, 0xff);
-  last[length - 1] = 0xfe;
-  return [Buffer.alloc(length), last];
-}
+const anyOf = (family: Family): Extent =>
+  everyAddress(TYPES[family === 4 ? 'ipv4_addr' : 'ipv6_addr'].length);
 
 function interval(set: SetName, extents: readonly Extent[], comment: string, to?: Buffer): SetElement {
   const { key } = setPlan(set);
@@ -54,9 +42,9 @@ function service(forward: PortForward): [Extent, Extent, Extent] {
   const { container, hostPort, count, protocol } = forward;
   const host = hostOf(forward);
   return [
-    host === undefined ? everyAddress(container.family) : just(addressBytes(host)),
-    just(Buffer.from([PROTOCOLS[protocol]])),
-    [portBytes(hostPort), portBytes(hostPort + count - 1)],
+    host === undefined ? anyOf(container.family) : just(addressBytes(host)),
+    just(Buffer.from([PROTOCOL_NUMBERS[protocol]])),
+    [word(hostPort), word(hostPort + count - 1)],
   ];
 }
 
@@ -70,7 +58,7 @@ function conditions(forward: PortForward, comment: string): SetElement[] {
     interval(`conditional${family}`, [destination, protocol, ports], comment),
     ...forward.only.map(({ ifname, ...only }) => {
       const to = span(only.destination) ?? destination;
-      const from = span(only.source) ?? everyAddress(family);
+      const from = span(only.source) ?? anyOf(family);
       return ifname === undefined
         ? interval(`met${family}`, [to, protocol, ports, from], comment)
         : interval(`met${family}_via`, [to, protocol, ports, from, ifnameSpan(ifname)], comment);
@@ -87,12 +75,12 @@ function redirections(forward: PortForward, comment: string): SetElement[] {
     return [interval(`publish${container.family}_range`, service(forward), comment, to)];
   const set: SetName = `publish${container.family}${host ? '_host' : ''}`;
   const { key: keyTypes, data: dataTypes = [] } = setPlan(set);
-  const protocol = Buffer.from([PROTOCOLS[forward.protocol]]);
+  const protocol = Buffer.from([PROTOCOL_NUMBERS[forward.protocol]]);
   const fixed = host ? [addressBytes(host), protocol] : [protocol];
   return Array.from({ length: count }, (_, i) => ({
     set,
-    key: concatenate(keyTypes, [...fixed, portBytes(hostPort + i)]),
-    data: concatenate(dataTypes, [to, portBytes(containerPort + i)]),
+    key: concatenate(keyTypes, [...fixed, word(hostPort + i)]),
+    data: concatenate(dataTypes, [to, word(containerPort + i)]),
     comment,
   }));
 }

@@ -3,9 +3,10 @@
  * acts.
  */
 import type { Address, Prefix } from '../base/ip.ts';
+import type { TransportProtocol } from '../base/transport.ts';
 import type { Owner } from './owner.ts';
 
-export type Protocol = 'tcp' | 'udp' | 'sctp';
+export type Protocol = TransportProtocol;
 
 /**
  * `count` consecutive ports from `hostPort` on go to `container`, from `containerPort` on. Without `hostIp` on every

@@ -20,9 +20,11 @@ export function allElements(nf: NetlinkSocket): SetElement[] {
   );
 }
 
-/** Whether there are tables of ours, of whatever layout. */
-export function hasTables(nf: NetlinkSocket): boolean {
-  return tableStates(nf, FAMILIES).size > 0;
+/** Whether there are tables of ours, of whatever layout; one that another program has for itself is none. */
+export function hasTables(nf: NetlinkSocket, families = FAMILIES): boolean {
+  return tableStates(nf, families)
+    .values()
+    .some(({ owner }) => owner === undefined);
 }
 
 /** Removes the elements that `isStray` picks out of all, in one transaction, and returns them. Throws SystemError. */

@@ -99,8 +99,9 @@ function attemptAdd(
 
 /**
  * Adds everything the attachment needs, in one transaction; repeating it changes nothing. `everyOther` is called only
- * when the tables have to be built, and says what other attachments need. Throws NetmoorError('port-taken') naming the
- * holder of a published port, 'address-taken' for an address whose holder `lives`, and SystemError.
+ * when the tables have to be built, and says what other attachments need, of whom none may come or go until they are.
+ * Throws NetmoorError('port-taken') naming the holder of a published port, 'address-taken' for an address whose holder
+ * `lives`, and SystemError.
  */
 export function addAttachment(
   nf: NetlinkSocket,

@@ -21,8 +21,10 @@ export const FAMILIES: readonly number[] = [NFPROTO_INET, NFPROTO_BRIDGE];
 
 export interface TableState {
   readonly handle: bigint;
-  /** It has this version's layout. */
+  /** It has this version's layout, and is ours to change. */
   readonly current: boolean;
+  /** Another program has it for itself (owned.ts): the number of its netlink socket. */
+  readonly owner: number | undefined;
   /** Somebody has switched it off (`nft add table inet netmoor '{ flags dormant; }'`). */
   readonly dormant: boolean;
 }
@@ -41,9 +43,9 @@ export function tableStates(nf: NetlinkSocket, families: readonly number[]): Map
   if (failure) throw failure.error;
   const states = new Map<number, TableState>();
   for (const { family, body } of replies.flatMap((messages) => readAnswers('TABLE', messages))) {
-    const { handle = 0n, flags = 0 } = body;
-    const current = commentIn(body.userdata) === layoutComment(family);
-    states.set(family, { handle, current, dormant: (flags & NFT_TABLE_F_DORMANT) !== 0 });
+    const { handle = 0n, flags = 0, owner } = body;
+    const current = owner === undefined && commentIn(body.userdata) === layoutComment(family);
+    states.set(family, { handle, current, owner, dormant: (flags & NFT_TABLE_F_DORMANT) !== 0 });
   }
   return states;
 }
@@ -69,12 +71,13 @@ export function build(
 }
 
 /**
- * Removes the tables that hold nothing, and those of another layout. Absence is fine. Elements can be there although
- * our store knows of no attachment: another store may use the same tables.
+ * Removes the tables that hold nothing, and those of another layout. Absence is fine, and so is another program's own.
+ * Elements can be there although our store knows of no attachment: another store may use the same tables.
  */
 export function dropTables(nf: NetlinkSocket, families = FAMILIES): void {
   commitPlanned(nf, 'remove the nftables table', () =>
-    [...tableStates(nf, families)].flatMap(([family, { handle, current }]): NftMessage[] => {
+    [...tableStates(nf, families)].flatMap(([family, { handle, current, owner }]): NftMessage[] => {
+      if (owner !== undefined) return [];
       const elements = setsOf(family).flatMap((set) => elementsOf(nf, set));
       if (current && elements.length > 0) return [];
       beforeRemoval(elements);

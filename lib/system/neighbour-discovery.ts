@@ -6,7 +6,7 @@ import { closeSync } from 'node:fs';
 import { addressBytes, parseAddress } from '../base/ip.ts';
 import type { Address } from '../base/ip.ts';
 import { parseMac } from '../base/mac.ts';
-import { SOCK_RAW, sendTo, setsockopt, socket } from './syscall.ts';
+import { SOCK_RAW, sendTo, setsockoptInt, socket } from './syscall.ts';
 
 const AF_INET6 = 10;
 const IPPROTO_ICMPV6 = 58;
@@ -35,9 +35,7 @@ function groupOn(index: number, group: Address): Buffer {
 function multicast(index: number, group: Address, messages: readonly Buffer[], op: string): void {
   const fd = socket(AF_INET6, SOCK_RAW, IPPROTO_ICMPV6, op);
   try {
-    const hops = Buffer.alloc(4);
-    hops.writeInt32LE(HOPS);
-    setsockopt(fd, IPPROTO_IPV6, IPV6_MULTICAST_HOPS, hops, op);
+    setsockoptInt(fd, IPPROTO_IPV6, IPV6_MULTICAST_HOPS, HOPS, op);
     for (const message of messages) sendTo(fd, message, 0, groupOn(index, group), op);
   } finally {
     closeSync(fd);

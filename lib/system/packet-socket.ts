@@ -5,7 +5,7 @@
  */
 import { closeSync } from 'node:fs';
 import { Libc } from './native.ts';
-import { SOCK_RAW, bind, sendTo, setsockopt, socket } from './syscall.ts';
+import { SOCK_RAW, bind, sendTo, setsockopt, setsockoptInt, socket } from './syscall.ts';
 
 export const ETH_P_IP = 0x0800;
 export const ETH_P_ARP = 0x0806;
@@ -99,9 +99,7 @@ export function openPacketSocket({ index, protocol, filter, receiveBuffer }: Pac
   const fd = socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK, 0, OP);
   try {
     if (filter) attachFilter(fd, filter);
-    const size = Buffer.alloc(4);
-    size.writeInt32LE(receiveBuffer ?? RECEIVE_BUFFER);
-    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, size, OP);
+    setsockoptInt(fd, SOL_SOCKET, SO_RCVBUF, receiveBuffer ?? RECEIVE_BUFFER, OP);
     // struct sockaddr_ll; the protocol is in network order.
     const address = Buffer.alloc(20);
     address.writeUInt16LE(AF_PACKET, 0);

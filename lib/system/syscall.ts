@@ -59,6 +59,13 @@ export function setsockopt(fd: number, level: number, option: number, value: Buf
   );
 }
 
+/** An option that is an int, as most are. */
+export function setsockoptInt(fd: number, level: number, option: number, value: number, op: string): void {
+  const bytes = Buffer.alloc(4);
+  bytes.writeInt32LE(value);
+  setsockopt(fd, level, option, bytes, op);
+}
+
 export function send(fd: number, data: Uint8Array, op: string): void {
   retried(op, (libc) => libc.call('int64_t send(int, const void *, size_t, int)', fd, data, data.length, 0));
 }

@@ -2,7 +2,7 @@
 import { closeSync } from 'node:fs';
 import { addressBytes, addressFromBytes, formatAddress } from '../base/ip.ts';
 import type { Address, Family } from '../base/ip.ts';
-import { bind, receiveFrom, sendTo, setsockopt, socket } from './syscall.ts';
+import { bind, receiveFrom, sendTo, setsockopt, setsockoptInt, socket } from './syscall.ts';
 
 const AF_INET = 2;
 const AF_INET6 = 10;
@@ -39,12 +39,6 @@ export interface UdpSocketOptions {
   readonly local: Endpoint;
 }
 
-function number(value: number): Buffer {
-  const bytes = Buffer.alloc(4);
-  bytes.writeInt32LE(value);
-  return bytes;
-}
-
 /** Throws SystemError; EADDRINUSE when somebody in the namespace has the port. */
 export function openUdpSocket({ ifname, local }: UdpSocketOptions): number {
   const { family }: { family: Family } = local.address;
@@ -52,9 +46,9 @@ export function openUdpSocket({ ifname, local }: UdpSocketOptions): number {
   const fd = socket(family === 4 ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_NONBLOCK, 0, op);
   try {
     setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, Buffer.from(`${ifname}\0`), op);
-    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, number(1), op);
-    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, number(RECEIVE_BUFFER), op);
-    if (family === 6) setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, number(1), op);
+    setsockoptInt(fd, SOL_SOCKET, SO_REUSEADDR, 1, op);
+    setsockoptInt(fd, SOL_SOCKET, SO_RCVBUF, RECEIVE_BUFFER, op);
+    if (family === 6) setsockoptInt(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1, op);
     bind(fd, sockaddr(local), op);
     return fd;
   } catch (error) {

@@ -50,8 +50,20 @@ export interface Adopted {
   readonly known: boolean;
 }
 
-function recordOf({ world }: Host, config: BridgeNatConfig, living: Living): BridgeNatRecord {
+/** What its former plugins have made of it in the container, or on its veth, is left as it is, and nobody's promise. */
+const LEFT = { bandwidth: undefined, tuning: undefined, sourceRouting: undefined };
+
+/** Which of these the network asks for, by the names of the plugins that made them. */
+export function leftAsItIs({ bandwidth, tuning, sourceRouting }: BridgeNatConfig): string[] {
+  const wanted = { bandwidth, tuning, sbr: sourceRouting };
+  return Object.entries(wanted).flatMap(([name, value]) => (value === undefined ? [] : [name]));
+}
+
+/** What is to be on record of it; `wanted` is completed from the host. */
+export function recordOf(host: Host, wanted: BridgeNatConfig, living: Living): BridgeNatRecord {
+  const { world } = host;
   const { key, link, mac, netns, directory } = living;
+  const config = bridgeNat.complete(host, { ...wanted, ...LEFT }, key.network);
   const { ipam, containerName, portMappings } = config;
   const routes = ipam.kind === 'netmoor' ? ipam.pool.routes : undefined;
   const leased = {
@@ -59,7 +71,7 @@ function recordOf({ world }: Host, config: BridgeNatConfig, living: Living): Bri
     routes: routes as BridgeNatRecord['detail']['routes'],
     dns: {},
   };
-  const { addresses, detail } = planAttachment({ ...config, bandwidth: undefined }, leased);
+  const { addresses, detail } = planAttachment(config, leased);
   const createdAt = world.now();
   return {
     version: RECORD_VERSION,
@@ -83,7 +95,7 @@ function recordOf({ world }: Host, config: BridgeNatConfig, living: Living): Bri
   };
 }
 
-function taken(what: string, owner: AttachmentKey): never {
+export function taken(what: string, owner: AttachmentKey): never {
   throw new NetmoorError(
     what.startsWith('port') ? 'port-taken' : 'address-taken',
     `${what} is held by ${formatKey(owner)}`,
@@ -106,9 +118,29 @@ function refuseDuplicate(tx: StoreReader, record: BridgeNatRecord): void {
 }
 
 /** The names that say in the kernel whose the veth is, and which addresses are taken (plug-in.ts). */
-function nameLink({ route }: Host, record: BridgeNatRecord, link: Link, undo: UndoStack): void {
-  const names = [hostIfnameFor(record), ...holdsOf(record).map(({ name }) => name)];
-  for (const name of names) {
+function namesOf(record: BridgeNatRecord): string[] {
+  return [hostIfnameFor(record), ...holdsOf(record).map(({ name }) => name)];
+}
+
+/** Throws NetmoorError('address-taken') when another link bears the name. */
+function refuseBearer({ route }: Host, record: BridgeNatRecord, link: Link, name: string, cause?: unknown) {
+  const holder = findLink(route, name);
+  if (holder === undefined || holder.index === link.index) return;
+  throw new NetmoorError(
+    'address-taken',
+    `${formatKey(record)} has an address that is held behind ${holder.name}`,
+    'detach that, and import it again',
+    { cause },
+  );
+}
+
+export function refuseBearers(host: Host, record: BridgeNatRecord, link: Link): void {
+  for (const name of namesOf(record)) refuseBearer(host, record, link, name);
+}
+
+function nameLink(host: Host, record: BridgeNatRecord, link: Link, undo: UndoStack): void {
+  const { route } = host;
+  for (const name of namesOf(record)) {
     try {
       route.request(altNaming(link.index, name, `name ${link.name}`));
       undo.push(`unname ${link.name}`, () => {
@@ -116,14 +148,7 @@ function nameLink({ route }: Host, record: BridgeNatRecord, link: Link, undo: Un
       });
     } catch (error) {
       if (!isErrno(error, 'EEXIST')) throw error;
-      const holder = findLink(route, name);
-      if (holder === undefined || holder.index === link.index) continue;
-      throw new NetmoorError(
-        'address-taken',
-        `${formatKey(record)} has an address that is held behind ${holder.name}`,
-        'detach that, and import it again',
-        { cause: error },
-      );
+      refuseBearer(host, record, link, name, error);
     }
   }
 }
@@ -148,8 +173,8 @@ function moor(host: Host, tx: StoreReader, record: BridgeNatRecord, link: Link):
   }
 }
 
-/** One of this boot and of that very interface has its rules made again; anything else is somebody's to see to. */
-function again(host: Host, tx: StoreReader, there: AttachmentRecord, link: Link): Adopted {
+/** One of this boot and of that very interface is imported again; anything else is somebody's to see to. */
+function known(host: Host, there: AttachmentRecord, link: Link): Adopted {
   const same =
     there.plugin === KIND && there.bootId === host.world.bootId && there.hostIfindex === link.index;
   if (!same || there.state !== 'attached')
@@ -158,13 +183,31 @@ function again(host: Host, tx: StoreReader, there: AttachmentRecord, link: Link)
       `${formatKey(there)} is on record with another interface`,
       '"netmoor check" says how it is; what is gone goes with "netmoor gc"',
     );
-  const record = { ...there, detail: readDetail(there.detail) };
-  if (record.detail.imported) moor(host, tx, record, link);
-  return { record, known: true };
+  return { record: { ...there, detail: readDetail(there.detail) }, known: true };
 }
 
 function isElsewhere(host: Host, key: AttachmentKey): boolean {
   return host.askOthers((reader) => reader.attachment(key) !== undefined, false).includes(true);
+}
+
+/** What adopt() puts on record, after all that the stores have to say. Throws as that. */
+export function judge(host: Host, tx: StoreReader, record: BridgeNatRecord, link: Link): Adopted {
+  const there = tx.attachment(record);
+  if (there !== undefined) return known(host, there, link);
+  if (isElsewhere(host, record))
+    throw new NetmoorError(
+      'ifname-taken',
+      `${formatKey(record)} is on record in another store`,
+      'it may stay',
+    );
+  const claimed = withStandby(tx, record);
+  refuseDuplicate(tx, claimed);
+  return { record: claimed, known: false };
+}
+
+/** Whether there is something to be made for it: what ours has attached itself is whole. */
+export function isToMoor({ record, known }: Adopted): boolean {
+  return !known || record.detail.imported !== undefined;
 }
 
 /**
@@ -172,24 +215,14 @@ function isElsewhere(host: Host, key: AttachmentKey): boolean {
  * it lives with, 'ifname-taken' when its key is another's, and SystemError; nothing is changed then.
  */
 export function adopt(host: Host, wanted: BridgeNatConfig, living: Living): Adopted {
-  const { key, link } = living;
-  const config = bridgeNat.complete(host, wanted, key.network);
-  const record = recordOf(host, config, living);
+  const { link } = living;
+  const record = recordOf(host, wanted, living);
   beginStore(host);
   return host.store.write((tx: StoreTransaction) => {
-    const there = tx.attachment(key);
-    if (there !== undefined) return again(host, tx, there, link);
-    if (isElsewhere(host, key))
-      throw new NetmoorError(
-        'ifname-taken',
-        `${formatKey(key)} is on record in another store`,
-        'it may stay',
-      );
-    const claimed = withStandby(tx, record);
-    refuseDuplicate(tx, claimed);
-    if (!putBack(bridgeNat, tx, claimed))
-      throw new NetmoorError('try-again', `${formatKey(key)} has just been put on record`, 'try again');
-    moor(host, tx, claimed, link);
-    return { record: claimed, known: false };
+    const judged = judge(host, tx, record, link);
+    if (!judged.known && !putBack(bridgeNat, tx, judged.record))
+      throw new NetmoorError('try-again', `${formatKey(record)} has just been put on record`, 'try again');
+    if (isToMoor(judged)) moor(host, tx, judged.record, link);
+    return judged;
   });
 }

@@ -6,6 +6,7 @@ import { NetmoorError } from '../../lib/base/errors.ts';
 import type { Family } from '../../lib/base/ip.ts';
 import type { UndoStack } from '../../lib/base/undo.ts';
 import type { CniInterface } from '../../lib/cni/result.ts';
+import { whileAttached } from '../../lib/mooring/alone.ts';
 import { writeAlone } from '../../lib/mooring/host.ts';
 import type { Host } from '../../lib/mooring/host.ts';
 import type { Connection, Found, Request } from '../../lib/mooring/kind.ts';
@@ -26,17 +27,16 @@ import { untilLinkUp } from '../../lib/netlink/watch.ts';
 import { standsWhole } from '../../lib/nftables/check.ts';
 import { currentGeneration } from '../../lib/nftables/query.ts';
 import { inNetns } from '../../lib/system/netns.ts';
-import { removeAttachment } from '../../lib/nftables/table.ts';
 import type { BridgeNatConfig } from './config.ts';
-import { KIND, rulesOf } from './detail.ts';
+import { KIND, readDetail, rulesOf } from './detail.ts';
 import type { BridgeNatDetail, BridgeNatRecord } from './detail.ts';
-import { flushFlows, leaveBridge } from './disconnect.ts';
+import { flushFlows, leaveBridge, leaveOwnRules, leaveRules } from './disconnect.ts';
 import { dnsThroughProxy, giveUpEgress, takeEgress } from './egress/taking.ts';
 import { enableForwarding } from './bridge/forwarding.ts';
 import { bridgeMacFor, ifbNameFor } from './names.ts';
 import { standRules } from './stand-rules.ts';
 import { proxyAttachment, unproxyAttachment } from './bridge/ndp-proxy.ts';
-import { rulesOfOthers } from './standby.ts';
+import { besideOthers, rulesOfOthers } from './standby.ts';
 import { plugIn, readyBridge, relabel } from './plug-in.ts';
 import type { Work } from './plug-in.ts';
 
@@ -45,15 +45,12 @@ const LINK_UP_DEADLINE_MS = 5000;
 
 /** Rules for this container; those of all others too, should the table have been deleted behind our back. */
 function writeRules({ host }: Work, record: BridgeNatRecord, undo: UndoStack): void {
-  const rules = rulesOf(record);
-  const everyOther = () => host.store.read((tx) => rulesOfOthers(tx, host, record));
   undo.push('remove its rules', () => {
-    writeAlone(host, (tx, ask) => {
-      const { ofNetwork, onSegment, ofAll } = lastOf(tx, ask, { name: KIND }, record);
-      removeAttachment(host.netfilter, rules, { ofNetwork, onBridge: onSegment, ofAll });
-    });
+    // With a way out of its own the bridge keeps the others to the last (connect()).
+    if (record.detail.egress) leaveOwnRules(host, record);
+    else writeAlone(host, (tx, ask) => leaveRules(host, record, lastOf(tx, ask, { name: KIND }, record)));
   });
-  standRules(host, record, everyOther);
+  besideOthers(host, undefined, record, (everyOther) => standRules(host, record, everyOther));
   flushFlows(host, record);
 }
 
@@ -70,10 +67,13 @@ async function takePublicAddresses({ host }: Work, record: BridgeNatRecord, undo
  * Somebody may have taken the tables away since, and somebody else built them anew for those whose records were final:
  * this one's was not. `generation` is that of the ruleset before the rules were written, which was one transaction.
  */
-function assureRules(work: Work, record: BridgeNatRecord, generation: number, undo: UndoStack): void {
-  const { netfilter } = work.host;
-  if (currentGeneration(netfilter, 'read the generation of the ruleset') === generation + 1) return;
-  if (!standsWhole(netfilter, rulesOf(record))) writeRules(work, record, undo);
+function assureRules({ host }: Work, record: BridgeNatRecord, generation: number): void {
+  if (currentGeneration(host.netfilter, 'read the generation of the ruleset') === generation + 1) return;
+  if (standsWhole(host.netfilter, rulesOf(record))) return;
+  whileAttached({ readDetail }, host, record, (locked, tx, current) => {
+    standRules(locked, current, () => rulesOfOthers(tx, locked, current));
+    flushFlows(locked, current);
+  });
 }
 
 function awaitPort({ host, request }: Work, link: Link): void {
@@ -264,8 +264,10 @@ export async function connect(
   for (const line of request.config.notes) host.surroundings.note(`${request.key.network}: ${line}`);
   undo.push(`leave bridge ${request.segment}`, () => {
     writeAlone(host, (tx, ask) => {
-      if (!lastOf(tx, ask, { name: KIND }, record).onSegment) return;
+      const last = lastOf(tx, ask, { name: KIND }, record);
+      if (!last.onSegment) return;
       leaveBridge(host, record);
+      if (record.detail.egress) leaveRules(host, record, last);
       giveUpEgress(host, record);
     });
   });
@@ -302,7 +304,7 @@ export async function connect(
         stop();
       }
     },
-    assure: (attached, more) => assureRules(work, attached, generation, more),
+    assure: (attached) => assureRules(work, attached, generation),
     interfaces: (attached) => interfacesOf(host, attached, bridge, link),
   };
 }

@@ -7,6 +7,7 @@ import { prefixesOf } from '../../lib/mooring/verify.ts';
 import { eui64, linkLocal } from '../../lib/base/eui64.ts';
 import { parseAddress, parsePrefix, sameAddress } from '../../lib/base/ip.ts';
 import type { Address, Family, Prefix } from '../../lib/base/ip.ts';
+import type { HostAccess } from '../../lib/nftables/rules.ts';
 import type { AttachmentRules, PortForward } from '../../lib/nftables/table.ts';
 import type { AttachmentRecord, Detail, PortRecord } from '../../ipam/record.ts';
 import { conditionsFor, leavingOf, redirectedSourceOf } from './nat/record.ts';
@@ -63,6 +64,11 @@ function forwardsOf(
     forwards.push({ protocol, hostPort, containerPort, count, container, ...specific, ...conditions });
   }
   return forwards;
+}
+
+/** What containers reach of the host, as a record has it: nothing of it where they reach all. */
+export function hostAccessDetail(access: HostAccess | undefined): Pick<BridgeNatDetail, 'hostAccess'> {
+  return access ? { hostAccess: { protocols: [...access.protocols], services: [...access.services] } } : {};
 }
 
 /** The nftables elements that stand for this attachment. */

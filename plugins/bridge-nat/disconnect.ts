@@ -58,7 +58,7 @@ export function ownRemovals(host: Sockets, record: BridgeNatRecord): Removal[] {
       what: 'remove its rules',
       step: 'detach: rules removed',
       remove: () => {
-        removeAttachment(host.netfilter, rulesOf(record), NOT_LAST);
+        leaveOwnRules(host, record);
         leavePublic(host, record);
       },
     },
@@ -74,14 +74,31 @@ export function ownRemovals(host: Sockets, record: BridgeNatRecord): Removal[] {
     {
       what: 'delete its interfaces',
       step: 'detach: interfaces deleted',
-      remove: () => {
-        letGo(host, record);
-        removeLinks(host.route, ownLinks(host, record));
-      },
+      remove: () => letGo(host, record),
+      links: () => ownLinks(host, record),
     },
   ];
   // Whoever may leave by one way alone is never there without his rules.
   return record.detail.egress ? removals.reverse() : removals;
+}
+
+/** Its own rules alone, whoever else there is. */
+export function leaveOwnRules(host: Sockets, record: BridgeNatRecord): void {
+  removeAttachment(host.netfilter, rulesOf(record), NOT_LAST);
+}
+
+/**
+ * Its own rules, and what of the others nobody needs: who is plugged in by hand where traffic leaves by one way alone
+ * keeps what guards that. Where the bridge is to go, it goes first.
+ */
+export function leaveRules(
+  host: Sockets,
+  record: BridgeNatRecord,
+  { ofNetwork, onSegment, ofAll }: Last,
+): void {
+  const onBridge = onSegment && !keepsWayOut(host, record);
+  const all = ofAll && !(onBridge ? hasWaysBeside(host.route, record.segment) : onSegment);
+  removeAttachment(host.netfilter, rulesOf(record), { ofNetwork, onBridge, ofAll: all });
 }
 
 /** See Kind.leaveShared. */
@@ -92,10 +109,7 @@ export function leaveShared(
   whole: boolean,
 ): void {
   const removeRules = (): void => {
-    const onBridge = onSegment && !keepsWayOut(host, record);
-    const all = ofAll && !(onBridge ? hasWaysBeside(host.route, record.segment) : onSegment);
-    if (whole || ofNetwork || onSegment)
-      removeAttachment(host.netfilter, rulesOf(record), { ofNetwork, onBridge, ofAll: all });
+    if (whole || ofNetwork || onSegment) leaveRules(host, record, { ofNetwork, onSegment, ofAll });
     if (whole) leavePublic(host, record);
     if (whole) unproxyAttachment(host, record);
   };

@@ -1,5 +1,7 @@
 /** What a network keeps its containers from, and others from its containers, as configured. Pure. */
 import { NetmoorError } from '../../lib/base/errors.ts';
+import { PROTOCOL_NUMBERS } from '../../lib/base/transport.ts';
+import type { TransportProtocol } from '../../lib/base/transport.ts';
 import { quote } from '../../lib/cni/quote.ts';
 import { interfaceNameProblem } from '../../lib/cni/names.ts';
 import type { HostAccess, HostService } from '../../lib/nftables/rules.ts';
@@ -19,8 +21,7 @@ export interface Isolation {
   readonly hostAccess: HostAccess | undefined;
 }
 
-/** IANA protocol numbers. */
-const PROTOCOLS: Readonly<Record<string, number>> = { tcp: 6, udp: 17, sctp: 132 };
+/** ICMP and ICMPv6. */
 const PINGS = [1, 58];
 const ADVICE = 'write "icmp", a port as "53", "tcp/8080" or "udp/53", or several as "tcp/8000-8010"';
 
@@ -34,8 +35,8 @@ function readServices(entry: string): HostService[] {
   if (first === '') return refuse(entry, ' is no service');
   const [firstPort, lastPort] = [Number(first), Number(last)];
   if (firstPort < 1 || lastPort > 65535 || firstPort > lastPort) refuse(entry, ': ports are 1 to 65535');
-  const protocols = name === undefined ? ['tcp', 'udp'] : [name];
-  return protocols.map((each) => ({ protocol: PROTOCOLS[each] ?? 0, firstPort, lastPort }));
+  const protocols = name === undefined ? (['tcp', 'udp'] as const) : [name as TransportProtocol];
+  return protocols.map((each) => ({ protocol: PROTOCOL_NUMBERS[each], firstPort, lastPort }));
 }
 
 /** The kernel refuses ranges that overlap. */

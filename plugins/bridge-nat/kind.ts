@@ -18,21 +18,22 @@ import { completeEgress } from './egress/complete.ts';
 import { hasForeignPorts, isForeign } from './bridge/foreign-bridge.ts';
 import { bridgeNameFor, containerMacFor, hostIfnameFor } from './names.ts';
 import { placeOnHost } from './nat/host.ts';
+import { findMember } from './bridge/member-ports.ts';
 import type { Member } from './bridge/members.ts';
 import { findNdpUplinks } from './bridge/ndp-proxy.ts';
 import { planAttachment } from './plan.ts';
 import { sourceRuleRemovals } from './inside/source-rules.ts';
 import { refuseUnlisted } from './inside/allowlist.ts';
-import { extendRules, takeOver, withStandby } from './standby.ts';
+import { extendStanding, takeOver, withStandby } from './standby.ts';
 
 function segmentOf({ bridge }: BridgeNatConfig, network: string): string {
   return bridge ?? bridgeNameFor(network);
 }
 
 /** Of the interface whose addresses the bridge gets: the host goes on sending what it sent. */
-function mtuOf(route: NetlinkSocket, members: readonly Member[]): number | undefined {
+function mtuOf(route: NetlinkSocket, members: readonly Member[], bridge: string): number | undefined {
   const moving = members.find(({ moveAddresses }) => moveAddresses);
-  return moving && findLink(route, moving.interface)?.mtu;
+  return moving && findMember(route, bridge, moving.interface)?.mtu;
 }
 
 export const bridgeNat: Kind<BridgeNatConfig, BridgeNatDetail> = {
@@ -53,7 +54,7 @@ export const bridgeNat: Kind<BridgeNatConfig, BridgeNatDetail> = {
       ...completed,
       nat,
       notes: [...config.notes, ...(nat?.notes ?? [])],
-      mtu: config.mtu ?? mtuOf(route, config.members) ?? findUplink(route)?.mtu,
+      mtu: config.mtu ?? mtuOf(route, config.members, bridge) ?? findUplink(route)?.mtu,
       ndpProxy: ndpProxy && findNdpUplinks(route, ndpProxy, completed, bridge),
       egress: completeEgress(route, completed, bridge),
     };
@@ -84,8 +85,8 @@ export const bridgeNat: Kind<BridgeNatConfig, BridgeNatDetail> = {
 
   refuse: refuseOverlaps,
   claim: (tx, record) => withStandby(tx, record),
-  settle(host, tx, before, after) {
-    if (after.ports.length > before.ports.length) extendRules(host, tx, after);
+  settle(host, _tx, before, after) {
+    if (after.ports.length > before.ports.length) extendStanding(host, after);
   },
   connect: async (...work) => (await import('./connect.ts')).connect(...work),
 

@@ -101,9 +101,17 @@ export function memberMarkFor(bridge: string, index: number, how: Return): strin
   return `${MARKS[how]}${digest('member', bridge, String(index)).slice(0, 11)}`;
 }
 
-/** Whether a name is of the kind that memberMarkFor() gives. */
+/**
+ * One more for the name by which the configuration knows it: a person may rename it while it is a port. The bridge's
+ * configurations, and no others, know it by that name then.
+ */
+export function memberNameFor(bridge: string, name: string): string {
+  return `nms${digest('member name', bridge, name).slice(0, 11)}`;
+}
+
+/** Whether a name is of the kind that memberMarkFor() or memberNameFor() gives. */
 export function isMemberMark(name: string): boolean {
-  return /^nm[pqr][0-9a-f]{11}$/.test(name);
+  return /^nm[pqrs][0-9a-f]{11}$/.test(name);
 }
 
 export function bridgeMacFor(bridge: string): string {

@@ -17,13 +17,11 @@ import { parsePool } from '../../ipam/pool.ts';
 import type { AddressRecord } from '../../ipam/record.ts';
 import type { BridgeNatConfig } from './config.ts';
 import { isOnLan, namedGateways } from './bridge/members.ts';
-import { DETAIL_VERSION } from './detail.ts';
+import { DETAIL_VERSION, hostAccessDetail } from './detail.ts';
 import type { BridgeNatDetail } from './detail.ts';
 import { egressDetail } from './egress/detail.ts';
-import { checkPlaces } from './nat/places.ts';
+import { checkPlaces, knownBy, refuseUnheld } from './nat/places.ts';
 import { forwardedPorts, natDetail, ownPairs } from './nat/record.ts';
-
-const NOTHING_TRANSLATED = { forwards: [], oneToOne: [] } as const;
 
 const DEFAULT_ROUTE: Readonly<Record<Family, string>> = { 4: '0.0.0.0/0', 6: '::/0' };
 
@@ -118,10 +116,16 @@ function isolationOf({ isolation, ipam }: BridgeNatConfig): Partial<BridgeNatDet
     // A layer 2 network knows no addresses.
     ...(spoofchk && ipam.kind !== 'none' ? { addressSpoofCheck: true } : {}),
     noServers: !allowServers,
-    ...(hostAccess
-      ? { hostAccess: { protocols: [...hostAccess.protocols], services: [...hostAccess.services] } }
-      : {}),
+    ...hostAccessDetail(hostAccess),
   };
+}
+
+/** What the configuration could not tell of where it leads. */
+function checkTargets({ ipam, nat }: BridgeNatConfig, addresses: readonly AddressRecord[]): void {
+  if (nat === undefined || addresses.length === 0) return;
+  const known = knownBy(addresses);
+  if (ipam.kind === 'netmoor' && ipam.automatic) checkPlaces(nat, known);
+  refuseUnheld(nat, known);
 }
 
 /** The addresses of the record, and what bridge-nat keeps beside them. */
@@ -130,10 +134,9 @@ export function planAttachment(config: BridgeNatConfig, leased: Leased): Plan<Br
   if (config.isGateway) for (const each of addresses) requireInside(each);
   const all = subnetsOfSets(config);
   const gateways = [...gatewaysOf(addresses), ...all.gateways].map(formatPrefix);
-  const { forwards, oneToOne } = config.nat ?? NOTHING_TRANSLATED;
+  const forwards = config.nat?.forwards ?? [];
   const held = addresses.map(({ address }) => parsePrefix(address));
-  if (config.ipam.kind === 'netmoor' && config.ipam.automatic && held.length > 0)
-    checkPlaces({ forwards, oneToOne }, held.map(networkOf));
+  checkTargets(config, addresses);
   const ports = forwardedPorts(forwards, held);
   const nat = natDetail(config.nat, config.ipMasqFamily);
   const reached = config.portMappings.length + ports.length + ownPairs(nat, held).length > 0;

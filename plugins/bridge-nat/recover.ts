@@ -15,7 +15,7 @@ import {
 import type { Address, Prefix } from '../../lib/base/ip.ts';
 import type { World } from '../../lib/cni/world.ts';
 import type { Sockets } from '../../lib/mooring/host.ts';
-import { parseKey, parseLabel } from '../../lib/mooring/label.ts';
+import { ownerKey, parseLabel } from '../../lib/mooring/label.ts';
 import type { Label } from '../../lib/mooring/label.ts';
 import { ALIAS, IFAPROT_NETMOOR } from '../../lib/mooring/marks.ts';
 import { ownProxies } from '../../lib/mooring/proxy.ts';
@@ -36,7 +36,7 @@ import { bridgeComment, ownerComment } from '../../lib/nftables/table.ts';
 import type { PortForward } from '../../lib/nftables/table.ts';
 import { RECORD_VERSION } from '../../ipam/record.ts';
 import type { AddressRecord, PortRecord } from '../../ipam/record.ts';
-import { DETAIL_VERSION, KIND } from './detail.ts';
+import { DETAIL_VERSION, KIND, hostAccessDetail } from './detail.ts';
 import type { BridgeNatDetail, BridgeNatRecord } from './detail.ts';
 import { recoveredEgress } from './egress/recovered.ts';
 import { ownRules } from './egress/stand.ts';
@@ -56,14 +56,14 @@ function labelOf(route: NetlinkSocket, link: Link, owners: ReadonlyMap<string, s
   const name = own && hostIfnameFor(own.key);
   // What another plugin has made, and adopt.ts taken over, has that name as a further one.
   if (name === link.name || (name !== undefined && findLink(route, name)?.index === link.index)) return own;
-  const key = parseKey(owners.get(link.name) ?? '');
+  const key = ownerKey(owners.get(link.name) ?? '');
   return key && { key, addresses: [] };
 }
 
 function ownersByInterface(comments: Iterable<string>): Map<string, string> {
   const owners = new Map<string, string>();
   for (const comment of comments) {
-    const key = parseKey(comment.replaceAll('%22', '"'));
+    const key = ownerKey(comment);
     if (key !== undefined) owners.set(hostIfnameFor(key), comment);
   }
   return owners;
@@ -182,9 +182,7 @@ function isolationOf({ hostAccess, joined, ...held }: IsolationHeld): Partial<Br
   return {
     ...held,
     joined: [...joined],
-    ...(hostAccess
-      ? { hostAccess: { protocols: [...hostAccess.protocols], services: [...hostAccess.services] } }
-      : {}),
+    ...hostAccessDetail(hostAccess),
   };
 }
 

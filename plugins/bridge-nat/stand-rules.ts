@@ -1,6 +1,6 @@
 /** The rules that stand for an attachment, made by its ADD, and again by a repair. */
 import type { Host } from '../../lib/mooring/host.ts';
-import { parseKey } from '../../lib/mooring/label.ts';
+import { ownerKey } from '../../lib/mooring/label.ts';
 import { findLink } from '../../lib/netlink/link.ts';
 import { acceptForwarding } from '../../lib/nftables/forward.ts';
 import { allowLocalnet } from '../../lib/nftables/localnet.ts';
@@ -12,7 +12,7 @@ import { hostIfnameFor } from './names.ts';
 
 /** Whether an interface is there of the owner that an element names: then he lives. */
 export function lives({ route }: Pick<Host, 'route'>, comment: string): boolean {
-  const key = parseKey(comment.replaceAll('%22', '"'));
+  const key = ownerKey(comment);
   return key !== undefined && findLink(route, hostIfnameFor(key)) !== undefined;
 }
 

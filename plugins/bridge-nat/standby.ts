@@ -2,6 +2,7 @@
  * Ports that one container publishes through several networks: podman hands all of them to each. The first attachment
  * holds a port; at the others it stands by, and is taken over when the holder is detached.
  */
+import { withOthers, withoutOthers } from '../../lib/mooring/alone.ts';
 import type { Host } from '../../lib/mooring/host.ts';
 import { knownRecords } from '../../lib/mooring/records.ts';
 import { whyElsewhere } from '../../lib/mooring/vantage.ts';
@@ -47,9 +48,27 @@ export function rulesOfOthers(tx: StoreReader, host: Host, record: AttachmentKey
   return [own, ...host.askOthers(attached, [])].flat().map(rulesOf);
 }
 
+/** Runs `work`, which may have to build the tables; `tx` where a transaction is under way. */
+export function besideOthers(
+  host: Host,
+  tx: StoreReader | undefined,
+  record: BridgeNatRecord,
+  work: (everyOther: () => readonly AttachmentRules[]) => void,
+): void {
+  withOthers(host, tx, (locked, inside) => rulesOfOthers(inside, locked, record), work);
+}
+
 /** Writes the rules of a record that has got ports to what is there of it. */
-export function extendRules(host: Host, tx: StoreReader, record: BridgeNatRecord): void {
-  addAttachment(host.netfilter, rulesOf(record), () => rulesOfOthers(tx, host, record));
+export function extendRules(host: Host, tx: StoreReader | undefined, record: BridgeNatRecord): void {
+  besideOthers(host, tx, record, (everyOther) => addAttachment(host.netfilter, rulesOf(record), everyOther));
+}
+
+/**
+ * The same inside a transaction of the host's own store alone: tables that have to be built are left to whoever assures
+ * himself of his rules after it.
+ */
+export function extendStanding(host: Host, record: BridgeNatRecord): void {
+  withoutOthers((everyOther) => addAttachment(host.netfilter, rulesOf(record), everyOther));
 }
 
 /** Inside the transaction that has forgotten an attachment: the container's others take its ports over. */

@@ -8,6 +8,7 @@ import { NetmoorError, isErrno } from '../../lib/base/errors.ts';
 import { formatAddress, sameAddress } from '../../lib/base/ip.ts';
 import type { Prefix } from '../../lib/base/ip.ts';
 import type { UndoStack } from '../../lib/base/undo.ts';
+import { withOthers } from '../../lib/mooring/alone.ts';
 import { writeAlone } from '../../lib/mooring/host.ts';
 import type { Host, Sockets } from '../../lib/mooring/host.ts';
 import { ALIAS, IFAPROT_NETMOOR } from '../../lib/mooring/marks.ts';
@@ -23,6 +24,7 @@ import { macvlanCreation } from '../../lib/netlink/macvlan.ts';
 import { RT_SCOPE_UNIVERSE } from '../../lib/netlink/route.ts';
 import type { NetlinkRequest, NetlinkSocket } from '../../lib/netlink/socket.ts';
 import { admitHost } from '../../lib/nftables/guard/guard.ts';
+import type { MooredPort } from '../../lib/nftables/guard/port.ts';
 import { ensureSysctlIfPresent } from '../../lib/system/sysctl.ts';
 import type { StoreReader } from '../../ipam/store/store.ts';
 import { KIND } from './detail.ts';
@@ -135,8 +137,10 @@ export function standAccess(
   const { route, netfilter } = host;
   const { link, isNew } = ensureHostLink(host, master, machine);
   quieten(link.name);
-  admitHost(netfilter, { name: master.name, index: master.index }, link.mac ?? '', () =>
-    portsOf(host, [record, ...otherRecords(host, record, tx)]),
+  const everybody = (locked: Host, inside: StoreReader): MooredPort[] =>
+    portsOf(locked, [record, ...otherRecords(locked, record, inside)]);
+  withOthers(host, tx, everybody, (all) =>
+    admitHost(netfilter, { name: master.name, index: master.index }, link.mac ?? '', all),
   );
   const wasDown = (link.flags & IFF_UP) === 0;
   if (wasDown) exchange(route, [linkChange(link.index, { up: true }, `raise ${link.name}`)]);

@@ -1,10 +1,12 @@
 /** Guard rails of an attachment: on its master for what leaves the host, in the container for all else it sends. */
 import type { UndoStack } from '../../lib/base/undo.ts';
+import { whileAttached, withOthers } from '../../lib/mooring/alone.ts';
 import { writeAlone } from '../../lib/mooring/host.ts';
 import type { Host, Sockets } from '../../lib/mooring/host.ts';
-import { parseKey } from '../../lib/mooring/label.ts';
+import { ownerKey } from '../../lib/mooring/label.ts';
 import { knownRecords, lastOf } from '../../lib/mooring/records.ts';
 import { NetlinkSocket } from '../../lib/netlink/socket.ts';
+import type { Lives } from '../../lib/nftables/conflicts.ts';
 import { checkGuard } from '../../lib/nftables/guard/check.ts';
 import { changeAddresses, guardPort, removePortsOf, unguardPort } from '../../lib/nftables/guard/guard.ts';
 import { guardInside, unguardInside } from '../../lib/nftables/guard/inside.ts';
@@ -41,16 +43,25 @@ export function portsOf({ route }: Sockets, records: readonly MacvlanRecord[]): 
 
 /** Whether an interface is there of the owner that an element names: then he lives. */
 function lives({ route }: Sockets, comment: string): boolean {
-  const key = parseKey(comment.replaceAll('%22', '"'));
+  const key = ownerKey(comment);
   return key !== undefined && findLabelled(route, key) !== undefined;
 }
 
-function others(
+/** `tx`: of every store, where one is under way. */
+function besideOthers(
   host: Host,
   record: MacvlanRecord,
-  tx?: StoreReader,
-): [everyOther: () => MooredPort[], lives: (comment: string) => boolean] {
-  return [() => portsOf(host, otherRecords(host, record, tx)), (comment) => lives(host, comment)];
+  tx: StoreReader | undefined,
+  work: (everyOther: () => readonly MooredPort[], lives: Lives) => void,
+): void {
+  const others = (locked: Host, inside: StoreReader): MooredPort[] =>
+    portsOf(locked, otherRecords(locked, record, inside));
+  withOthers(host, tx, others, (everyOther) => work(everyOther, (comment) => lives(host, comment)));
+}
+
+/** Guards what `port` says of the record; what of it is there stays. */
+function stand(host: Host, record: MacvlanRecord, port: MooredPort, tx?: StoreReader): void {
+  besideOthers(host, record, tx, (...others) => guardPort(host.netfilter, port, ...others));
 }
 
 /**
@@ -73,7 +84,7 @@ export function guard({ host }: Work, record: MacvlanRecord, undo: UndoStack): v
       unguardPort(host.netfilter, port, { onMaster: onSegment, ofAll });
     });
   });
-  guardPort(host.netfilter, provisional(port), ...others(host, record));
+  stand(host, record, provisional(port));
 }
 
 /**
@@ -83,7 +94,7 @@ export function guard({ host }: Work, record: MacvlanRecord, undo: UndoStack): v
 export function assureGuard({ host }: Work, record: MacvlanRecord): void {
   const port = presentPort(host.route, record);
   if (port === undefined || checkGuard(host.netfilter, port).length === 0) return;
-  guardPort(host.netfilter, port, ...others(host, record));
+  whileAttached({ readDetail }, host, record, (locked, tx, current) => guardAgain(locked, current, tx));
 }
 
 /** As far as it is known: of its addresses, a lease may come before the kernel has told the link-local one. */
@@ -92,7 +103,7 @@ function knownPort(record: MacvlanRecord): MooredPort | undefined {
   return port && record.detail.linkLocal === undefined ? provisional(port) : port;
 }
 
-/** From the addresses that were known so far to those that are known now; `tx`: where a transaction is under way. */
+/** From the addresses that were known so far to those that are known now; `tx` as above. */
 export function guardAddresses(
   { host }: Pick<Work, 'host'>,
   before: MacvlanRecord,
@@ -101,7 +112,7 @@ export function guardAddresses(
 ): void {
   const [was, is] = [knownPort(before), knownPort(after)];
   if (was === undefined || is === undefined) return;
-  changeAddresses(host.netfilter, was, is, ...others(host, after, tx));
+  besideOthers(host, after, tx, (...others) => changeAddresses(host.netfilter, was, is, ...others));
 }
 
 /** Runs `work` with a socket for nftables of the container's namespace. */
@@ -117,7 +128,7 @@ export function inContainer<T>(netns: Netns, work: (netfilter: NetlinkSocket) =>
 /** Guards one anew that has been in use: what of its guard is there stays. */
 export function guardAgain(host: Host, record: MacvlanRecord, tx: StoreReader): void {
   const port = presentPort(host.route, record);
-  if (port !== undefined) guardPort(host.netfilter, port, ...others(host, record, tx));
+  if (port !== undefined) stand(host, record, port, tx);
 }
 
 /**

@@ -7,7 +7,7 @@ import { formatAddress, formatPrefix, isLinkLocal, parsePrefix } from '../../lib
 import type { Address, Prefix } from '../../lib/base/ip.ts';
 import type { World } from '../../lib/cni/world.ts';
 import type { Sockets } from '../../lib/mooring/host.ts';
-import { parseKey, parseLabel } from '../../lib/mooring/label.ts';
+import { ownerKey, parseLabel } from '../../lib/mooring/label.ts';
 import { here } from '../../lib/mooring/vantage.ts';
 import { findLink, glimpseLinks } from '../../lib/netlink/link.ts';
 import { IFF_UP } from '../../lib/netlink/link-message.ts';
@@ -72,7 +72,7 @@ function addressesOf(port: PortOnRecord, own: Own, scope: string): (AddressRecor
 
 /** Of a very long name the guard has a digest alone, which the label has to fit. */
 function keyOf({ owner }: PortOnRecord, { link }: Own): AttachmentKey | undefined {
-  const key = parseKey(owner.replaceAll('%22', '"')) ?? parseLabel(link.alias)?.key;
+  const key = ownerKey(owner) ?? parseLabel(link.alias)?.key;
   return key && ownerComment(key) === owner ? key : undefined;
 }
 

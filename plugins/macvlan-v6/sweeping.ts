@@ -12,7 +12,8 @@ import { guardedMasters } from '../../lib/nftables/guard/masters.ts';
 import { isShared } from '../../lib/nftables/guard/port-elements.ts';
 import { NFPROTO_NETDEV } from '../../lib/nftables/message.ts';
 import { ownerComment } from '../../lib/nftables/owner.ts';
-import { dropTables, tableStates } from '../../lib/nftables/tables.ts';
+import { hasTables } from '../../lib/nftables/strays.ts';
+import { dropTables } from '../../lib/nftables/tables.ts';
 import { KIND, readDetail } from './detail.ts';
 import { isHostIfname } from './names.ts';
 import { livingMacvlans, placeOf, recover } from './recover.ts';
@@ -31,7 +32,7 @@ function strayGuards({ netfilter }: Sockets, { records }: Books): Orphan[] {
 
 function strayTable({ netfilter }: Sockets, { records }: Books): Orphan[] {
   if (records.some(({ plugin }) => plugin === KIND)) return [];
-  if (tableStates(netfilter, [NFPROTO_NETDEV]).size === 0) return [];
+  if (!hasTables(netfilter, [NFPROTO_NETDEV])) return [];
   return [
     {
       kind: 'rules',

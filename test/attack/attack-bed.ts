@@ -86,8 +86,9 @@ export async function stopped<T>(
   step: string,
   work: (stopped: Stopped) => Promise<T>,
   program = VICTIM,
+  fate: 'stops' | 'stumbles' = 'stops',
 ): Promise<T> {
-  return whileStopped(startPlugin(host, [NODE, program, step, 'stops'], command, call), work);
+  return whileStopped(startPlugin(host, [NODE, program, step, fate], command, call), work);
 }
 
 /** The same for `netmoor`. */

@@ -6,6 +6,7 @@
  *   STEP            it dies of SIGKILL
  *   STEP throws     it fails, and goes on to take everything back
  *   STEP stops      it says "stopped" on stderr and stops (SIGSTOP), the first time it gets there, until it is resumed
+ *   STEP stumbles   the same, and then it fails
  *   "" hastens      nothing, but its clock is fast: what it would wait for ten seconds it gives up in a fifth of one
  */
 import { writeSync } from 'node:fs';
@@ -21,10 +22,11 @@ export function fatefulWorld(fatal: string | undefined, fate: string | undefined
     if (fatal === undefined) process.stderr.write(`step ${name}\n`);
     if (name !== fatal || struck) return;
     struck = true;
-    if (fate === 'throws') throw new Error(`failed at "${name}"`);
-    if (fate === 'stops') writeSync(2, 'stopped\n');
+    const stops = fate === 'stops' || fate === 'stumbles';
+    if (stops) writeSync(2, 'stopped\n');
     // To oneself these signals are delivered before kill(2) returns: nothing after the step runs.
-    process.kill(process.pid, fate === 'stops' ? 'SIGSTOP' : 'SIGKILL');
+    if (fate !== 'throws') process.kill(process.pid, stops ? 'SIGSTOP' : 'SIGKILL');
+    if (fate === 'throws' || fate === 'stumbles') throw new Error(`failed at "${name}"`);
   };
   const world = { ...realWorld(), step };
   return fate === 'hastens' ? { ...world, monotonic: () => performance.now() * HASTE } : world;

@@ -274,6 +274,10 @@ t.test('what cannot be a member is refused, naming whose it is', { skip }, async
       t.strictSame([code, json?.code], [1, 7], what);
       t.match(`${json?.msg} ${json?.details}`, naming(...named), what);
     }
+    for (const members of [['raft'], OFFICE.members]) {
+      const { json } = await new Network(host, { ...OFFICE, members, bridge: 'boat' }).run('ADD', 'c1');
+      t.match(json, { code: 103, msg: /boat/ }, 'what is to be the bridge and is none');
+    }
     const foreign = { ...OFFICE, bridge: 'quay' };
     t.match((await new Network(host, foreign).run('ADD', 'c1')).json, { code: 7, msg: /quay/ });
     t.strictSame(await state(host), before);

@@ -153,8 +153,10 @@ t.test('who lives with what another has is told, and left alone', { skip }, asyn
     const network = migratedNetwork(host);
     await network.container('c2', { ports: [{ hostPort: 8080, containerPort: 80 }] });
     const before = await host.ip('link', 'show');
+    const dry = await asked(host, 'import', 'host-local', '--dry-run');
     const { yes, view } = await asked(host, 'import', 'host-local');
     t.equal(yes, false);
+    t.same(dry, { yes, view: { ...view, dryRun: true } }, 'a dry run says just that');
     t.same(
       [view.imported.length, view.failures.map(({ containerId }) => containerId)],
       [0, ['c1']],
@@ -166,6 +168,70 @@ t.test('who lives with what another has is told, and left alone', { skip }, asyn
     t.equal((await netmoor(host, 'import', 'nonsense')).code, 2);
     t.equal((await refused(host, 'import', 'host-local', 'harbour')).code, 7);
     t.equal((await refused(host, 'import', 'host-local', '--from', '/nowhere')).code, 5);
+  });
+});
+
+t.test('leases are held against what the containers have', { skip }, async (t) => {
+  await withHost(t, async (host) => {
+    define(host);
+    for (const name of ['c1', 'c2', 'c3', 'c4']) await attach(host, '--create', name, 'quay');
+    await must(host, 'network', 'migrate', FILE, '--write');
+    await host.shell(`ip -n c1 address flush dev eth0
+      ip -n c2 address flush dev eth0
+      ip -n c2 address add 10.90.0.77/24 dev eth0
+      ip -n c3 address add 10.90.0.99/24 dev eth0
+      ip -n c4 address flush dev eth0
+      mv /var/lib/cni/results/quay-c[34]-eth0 /run`);
+    const { view: dry } = await asked(host, 'import', 'host-local', '--dry-run');
+    t.same(await containers(host), [], 'a dry run changes nothing');
+    t.notOk(await host.shell('ls /var/lib/cni/netmoor | grep leases || true'), 'not even a store is made');
+    const { yes, view } = await asked(host, 'import', 'host-local');
+    t.same(dry, { ...view, dryRun: true }, 'and says just what happens then');
+    const about = ({ containerId }: { containerId: string }): string => containerId;
+    t.equal(yes, false);
+    t.same(view.failures.map(about), ['c1', 'c2'], 'one without an address, one with another');
+    t.match(view.failures[1]?.problem, '10.90.0.77', 'which is named');
+    t.same(view.imported.map(about), ['c3'], 'a further one does no harm');
+    t.same(view.skipped.map(about), ['c4'], 'without a result nobody is known to live there');
+    t.same(await containers(host), ['c3']);
+  });
+});
+
+t.test('of two with one port the first is taken over, and a dry run knows', { skip }, async (t) => {
+  await withHost(t, async (host) => {
+    define(host);
+    await attach(host, '--create', 'c1', '--port', '8080:80', 'quay');
+    await attach(host, '--create', 'c2', '--port', '8081:80', 'quay');
+    await must(host, 'network', 'migrate', FILE, '--write');
+    // What portmap has been told, in the result that is on file, is what is published from now on.
+    const file = '/var/lib/cni/results/quay-c2-eth0';
+    const result = JSON.parse(await host.shell(`cat ${file}`)) as {
+      capabilityArgs: { portMappings: { hostPort: number }[] };
+    };
+    for (const mapping of result.capabilityArgs.portMappings) mapping.hostPort = 8080;
+    host.write(file, JSON.stringify(result));
+    const { view: dry } = await asked(host, 'import', 'host-local', '--dry-run');
+    t.same([dry.imported.length, dry.failures.length], [1, 1]);
+    const { view } = await asked(host, 'import', 'host-local');
+    const about = ({ imported, failures }: typeof view) =>
+      [imported, failures].map((all) => all.map((each) => each.containerId));
+    t.same(about(dry), about(view));
+  });
+});
+
+t.test('what import makes for nobody is told, and not missed afterwards', { skip }, async (t) => {
+  await withHost(t, async (host) => {
+    define(host);
+    await attach(host, '--create', 'c1', 'quay');
+    const ipam = { ...IPAM, type: 'netmoor' };
+    const more = { ingressRate: 1000000, ingressBurst: 1000000, txQLen: 77, sbr: true };
+    const plugins = [{ ...BRIDGE, type: 'bridge-nat', ipam, ...more }];
+    host.write(FILE, JSON.stringify({ cniVersion: '1.0.0', name: 'quay', plugins }));
+    const { view } = await asked(host, 'import', 'host-local');
+    t.match(view.imported, [{ asBefore: ['bandwidth', 'tuning', 'sbr'] }]);
+    t.match(await netmoor(host, 'import', 'host-local'), { code: 0, out: /bandwidth, tuning, sbr/ });
+    t.match(await asked(host, 'check'), { yes: true });
+    await must(host, 'detach', '--id', 'c1');
   });
 });
 

@@ -261,6 +261,17 @@ t.test('forwards of the network, and public addresses one to one', { skip }, asy
     await host.shell('ip address flush dev uplink; ip address add 203.0.113.2/24 dev uplink');
     await host.container('c1');
     t.match((await only.run('ADD', 'c1')).json?.msg, naming(world.host4), "not the host's only address");
+    await host.shell(`ip address add ${world.host6}/64 dev uplink nodad
+ip -6 route add 2001:db8:5::/48 via 2001:db8::5 dev uplink
+ip nexthop add id 1 via ${world.router4} dev uplink; ip route add default nhid 1`);
+    for (const [router, held] of [
+      [world.router4, '10.77.0.2'],
+      ['2001:db8::5', 'fd00:77::2'],
+    ] as const) {
+      const config = { ...DUAL_STACK, uplink: 'uplink', oneToOne: { [router]: held } };
+      const { json } = await new Network(host, config).run('ADD', 'c1');
+      t.match(json, { code: 7, msg: naming(router, 'uplink') }, 'nor a router of the LAN');
+    }
   });
 });
 

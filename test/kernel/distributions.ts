@@ -181,6 +181,13 @@ export const DISTRIBUTIONS: readonly Distribution[] = [
   },
 ];
 
+/** The list that became schemas/examples/NAME.conflist. */
+export function shipped(name: string): Record<string, unknown> {
+  const found = DISTRIBUTIONS.find(({ example }) => example === `${name}.conflist`);
+  if (found === undefined) throw new Error(`nobody ships ${name}`);
+  return { ...found.list };
+}
+
 /** `type` changed, and nothing else. */
 export function renamed(list: NetworkList): NetworkList {
   const plugins = list.plugins.map((plugin) => ({

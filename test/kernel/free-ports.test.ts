@@ -133,3 +133,15 @@ t.test('ports that nobody publishes', { skip }, async (t) => {
     t.match([loud.code, loud.stderr], [0, naming('args.cni.portMappings', 'back', 'capabilities')]);
   });
 });
+
+t.test('all high ports of an address by one option', { skip }, async (t) => {
+  await withHost(t, async (host) => {
+    const [web] = await attach(host, '--create', 'web', '--port', `${world.host4}:1024-65535:1024-65535/udp`);
+    t.match(portsOf(web), [{ protocol: 'udp', hostPort: 1024, containerPort: 1024, count: 64_512 }]);
+    await serve(host.at('/run/netns/web', 'web'), 'udp', 60_000);
+    t.match(await ask(host.outside, 'udp', world.host4, 60_000), { from: 'web' });
+    const [few] = await attach(host, '--create', 'few', '--port', '8080-8081:80-81');
+    t.match(portsOf(few), [{ hostPort: 8080, containerPort: 80, count: 2 }]);
+    for (const name of ['web', 'few']) await must(host, 'detach', '--id', name);
+  });
+});

@@ -206,6 +206,18 @@ onBed('a rebuild while another is added', async (t, bed, nf) => {
   for (const each of [one, two, three]) t.strictSame(checkGuard(nf, each), []);
 });
 
+onBed('who ends and begins anew while the table is built', async (t, bed, nf) => {
+  const [one, two] = [port(bed, 11), port(bed, 12)];
+  let read = 0;
+  guardPort(nf, two, () => {
+    if (++read === 1) return [one];
+    // No record of it was there when this was read, and there is one when it is answered.
+    guardPort(nf, one, () => [two]);
+    return [];
+  });
+  for (const each of [one, two]) t.strictSame(checkGuard(nf, each), []);
+});
+
 onBed('inside a container', async (t, bed) => {
   const container = await moor(bed.host, 11);
   await netfilterIn(bed.host, container, async (nf) => {

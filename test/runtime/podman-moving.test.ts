@@ -3,6 +3,7 @@ import { t, test } from 'tap';
 import { lackingFor } from './lacking.ts';
 import { Podman } from './podman.ts';
 import { withForwardingHost } from './states.ts';
+import { shipped } from '../kernel/distributions.ts';
 import { ask, serve, world } from '../kernel/harness.ts';
 import { asked } from '../kernel/netmoor-command.ts';
 
@@ -12,32 +13,9 @@ const skip = lackingFor('podman', 'conmon', 'runc', 'busybox', 'socat', 'nft');
 
 const FILE = '/etc/cni/net.d/87-podman-bridge.conflist';
 
-/** As Debian's podman 4 ships it, without what the host lacks for it. */
-const CONFLIST = {
-  cniVersion: '0.4.0',
-  name: 'podman',
-  plugins: [
-    {
-      type: 'bridge',
-      bridge: 'cni-podman0',
-      isGateway: true,
-      ipMasq: true,
-      hairpinMode: true,
-      ipam: {
-        type: 'host-local',
-        routes: [{ dst: '0.0.0.0/0' }],
-        ranges: [[{ subnet: '10.88.0.0/16', gateway: '10.88.0.1' }]],
-      },
-    },
-    { type: 'portmap', capabilities: { portMappings: true } },
-    { type: 'firewall' },
-    { type: 'tuning' },
-  ],
-};
-
 test('the default network of podman, moved', { skip }, async (t) => {
   await withForwardingHost(t, async (host) => {
-    host.write(FILE, JSON.stringify(CONFLIST));
+    host.write(FILE, JSON.stringify(shipped('podman-default')));
     const podman = await Podman.start(host);
     const c1 = await podman.container('c1', '-p', '8080:80');
     await podman.container('c2', '-p', '8081:80');

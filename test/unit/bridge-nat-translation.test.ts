@@ -51,6 +51,12 @@ t.test('refused, naming what is wrong', async (t) => {
     [{ forwards: [{ ...forward, hostPort: 0 }] }, 'forwards[0].hostPort', '0'],
     [{ forwards: [forward, { ...forward, hostPort: 22201, range: 20 }] }, 'forwards', '22210'],
     [{ forwards: [forward], ipam: {} }, 'forwards'],
+    ...['10.1.1.1', '10.1.1.255', '10.1.1.0'].map((to): [object, ...string[]] => [
+      { forwards: [{ ...forward, to: `${to}:22` }] },
+      ...['forwards', to],
+    ]),
+    [{ forwards: [{ ...forward, to: '[fd00:1::1]:22' }] }, 'forwards', 'fd00:1::1'],
+    [{ oneToOne: { '203.0.113.9': '10.1.1.1' } }, 'oneToOne', '10.1.1.1'],
     [{ oneToOne: [{ public: '203.0.113.9', container: '10.9.9.9' }] }, 'oneToOne', '10.9.9.9'],
     [{ oneToOne: [{ public: '10.1.1.200', container: '10.1.1.9' }] }, 'oneToOne', '10.1.1.200'],
     [{ oneToOne: [{ public: '203.0.113.9', container: 'fd00:1::9' }] }, 'oneToOne[0]', 'fd00:1::9'],
@@ -242,4 +248,16 @@ t.test('an automatic network knows its subnets when it has addresses', async (t)
   const config = read({ ipam: { type: 'netmoor' }, oneToOne: { '203.0.113.9': '10.9.9.9' } });
   const leased = { addresses: [{ address: '10.89.0.2/24' }], routes: undefined, dns: {} };
   t.throws(() => planAttachment(config, leased), { kind: 'bad-config', message: naming('10.9.9.9') });
+});
+
+t.test("another IPAM plugin's addresses tell who the gateway is", async (t) => {
+  for (const [type, address] of [
+    ['netmoor', '10.89.0.1'],
+    ['host-local', '10.89.0.1'],
+    ['host-local', '10.89.0.255'],
+  ] as const) {
+    const config = read({ ipam: { type }, forwards: [{ hostPort: 80, to: `${address}:80` }] });
+    const leased = { addresses: [{ address: '10.89.0.2/24' }], routes: undefined, dns: {} };
+    t.throws(() => planAttachment(config, leased), { kind: 'bad-config', message: naming(address) });
+  }
 });

@@ -1,5 +1,5 @@
 /** What the engine does with requests, by a toy plugin: order, deadlines, threads that die, refusals, its report. */
-import { readFileSync } from 'node:fs';
+import { appendFileSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import type { Test } from 'tap';
@@ -177,11 +177,17 @@ t.test('a resident answers on the main loop, and has threads for its tasks', asy
 
 t.test('a task is done while all threads of plugins wait', async (t) => {
   const hosts: ResidentHost[] = [];
-  const { socket, engine } = await started(t, { residents: [keeper(hosts, { busy: true, stopped: 0 })] });
-  const waits = Array.from({ length: 6 }, (_, i) => ask(socket, toyCall('ADD', `c${i}`, { waits: 500 })));
+  const { socket, engine, dir } = await started(t, {
+    residents: [keeper(hosts, { busy: true, stopped: 0 })],
+  });
+  const log = join(dir, 'log');
+  const waits = Array.from({ length: 6 }, (_, i) =>
+    ask(socket, toyCall('ADD', `c${i}`, { log, awaits: 'go on' })),
+  );
   await until(async () => (await engine.report()).requests?.running === 6, 'all are given out');
   t.equal(await hosts[0]?.runTask('toy/echo', 'soon'), 'soon');
   t.equal((await engine.report()).requests?.served, 0, 'before any of them');
+  appendFileSync(log, 'go on\n');
   await Promise.all(waits);
 });
 

@@ -75,9 +75,16 @@ t.test('ports', async (t) => {
     { hostPort: 53, containerPort: 5353, protocol: 'udp', hostIP: '203.0.113.2' },
   ]);
   t.strictSame(readPorts('5000-5001:6000-6001', PLACE), [
-    { hostPort: 5000, containerPort: 6000, ...tcp },
-    { hostPort: 5001, containerPort: 6001, ...tcp },
+    { hostPort: 5000, containerPort: 6000, ...tcp, range: 2 },
   ]);
+  t.strictSame(
+    readPorts('1-65535:1-65535,80', PLACE),
+    [
+      { hostPort: 1, containerPort: 1, ...tcp, range: 65535 },
+      { ...anyPort, ...tcp },
+    ],
+    'a range is one, however long',
+  );
   t.equal(readPorts('80:80,443:443 53:53/udp', PLACE).length, 3);
   t.strictSame(readPorts('', PLACE), []);
 });
@@ -94,19 +101,23 @@ t.test('refused ports', async (t) => {
     ['::1::80', '"::1"'],
     [':80', '":80"'],
     ['80/icmp', '"icmp"'],
-    ['80:0', 'containerPort', '0'],
-    ['65536:80', 'hostPort', '65536'],
+    ['80:0', '"80:0"', 'port 0'],
+    ['65536:80', '"65536:80"', 'port 65536'],
+    ['80-81:65535-65536', '"80-81:65535-65536"', 'port 65536'],
     ['90-80:90-80', '"90-80:90-80"'],
     ['80-89:80', '"80-89:80"', '10', '1'],
-    ['1-2000:1-2000', '"1-2000:1-2000"', '1024'],
-    ['1-1000:1-1000,1001-2000:1-1000', '2000', '1024'],
+    ['1-2000', '2000', '1024'],
+    ['1-1000,1001-2000', '2000', '1024'],
+    ['1-2000:1-2000,1000:80', 'tcp 1-2000', 'tcp 1000'],
     ['80:80,80:81', 'tcp 80'],
     ['localhost:80:80', '"localhost"'],
     ['::1:80:80', '"::1"'],
     ['80:80\n;rm', '";rm"'],
   ];
-  for (const [text, ...things] of cases)
+  for (const [text, ...things] of cases) {
     t.throws(() => readPorts(text, PLACE), { kind: 'bad-config', message: naming(PLACE, ...things) }, text);
+    t.throws(() => readPorts(text, PLACE), { message: /^(?!.*runtimeConfig)/ }, 'in words of the option');
+  }
 });
 
 t.test('interface names by position, past those given', async (t) => {

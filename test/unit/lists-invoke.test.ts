@@ -1,5 +1,6 @@
 /** A runtime's part of ADD, DEL and CHECK: order, requests, what is on file, and what a failure undoes. */
 import t from 'tap';
+import { adapt } from '../../lib/cni/lists/attachment.ts';
 import type { Attachment } from '../../lib/cni/lists/attachment.ts';
 import { cachedAttachments } from '../../lib/cni/lists/cache.ts';
 import { addNetwork, checkNetwork, delNetwork } from '../../lib/cni/lists/invoke.ts';
@@ -378,6 +379,34 @@ t.test('what no plugin declares to take', async (t) => {
     });
     t.strictSame(callsOf(refusing), []);
   }
+});
+
+t.test('a range of ports, as the plugins of a network take it', (t) => {
+  const declaring = (...types: string[]) => ({
+    ...CHAIN,
+    plugins: types.map((type) => ({ type, capabilities: { portMappings: true } })),
+  });
+  const asked = (range: number) => {
+    const portMappings = [{ hostPort: 8000, containerPort: 80, protocol: 'udp', range }];
+    return attachmentOf({ capabilities: { portMappings } });
+  };
+  const portsOf = (range: number, ...types: string[]) =>
+    adapt(declaring(...types), asked(range)).capabilities['portMappings'];
+  t.match(portsOf(50_000, 'bridge-nat', 'tuning'), [{ hostPort: 8000, range: 50_000 }], 'one for ours');
+  t.strictSame(
+    portsOf(2, 'bridge', 'portmap'),
+    [
+      { hostPort: 8000, containerPort: 80, protocol: 'udp' },
+      { hostPort: 8001, containerPort: 81, protocol: 'udp' },
+    ],
+    'each by itself for portmap',
+  );
+  t.equal((portsOf(1024, 'portmap') as unknown[]).length, 1024);
+  t.throws(() => portsOf(1025, 'bridge-nat', 'portmap'), {
+    kind: 'bad-config',
+    message: naming('portmap', '1025'),
+  });
+  t.end();
 });
 
 t.test('two attachments that share a file name', async (t) => {

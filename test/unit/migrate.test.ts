@@ -19,6 +19,7 @@ import { absorb } from '../../cli/migrate/absorbed.ts';
 import { unified } from '../../cli/migrate/unified.ts';
 import { validate } from '../../schemas/compiled/cli-network.js';
 import { validate as validError } from '../../schemas/compiled/cli-error.js';
+import { shipped } from '../kernel/distributions.ts';
 import { storeWorld } from './cli-fakes.ts';
 
 const { world: bare, parent } = storeWorld();
@@ -84,27 +85,7 @@ function pluginsOf({ document }: MigrationView): readonly Record<string, unknown
 /** As they are installed. */
 const DEFAULTS: Readonly<Record<string, { list: Record<string, unknown>; becomes: object[] }>> = {
   'podman 87-podman-bridge': {
-    list: {
-      cniVersion: '0.4.0',
-      name: 'podman',
-      plugins: [
-        {
-          type: 'bridge',
-          bridge: 'cni-podman0',
-          isGateway: true,
-          ipMasq: true,
-          hairpinMode: true,
-          ipam: {
-            type: 'host-local',
-            routes: [{ dst: '0.0.0.0/0' }],
-            ranges: [[{ subnet: '10.88.0.0/16', gateway: '10.88.0.1' }]],
-          },
-        },
-        PORTMAP,
-        { type: 'firewall' },
-        { type: 'tuning' },
-      ],
-    },
+    list: shipped('podman-default'),
     becomes: [
       {
         type: 'bridge-nat',
@@ -122,22 +103,7 @@ const DEFAULTS: Readonly<Record<string, { list: Record<string, unknown>; becomes
     ],
   },
   'containerd 10-containerd-net': {
-    list: {
-      cniVersion: '1.0.0',
-      name: 'containerd-net',
-      plugins: [
-        {
-          ...BRIDGE,
-          promiscMode: true,
-          ipam: {
-            type: 'host-local',
-            ranges: [[{ subnet: '10.88.0.0/16' }], [{ subnet: '2001:4860:4860::/64' }]],
-            routes: [{ dst: '0.0.0.0/0' }, { dst: '::/0' }],
-          },
-        },
-        PORTMAP,
-      ],
-    },
+    list: shipped('containerd-default'),
     becomes: [
       {
         ...BRIDGE,
@@ -152,52 +118,26 @@ const DEFAULTS: Readonly<Record<string, { list: Record<string, unknown>; becomes
       },
     ],
   },
-  'CRI-O 11-crio-ipv4-bridge': {
-    list: {
-      cniVersion: '1.0.0',
-      name: 'crio',
-      plugins: [
-        {
-          ...BRIDGE,
-          hairpinMode: true,
-          ipam: {
-            type: 'host-local',
-            routes: [{ dst: '0.0.0.0/0' }],
-            ranges: [[{ subnet: '10.85.0.0/16' }]],
-          },
-        },
-      ],
-    },
+  'CRI-O 10-crio-bridge': {
+    list: shipped('crio-default'),
     becomes: [
       {
         ...BRIDGE,
         type: 'bridge-nat',
         hairpinMode: true,
-        ipam: { type: 'netmoor', routes: [{ dst: '0.0.0.0/0' }], ranges: [[{ subnet: '10.85.0.0/16' }]] },
+        ipam: {
+          type: 'netmoor',
+          routes: [{ dst: '0.0.0.0/0' }, { dst: '::/0' }],
+          ranges: [[{ subnet: '10.85.0.0/16' }], [{ subnet: '1100:200::/24' }]],
+        },
       },
     ],
   },
   'nerdctl nerdctl-bridge': {
     list: {
-      cniVersion: '1.0.0',
-      name: 'bridge',
+      ...shipped('nerdctl-default'),
       nerdctlID: '17f29b073143d8cd97b5bbe492bdeffec1c5fee55cc1fe2112c8b9335f8b6121',
       nerdctlLabels: { 'nerdctl/default-network': 'true' },
-      plugins: [
-        {
-          ...BRIDGE,
-          bridge: 'nerdctl0',
-          hairpinMode: true,
-          ipam: {
-            ranges: [[{ gateway: '10.4.0.1', subnet: '10.4.0.0/24' }]],
-            routes: [{ dst: '0.0.0.0/0' }],
-            type: 'host-local',
-          },
-        },
-        PORTMAP,
-        { type: 'firewall', ingressPolicy: 'same-bridge' },
-        { type: 'tuning' },
-      ],
     },
     becomes: [
       {
@@ -216,24 +156,7 @@ const DEFAULTS: Readonly<Record<string, { list: Record<string, unknown>; becomes
     ],
   },
   'minikube 1-k8s': {
-    list: {
-      cniVersion: '0.3.1',
-      name: 'bridge',
-      plugins: [
-        {
-          type: 'bridge',
-          bridge: 'bridge',
-          addIf: 'true',
-          isDefaultGateway: true,
-          forceAddress: false,
-          ipMasq: true,
-          hairpinMode: true,
-          ipam: { type: 'host-local', subnet: '10.244.0.0/16' },
-        },
-        PORTMAP,
-        { type: 'firewall' },
-      ],
-    },
+    list: shipped('minikube-default'),
     becomes: [
       {
         type: 'bridge-nat',
@@ -392,6 +315,70 @@ t.test('refused: what is no network of the reference, or would be refused by our
   t.equal((await refused(directory)).code, 5);
   t.equal((await run('network', 'migrate')).exitCode, 2);
   t.equal((await run('network', 'frobnicate', 'x')).exitCode, 2);
+});
+
+/** What each plugin has, each of the type that the reference takes. */
+const TYPED: readonly (readonly [type: string, config: Record<string, unknown>])[] = [
+  [
+    'bridge',
+    {
+      ...{
+        bridge: 'b0',
+        isGateway: true,
+        isDefaultGateway: true,
+        forceAddress: true,
+        ipMasq: true,
+        mtu: 1400,
+      },
+      ...{ hairpinMode: true, promiscMode: true, vlan: 5, vlanTrunk: [], macspoofchk: true, enabledad: true },
+      ...{ CAPABILITIES: { ips: true }, disableContainerInterface: false, portIsolation: true },
+    },
+  ],
+  ['portmap', { snat: false, masqAll: true, conditionsV4: ['-s', '10.0.0.0/8'], backend: 'nftables' }],
+  ['firewall', { backend: 'iptables', ingressPolicy: 'isolated', Capabilities: { x: true } }],
+  ['bandwidth', { ingressRate: 8000, ingressBurst: 8000 }],
+  ['tuning', { sysctl: { 'net.core.somaxconn': '5' }, mac: '02:00:00:00:00:01', mtu: 1400, dataDir: '/x' }],
+  ['sbr', { table: 100, gateways: ['10.88.0.9'], addSourceHints: true }],
+  [
+    'ipam',
+    {
+      ...{ type: 'host-local', dataDir: '/x', ranges: [[{ subnet: '10.88.0.0/16' }]], resolvConf: '/x' },
+      ...{
+        routes: [{ dst: '0.0.0.0/0' }],
+        subnet: '10.88.0.0/16',
+        rangeStart: '10.88.0.3',
+        gateway: '10.88.0.1',
+      },
+    },
+  ],
+  ['dhcp', { daemonSocketPath: '/x' }],
+];
+
+function withKey(type: string, key: string, value: unknown): object {
+  const main = { ...BRIDGE, ipam: HOST_LOCAL };
+  if (type === 'bridge') return listOf({ ...main, [key]: value }, PORTMAP);
+  if (type === 'ipam') return listOf({ ...main, ipam: { ...HOST_LOCAL, [key]: value } });
+  if (type === 'dhcp') return listOf({ ...main, ipam: { type, [key]: value } });
+  return listOf(main, { type, [key]: value });
+}
+
+t.test('no key of another type than the reference takes is read for something else, or lost', async (t) => {
+  const values = ['x', 7, true, [], [7], {}, { x: 7 }];
+  const kindOf = (value: unknown): string => (Array.isArray(value) ? 'list' : typeof value);
+  for (const [type, config] of TYPED)
+    for (const [key, right] of Object.entries(config))
+      for (const value of values.filter((each) => kindOf(each) !== kindOf(right))) {
+        const file = fileOf(withKey(type, key, value));
+        const { exitCode, json } = await run('network', 'migrate', file);
+        const left = exitCode === 0 && JSON.stringify(json).includes(`"${key}":${JSON.stringify(value)}`);
+        t.ok(
+          left || [2, 7].includes((json as { code: number }).code),
+          `${type} ${key} ${JSON.stringify(value)}`,
+        );
+      }
+  for (const ipam of ['x', 7, true, []])
+    t.equal((await refused(fileOf(listOf({ ...BRIDGE, ipam })))).code, 7, `ipam ${JSON.stringify(ipam)}`);
+  t.match(pluginsOf(await migrated(listOf({ ...BRIDGE, ipam: null }))), [{ ipam: {} }], 'null is nothing');
 });
 
 t.test('--write replaces the file in one step, and keeps what it was', async (t) => {

@@ -193,6 +193,8 @@ const PACKAGE: Readonly<Record<string, unknown>> = {
   IFA_F_DADFAILED: rt.formatAddressFlags({ dadfailed: true }),
   IFA_F_DEPRECATED: rt.formatAddressFlags({ deprecated: true }),
   IFA_F_TENTATIVE: rt.formatAddressFlags({ tentative: true }),
+  IFA_F_HOMEADDRESS: rt.formatAddressFlags({ homeaddress: true }),
+  IFA_F_MCAUTOJOIN: rt.formatAddressFlags({ mcautojoin: true }),
   IFA_F_PERMANENT: rt.formatAddressFlags({ permanent: true }),
   IFA_F_MANAGETEMPADDR: rt.formatAddressFlags({ managetempaddr: true }),
   IFA_F_NOPREFIXROUTE: rt.formatAddressFlags({ noprefixroute: true }),

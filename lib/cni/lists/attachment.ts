@@ -9,12 +9,12 @@ import type { Environment } from '../environment.ts';
 import type { Json, JsonObject } from '../json.ts';
 import { containerIdProblem, interfaceNameProblem, networkNameProblem } from '../names.ts';
 import type { Plugin } from '../plugin.ts';
-import { readPortMappings } from '../port-mappings.ts';
+import { readPortMappings, singlePorts } from '../port-mappings.ts';
 import { quote } from '../quote.ts';
 import { readRuntimeConfig } from '../runtime-config.ts';
 import type { World } from '../world.ts';
 import type { NetworkList } from './list.ts';
-import { declares, publishesPorts } from './publishing.ts';
+import { declares, publishesPorts, takesSinglePorts } from './publishing.ts';
 
 export interface Attachment {
   readonly containerId: string;
@@ -100,15 +100,35 @@ function isEmpty(value: Json | undefined): boolean {
   return value === undefined || (Array.isArray(value) && value.length === 0);
 }
 
+/** Ports that are written out for a plugin that takes single ones alone: each is rules of its own there. */
+const MOST_SINGLE_PORTS = 1024;
+
+/** The mappings as the network's plugins take them: ranges written out where one of them knows single ports alone. */
+function portsFor(list: NetworkList, value: Json | undefined, capabilities: JsonObject): Json | undefined {
+  const plugin = takesSinglePorts(list);
+  if (plugin === undefined || isEmpty(value)) return value;
+  const inputs = readRuntimeConfig(capabilities, list.name).portMappings;
+  if (inputs.every(({ range, count = range ?? 1 }) => count === 1)) return value;
+  const single = singlePorts(inputs);
+  if (single.length > MOST_SINGLE_PORTS)
+    refuse(
+      `network ${list.name} publishes by ${plugin}, which takes single ports: ${single.length} are too many`,
+      `publish at most ${MOST_SINGLE_PORTS}, or have bridge-nat publish them, to which a range is one`,
+    );
+  return single.map((each) => ({ ...each }) as JsonObject);
+}
+
 /**
- * The attachment as this network understands it: an address or a MAC for which no plugin declares the capability goes
- * by CNI_ARGS, as before there were capabilities. Throws 'bad-config' when a value is wrong, or when a port or an
- * address would be lost.
+ * The attachment as this network understands it: ranges of ports as its plugins take them; an address or a MAC for
+ * which no plugin declares the capability by CNI_ARGS, as before there were capabilities. Throws 'bad-config' when a
+ * value is wrong, or when a port or an address would be lost.
  */
 export function adapt(list: NetworkList, attachment: Attachment): Attachment {
   checkCapabilities(list.name, attachment.capabilities);
   const args = new Map(attachment.args);
   const capabilities: Record<string, Json> = { ...attachment.capabilities };
+  const ports = portsFor(list, capabilities['portMappings'], capabilities);
+  if (ports !== undefined) capabilities['portMappings'] = ports;
   for (const capability of ESSENTIAL) {
     const value = capabilities[capability];
     if (isEmpty(value) || takes(list, capability)) continue;

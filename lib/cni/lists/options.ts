@@ -8,7 +8,8 @@
  *   PART      IFNAME, or KEY=VALUE with KEY one of ifname, ip, mac, port, alias, or an argument in capitals for
  *             CNI_ARGS
  *   PORT      [ADDRESS:]HOSTPORT[-LAST]:CONTAINERPORT[-LAST][/PROTOCOL]; [ADDRESS::]CONTAINERPORT[-LAST][/PROTOCOL]
- *             for free ports of the host, which lib/mooring/free-ports.ts chooses; PROTOCOL is tcp by default
+ *             for free ports of the host, which lib/mooring/free-ports.ts chooses, 1024 at most; PROTOCOL is tcp by
+ *             default
  */
 import { NetmoorError, errorText } from '../../base/errors.ts';
 import { formatAddress, formatPrefix, parseAddress, parsePrefix } from '../../base/ip.ts';
@@ -16,12 +17,13 @@ import { formatMac, parseMac } from '../../base/mac.ts';
 import { nearest } from '../../base/suggest.ts';
 import type { JsonObject } from '../json.ts';
 import { interfaceNameProblem, networkNameProblem } from '../names.ts';
-import { readPortMappings } from '../port-mappings.ts';
+import { PROTOCOLS, isProtocol, readPortMappings } from '../port-mappings.ts';
 import { quote } from '../quote.ts';
 import type { PortMappingInput } from '../runtime-config.ts';
 
-/** Published ports of one option after ranges are written out: portmap and its like know single ports only. */
-const MOST_PORTS = 1024;
+/** Free ports of the host that one option may ask for: each is chosen, and published, by itself. */
+const MOST_FREE_PORTS = 1024;
+const LAST_PORT = 65535;
 const MOST_NETWORKS = 64;
 
 /** One network wanted for one container. */
@@ -32,7 +34,7 @@ export interface WantedNetwork {
   /** "10.1.0.5", or with a prefix length. */
   readonly ips: readonly string[];
   readonly mac?: string;
-  /** One entry for each port, as the capability `portMappings` wants them. */
+  /** As the capability `portMappings` wants them; a range of ports of the host is one. */
   readonly ports: readonly PortMappingInput[];
   readonly aliases: readonly string[];
   /** Further CNI_ARGS. */
@@ -87,7 +89,13 @@ interface PortRange {
 function readRange(first: string, last: string | undefined, text: string, place: string): PortRange {
   const count = last === undefined ? 1 : Number(last) - Number(first) + 1;
   if (count < 1) refuse(place, `${quote(text)} runs backwards`, 'write the lower port first');
-  if (count > MOST_PORTS) refuse(place, `${quote(text)} are more than ${MOST_PORTS} ports`, 'publish fewer');
+  const wrong = [Number(first), Number(last ?? first)].find((port) => port < 1 || port > LAST_PORT);
+  if (wrong !== undefined)
+    refuse(
+      place,
+      `${quote(text)} names port ${wrong}`,
+      `ports are 1 to ${LAST_PORT}; leave the port of the host out for a free one`,
+    );
   return { first: Number(first), count };
 }
 
@@ -111,7 +119,19 @@ function readHost(
   return { first, ...(address === undefined ? {} : { address }), ...(last === undefined ? {} : { last }) };
 }
 
-/** One published port or range of ports, an entry for each port; the host's port is 0 where any free one will do. */
+function readProtocol(protocol = 'tcp', text: string, place: string): string {
+  if (isProtocol(protocol)) return protocol;
+  return refuse(
+    place,
+    `${quote(text)} has the protocol ${quote(protocol)}`,
+    `use one of ${PROTOCOLS.join(', ')}`,
+  );
+}
+
+/**
+ * One published port or range of ports; the host's port is 0 where any free one will do, of a range an entry for each
+ * port then.
+ */
 export function readPort(text: string, place: string): PortMappingInput[] {
   const wrong = (): never =>
     refuse(
@@ -125,33 +145,31 @@ export function readPort(text: string, place: string): PortMappingInput[] {
   const outside = host.first === undefined ? undefined : readRange(host.first, host.last, text, place);
   if (outside !== undefined && outside.count !== inside.count)
     refuse(place, `${quote(text)} maps ${outside.count} ports to ${inside.count}`, 'give both sides as many');
+  const protocol = readProtocol(whole[4], text, place);
   const hostIP = host.address === undefined ? {} : { hostIP: readHostAddress(host.address, place) };
-  const single = (offset: number): PortMappingInput => ({
-    hostPort: outside === undefined ? 0 : outside.first + offset,
-    containerPort: inside.first + offset,
-    protocol: whole[4] ?? 'tcp',
-    ...hostIP,
-  });
-  const ports = Array.from({ length: inside.count }, (_, offset) => single(offset));
-  if ((outside ?? inside).first === 0)
-    refuse(
-      place,
-      `${quote(text)} names port 0`,
-      'ports are 1 to 65535; leave the port of the host out for a free one',
-    );
-  // Whatever port of the host is chosen, it is one like that of the container.
-  const like = ports.map((port) =>
-    outside === undefined ? { ...port, hostPort: port.containerPort ?? 0 } : port,
+  const { first: containerPort, count } = inside;
+  if (outside !== undefined) {
+    const range = count === 1 ? {} : { range: count };
+    return [{ hostPort: outside.first, containerPort, protocol, ...hostIP, ...range }];
+  }
+  if (count > MOST_FREE_PORTS) refuseMany(count, place);
+  const open = { hostPort: 0, protocol, ...hostIP };
+  return Array.from({ length: count }, (_, offset) => ({ ...open, containerPort: containerPort + offset }));
+}
+
+function refuseMany(count: number, place: string): never {
+  refuse(
+    place,
+    `${count} free ports are more than ${MOST_FREE_PORTS}`,
+    'name the ports of the host, as in "8000-9999:8000-9999", or publish fewer',
   );
-  checked(place, 'ports are 1 to 65535, protocols tcp, udp and sctp', () => readPortMappings(like));
-  return ports;
 }
 
 /** A list of published ports; the same port of the host twice is refused. */
 export function readPorts(text: string, place: string): PortMappingInput[] {
   const ports = splitList(text).flatMap((item) => readPort(item, place));
-  if (ports.length > MOST_PORTS)
-    refuse(place, `${ports.length} ports are more than ${MOST_PORTS}`, 'publish fewer');
+  const free = ports.filter(({ hostPort }) => hostPort === 0).length;
+  if (free > MOST_FREE_PORTS) refuseMany(free, place);
   checked(place, 'publish each port once', () => readPortMappings(ports));
   return ports;
 }

@@ -17,6 +17,19 @@ export function declares(plugin: JsonObject, capability: string): boolean {
   return isJsonObject(declared) && declared[capability] === true;
 }
 
+/** Ours takes a range of ports as one mapping ("range"); portmap and its like know single ports. */
+const TAKES_RANGES = 'bridge-nat';
+
+/** Of the plugins that publish, one that takes single ports alone. */
+export function takesSinglePorts({ plugins }: Pick<NetworkList, 'plugins'>): string | undefined {
+  const types = plugins.filter(publishes).map(({ type }) => String(type));
+  return types.find((type) => type !== TAKES_RANGES);
+}
+
+function publishes(plugin: JsonObject): boolean {
+  return declares(plugin, 'portMappings') && !NEVER.has(String(plugin['type']));
+}
+
 export function publishesPorts({ plugins }: Pick<NetworkList, 'plugins'>): boolean {
-  return plugins.some((plugin) => declares(plugin, 'portMappings') && !NEVER.has(String(plugin['type'])));
+  return plugins.some(publishes);
 }

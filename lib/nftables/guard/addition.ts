@@ -12,13 +12,11 @@ import { elementMessages } from '../element-messages.ts';
 import type { SetElement } from '../element.ts';
 import type { NftMessage } from '../message.ts';
 import { elementId, presentElements } from '../present.ts';
-import { ownerComment } from '../owner.ts';
-import { ATTEMPTS, commitPlanned } from '../planned.ts';
+import { ATTEMPTS } from '../planned.ts';
 import { currentGeneration } from '../query.ts';
 import { mending } from './masters.ts';
 import type { PortElements } from './port-elements.ts';
 import type { MooredPort } from './port.ts';
-import { guardElements } from './present.ts';
 import { fitTable, rebuildGuard } from './rebuild.ts';
 import type { Wanted } from './rebuild.ts';
 
@@ -41,36 +39,6 @@ function abandoned(nf: NetlinkSocket, known: readonly SetElement[], lives: Lives
   });
 }
 
-/**
- * Builds the table. Who is detached while that is done looks for what is his before it is there: it is taken away for
- * him. Whoever is still among the others afterwards will look later.
- */
-function build(
-  nf: NetlinkSocket,
-  wanted: Wanted,
-  everyOther: () => readonly MooredPort[],
-  lives: Lives,
-): SystemError | undefined {
-  const owners = (): string[] => everyOther().map(({ owner }) => ownerComment(owner));
-  const added = new Set<string>();
-  const others = (): readonly MooredPort[] => {
-    const ports = everyOther();
-    for (const { owner } of ports) added.add(ownerComment(owner));
-    return ports;
-  };
-  const reason = outcome(rebuildGuard(nf, wanted, others, lives), 'EEXIST');
-  if (reason !== undefined || added.size === 0) return reason;
-  const gone = added.difference(new Set(owners()));
-  if (gone.size === 0) return undefined;
-  commitPlanned(nf, ADDITION, () =>
-    elementMessages(
-      'DELSETELEM',
-      guardElements(nf).filter(({ comment }) => gone.has(comment)),
-    ),
-  );
-  return undefined;
-}
-
 function attempt(
   nf: NetlinkSocket,
   wanted: Wanted,
@@ -78,7 +46,7 @@ function attempt(
   lives: Lives,
 ): SystemError | undefined {
   const rules = fitTable(nf);
-  if (rules === undefined) return build(nf, wanted, everyOther, lives);
+  if (rules === undefined) return outcome(rebuildGuard(nf, wanted, everyOther, lives), 'EEXIST');
   const mend = mending(nf, wanted.master, rules);
   let failures = tryCommit(nf, [...mend, ...additions(wanted)], ADDITION);
   const nowhere = failures.find(

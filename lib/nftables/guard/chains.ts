@@ -15,10 +15,11 @@
  * Routers forward what attachments of another subnet send, so the addresses of packets prove nothing there; those of
  * ARP and of neighbour advertisements, which no router forwards, do.
  */
+import { word } from '../../base/transport.ts';
 import { rule } from '../chain-plan.ts';
 import type { ChainPlan, RulePlan } from '../chain-plan.ts';
 import { NFT_META_PKTTYPE, NFT_META_SKUID } from '../expressions/meta.ts';
-import { and, byte, differs, word } from '../frame-match.ts';
+import { and, byte, differs } from '../frame-match.ts';
 import type { GuardSet } from '../layout.ts';
 import { equals, loadMeta } from '../match.ts';
 import {

@@ -28,9 +28,10 @@ const REMOVAL = 'remove nftables elements';
 
 /**
  * Guards an attachment, in one transaction; repeating it changes nothing. `everyOther` is called only when the table
- * has to be built, and says what other attachments need. Throws NetmoorError('address-taken') for a MAC address, or a
- * leased IP address, whose holder `lives`, and SystemError: EOPNOTSUPP from kernels without the egress hook (before
- * 5.16), ENOENT from kernels before 6.16 when there is no such master; later ones wait for one of that name.
+ * has to be built, and says what other attachments need, of whom none may come or go until it is. Throws
+ * NetmoorError('address-taken') for a MAC address, or a leased IP address, whose holder `lives`, and SystemError:
+ * EOPNOTSUPP from kernels without the egress hook (before 5.16), ENOENT from kernels before 6.16 when there is no such
+ * master; later ones wait for one of that name.
  */
 export function guardPort(
   nf: NetlinkSocket,

@@ -7,7 +7,7 @@
  * One container, so the rules say its addresses themselves, and a change replaces the table, in one transaction. Its
  * name is not that of the host's table: the container may be a host to others.
  */
-import { isErrno } from '../../base/errors.ts';
+import { NetmoorError, isErrno } from '../../base/errors.ts';
 import { parseMac } from '../../base/mac.ts';
 import { sha256 } from '../../base/sha256.ts';
 import { NLM_F_CREATE } from '../../netlink/socket.ts';
@@ -106,14 +106,15 @@ export function guardInside(nf: NetlinkSocket, port: MooredPort): void {
 }
 
 /**
- * Absence is fine, and so is EPERM: a process of the container has made the table its own (NFT_TABLE_F_OWNER), which
- * goes with that process, and is no reason for the container to be kept.
+ * Absence is fine, and so is a process of the container that has made the table its own (../owned.ts): it goes with
+ * that process, and is no reason for the container to be kept.
  */
 export function unguardInside(nf: NetlinkSocket, ifname: string): void {
   try {
     commit(nf, [removal(ifname)], 'remove the guard of a container');
   } catch (error) {
-    if (!isErrno(error, 'ENOENT', 'EPERM')) throw error;
+    const owned = error instanceof NetmoorError && error.kind === 'name-taken';
+    if (!owned && !isErrno(error, 'ENOENT')) throw error;
   }
 }
 

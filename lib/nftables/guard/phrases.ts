@@ -10,7 +10,7 @@ import {
   NFT_PAYLOAD_NETWORK_HEADER,
   NFT_PAYLOAD_TRANSPORT_HEADER,
 } from '../expressions/payload.ts';
-import { IPPROTO, and, byte, carries, carriesIp, transport } from '../frame-match.ts';
+import { and, carriesIp, icmp } from '../frame-match.ts';
 import { equals, inSet, loadMeta, notInSet, verdict } from '../match.ts';
 import type { GuardSet } from '../layout.ts';
 
@@ -109,12 +109,7 @@ export const targetId = (hook: Hook) => [...sender(hook), target(8, 8, AFTER_MAC
 export const targetPrefix = (hook: Hook) => [...key(hook), target(0, 8, AFTER_MAC)];
 export const heldTarget = (hook: Hook) => [master(hook), target(0, 16, AFTER_MASTER)];
 
-export const icmp6 = (type: number) => [
-  ...carriesIp(6),
-  ...carries(IPPROTO.icmp6),
-  transport(0),
-  equals(byte(type)),
-];
+export const icmp6 = (type: number) => icmp(6, type);
 
 /** RFC 4861 4, RFC 2710 3, RFC 3810 5. */
 export const ICMP6 = {

@@ -2,10 +2,11 @@
  * What an attachment may send, known by its MAC address: IPv4, IPv6 and ARP from its own addresses. What it may not is
  * dropped; the rest is accepted.
  */
+import { word } from '../../base/transport.ts';
 import { rule } from '../chain-plan.ts';
 import type { ChainPlan, RulePlan } from '../chain-plan.ts';
 import type { Expression } from '../expression.ts';
-import { ETHERTYPES, IPPROTO, carries, carriesIp, transport, word } from '../frame-match.ts';
+import { ETHERTYPES, IPPROTO, carries, carriesIp, transport } from '../frame-match.ts';
 import { equals, loadAddress } from '../match.ts';
 import type { Own, Ownership } from './ownership.ts';
 import { ACCEPT, DROP, ICMP6, RETURN, chainName, framed, goTo, icmp6, jump } from './phrases.ts';

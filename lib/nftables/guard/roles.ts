@@ -8,6 +8,7 @@
  * fragments are nothing without the first.
  */
 import type { Family } from '../../base/ip.ts';
+import { word } from '../../base/transport.ts';
 import { rule } from '../chain-plan.ts';
 import type { ChainPlan, RulePlan } from '../chain-plan.ts';
 import type { Expression } from '../expression.ts';
@@ -21,7 +22,6 @@ import {
   carriesIp,
   differs,
   transport,
-  word,
 } from '../frame-match.ts';
 import { equals, loadMeta } from '../match.ts';
 import { DROP, ICMP6, RETURN, chainName, goTo, icmp6 } from './phrases.ts';

@@ -18,7 +18,7 @@ import {
   readSysctlIfPresent,
 } from '../../../lib/system/sysctl.ts';
 import { ALIAS, IFAPROT_NETMOOR } from '../../../lib/mooring/marks.ts';
-import { refuseHeld } from './foreign-bridge.ts';
+import { refuseHeld, refuseOtherKind } from './foreign-bridge.ts';
 import { giveBack, keepsBridge, membersOn, standsForMember } from './member-ports.ts';
 import { bridgeMacFor } from '../names.ts';
 import { readyVlans, refuseVlans, withoutVlans } from './vlan-ports.ts';
@@ -46,15 +46,6 @@ export interface BridgeWanted {
   readonly plugMembers: (bridge: Link) => Link;
   /** Milliseconds, for how long to wait for answers. */
   readonly now: () => number;
-}
-
-function refuseOtherKind(link: Link): void {
-  if (link.kind === 'bridge') return;
-  throw new NetmoorError(
-    'name-taken',
-    `interface ${link.name} is ${link.kind === undefined ? 'a device' : `of kind ${link.kind}`}, not a bridge`,
-    `name another bridge with the key "bridge", or remove ${link.name}`,
-  );
 }
 
 /** Two processes may be here at once: whoever loses the race uses what the other made. */

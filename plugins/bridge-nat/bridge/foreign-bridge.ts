@@ -23,6 +23,16 @@ export function isForeign(route: NetlinkSocket, bridge: string): boolean {
   return link !== undefined && link.alias !== ALIAS;
 }
 
+/** Throws NetmoorError('name-taken') for what is to be the bridge and is none. */
+export function refuseOtherKind(link: Link): void {
+  if (link.kind === 'bridge') return;
+  throw new NetmoorError(
+    'name-taken',
+    `interface ${link.name} is ${link.kind === undefined ? 'a device' : `of kind ${link.kind}`}, not a bridge`,
+    `name a bridge with the key "bridge"; an interface that is to be plugged into it is named in "members"`,
+  );
+}
+
 /** Of a container of ours: by its name, or by its label where another plugin has made it (adopt.ts). */
 function isOurPort({ name, alias }: Pick<Link, 'name' | 'alias'>): boolean {
   return isHostIfname(name) || parseLabel(alias) !== undefined;

@@ -27,8 +27,9 @@ import { RT_SCOPE_UNIVERSE } from '../../../lib/netlink/route.ts';
 import type { NetlinkSocket } from '../../../lib/netlink/socket.ts';
 import { untilLinkUp } from '../../../lib/netlink/watch.ts';
 import { ensureSysctlIfPresent, readSysctlIfPresent } from '../../../lib/system/sysctl.ts';
+import { refuseOtherKind } from './foreign-bridge.ts';
 import type { Member } from './members.ts';
-import { isHostIfname, isMemberMark, memberMarkFor } from '../names.ts';
+import { isHostIfname, isMemberMark, memberMarkFor, memberNameFor } from '../names.ts';
 import type { Return } from '../names.ts';
 
 /** A bridge with a port that is up is up at once; what holds it down does not hold the host's way out. */
@@ -92,6 +93,11 @@ function refuseUnmovable(route: NetlinkSocket, link: Link, bridge: Link | undefi
     refuse(`bridge ${bridge.name} has the addresses of ${other.link.name} already`, 'name another bridge');
 }
 
+/** The interface of that name when it was taken in, whatever it is called by now; else the one of that name. */
+export function findMember(route: NetlinkSocket, bridge: string, name: string): Link | undefined {
+  return findLink(route, memberNameFor(bridge, name)) ?? findLink(route, name);
+}
+
 /** Those that are there. Throws NetmoorError('bad-config') for one that is missing, or that cannot be a port. */
 export function findMembers(
   host: Host,
@@ -99,8 +105,9 @@ export function findMembers(
   members: readonly Member[],
 ): { readonly member: Member; readonly link: Link }[] {
   const existing = findLink(host.route, bridge);
+  if (existing) refuseOtherKind(existing);
   return members.flatMap((member) => {
-    const link = findLink(host.route, member.interface);
+    const link = findMember(host.route, bridge, member.interface);
     if (link !== undefined) {
       refuseUnfit(host, member, link, existing);
       return { member, link };
@@ -172,7 +179,7 @@ function adopt(
   const moving = how === 'moving';
   // What somebody's DHCP client has given to the port meanwhile is the bridge's, too.
   if (plugged && known === how && (!moving || addressesOf(route, index).length === 0)) return;
-  if (known !== how) mark(route, bridge, link, how);
+  if (known !== how) mark(route, bridge, link, how, member.interface);
   step('attach: member marked');
   try {
     if (moving) resemble(route, bridge, link);
@@ -199,14 +206,17 @@ function howToReturn({ moveAddresses }: Member, { flags }: Link, known: Return |
   return known ?? ((flags & IFF_UP) === 0 ? 'down' : 'as-is');
 }
 
-function mark(route: NetlinkSocket, bridge: Link, { index, name }: Link, how: Return): void {
-  const naming = altNaming(
-    index,
-    memberMarkFor(bridge.name, index, how),
-    `mark ${name} as a port of ${bridge.name}`,
+function mark(route: NetlinkSocket, bridge: Link, { index, name }: Link, how: Return, called: string): void {
+  const marks = [memberMarkFor(bridge.name, index, how), memberNameFor(bridge.name, called)];
+  const op = `mark ${name} as a port of ${bridge.name}`;
+  route.requestAll(
+    marks.map((each) => altNaming(index, each, op)),
+    'EEXIST',
   );
-  route.requestAll([naming], 'EEXIST');
 }
+
+/** Which routers are heard, and whether temporary addresses (RFC 8981) are made and preferred. */
+const AS_THE_CARD = ['accept_ra', 'use_tempaddr'] as const;
 
 /** Neighbours and DHCP servers know the card by its MAC address; routers are heard as they were. */
 function resemble(route: NetlinkSocket, bridge: Link, { mac, name }: Link): void {
@@ -216,8 +226,10 @@ function resemble(route: NetlinkSocket, bridge: Link, { mac, name }: Link): void
   if (readSysctlIfPresent(...of(name, 'disable_ipv6')) !== '0') return;
   ensureSysctlIfPresent('0', ...of(bridge.name, 'accept_dad'));
   ensureSysctlIfPresent('0', ...of(bridge.name, 'disable_ipv6'));
-  const heard = readSysctlIfPresent(...of(name, 'accept_ra'));
-  if (heard !== undefined) ensureSysctlIfPresent(heard, ...of(bridge.name, 'accept_ra'));
+  for (const key of AS_THE_CARD) {
+    const value = readSysctlIfPresent(...of(name, key));
+    if (value !== undefined) ensureSysctlIfPresent(value, ...of(bridge.name, key));
+  }
 }
 
 /** Whether a bridge stands for a card of the host: it hears routers, and has IPv6, for that one's sake. */
@@ -282,7 +294,7 @@ export function verifyMembers(
   members: readonly Member[],
 ): string[] {
   return members.flatMap(({ interface: name, optional }) => {
-    const link = findLink(route, name);
+    const link = findMember(route, bridge.name, name);
     if (link === undefined) return optional ? [] : [`member ${name} of ${bridge.name} is gone`];
     return link.master === bridge.index ? [] : [`member ${name} is not plugged into ${bridge.name}`];
   });

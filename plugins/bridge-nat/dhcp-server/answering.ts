@@ -4,7 +4,7 @@
  */
 import type { Host } from '../../../lib/mooring/host.ts';
 import { clearAway } from '../../../lib/mooring/collect.ts';
-import { detach } from '../../../lib/mooring/detach.ts';
+import { detach, removeNow } from '../../../lib/mooring/detach.ts';
 import { isInHand } from '../../../lib/mooring/death.ts';
 import type { Kind } from '../../../lib/mooring/kind.ts';
 import { acceptForwarding } from '../../../lib/nftables/forward.ts';
@@ -124,7 +124,7 @@ export function decide(question: Question): Answered {
 
 /** What goes with every lease that is in use: what leaves the network is masqueraded, and let through the host. */
 function admit(host: Host, lease: BridgeNatRecord): void {
-  host.store.read((tx) => extendRules(host, tx, lease));
+  extendRules(host, undefined, lease);
   if (lease.segment !== undefined) acceptForwarding(host.netfilter, lease.segment);
 }
 
@@ -177,7 +177,8 @@ export function answerTo(question: Question & { readonly host: Host }, kind: Kin
   clearHalfDone(question, kind);
   const answered = decide(question);
   const { answer, lease, before, ended, past } = answered;
-  for (const { remove } of past === undefined ? [] : kind.own(host, past as BridgeNatRecord)) remove();
+  for (const removal of past === undefined ? [] : kind.own(host, past as BridgeNatRecord))
+    removeNow(host, removal);
   if (ended !== undefined) detach(kind, host, ended);
   if (answer?.is !== 'ack' || lease === undefined) return answered;
   if (!held(question, lease, before))

@@ -9,11 +9,14 @@ import { findLink, listLinks } from '../../../lib/netlink/link.ts';
 import type { Link } from '../../../lib/netlink/link-message.ts';
 import type { NetlinkSocket } from '../../../lib/netlink/socket.ts';
 import { withdrawForwarding } from '../../../lib/nftables/forward.ts';
+import { bridgeComment, removeElementsOf } from '../../../lib/nftables/table.ts';
+import { dropTables } from '../../../lib/nftables/tables.ts';
 import type { AttachmentRecord, DhcpServerRecord, NetworkRecord } from '../../../ipam/record.ts';
 import type { StoreReader } from '../../../ipam/store/store.ts';
 import { releaseBridge } from '../bridge/bridge.ts';
 import { KIND } from '../detail.ts';
 import type { BridgeNatDetail } from '../detail.ts';
+import { hasWaysBeside } from '../egress/stand.ts';
 import { giveUpEgressOf } from '../egress/taking.ts';
 import { keepsBridge } from '../bridge/member-ports.ts';
 import { isHostIfname } from '../names.ts';
@@ -42,6 +45,12 @@ export function isAbandoned({ route }: Sockets, { segment = '', dhcpServer }: Ne
   return bridge !== undefined && !portsOf(route, bridge).some(keepsBridge);
 }
 
+/** What of nftables kept guests to the way out of their bridge; without anybody else, the tables. */
+function leaveGuard({ route, netfilter }: Sockets, bridge: string, others: boolean): void {
+  removeElementsOf(netfilter, new Set([bridgeComment(bridge)]));
+  if (!others && !hasWaysBeside(route, bridge)) dropTables(netfilter);
+}
+
 /**
  * Takes down the bridge of a network whose last guest has gone without a word, if nobody is on record there. Returns
  * whether it did.
@@ -53,9 +62,14 @@ export function leaveAbandoned(host: Host, name: string): boolean {
     const { segment, automatic } = network;
     const isUsed = (reader: StoreReader): boolean => reader.attachments({ segment, plugin: KIND }).length > 0;
     if ([isUsed(tx), ...ask(isUsed, true)].includes(true)) return false;
+    const detail = network.dhcpServer?.detail as BridgeNatDetail | undefined;
     withdrawForwarding(host.netfilter, segment);
     releaseBridge(host.route, segment);
-    giveUpEgressOf(host, segment, network.dhcpServer?.detail as BridgeNatDetail);
+    giveUpEgressOf(host, segment, detail);
+    if (detail?.egress) {
+      const isAny = (reader: StoreReader): boolean => reader.attachments({ plugin: KIND }).length > 0;
+      leaveGuard(host, segment, [isAny(tx), ...ask(isAny, true)].includes(true));
+    }
     if (!automatic) tx.removeNetwork(name);
     return true;
   });

@@ -21,6 +21,22 @@ export function keptWays(route: NetlinkSocket, links: readonly Link[]): string[]
   return [...new Set(ownRules(route).flatMap(({ iif = '' }) => (isKept(iif, links) ? [iif] : [])))];
 }
 
+/**
+ * Bridges that would keep their way out, but that somebody has flushed the rules: their table still leads to them, and
+ * to nowhere else that it did not before. Of a bridge without a record nothing else tells which table was its.
+ */
+export function lostWays(route: NetlinkSocket, links: readonly Link[]): { bridge: string; table: number }[] {
+  const led = new Set(ownRules(route).map(({ table }) => table));
+  const lost = families()
+    .flatMap((family) => listRoutesIn(route, family, { protocol: RTPROT_NETMOOR }))
+    .filter(({ destination, table = 0 }) => destination.length > 0 && isOfEgress(table) && !led.has(table))
+    .flatMap(({ interface: index, table = 0 }) => {
+      const name = links.find((link) => link.index === index)?.name;
+      return name !== undefined && isKept(name, links) ? [[name, table] as const] : [];
+    });
+  return [...new Map(lost)].map(([bridge, table]) => ({ bridge, table }));
+}
+
 /** Of what records account for: names of bridges, numbers of tables. */
 export interface Used {
   readonly bridges: ReadonlySet<string>;
@@ -42,7 +58,8 @@ export function strayWays(
   const bridges = new Set(
     rules.flatMap(({ iif = '' }) => (used.has(iif) || isKept(iif, links) ? [] : [iif])),
   );
-  const led = new Set([...tables, ...rules.map(({ table }) => table)]);
+  const lost = lostWays(route, links).map(({ table }) => table);
+  const led = new Set([...tables, ...lost, ...rules.map(({ table }) => table)]);
   const made = families().flatMap((family) => listRoutesIn(route, family, { protocol: RTPROT_NETMOOR }));
   // Of other tables netmoor's routes are of other things.
   const isStray = (table = 0): boolean => isOfEgress(table) && !led.has(table);

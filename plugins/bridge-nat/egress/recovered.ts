@@ -1,5 +1,6 @@
 /** A network's egress as the kernel shows it: the rule tells the table, nftables elements of the bridge the rest. */
 import { addressFromBytes, formatAddress } from '../../../lib/base/ip.ts';
+import { wordIn } from '../../../lib/base/transport.ts';
 import type { SetElement } from '../../../lib/nftables/element.ts';
 import { fieldsOf, setPlan } from '../../../lib/nftables/layout.ts';
 import type { EgressDetail } from './detail.ts';
@@ -27,7 +28,7 @@ function listenersOf(
     if (!set.startsWith(`${what}_proxy`) || data === undefined) return [];
     const [address, port] = fieldsOf(setPlan(set).data ?? [], data) ?? [];
     if (address === undefined || port === undefined) return [];
-    return [{ address: formatAddress(addressFromBytes(address)), port: Buffer.from(port).readUInt16BE(0) }];
+    return [{ address: formatAddress(addressFromBytes(address)), port: wordIn(port) }];
   });
 }
 

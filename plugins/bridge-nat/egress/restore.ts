@@ -6,12 +6,14 @@ import { withSockets } from '../../../lib/mooring/host.ts';
 import { knownRecords } from '../../../lib/mooring/records.ts';
 import { knownStores } from '../../../lib/mooring/stores.ts';
 import { whyElsewhere } from '../../../lib/mooring/vantage.ts';
+import { listLinks } from '../../../lib/netlink/link.ts';
 import type { NetlinkSocket } from '../../../lib/netlink/socket.ts';
 import type { AttachmentRecord } from '../../../ipam/record.ts';
 import { KIND, readDetail } from '../detail.ts';
+import { keptWays, lostWays } from './orphans.ts';
 import { egressOf } from './plan.ts';
 import type { Egress } from './plan.ts';
-import { look, standEgress } from './stand.ts';
+import { leadAgain, look, standEgress } from './stand.ts';
 import { whyNoWay } from './verify.ts';
 
 /** One of each bridge that somebody is attached to, with the subnets of all. */
@@ -61,6 +63,21 @@ export function restoreEgress(route: NetlinkSocket, egresses: readonly Egress[])
   return { bridges: egresses.length, changed, stranded, notes };
 }
 
+/** Of bridges that only a machine is plugged into by now, of which no record tells: they go where they went. */
+function restoreKept(route: NetlinkSocket): Pick<Restored, 'changed' | 'notes'> & { bridges: string[] } {
+  const links = listLinks(route);
+  const changed: string[] = [];
+  const notes: string[] = [];
+  for (const way of lostWays(route, links)) {
+    try {
+      if (leadAgain(route, way) > 0) changed.push(`the way out of bridge ${way.bridge}`);
+    } catch (error) {
+      notes.push(`the way out of bridge ${way.bridge} is not led to again: ${errorText(error)}`);
+    }
+  }
+  return { bridges: keptWays(route, links), changed, notes };
+}
+
 /** Of every store of the host that can be read. */
 export async function restoreAll(world: World): Promise<Restored> {
   const notes: string[] = [];
@@ -74,7 +91,14 @@ export async function restoreAll(world: World): Promise<Restored> {
     }
   });
   const egresses = egressesOf(records, world);
-  if (egresses.length === 0) return { bridges: 0, changed: [], stranded: [], notes };
-  const restored = await withSockets(({ route }) => restoreEgress(route, egresses));
-  return { ...restored, notes: [...notes, ...restored.notes] };
+  return withSockets(({ route }) => {
+    const restored = restoreEgress(route, egresses);
+    const kept = restoreKept(route);
+    return {
+      ...restored,
+      bridges: new Set([...egresses.map(({ bridge }) => bridge), ...kept.bridges]).size,
+      changed: [...restored.changed, ...kept.changed],
+      notes: [...notes, ...restored.notes, ...kept.notes],
+    };
+  });
 }

@@ -147,6 +147,17 @@ export function standEgress(route: NetlinkSocket, egress: Egress, sight: Sight =
   return requests.length - failures.length;
 }
 
+/** Leads to a table again that is there still; how many rules there were to make. Throws SystemError. */
+export function leadAgain(route: NetlinkSocket, way: Pick<Egress, 'bridge' | 'table'>): number {
+  const requests = families().map((family) =>
+    ruleAddition(ruleFor(way, family), `add the IPv${family} rule for bridge ${way.bridge}`),
+  );
+  const { failures } = route.exchange(requests);
+  const failure = failures.find(({ error }) => !isErrno(error, ...PASSING));
+  if (failure) throw failure.error;
+  return requests.length - failures.length;
+}
+
 /** Takes away the rules for a bridge, and the tables that they lead to, or this one, as far as they are ours. */
 export function leaveEgress(route: NetlinkSocket, bridge: string, known?: number): void {
   const rules = ownRules(route).filter(({ iif }) => iif === bridge);

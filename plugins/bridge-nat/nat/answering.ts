@@ -8,7 +8,7 @@ import { formatAddress, sameAddress } from '../../../lib/base/ip.ts';
 import type { Address } from '../../../lib/base/ip.ts';
 import type { Sockets } from '../../../lib/mooring/host.ts';
 import type { Books, Orphan } from '../../../lib/mooring/kind.ts';
-import { parseKey } from '../../../lib/mooring/label.ts';
+import { ownerKey } from '../../../lib/mooring/label.ts';
 import { IFAPROT_NETMOOR } from '../../../lib/mooring/marks.ts';
 import { answerFor, isAnswering, ownProxies, stopAnswering } from '../../../lib/mooring/proxy.ts';
 import { knownRecords } from '../../../lib/mooring/records.ts';
@@ -129,7 +129,7 @@ export function publicInUse(
 ): Set<string> {
   const recorded = knownRecords({ name: KIND, readDetail }, records).flatMap(answersOf);
   const lives = (comment: string): boolean => {
-    const key = parseKey(comment.replaceAll('%22', '"'));
+    const key = ownerKey(comment);
     return key !== undefined && links.some(({ name }) => name === hostIfnameFor(key));
   };
   const elements =

@@ -13,7 +13,7 @@ import type { BridgeNatInput } from '../../../schemas/compiled/bridge-nat.js';
 import { readConditions } from './conditions.ts';
 import { readForwards, readOneToOne } from './mappings.ts';
 import type { PublicAddress, StaticForward } from './mappings.ts';
-import { checkPlaces, refuseTorn, subnetsOf } from './places.ts';
+import { checkPlaces, knownOf, refuseTorn, refuseUnheld } from './places.ts';
 import { readAddress, refuse } from './refuse.ts';
 
 export interface NatConfig {
@@ -140,8 +140,11 @@ export function readNat(input: BridgeNatInput, ipam: IpamChoice): NatConfig | un
   };
   refuseWithoutAddresses(nat, ipam);
   refuseTorn(nat);
-  const subnets = subnetsOf(ipam);
-  if (subnets) checkPlaces(nat, subnets);
+  const known = knownOf(ipam);
+  if (known) {
+    checkPlaces(nat, known);
+    refuseUnheld(nat, known);
+  }
   return nat;
 }
 

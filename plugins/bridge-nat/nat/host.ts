@@ -2,12 +2,13 @@
  * What of the translation only the host can tell: whether the addresses are its own, and who answers for the others.
  */
 import { NetmoorError } from '../../../lib/base/errors.ts';
-import { formatAddress, isLinkLocal, sameAddress } from '../../../lib/base/ip.ts';
+import { formatAddress, formatPrefix, isLinkLocal, sameAddress } from '../../../lib/base/ip.ts';
 import type { Address } from '../../../lib/base/ip.ts';
 import type { Sockets } from '../../../lib/mooring/host.ts';
 import { IFAPROT_NETMOOR } from '../../../lib/mooring/marks.ts';
 import { listAddresses } from '../../../lib/netlink/address.ts';
 import { findLink } from '../../../lib/netlink/link.ts';
+import { listRoutes } from '../../../lib/netlink/route.ts';
 import type { NetlinkSocket } from '../../../lib/netlink/socket.ts';
 import type { BridgeNatRecord } from '../detail.ts';
 import type { NatConfig } from './config.ts';
@@ -47,6 +48,21 @@ function refuseLastAddress({ public: address }: PublicAddress, reached: readonly
   );
 }
 
+/** The host's own way out would be answered for by the host, and everybody else's on that link. */
+function refuseRouter(route: NetlinkSocket, { public: address }: PublicAddress): void {
+  const through = listRoutes(route, address.family).find(
+    ({ gateway }) => gateway !== undefined && sameAddress(gateway, address),
+  );
+  if (through === undefined) return;
+  const link = findLink(route, through.interface ?? 0)?.name ?? `interface #${through.interface}`;
+  throw new NetmoorError(
+    'bad-config',
+    `oneToOne: ${formatAddress(address)} is the router by which this host reaches ` +
+      `${formatPrefix(through.destination)} (${link})`,
+    'name an address that nobody has',
+  );
+}
+
 /** The pair, with the interfaces to answer on when the host has not got the address itself. */
 function placed(
   route: NetlinkSocket,
@@ -65,6 +81,7 @@ function placed(
       `oneToOne: by ${text} this host is not reached from outside`,
       'name another address',
     );
+  refuseRouter(route, pair);
   if (uplinks === undefined)
     throw new NetmoorError(
       'bad-config',

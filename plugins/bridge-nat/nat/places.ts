@@ -1,8 +1,21 @@
 /** Where translation may lead. */
-import { formatAddress, prefixContains, sameAddress } from '../../../lib/base/ip.ts';
+import {
+  bitsOf,
+  firstAddress,
+  formatAddress,
+  lastAddress,
+  networkOf,
+  parseAddress,
+  parsePrefix,
+  prefixContains,
+  sameAddress,
+} from '../../../lib/base/ip.ts';
 import type { Address, Prefix } from '../../../lib/base/ip.ts';
 import type { IpamChoice } from '../../../lib/mooring/ipam.ts';
 import { parsePool } from '../../../ipam/pool.ts';
+import type { AddressRecord } from '../../../ipam/record.ts';
+import { single, spanContains } from '../../../ipam/span.ts';
+import type { Span } from '../../../ipam/span.ts';
 import type { PublicAddress, StaticForward } from './mappings.ts';
 import { refuse } from './refuse.ts';
 
@@ -11,22 +24,55 @@ interface Places {
   readonly oneToOne: readonly PublicAddress[];
 }
 
-/** Of a pool that names its subnets; undefined where only the addresses themselves will tell. */
-export function subnetsOf(ipam: IpamChoice): Prefix[] | undefined {
-  if (ipam.kind !== 'netmoor' || ipam.automatic) return undefined;
-  return parsePool(ipam.pool, ipam.extraRanges)
-    .sets.flat()
-    .map(({ subnet }) => subnet);
+interface Known {
+  readonly subnets: readonly Prefix[];
+  /** What nobody is ever given. */
+  readonly excluded: readonly Span[];
 }
 
-/** Where translation leads to is in the network, and what is public is not. Throws NetmoorError('bad-config'). */
-export function checkPlaces({ forwards, oneToOne }: Places, subnets: readonly Prefix[]): void {
-  const inside = (address: Address): boolean => subnets.some((subnet) => prefixContains(subnet, address));
-  const targets = [
+/** Of a pool that names its subnets; undefined where only the addresses themselves will tell. */
+export function knownOf(ipam: IpamChoice): Known | undefined {
+  if (ipam.kind !== 'netmoor' || ipam.automatic) return undefined;
+  const { sets, excluded } = parsePool(ipam.pool, ipam.extraRanges);
+  return { subnets: sets.flat().map(({ subnet }) => subnet), excluded };
+}
+
+/** From addresses as they were given: the ends of their networks, and their gateways. */
+export function knownBy(addresses: readonly AddressRecord[]): Known {
+  const held = addresses.map(({ address }) => parsePrefix(address));
+  const gateways = addresses.flatMap(({ gateway }) => (gateway === undefined ? [] : parseAddress(gateway)));
+  const wide = held.filter(({ address, length }) => length < bitsOf(address.family) - 1);
+  const ends = wide.flatMap((prefix) =>
+    prefix.address.family === 4 ? [firstAddress(prefix), lastAddress(prefix)] : [firstAddress(prefix)],
+  );
+  return { subnets: held.map(networkOf), excluded: [...gateways, ...ends].map(single) };
+}
+
+function targetsOf({ forwards, oneToOne }: Places): (readonly [string, Address])[] {
+  return [
     ...forwards.map(({ to }) => ['forwards', to] as const),
     ...oneToOne.map(({ container }) => ['oneToOne', container] as const),
   ];
-  const stray = targets.find(([, address]) => !inside(address));
+}
+
+/** It would never come about, and nobody would be told. Throws NetmoorError('bad-config'). */
+export function refuseUnheld(places: Places, { excluded }: Known): void {
+  const unheld = targetsOf(places).find(([, address]) =>
+    excluded.some((span) => spanContains(span, address)),
+  );
+  if (unheld)
+    refuse(
+      `${unheld[0]}: ${formatAddress(unheld[1])} is never a container's: it is a network, broadcast or gateway ` +
+        'address, or excluded by the config',
+      'name an address that a container is given',
+    );
+}
+
+/** Where translation leads to is in the network, and what is public is not. Throws NetmoorError('bad-config'). */
+export function checkPlaces(places: Places, { subnets }: Known): void {
+  const { oneToOne } = places;
+  const inside = (address: Address): boolean => subnets.some((subnet) => prefixContains(subnet, address));
+  const stray = targetsOf(places).find(([, address]) => !inside(address));
   if (stray)
     refuse(
       `${stray[0]}: ${formatAddress(stray[1])} is in none of the network's subnets`,

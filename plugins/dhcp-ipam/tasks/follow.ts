@@ -7,7 +7,7 @@ import { isErrno } from '../../../lib/base/errors.ts';
 import { networkOf, parsePrefix, sameAddress } from '../../../lib/base/ip.ts';
 import type { CniIp, CniRoute } from '../../../lib/cni/result.ts';
 import type { World } from '../../../lib/cni/world.ts';
-import { hostOf, withSockets } from '../../../lib/mooring/host.ts';
+import { hostOf, withSockets, writeAlone } from '../../../lib/mooring/host.ts';
 import type { Host } from '../../../lib/mooring/host.ts';
 import { DHCP_IPAM } from '../../../lib/mooring/ipam-type.ts';
 import type { Kind, MooringDetail } from '../../../lib/mooring/kind.ts';
@@ -197,11 +197,12 @@ async function inStore(
   const surroundings = { path: [], environment: {}, note: () => {} };
   await withSockets((sockets) => {
     const host = hostOf(sockets, named, world, surroundings);
-    named.store.write((tx) => {
+    writeAlone(host, (tx, _ask, look) => {
       const before = tx.attachment(change.key);
       if (!isOurs(before)) return;
       const after = onRecord(before, difference(change), change.after);
-      if (whyElsewhere(before, world) === undefined) moved(host, tx, netns, before, after);
+      if (whyElsewhere(before, world) === undefined)
+        moved({ ...host, askOthers: look }, tx, netns, before, after);
       tx.putAttachment(after);
     });
   });
