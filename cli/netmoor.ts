@@ -9,7 +9,7 @@ import { readArguments, unknownVerb, verbIn } from './arguments.ts';
 import { UsageError } from './verb.ts';
 import type { Report, Verb, VerbList } from './verb.ts';
 
-const VERBS: VerbList = {
+export const VERBS: VerbList = {
   attach: {
     about: 'attach a network namespace to networks',
     load: async () => (await import('./verbs/attach.ts')).verb,

@@ -3,9 +3,10 @@
  * VERSION by itself. Every module that it imports dynamically goes into the second, which comes with a code cache; in
  * the first stage such an import becomes a look-up in it.
  */
+import { writeFileSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
 import { build } from 'esbuild';
-import type { BuildOptions, Plugin } from 'esbuild';
+import type { BuildOptions, Metafile, Plugin } from 'esbuild';
 import {
   emptyTable,
   insideRules,
@@ -17,7 +18,7 @@ import { RULE_END, anchorRequests, ruleEnds, skeleton } from '../../lib/nftables
 import { NFPROTO_NETDEV } from '../../lib/nftables/message.ts';
 import { FAMILIES } from '../../lib/nftables/tables.ts';
 import { WRAPPER } from './evaluate.ts';
-import { PLUGINS, PROGRAMS, ROOT, START, WORKER } from './paths.ts';
+import { INPUTS, PLUGINS, PROGRAMS, ROOT, START, WORKER } from './paths.ts';
 import type { StageFiles } from './paths.ts';
 
 const OPTIONS: BuildOptions = {
@@ -32,6 +33,7 @@ const OPTIONS: BuildOptions = {
   keepNames: false,
   legalComments: 'none',
   logLevel: 'warning',
+  metafile: true,
   // import() needs a loader of its own in a single executable; require() does not.
   supported: { 'dynamic-import': false },
   define: { 'import.meta.dirname': '__dirname' },
@@ -110,13 +112,15 @@ const precomputed: Plugin = {
   },
 };
 
-async function bundleStage({ name, source }: StageFiles, modules: readonly string[]): Promise<void> {
+type Bundle = { readonly metafile?: Metafile | undefined };
+
+async function bundleStage({ name, source }: StageFiles, modules: readonly string[]): Promise<Bundle> {
   const contents = modules
     .toSorted()
     .map((module) => JSON.stringify(module))
     .map((module) => `exports[${module}] = () => require('./' + ${module});`)
     .join('\n');
-  await build({
+  return build({
     ...OPTIONS,
     banner: { js: WRAPPER[0] },
     footer: { js: WRAPPER[1] },
@@ -126,17 +130,29 @@ async function bundleStage({ name, source }: StageFiles, modules: readonly strin
   });
 }
 
-/** Writes start.cjs, the first stage of the engine's threads, and the second stages. */
+/** The files of which something is in a bundle, relative to ROOT. */
+function inputsOf({ metafile }: Bundle): string[] {
+  const outputs = Object.values(metafile?.outputs ?? {});
+  return outputs.flatMap(({ inputs }) =>
+    Object.entries(inputs).flatMap(([file, { bytesInOutput }]) => (bytesInOutput > 0 ? [file] : [])),
+  );
+}
+
+/** Writes start.cjs, the first stage of the engine's threads, the second stages, and what all of them are made of. */
 export async function bundle(): Promise<void> {
   const wanted = new Map<string, string>();
+  const bundles: Bundle[] = [];
   for (const [entry, outfile] of [
     ['cli/main.ts', START],
     ['cli/engine/worker-main.ts', WORKER],
   ] as const)
-    await build({ ...OPTIONS, entryPoints: [entry], outfile, plugins: [secondStage(wanted)] });
+    bundles.push(await build({ ...OPTIONS, entryPoints: [entry], outfile, plugins: [secondStage(wanted)] }));
   const modules = [...wanted.keys()];
-  await bundleStage(PROGRAMS, modules);
+  bundles.push(await bundleStage(PROGRAMS, modules));
   // What every plugin needs is what lib/cni/entry.ts imports.
   const common = modules.filter((module) => wanted.get(module) === 'lib/cni/entry.ts');
-  for (const stage of PLUGINS) await bundleStage(stage, [...common, `plugins/${stage.name}/main.ts`]);
+  for (const stage of PLUGINS)
+    bundles.push(await bundleStage(stage, [...common, `plugins/${stage.name}/main.ts`]));
+  const inputs = [...new Set(bundles.flatMap(inputsOf))].toSorted();
+  writeFileSync(INPUTS, `${JSON.stringify(inputs, undefined, 2)}\n`);
 }

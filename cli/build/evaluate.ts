@@ -20,9 +20,12 @@ type Wrapper = (
 /** What stands around a CommonJS module. Part of the bundle's text, which is long to copy at every start. */
 export const WRAPPER = ['(function (exports, require, module, __filename, __dirname) {', '})'] as const;
 
+/** What V8 is told that the bundle is called; also in the code cache. */
+export const FILENAME = 'netmoor:programs';
+
 /** `bundle` is one function expression (see WRAPPER). */
 export function evaluate(bundle: string, cachedData?: Buffer): Evaluated {
-  const script = new Script(bundle, { filename: 'netmoor:programs', ...(cachedData ? { cachedData } : {}) });
+  const script = new Script(bundle, { filename: FILENAME, ...(cachedData ? { cachedData } : {}) });
   const module: { exports: unknown } = { exports: {} };
   const require = (name: string): unknown => process.getBuiltinModule(name);
   (script.runInThisContext() as Wrapper)(module.exports, require, module, 'programs.js', '/');

@@ -20,7 +20,8 @@ function stageOf(module: string): string {
 function load(name: string): Stage {
   const source = Buffer.from(getRawAsset(`${name}.js`) as ArrayBuffer);
   const cachedData = Buffer.from(getRawAsset(`${name}.cache`) as ArrayBuffer);
-  return evaluate(source.toString('latin1'), cachedData).exports as Stage;
+  // An executable that was made on another processor has none.
+  return evaluate(source.toString('latin1'), cachedData.length > 0 ? cachedData : undefined).exports as Stage;
 }
 
 /**

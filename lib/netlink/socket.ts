@@ -139,8 +139,10 @@ export class NetlinkSocket {
   awaitChange(milliseconds: number, op: string): boolean {
     const told = this.#told || this.#hear(milliseconds, op);
     this.#told = false;
-    // What came together is asked for once. Bounded, as more may come all the time.
-    for (let more = told, datagrams = 0; more && datagrams < 1024; datagrams++) more = this.#hear(0, op);
+    // What came together is asked for once. Bounded, as more may come all the time. The limit is compared whether
+    // something was told or not: what a comparison has seen is part of the code cache, which is to be the same each
+    // time.
+    for (let room = told ? 1024 : 0; room > 0; room--) if (!this.#hear(0, op)) break;
     return told;
   }
 

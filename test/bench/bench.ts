@@ -6,7 +6,8 @@
  * netmoor bridge-nat.
  * --long goes up to 1,000 containers, which takes the reference many minutes. --macvlan compares on a LAN instead: see
  * macvlan.ts; `dhcp` where a LAN's server gives the addresses: see dhcp.ts; `dhcp --leases 2000` what keeping them
- * costs: see dhcp-leases.ts; `scale` beside up to 1,000 containers, packets included: see scale.ts.
+ * costs: see dhcp-leases.ts; `scale` beside up to 1,000 containers, packets included: see scale.ts;
+ * `size` what the executable is made of: see size.ts.
  */
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { loadavg } from 'node:os';
@@ -25,6 +26,7 @@ import { comparisonTable, growthTable, plainTable } from './figures.ts';
 import type { Comparison, Times } from './figures.ts';
 import { lackingForMacvlan, measureMacvlan } from './macvlan.ts';
 import { lackingForScale, measureScale } from './scale.ts';
+import { lackingForSize, measureSize } from './size.ts';
 import type { Job } from './spawner.ts';
 import { partsOfStarts } from './startup.ts';
 
@@ -171,7 +173,7 @@ interface Flags {
   readonly leases: number;
   /** With `scale`: up to how many. */
   readonly containers: number;
-  /** `dhcp` or `scale`, or nothing. */
+  /** `dhcp`, `scale` or `size`, or nothing. */
   readonly _: readonly string[];
 }
 
@@ -202,10 +204,11 @@ function lackingForBridges(): string | undefined {
 
 function benchOf({ long, macvlan, itself, leases, containers, _: words }: Flags): Bench {
   const [word, ...more] = words;
-  if (more.length > 0 || ![undefined, 'dhcp', 'scale'].includes(word))
+  if (more.length > 0 || ![undefined, 'dhcp', 'scale', 'size'].includes(word))
     throw new Error(`there is no bench of ${words.join(' ')}`);
   if (macvlan)
     return { lacking: () => lackingForMacvlan(itself), run: (states) => measureMacvlan(states, itself) };
+  if (word === 'size') return { lacking: lackingForSize, run: measureSize };
   if (word === 'scale')
     return { lacking: lackingForScale, run: (states) => measureScale(states, containers) };
   if (word === 'dhcp') {

@@ -1,0 +1,80 @@
+/** The copyright file in Debian's machine-readable format (DEP-5), of what the build has collected (licences.ts). */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Licence } from '../build/licences.ts';
+import { LICENCES, ROOT } from '../build/paths.ts';
+
+/** The continuation of a field: every line behind a space, an empty one as a full stop. */
+function continued(text: string): string {
+  const lines = text.trimEnd().split('\n');
+  return lines.map((line) => (line.trim() === '' ? ' .' : ` ${line.trimEnd()}`)).join('\n');
+}
+
+/** The lines that say whose it is; those of other texts within are in the text itself. */
+function holders(text: string): string {
+  const lines = text.split('\n').map((line) => line.trim());
+  const found = lines.filter(
+    (line) => /^(Copyright( \(c\)|,| \d)?|\(c\)|©)/i.test(line) && line.length < 150,
+  );
+  const first = found.slice(0, 3).map((line) => line.replace(/^Copyright(:|,)?\s*/i, ''));
+  return first.length === 0 ? 'its authors: see the licence' : first.join('\n           ');
+}
+
+interface Paragraph {
+  readonly files: string;
+  readonly name: string;
+  readonly licence: string;
+  readonly text: string;
+  readonly comment: string;
+}
+
+function format({ files, name, licence, text, comment }: Paragraph): string {
+  const copyright =
+    name === 'Node.js' ? 'Node.js contributors, and those that the licence names' : holders(text);
+  return `Files: ${files}\nCopyright: ${copyright}\nLicense: ${licence}\n${continued(text)}\nComment: ${comment}\n`;
+}
+
+/** Debian calls the MIT licence by its words. */
+function debianName(name: string, licence: string): string {
+  if (name === 'Node.js') return 'Node.js';
+  return licence === 'MIT' ? 'Expat' : licence;
+}
+
+function ofLicence({ name, version, licence, text }: Licence): Paragraph {
+  return {
+    files: `inside/${name === 'Node.js' ? 'node' : name}/*`,
+    name,
+    licence: debianName(name, licence),
+    text,
+    comment: `${name} ${version} is inside the executable netmoor.`,
+  };
+}
+
+/** What musl's package of Debian says of it; the launcher is linked with it. */
+const MUSL = '/usr/share/doc/musl/copyright';
+
+function musl(): Paragraph {
+  return {
+    files: 'inside/musl/*',
+    name: 'musl',
+    licence: 'musl',
+    text: readFileSync(MUSL, 'utf8'),
+    comment: 'musl is inside the launcher.',
+  };
+}
+
+/** The whole file. */
+export function copyrightFile(withLauncher: boolean): string {
+  const licences = JSON.parse(readFileSync(LICENCES, 'utf8')) as Licence[];
+  const own: Paragraph = {
+    files: '*',
+    name: 'netmoor',
+    licence: 'Expat',
+    text: readFileSync(join(ROOT, 'LICENSE'), 'utf8').trim(),
+    comment: 'netmoor itself; what follows is what its executables have inside.',
+  };
+  const paragraphs = [own, ...licences.map(ofLicence), ...(withLauncher ? [musl()] : [])];
+  const header =
+    'Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/\nUpstream-Name: netmoor\n';
+  return [header, ...paragraphs.map(format)].join('\n');
+}

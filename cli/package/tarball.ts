@@ -1,0 +1,86 @@
+/** Tar archives: sorted, of root, at one time, compressed without a name or time. */
+import { join } from 'node:path';
+import { mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { ROOT } from '../build/paths.ts';
+import { VERBS } from '../netmoor.ts';
+import { completions } from './completion.ts';
+import { copyrightFile } from './copyright.ts';
+import { layOut } from './entry.ts';
+import type { Entry } from './entry.ts';
+import { documents, examples, hooksD, launcherOf, pluginNames, programs, units } from './layout.ts';
+import { manPages } from './man/pages.ts';
+import { must } from './release.ts';
+import type { Release } from './release.ts';
+
+const BIN = '/usr/local/bin';
+
+const ARCHIVE = ['--sort=name', '--format=gnu', '--owner=0', '--group=0', '--numeric-owner'];
+
+/** Packs `entries` below the directory `top` to `file`, by way of the folder `work`. */
+export function pack(
+  entries: readonly Entry[],
+  top: string,
+  file: string,
+  work: string,
+  { epoch }: Release,
+): void {
+  rmSync(work, { recursive: true, force: true });
+  layOut(entries, join(work, top), epoch);
+  const archive = file.replace(/\.gz$/, '');
+  must('tar', [...ARCHIVE, `--mtime=@${epoch}`, '-C', work, '-cf', archive, top]);
+  if (archive !== file) must('gzip', ['-n', '-f', '-6', archive]);
+  rmSync(work, { recursive: true });
+}
+
+/** The words of what there is: `netmoor install` where this version has it. */
+function installNote({ target, version }: Release): string {
+  const program = launcherOf(target) === undefined ? 'netmoor' : 'launcher';
+  const names = pluginNames().join(' ');
+  const byHand = `    mkdir -p /usr/local/lib/netmoor /opt/cni/bin
+    install ${program === 'netmoor' ? 'netmoor' : 'netmoor launcher'} /usr/local/lib/netmoor/
+    ln -s ../lib/netmoor/netmoor /usr/local/bin/netmoor
+    ln -s ../lib/netmoor/${program} /usr/local/bin/netmoor-hook
+    for name in ${names}; do
+        ln -s /usr/local/lib/netmoor/${program} /opt/cni/bin/$name   # Debian's podman and containerd: /usr/lib/cni
+    done
+    install -m 644 units/*.service units/*.socket /etc/systemd/system/
+    systemctl daemon-reload; systemctl enable --now netmoor-engine.socket
+    install -D -m 644 hooks.d/99-netmoor.json /usr/share/containers/oci/hooks.d/99-netmoor.json
+`;
+  const verb = Object.hasOwn(VERBS, 'install')
+    ? 'As root:\n\n    ./netmoor install\n\n"./netmoor install --help" says what it takes. By hand it is'
+    : 'As root:';
+  return `netmoor ${version}\n\n${verb}\n\n${byHand}\nNetworks are files in /etc/cni/net.d: see examples/networks, and README.md.\n`;
+}
+
+/** Everything of the self-contained archive, below its one directory. */
+export async function tarballEntries(release: Release): Promise<Entry[]> {
+  const { target } = release;
+  return [
+    ...programs(target, '.'),
+    ...units('units', BIN),
+    ...hooksD('hooks.d', BIN),
+    ...examples('examples', BIN),
+    ...documents('.').filter(
+      ({ path }) => !/\/(bridge-nat|macvlan-v6|dhcp-ipam|netmoor-hook)\.md$/.test(path),
+    ),
+    ...documents('doc').filter(({ path }) => !/\/(README|SECURITY)\.md$/.test(path)),
+    ...(await manPages(release)).map(({ file, section, text }) => ({
+      path: `man/man${section}/${file}`,
+      content: text,
+    })),
+    ...[...completions()].map(([shell, content]) => ({ path: `completions/netmoor.${shell}`, content })),
+    { path: 'LICENSE', content: readFileSync(join(ROOT, 'LICENSE')) },
+    { path: 'COPYRIGHT', content: copyrightFile(launcherOf(target) !== undefined) },
+    { path: 'INSTALL', content: installNote(release) },
+  ];
+}
+
+/** Writes netmoor-VERSION-linux-ARCH.tar.gz into `out`; its path. */
+export async function makeTarball(release: Release, out: string, extension = '.tar.gz'): Promise<string> {
+  const top = `netmoor-${release.version}-linux-${release.target.arch}`;
+  mkdirSync(out, { recursive: true });
+  const file = join(out, `${top}${extension}`);
+  pack(await tarballEntries(release), top, file, join(out, '.tarball'), release);
+  return file;
+}

@@ -1,0 +1,156 @@
+/**
+ * The Debian package on a host of its own: installed by dpkg, used by podman and containerd, upgraded and removed under
+ * a running container, and purged, after which nothing of it is left.
+ */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import type { Test } from 'tap';
+import { NODE, TARGETS } from '../../cli/build/paths.ts';
+import { makeBundle } from '../../cli/package/bundle.ts';
+import { makeDeb } from '../../cli/package/deb.ts';
+import { ask, serve, withHost, world } from '../kernel/harness.ts';
+import type { Host, Place } from '../kernel/harness.ts';
+import { naming } from '../naming.ts';
+import { Containerd } from './containerd.ts';
+import { lackingFor } from './lacking.ts';
+import { Podman } from './podman.ts';
+import { ROOTFS } from './rootfs.ts';
+import { reachesOutside, serveAll } from './traffic.ts';
+
+t.setTimeout(180_000);
+
+const skip = lackingFor('dpkg', 'dpkg-deb', 'podman', 'conmon', 'runc', 'containerd', 'busybox', 'jq');
+
+/** Everything that dpkg or the programs write is in layers: /etc, /var and /opt in every host, here /usr as well. */
+const USR_TOO = `
+mkdir /run/harness/usr /run/harness/usr.work
+mount -t overlay -o lowerdir=/usr,upperdir=/run/harness/usr,workdir=/run/harness/usr.work overlay /usr
+`;
+
+const DPKG = 'dpkg --no-triggers --force-unsafe-io';
+
+/** What is different from the machine, but for dpkg's books and the runtimes' own files. */
+async function written(host: Host): Promise<string[]> {
+  const text = await host.must(['sh', '-c', 'cd /run/harness && find usr etc var opt ! -type d']);
+  const others = /^var\/(lib\/dpkg|log|cache\/(man|debconf)|lib\/containers|lib\/cni\/cache)\//;
+  return text.split('\n').filter((path) => path !== '' && !others.test(path));
+}
+
+function networkFile(host: Host): void {
+  const plugin = { type: 'bridge-nat', bridge: 'packed0', capabilities: { portMappings: true } };
+  const network = { cniVersion: '0.4.0', name: 'packed', plugins: [plugin] };
+  host.write('/etc/cni/net.d/10-packed.conflist', JSON.stringify(network));
+}
+
+/** The configuration of the tests names the build's own directory; here only what a package may use counts. */
+function debianPaths(host: Host): void {
+  const path = '/etc/containers/containers.conf';
+  const text = readFileSync(host.path(path), 'utf8');
+  host.write(path, text.replace(/^cni_plugin_dirs.*$/m, 'cni_plugin_dirs = ["/usr/lib/cni"]'));
+}
+
+/** Its published port answers. */
+async function stillThere(t: Test, host: Host, when: string): Promise<void> {
+  t.equal((await ask(host, 'tcp', world.host4, 8080))?.from, 'c1', when);
+}
+
+async function byContainerd(t: Test, host: Host): Promise<void> {
+  await host.shell(`rm -rf ${ROOTFS}`);
+  const containerd = await Containerd.start(host);
+  await host.shell('rm -rf /opt/cni');
+  const seen = await containerd.foreground('c2', '/bin/ip', 'address', 'show', 'eth0');
+  t.match(seen, / inet \d+\.\d+/, 'an address by the plugin in /usr/lib/cni');
+  await containerd.daemon.stop();
+}
+
+async function upgradedAndRemoved(t: Test, host: Host, newer: string, container: Place): Promise<void> {
+  await host.shell(`${DPKG} -i ${newer}`);
+  t.match(await host.must(['dpkg', '--status', 'netmoor']), 'Version: 0.1.0+newer\n');
+  await stillThere(t, host, 'after an upgrade');
+  const removal = await host.run(['sh', '-c', `${DPKG} --remove netmoor`]);
+  t.match(removal, { code: 0, stderr: naming('attached', 'stay') });
+  await stillThere(t, host, 'after a removal');
+  await reachesOutside(t, container);
+  await host.shell(`${DPKG} -i ${newer}`);
+}
+
+t.test('installed, used, upgraded, removed and purged', { skip }, async (t) => {
+  const out = t.testdir({});
+  const release = { version: '0.1.0', epoch: 1_767_225_600, target: TARGETS.x64 };
+  const uncompressed = ['-Znone'];
+  const deb = await makeDeb(release, out, uncompressed);
+  const newer = await makeDeb({ ...release, version: '0.1.0+newer' }, join(out, 'newer'), uncompressed);
+  const prepare = `${USR_TOO}echo 1 > /proc/sys/net/ipv4/ip_forward\n`;
+  await withHost(
+    t,
+    async (host) => {
+      const before = await written(host);
+      await host.shell(`${DPKG} -i ${deb}`);
+      t.equal(await host.must(['sh', '-c', 'dpkg --verify netmoor']), '');
+      t.match(await host.must(['netmoor', 'version']), /^netmoor \d/);
+      t.match(await host.must(['ls', '/etc/systemd/system/sockets.target.wants']), 'netmoor-engine.socket');
+      t.match(await host.must(['man', '-w', 'bridge-nat', 'netmoor']), /man8\/bridge-nat.*man1\/netmoor/s);
+
+      networkFile(host);
+      const podman = await Podman.start(host);
+      debianPaths(host);
+      const container = await podman.container('c1', '--network', 'packed', '-p', '8080:80');
+      const stopOutside = await serveAll(host.outside);
+      const server = await serve(container, 'tcp', 80, { address: '0.0.0.0' });
+      await stillThere(t, host, 'published by podman');
+      await upgradedAndRemoved(t, host, newer, container);
+      await server.stop();
+      await stopOutside();
+      await podman.remove('c1');
+      await byContainerd(t, host);
+      t.strictSame(JSON.parse(await host.must(['netmoor', 'ls', '--json'])), []);
+
+      await host.shell(`${DPKG} --purge netmoor`);
+      const ours = (path: string): boolean => path.includes('netmoor');
+      const after = await written(host);
+      t.strictSame(after.filter(ours), []);
+      // /var/lib/cni belongs to no package, and was empty.
+      const theirs = /^etc\/(cni|containers|containerd)\/|^var\/lib\/cni$/;
+      t.strictSame(
+        after.filter((path) => !before.includes(path) && !theirs.test(path)),
+        [],
+        'and nothing under other names',
+      );
+      t.equal(await host.must(['sh', '-c', 'ls -d /run/netmoor 2>/dev/null || true']), '');
+    },
+    { prepare },
+  );
+});
+
+t.test('the bundle on the Node.js of the host', { skip: lackingFor('tar', 'gzip') }, async (t) => {
+  const release = { version: '0.1.0', epoch: 1_767_225_600, target: TARGETS.x64 };
+  const archive = makeBundle(release, t.testdir({}));
+  await withHost(t, async (host) => {
+    const bin = '/opt/netmoor';
+    // Beside the script it comes before the host's own.
+    await host.shell(
+      `mkdir ${bin}; tar -xzf ${archive} -C ${bin} --strip-components=1; ln -s ${NODE} ${bin}/node`,
+    );
+    t.match(await host.must([`${bin}/netmoor`, 'version']), /^netmoor \d/);
+    const config = { cniVersion: '1.1.0', name: 'bundled', type: 'bridge-nat' };
+    const { netnsPath: netns } = await host.container('c1');
+    const call = {
+      config,
+      containerId: 'c1',
+      ifname: 'eth0',
+      netns,
+      path: bin,
+      env: { NODE_OPTIONS: '--bad' },
+    };
+    const engine = host.start([`${bin}/netmoor`, 'engine']);
+    await engine.until(() => engine.errors.includes('listens'), 'engine');
+    t.match((await host.cniMust([`${bin}/bridge-nat`], 'ADD', call)).json, {
+      interfaces: [{}, {}, { name: 'eth0' }],
+    });
+    t.match(JSON.parse(await host.must([`${bin}/netmoor`, 'engine', 'status', '--json'])), { running: true });
+    await host.cniMust([`${bin}/bridge-nat`], 'DEL', call);
+    await host.must([`${bin}/netmoor`, 'engine', 'stop']);
+    await engine.end();
+  });
+});
