@@ -2,6 +2,7 @@
 import { VERSION } from '../../lib/engine/request.ts';
 import { refusal } from '../../lib/engine/protocol.ts';
 import type { Refusal } from '../../lib/engine/protocol.ts';
+import { DHCP_IPAM } from '../../lib/mooring/ipam-type.ts';
 import type { Call, Namespaces } from './call.ts';
 import { HOOK } from './programs.ts';
 
@@ -28,7 +29,16 @@ function pathsOf(environment: Call['environment']): string[] {
   return [netns, ...(environment['CNI_PATH'] ?? '').split(':')].filter((path) => path !== '');
 }
 
-function callerOnly({ program, environment, args }: Call): Refused | undefined {
+/** Its configuration may name another engine (`daemonSocketPath`): the plugin itself asks that one. */
+function mayMeanAnother({ program, namespaces, stdin }: Call): boolean {
+  const launched = namespaces.pidns !== undefined;
+  return launched && program === DHCP_IPAM && stdin.includes('daemonSocketPath');
+}
+
+function callerOnly(call: Call): Refused | undefined {
+  const { program, environment, args } = call;
+  if (mayMeanAnother(call))
+    return refusal('caller-only', 'the configuration names an engine', 'ask that one');
   const own =
     program === HOOK
       ? args.find((argument) => FILE_OF_THE_CALLER.test(argument))

@@ -228,8 +228,9 @@ static int ask_engine(char **argv, struct answer *answer) {
   const char *path = getenv("CNI_NETNS");
   int asked = -1, netns = -1, fd = engine();
   if (fd < 0) return -1;
+  /* One that is gone the engine does not find either, and says what has to be said of it. */
   if (path && *path) netns = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-  size_t length = (path && *path && netns < 0) || read_input() < 0 ? 0 : compose(argv);
+  size_t length = read_input() < 0 ? 0 : compose(argv);
   if (length > 0 && send_request(fd, length, netns) == 0) asked = take_answer(fd, answer);
   if (netns >= 0) close(netns);
   close(fd);
