@@ -6,6 +6,7 @@ import { NetmoorError, errorText } from '../base/errors.ts';
 import { withoutLength } from '../base/ip.ts';
 import { UndoStack } from '../base/undo.ts';
 import { chooseDns } from '../cni/dns.ts';
+import { typedError } from '../cni/errors.ts';
 import { refuseInexpressible } from '../cni/encode-result.ts';
 import type { CniResult, CniRoute } from '../cni/result.ts';
 import type { AttachmentKey, AttachmentRecord } from '../../ipam/record.ts';
@@ -114,7 +115,7 @@ function rollBack<D extends MooringDetail>(
   if (failures.length === 0) return cause;
   const list = failures.map(({ what, error }) => `${what}: ${errorText(error)}`).join('; ');
   const message = `${errorText(cause)}; and taking it back failed: ${list}`;
-  return new NetmoorError('internal', message, 'run "netmoor gc"', { cause });
+  return new NetmoorError(typedError(cause).kind, message, 'run "netmoor gc"', { cause });
 }
 
 interface Made<D extends MooringDetail> {

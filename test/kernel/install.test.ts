@@ -1,5 +1,6 @@
 /** netmoor install and uninstall: what is written and taken away, upgrades, what is somebody else's. */
 import { existsSync, lstatSync, readFileSync, readlinkSync } from 'node:fs';
+import { join } from 'node:path';
 import t from 'tap';
 import { withHost } from './harness.ts';
 import type { Host } from './harness.ts';
@@ -240,10 +241,11 @@ printf '#!/bin/sh\\necho "$*" >> /run/told/log\\n' > /usr/local/sbin/systemctl; 
 t.test('/var, /run and /tmp mounted noexec', async (t) => {
   await withHost(t, async (host) => {
     await makeInstallable(host, 'bare');
-    await host.shell(
-      'rm -rf /var/lib/cni/netmoor; for tree in var run; do mount -o remount,bind,noexec /$tree; done; mount -t tmpfs -o noexec tmpfs /tmp',
-    );
-    t.equal((await install(host, BUILT, '--prefix', '/opt/netmoor')).code, 0);
+    // Wherever the checkout is, it may be under one of these.
+    const built = '/opt/built/bin/netmoor';
+    await host.shell(`rm -rf /var/lib/cni/netmoor; mkdir /opt/built; mount --bind ${join(BUILT, '../..')} /opt/built
+for tree in var run; do mount -o remount,bind,noexec /$tree; done; mount -t tmpfs -o noexec tmpfs /tmp`);
+    t.equal((await install(host, built, '--prefix', '/opt/netmoor')).code, 0);
     const unit = read(host, '/etc/systemd/system/netmoor-repair.service');
     t.match(unit, /^ExecStart=\/opt\/netmoor\/bin\/netmoor repair$/m);
     const netmoor = '/opt/netmoor/bin/netmoor';
@@ -262,7 +264,7 @@ t.test('/var, /run and /tmp mounted noexec', async (t) => {
     );
 
     await host.container('c1');
-    await host.shell(`mkdir /run/bare; mount -t tmpfs -o mode=755 tmpfs /run/bare; cp ${BUILT} /run/bare/bridge-nat
+    await host.shell(`mkdir /run/bare; mount -t tmpfs -o mode=755 tmpfs /run/bare; cp ${built} /run/bare/bridge-nat
 mount -o remount,bind,ro /run/bare; mount -t tmpfs tmpfs /dev/shm`);
     const call = {
       config: { cniVersion: '1.0.0', name: 'harbour', type: 'bridge-nat' },
