@@ -4,18 +4,19 @@
  * a note of that for the generation he leaves behind. An ADD that finds the ruleset there need not look at it again,
  * which is most of what it would ask the kernel; after anybody else's change it looks.
  */
-import { readFileSync, renameSync, writeFileSync } from 'node:fs';
-import { dirname } from 'node:path';
-import { makeDirectory } from '../system/directory.ts';
+import { closeSync, constants, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
 import { netnsCookie } from '../system/netns-cookie.ts';
 import { layoutComment } from './layout.ts';
 import { NFPROTO_INET } from './message.ts';
 
-/** Gone with the boot; in it, nobody but root can write. */
-const NOTE = '/run/netmoor/ruleset';
+/** Gone with the boot, and with the last attachment; nobody but root can write there. */
+const NOTE = '/run/netmoor.ruleset';
 
 /** What the tables of those who know must look like. */
 const LAYOUT = layoutComment(NFPROTO_INET);
+
+/** Of the note, which is shorter. */
+const PAGE = 4096;
 
 /** Bridges that are named in it, at most: a host has a few. */
 const MOST_BRIDGES = 64;
@@ -37,12 +38,40 @@ function isNote(value: unknown): value is Note {
   return typeof value === 'object' && value !== null && 'netns' in value && 'generation' in value;
 }
 
+/** FNV-1a. */
+function checksum(text: string): string {
+  let hash = 0x811c9dc5;
+  for (const byte of Buffer.from(text)) hash = Math.imul(hash ^ byte, 0x01000193);
+  return (hash >>> 0).toString(16).padStart(8, '0');
+}
+
+/**
+ * Always as long, in one piece, and in place, so that nothing is left of who dies over it; what two have written at the
+ * same time the checksum tells.
+ */
+function write(file: string, text: string): void {
+  const page = Buffer.alloc(PAGE, ' ');
+  if (page.write(`${checksum(text)} ${text}`) >= PAGE) return;
+  const { O_WRONLY, O_CREAT, O_NOFOLLOW } = constants;
+  const fd = openSync(file, O_WRONLY | O_CREAT | O_NOFOLLOW, 0o600);
+  try {
+    writeSync(fd, page, 0, PAGE, 0);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function read(file: string): unknown {
+  const [sum, text = ''] = readFileSync(file, 'latin1').slice(0, PAGE).trimEnd().split(/ (.*)/s);
+  return sum === checksum(text) ? JSON.parse(text) : undefined;
+}
+
 /**
  * What is known of the ruleset of this thread's namespace at `generation`; undefined when nothing is.
  */
 export function recall(generation: number, file = NOTE): Known | undefined {
   try {
-    const note: unknown = JSON.parse(readFileSync(file, 'utf8'));
+    const note = read(file);
     if (!isNote(note) || note.generation !== generation || note.layout !== LAYOUT) return undefined;
     return note.netns === netnsCookie() ? note : undefined;
   } catch {
@@ -50,32 +79,24 @@ export function recall(generation: number, file = NOTE): Known | undefined {
   }
 }
 
-function write(file: string, text: string): void {
-  const partial = `${file}.${process.pid}-${process.hrtime.bigint()}`;
-  writeFileSync(partial, text, { mode: 0o600, flag: 'wx' });
-  renameSync(partial, file);
-}
-
 /** Leaves the note. Where it cannot be left, the next one looks. */
 export function remember({ generation, families, bridges }: Known, file = NOTE): void {
   const netns = netnsCookie();
   if (netns === undefined) return;
   const note: Note = { netns, layout: LAYOUT, generation, families, bridges: bridges.slice(-MOST_BRIDGES) };
-  const text = JSON.stringify(note);
   try {
-    write(file, text);
+    write(file, JSON.stringify(note));
   } catch {
-    tryAnew(file, text);
+    // /run is full or read-only.
   }
 }
 
-/** /run is missing its directory; or full, or read-only. */
-function tryAnew(file: string, text: string): void {
+/** Takes the note away, where nothing is left to know. */
+export function forget(file = NOTE): void {
   try {
-    makeDirectory(dirname(file), 0o700);
-    write(file, text);
+    rmSync(file, { force: true });
   } catch {
-    // Then nobody is spared the look.
+    // /run is read-only: it says nothing of a later generation.
   }
 }
 

@@ -1,6 +1,7 @@
 /** The tables as wholes: which are there, building them with what should be in them, dropping them when nothing is. */
 import type { NetlinkSocket } from '../netlink/socket.ts';
 import { elementMessages } from './element-messages.ts';
+import { forget } from './known.ts';
 import type { SetElement } from './element.ts';
 import { TABLE, layoutComment, setPlan, setsOf } from './layout.ts';
 import { beforeRemoval } from './localnet.ts';
@@ -84,4 +85,5 @@ export function dropTables(nf: NetlinkSocket, families = FAMILIES): void {
       return [{ name: 'DELTABLE', family, body: { handle } }];
     }),
   );
+  forget();
 }

@@ -15,7 +15,6 @@ import { naming } from '../naming.ts';
 import { Containerd } from './containerd.ts';
 import { lackingFor } from './lacking.ts';
 import { Podman } from './podman.ts';
-import { ROOTFS } from './rootfs.ts';
 import { reachesOutside, serveAll } from './traffic.ts';
 
 t.setTimeout(180_000);
@@ -56,7 +55,6 @@ async function stillThere(t: Test, host: Host, when: string): Promise<void> {
 }
 
 async function byContainerd(t: Test, host: Host): Promise<void> {
-  await host.shell(`rm -rf ${ROOTFS}`);
   const containerd = await Containerd.start(host);
   await host.shell('rm -rf /opt/cni');
   const seen = await containerd.foreground('c2', '/bin/ip', 'address', 'show', 'eth0');
