@@ -78,7 +78,7 @@ t.test("the guard's table, made its own by a process of the container", { skip }
     const { code, stdout } = await lan.run('DEL', 'c1');
     t.equal(code, 0, stdout);
     t.same(await interfaces(place), ['lo']);
-    t.equal((await lan.run('ADD', 'c1')).json?.code, 106, 'ADD says that it may not');
+    t.equal((await lan.run('ADD', 'c1')).json?.code, 103, 'ADD says whose it is');
     t.equal(await onRecord(host), 0, 'and holds nothing');
     await owner.stop();
     await host.removeContainer('c1');
