@@ -124,6 +124,7 @@ export class DhcpContender {
     const numbers = await this.#prepare(count);
     const jobs = numbers.map((number) => this.#job('ADD', number));
     const batch = await this.#spawner.run(count, jobs);
+    for (const { failure } of batch.jobs) if (failure !== undefined) throw new Error(failure);
     for (const { output } of batch.jobs) this.#leased(output);
     return batch.wall;
   }

@@ -18,6 +18,8 @@ export interface Row {
   readonly what: string;
   readonly times: Readonly<Partial<Record<Who, readonly number[]>>>;
   readonly goals?: readonly Goal[];
+  /** Whose figures are missing, and why. */
+  readonly remarks?: readonly string[];
 }
 
 /** What one bench has found. */
@@ -40,6 +42,7 @@ export interface Measured {
   readonly what: string;
   readonly figures: Readonly<Partial<Record<Who, Figure>>>;
   readonly goals: readonly Goal[];
+  readonly remarks: readonly string[];
 }
 
 /** The value below which that share of the values lies; the lower of two. */
@@ -52,7 +55,7 @@ export function median(values: readonly number[]): number {
   return quantile(values, 0.5);
 }
 
-export function summarise({ what, times, goals = [] }: Row): Measured {
+export function summarise({ what, times, goals = [], remarks = [] }: Row): Measured {
   const figures: Partial<Record<Who, Figure>> = {};
   for (const who of WHO) {
     const values = times[who] ?? [];
@@ -61,7 +64,7 @@ export function summarise({ what, times, goals = [] }: Row): Measured {
     if (low === undefined || middle === undefined || high === undefined) continue;
     figures[who] = { n: values.length, median: middle, low, high };
   }
-  return { what, figures, goals };
+  return { what, figures, goals, remarks };
 }
 
 /** To the microsecond: more is no information. */
@@ -137,5 +140,6 @@ function ratiosTable(rows: readonly Measured[]): string {
 }
 
 export function tables(rows: readonly Measured[]): string {
-  return `${timesTable(rows)}\n\n${ratiosTable(rows)}`;
+  const remarks = rows.flatMap((row) => row.remarks.map((remark) => `${row.what}: ${remark}`));
+  return [timesTable(rows), ratiosTable(rows), ...remarks].join('\n\n');
 }

@@ -3,6 +3,7 @@ import { alternate } from './alternate.ts';
 import type { Network } from './chains.ts';
 import type { Contender } from './contender.ts';
 import type { Goal, Row, Who } from './figures.ts';
+import type { Job } from './spawner.ts';
 
 export type Verb = 'ADD' | 'CHECK' | 'DEL';
 
@@ -61,33 +62,50 @@ export interface Live {
   readonly result: string;
 }
 
-/** Attaches `count` containers, so many at a time. `wall`: milliseconds until the last is attached. */
+interface Crowd {
+  /** Milliseconds until the last was done; undefined where some failed: that is nobody's victory. */
+  readonly wall: number | undefined;
+  /** By job; those who failed at first have been told to try again, alone. */
+  readonly outputs: readonly string[];
+  readonly remark?: string;
+}
+
+/** All jobs, so many at a time. */
+async function crowd(contender: Contender, jobs: readonly Job[], workers: number): Promise<Crowd> {
+  const { jobs: timings, wall } = await contender.spawner.run(workers, jobs);
+  const outputs: string[] = [];
+  for (const { job, output } of timings) outputs[job] = output;
+  const failed = timings.filter(({ failure }) => failure !== undefined);
+  for (const { job } of failed) outputs[job] = (await contender.spawner.time(jobs[job] ?? [])).output;
+  if (failed.length === 0) return { wall, outputs };
+  const remark = `${contender.who}: ${failed.length} of ${jobs.length} failed, the first: ${failed[0]?.failure}`;
+  return { wall: undefined, outputs, remark };
+}
+
+/** Attaches `count` containers, so many at a time. */
 export async function attach(
   contender: Contender,
   count: number,
   workers: number,
-): Promise<{ readonly wall: number; readonly live: readonly Live[] }> {
+): Promise<Crowd & { readonly live: readonly Live[] }> {
   const numbers = await contender.containers(count);
   const jobs = numbers.map((number) => contender.add(number));
-  const { jobs: timings, wall } = await contender.spawner.run(workers, jobs);
+  const result = await crowd(contender, jobs, workers);
   await contender.expectLinks(numbers, true);
-  // Jobs answer in the order in which they end; the container's number is its result's namespace.
-  const live = timings.map(({ output }) => ({
-    number: Number(/netns\/c(\d+)"/.exec(output)?.[1]),
-    result: output,
-  }));
-  return { wall, live };
+  return { ...result, live: numbers.map((number, i) => ({ number, result: result.outputs[i] ?? '' })) };
 }
 
-/** Detaches them, so many at a time; milliseconds until the last is. */
-export async function detach(contender: Contender, live: readonly Live[], workers: number): Promise<number> {
+/** Detaches them, so many at a time. */
+async function detach(contender: Contender, live: readonly Live[], workers: number): Promise<Crowd> {
   const numbers = live.map(({ number }) => number);
   const jobs = live.map(({ number, result }) => contender.del(number, result));
-  const { wall } = await contender.spawner.run(workers, jobs);
+  const result = await crowd(contender, jobs, workers);
   await contender.expectLinks(numbers, false);
   await contender.removeContainers(numbers);
-  return wall;
+  return result;
 }
+
+type Walls = Readonly<Record<'ADD' | 'DEL', Crowd>>;
 
 /** As many containers at once as there are; wall clock. */
 export async function measureAtOnce(
@@ -95,15 +113,16 @@ export async function measureAtOnce(
   count: number,
   { rounds, goals = {} }: { rounds: number; goals?: Goals },
 ): Promise<Row[]> {
-  const times = contenders.map((): { ADD: number; DEL: number }[] => []);
+  const walls = contenders.map((): Walls[] => []);
   for (let round = 0; round < rounds; round++)
     for (const [i, contender] of contenders.entries()) {
-      const { wall, live } = await attach(contender, count, count);
-      times[i]?.push({ ADD: wall, DEL: await detach(contender, live, count) });
+      const { live, ...added } = await attach(contender, count, count);
+      walls[i]?.push({ ADD: added, DEL: await detach(contender, live, count) });
     }
   return (['ADD', 'DEL'] as const).map((verb) => ({
     what: `${count} ${verb}s at once`,
-    times: byWho(contenders, times, (walls: { ADD: number; DEL: number }) => walls[verb]),
+    times: byWho(contenders, walls, (each: Walls) => each[verb].wall),
     goals: goals[verb] ?? [],
+    remarks: walls.flat().flatMap((each) => each[verb].remark ?? []),
   }));
 }

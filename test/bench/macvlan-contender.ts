@@ -135,6 +135,8 @@ export class LanContender {
     const numbers = await this.#prepare(count);
     const jobs = numbers.map((number) => this.#job('ADD', number, addressing));
     const { jobs: timings } = await this.#spawner.run(count, jobs);
+    const failure = timings.find((timing) => timing.failure !== undefined)?.failure;
+    if (failure !== undefined) throw new Error(failure);
     const usable: Usable[] = [];
     for (const number of numbers) usable.push(await this.#watcher.usable(number));
     await this.#watcher.forget(numbers);
