@@ -110,7 +110,17 @@ const precomputed: Plugin = {
   },
 };
 
-async function bundleStage({ name, source }: StageFiles, modules: readonly string[]): Promise<void> {
+export interface BundleOptions {
+  readonly minify: boolean;
+  /** Where a file of the build goes. */
+  readonly place: (file: string) => string;
+}
+
+async function bundleStage(
+  { name, source }: StageFiles,
+  modules: readonly string[],
+  { minify, place }: BundleOptions,
+): Promise<void> {
   const contents = modules
     .toSorted()
     .map((module) => JSON.stringify(module))
@@ -118,25 +128,36 @@ async function bundleStage({ name, source }: StageFiles, modules: readonly strin
     .join('\n');
   await build({
     ...OPTIONS,
+    minify,
     banner: { js: WRAPPER[0] },
     footer: { js: WRAPPER[1] },
     plugins: [precomputed],
     stdin: { contents, resolveDir: ROOT, sourcefile: `${name}.js` },
-    outfile: source,
+    outfile: place(source),
   });
 }
 
 /** Writes start.cjs, the first stage of the engine's threads, and the second stages. */
-export async function bundle(): Promise<void> {
+export async function bundle(
+  options: BundleOptions = { minify: true, place: (file) => file },
+): Promise<void> {
+  const { minify, place } = options;
   const wanted = new Map<string, string>();
   for (const [entry, outfile] of [
     ['cli/main.ts', START],
     ['cli/engine/worker-main.ts', WORKER],
   ] as const)
-    await build({ ...OPTIONS, entryPoints: [entry], outfile, plugins: [secondStage(wanted)] });
+    await build({
+      ...OPTIONS,
+      minify,
+      entryPoints: [entry],
+      outfile: place(outfile),
+      plugins: [secondStage(wanted)],
+    });
   const modules = [...wanted.keys()];
-  await bundleStage(PROGRAMS, modules);
+  await bundleStage(PROGRAMS, modules, options);
   // What every plugin needs is what lib/cni/entry.ts imports.
   const common = modules.filter((module) => wanted.get(module) === 'lib/cni/entry.ts');
-  for (const stage of PLUGINS) await bundleStage(stage, [...common, `plugins/${stage.name}/main.ts`]);
+  for (const stage of PLUGINS)
+    await bundleStage(stage, [...common, `plugins/${stage.name}/main.ts`], options);
 }

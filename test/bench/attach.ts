@@ -89,7 +89,9 @@ async function startCosts(contender: Contender, rounds: number): Promise<string>
   for (const [what, argv] of Object.entries(starts)) {
     const times: number[] = [];
     for (let i = 0; i < rounds; i++)
-      times.push((await contender.spawner.time([{ argv, environment: plainEnvironment, input: '{}' }])).total);
+      times.push(
+        (await contender.spawner.time([{ argv, environment: plainEnvironment, input: '{}' }])).total,
+      );
     rows.push([what, milliseconds(median(times))]);
   }
   return table([['a start of', 'median'], ...rows]);

@@ -67,7 +67,8 @@ const USUALLY = ['attach', 'macvlan', 'dhcp', 'hook'];
 
 async function runBench(name: string, flags: Flags): Promise<void> {
   const bench = BENCHES[name];
-  if (bench === undefined) throw new Error(`there is no bench of ${name}: ${Object.keys(BENCHES).join(', ')}`);
+  if (bench === undefined)
+    throw new Error(`there is no bench of ${name}: ${Object.keys(BENCHES).join(', ')}`);
   const missing = bench.lacking(flags);
   if (missing !== undefined) throw new Error(`the bench cannot run: ${missing}`);
   const machine = describeMachine();

@@ -60,7 +60,10 @@ function barsOf(row: Measured): Bar[] {
 }
 
 /** Where a ratio stands; the axis spans whole powers of ten around all of them. */
-function axis(ratios: readonly number[]): { readonly x: (ratio: number) => number; readonly ticks: number[] } {
+function axis(ratios: readonly number[]): {
+  readonly x: (ratio: number) => number;
+  readonly ticks: number[];
+} {
   const first = Math.floor(Math.log10(Math.min(0.5, ...ratios)));
   const last = Math.log10(Math.max(2, ...ratios) * 1.1);
   const x = (ratio: number): number =>
@@ -96,7 +99,10 @@ function group(row: Measured, y: number, x: (ratio: number) => number): string {
     lines.push(`<line class="goal" x1="${at}" x2="${at}" y1="${top - 1}" y2="${top + BAR + 1}"/>`);
   }
   const middle = y + (bars.length * BAR) / 2 + 4;
-  return [`<text x="${LEFT - 40}" y="${middle}" text-anchor="end">${escaped(row.what)}</text>`, ...lines].join('\n');
+  return [
+    `<text x="${LEFT - 40}" y="${middle}" text-anchor="end">${escaped(row.what)}</text>`,
+    ...lines,
+  ].join('\n');
 }
 
 /** An SVG document of the rows in which somebody stands beside the reference. */

@@ -89,9 +89,13 @@ export class Contender {
   async expectLinks(numbers: readonly number[], there: boolean): Promise<void> {
     const look = `ip -n c$i link show dev eth0 > /dev/null 2>&1 ${there ? '||' : '&&'} echo c$i`;
     const deadlineMs = 30_000 + 100 * numbers.length;
-    const wrong = await this.host.shell(`for i in ${numbers.join(' ')}; do ${look}; done; true`, { deadlineMs });
+    const wrong = await this.host.shell(`for i in ${numbers.join(' ')}; do ${look}; done; true`, {
+      deadlineMs,
+    });
     if (wrong !== '')
-      throw new Error(`${this.who}: ${there ? 'no' : 'still an'} eth0 in ${wrong.trim().replaceAll('\n', ' ')}`);
+      throw new Error(
+        `${this.who}: ${there ? 'no' : 'still an'} eth0 in ${wrong.trim().replaceAll('\n', ' ')}`,
+      );
   }
 
   /** Throws where an engine was to have done it all, and has not. */

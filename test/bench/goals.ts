@@ -10,7 +10,10 @@ const beyondFloor = (most: number): Goal => ({ who: 'engine', over: 'floor', mos
 export const VERSION: readonly Goal[] = [engine(1)];
 
 /** Full chain; one container, or beside one. */
-export const ONE: Goals = { ADD: [oneShot(0.6), engine(0.1), beyondFloor(2)], DEL: [oneShot(0.3), engine(0.12)] };
+export const ONE: Goals = {
+  ADD: [oneShot(0.6), engine(0.1), beyondFloor(2)],
+  DEL: [oneShot(0.3), engine(0.12)],
+};
 
 /** netmoor's bridge comes and goes with it, the reference's stays. */
 export const WITH_BRIDGE: Goals = { DEL: [oneShot(0.4), engine(0.2)] };

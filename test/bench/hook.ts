@@ -74,7 +74,11 @@ export function lackingForHooks(): string | undefined {
 
 /** The container fails where it has not the interface that it should have. */
 async function makeWays(host: Host): Promise<readonly Way[]> {
-  const make = (id: string, there: boolean, more: Parameters<typeof makeHookBundle>[2]): Promise<HookBundle> => {
+  const make = (
+    id: string,
+    there: boolean,
+    more: Parameters<typeof makeHookBundle>[2],
+  ): Promise<HookBundle> => {
     const look = `[ ${there ? '' : '! '}-e /sys/class/net/eth0 ]`;
     return makeHookBundle(host, id, { command: ['/bin/sh', '-c', look], ...more });
   };
@@ -134,7 +138,9 @@ async function measureIn(host: Host, rounds: number): Promise<Section> {
   const added = ways.flatMap(({ who }, i): [Who, number[]][] =>
     who === undefined ? [] : [[who, (times[i] ?? []).map((time, round) => time - (without[round] ?? 0))]],
   );
-  const rows = [{ what: 'hook: what it adds to runc run', times: Object.fromEntries(added), goals: goals.HOOK }];
+  const rows = [
+    { what: 'hook: what it adds to runc run', times: Object.fromEntries(added), goals: goals.HOOK },
+  ];
   await spawner.close();
   return { rows, notes: [waysTable(ways, times)] };
 }

@@ -43,10 +43,11 @@ export function betweenMarkers(text: string, name: string, content: string): str
 export function write(name: string, result: Result): void {
   const before = existsSync(RESULTS) ? (JSON.parse(readFileSync(RESULTS, 'utf8')) as Results) : {};
   const results = { ...before, [name]: result };
+  const text = `\n\`\`\`\n${resultText(result)}\n\`\`\`\n`;
   const readme = betweenMarkers(
-    readFileSync(README, 'utf8'),
-    name,
-    `\n\`\`\`\n${resultText(result)}\n\`\`\`\n`,
+    betweenMarkers(readFileSync(README, 'utf8'), name, text),
+    'chart',
+    '\n![Time in shares of the reference](bench.svg)\n',
   );
   writeFileSync(RESULTS, `${JSON.stringify(results, undefined, 2)}\n`);
   writeFileSync(README, readme);
