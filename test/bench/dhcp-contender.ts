@@ -12,6 +12,8 @@ import { plainEnvironment } from '../kernel/harness-process.ts';
 import { openHost, until } from '../kernel/harness.ts';
 import type { Host } from '../kernel/harness.ts';
 import { LAUNCHED } from '../kernel/launcher-bed.ts';
+import { crowd } from './crowd.ts';
+import type { Crowd } from './crowd.ts';
 import { startLaunched } from './engine.ts';
 import type { Who } from './figures.ts';
 import { Spawner } from './spawner.ts';
@@ -119,14 +121,13 @@ export class DhcpContender {
     return { add: add.total, del: del.total };
   }
 
-  /** Attaches `count` containers at once, which stay; milliseconds until the last has its lease. */
-  async attachMany(count: number): Promise<number> {
+  /** Attaches `count` containers at once, which stay; until the last has its lease. */
+  async attachMany(count: number): Promise<Crowd> {
     const numbers = await this.#prepare(count);
     const jobs = numbers.map((number) => this.#job('ADD', number));
-    const batch = await this.#spawner.run(count, jobs);
-    for (const { failure } of batch.jobs) if (failure !== undefined) throw new Error(failure);
-    for (const { output } of batch.jobs) this.#leased(output);
-    return batch.wall;
+    const result = await crowd({ who: this.who, spawner: this.#spawner }, jobs, count);
+    for (const { output } of result.timings) this.#leased(output);
+    return result;
   }
 
   /** What was measured has to be a lease of this server's. */

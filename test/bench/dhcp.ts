@@ -7,6 +7,7 @@
 import { existsSync } from 'node:fs';
 import { lacking } from '../kernel/harness.ts';
 import { alternate } from './alternate.ts';
+import type { Crowd } from './crowd.ts';
 import { DhcpContender, engineWay, ownWay, referenceWay } from './dhcp-contender.ts';
 import type { DhcpWay, Life } from './dhcp-contender.ts';
 import type { Row, Section } from './figures.ts';
@@ -38,10 +39,14 @@ async function measureLives(contenders: Contenders, title: string, rounds: numbe
 }
 
 async function measureAtOnce(contenders: Contenders): Promise<Row> {
-  const walls: number[][] = [];
-  for (const contender of contenders) walls.push([await contender.attachMany(MANY)]);
-  const times = byWho(contenders, walls, (wall: number) => wall);
-  return { what: `${MANY} DHCP ADDs at once`, times, goals: DHCP_ADD };
+  const crowds: Crowd[][] = [];
+  for (const contender of contenders) crowds.push([await contender.attachMany(MANY)]);
+  return {
+    what: `${MANY} DHCP ADDs at once`,
+    times: byWho(contenders, crowds, ({ wall }: Crowd) => wall),
+    goals: DHCP_ADD,
+    remarks: crowds.flat().flatMap(({ remark }) => remark ?? []),
+  };
 }
 
 /** `states` is a directory on a real disk, for what all keep; at most so many rounds of each. */

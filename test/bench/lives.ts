@@ -2,8 +2,9 @@
 import { alternate } from './alternate.ts';
 import type { Network } from './chains.ts';
 import type { Contender } from './contender.ts';
+import { crowd } from './crowd.ts';
+import type { Crowd } from './crowd.ts';
 import type { Goal, Row, Who } from './figures.ts';
-import type { Job } from './spawner.ts';
 
 export type Verb = 'ADD' | 'CHECK' | 'DEL';
 
@@ -62,26 +63,6 @@ export interface Live {
   readonly result: string;
 }
 
-interface Crowd {
-  /** Milliseconds until the last was done; undefined where some failed: that is nobody's victory. */
-  readonly wall: number | undefined;
-  /** By job; those who failed at first have been told to try again, alone. */
-  readonly outputs: readonly string[];
-  readonly remark?: string;
-}
-
-/** All jobs, so many at a time. */
-async function crowd(contender: Contender, jobs: readonly Job[], workers: number): Promise<Crowd> {
-  const { jobs: timings, wall } = await contender.spawner.run(workers, jobs);
-  const outputs: string[] = [];
-  for (const { job, output } of timings) outputs[job] = output;
-  const failed = timings.filter(({ failure }) => failure !== undefined);
-  for (const { job } of failed) outputs[job] = (await contender.spawner.time(jobs[job] ?? [])).output;
-  if (failed.length === 0) return { wall, outputs };
-  const remark = `${contender.who}: ${failed.length} of ${jobs.length} failed, the first: ${failed[0]?.failure}`;
-  return { wall: undefined, outputs, remark };
-}
-
 /** Attaches `count` containers, so many at a time. */
 export async function attach(
   contender: Contender,
@@ -92,7 +73,7 @@ export async function attach(
   const jobs = numbers.map((number) => contender.add(number));
   const result = await crowd(contender, jobs, workers);
   await contender.expectLinks(numbers, true);
-  return { ...result, live: numbers.map((number, i) => ({ number, result: result.outputs[i] ?? '' })) };
+  return { ...result, live: numbers.map((number, i) => ({ number, result: result.timings[i]?.output ?? '' })) };
 }
 
 /** Detaches them, so many at a time. */

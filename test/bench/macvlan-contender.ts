@@ -10,6 +10,8 @@ import { openHost } from '../kernel/harness.ts';
 import type { Host } from '../kernel/harness.ts';
 import { Lan, lanWorld } from '../kernel/lan.ts';
 import { LAUNCHED } from '../kernel/launcher-bed.ts';
+import { crowd } from './crowd.ts';
+import type { Crowd } from './crowd.ts';
 import { expectServed, startLaunched } from './engine.ts';
 import type { Who } from './figures.ts';
 import { Spawner } from './spawner.ts';
@@ -130,18 +132,17 @@ export class LanContender {
     return { add: add.total, del: del.total, pinged: pinged - add.started, final: final - add.started };
   }
 
-  /** Attaches `count` containers at once, which stay; milliseconds until the last can be pinged. */
-  async attachMany(addressing: Addressing, count: number): Promise<number> {
+  /** Attaches `count` containers at once, which stay; `wall` is until the last can be pinged. */
+  async attachMany(addressing: Addressing, count: number): Promise<Crowd> {
     const numbers = await this.#prepare(count);
     const jobs = numbers.map((number) => this.#job('ADD', number, addressing));
-    const { jobs: timings } = await this.#spawner.run(count, jobs);
-    const failure = timings.find((timing) => timing.failure !== undefined)?.failure;
-    if (failure !== undefined) throw new Error(failure);
+    const result = await crowd({ who: this.who, spawner: this.#spawner }, jobs, count);
     const usable: Usable[] = [];
     for (const number of numbers) usable.push(await this.#watcher.usable(number));
     await this.#watcher.forget(numbers);
-    const first = Math.min(...timings.map(({ started }) => started));
-    return Math.max(...usable.map(({ pinged }) => pinged)) - first;
+    const first = Math.min(...result.timings.map(({ started }) => started));
+    const last = Math.max(...usable.map(({ pinged }) => pinged));
+    return { ...result, wall: result.wall && last - first };
   }
 
   /** Makes namespaces of further containers, which are watched; returns their numbers. */

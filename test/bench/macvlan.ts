@@ -7,6 +7,7 @@
 import { existsSync } from 'node:fs';
 import { lacking } from '../kernel/harness.ts';
 import { alternate } from './alternate.ts';
+import type { Crowd } from './crowd.ts';
 import type { Row, Section } from './figures.ts';
 import { byWho } from './lives.ts';
 import { LanContender, engineWay, ownWay, referenceWay } from './macvlan-contender.ts';
@@ -50,11 +51,12 @@ async function measureLives(
 }
 
 async function measureAtOnce(contenders: Contenders): Promise<Row> {
-  const walls: number[][] = [];
-  for (const contender of contenders) walls.push([await contender.attachMany('pool', MANY)]);
+  const crowds: Crowd[][] = [];
+  for (const contender of contenders) crowds.push([await contender.attachMany('pool', MANY)]);
   return {
     what: `${MANY} macvlan ADDs at once until all are answered`,
-    times: byWho(contenders, walls, (wall: number) => wall),
+    times: byWho(contenders, crowds, ({ wall }: Crowd) => wall),
+    remarks: crowds.flat().flatMap(({ remark }) => remark ?? []),
   };
 }
 

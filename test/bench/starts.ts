@@ -52,8 +52,14 @@ function plugin(config: object, verb: string, number: number, result: string): J
   return [{ argv: [`${OWN_PLUGINS}/${type}`], environment, input: JSON.stringify(body) }];
 }
 
-const RANGES = { ranges: [[{ subnet: '192.0.2.0/24', rangeStart: '192.0.2.100' }]] };
-const MACVLAN = { type: 'macvlan-v6', master: world.uplink, addressing: 'pool', dad: 'optimistic' };
+const RANGES = { ranges: [[{ subnet: '10.72.0.0/16' }], [{ subnet: 'fd72::/64' }]] };
+const MACVLAN = {
+  type: 'macvlan-v6',
+  master: world.uplink,
+  addressing: 'pool',
+  dad: 'optimistic',
+  ipam: { type: 'netmoor', ...RANGES },
+};
 
 const VERBS = ['ADD', 'CHECK', 'DEL'] as const;
 
@@ -69,8 +75,8 @@ const bridgeStarts: readonly Start[] = VERBS.map((verb) => ({
 const macvlanStarts: readonly Start[] = VERBS.map((verb) => ({
   what: `macvlan-v6 ${verb}`,
   run: async (contender, change) => {
-    const config = { ...MACVLAN, ipam: { type: 'netmoor', ...RANGES } };
-    return live(contender, verb, change, (each, number, result) => plugin(config, each, number, result));
+    const stepOf = (each: Verb, number: number, result: string) => plugin(MACVLAN, each, number, result);
+    return live(contender, verb, change, stepOf);
   },
 }));
 
@@ -95,7 +101,7 @@ export function startsOf(): readonly Start[] {
     plain('bridge-nat', 'STATUS'),
     plain('bridge-nat', 'GC', { 'cni.dev/valid-attachments': [] }),
     ...macvlanStarts,
-    plain('macvlan-v6', 'STATUS', { master: world.uplink }),
+    plain('macvlan-v6', 'STATUS', MACVLAN),
     command('version'),
     command('help'),
     command('ls'),
@@ -103,6 +109,5 @@ export function startsOf(): readonly Start[] {
     command('networks'),
     command('check'),
     command('gc'),
-    command('engine', 'status', '--json'),
   ];
 }
