@@ -114,7 +114,17 @@ const precomputed: Plugin = {
 
 type Bundle = { readonly metafile?: Metafile | undefined };
 
-async function bundleStage({ name, source }: StageFiles, modules: readonly string[]): Promise<Bundle> {
+export interface BundleOptions {
+  readonly minify: boolean;
+  /** Where a file of the build goes. */
+  readonly place: (file: string) => string;
+}
+
+async function bundleStage(
+  { name, source }: StageFiles,
+  modules: readonly string[],
+  { minify, place }: BundleOptions,
+): Promise<Bundle> {
   const contents = modules
     .toSorted()
     .map((module) => JSON.stringify(module))
@@ -122,11 +132,12 @@ async function bundleStage({ name, source }: StageFiles, modules: readonly strin
     .join('\n');
   return build({
     ...OPTIONS,
+    minify,
     banner: { js: WRAPPER[0] },
     footer: { js: WRAPPER[1] },
     plugins: [precomputed],
     stdin: { contents, resolveDir: ROOT, sourcefile: `${name}.js` },
-    outfile: source,
+    outfile: place(source),
   });
 }
 
@@ -139,20 +150,31 @@ function inputsOf({ metafile }: Bundle): string[] {
 }
 
 /** Writes start.cjs, the first stage of the engine's threads, the second stages, and what all of them are made of. */
-export async function bundle(): Promise<void> {
+export async function bundle(
+  options: BundleOptions = { minify: true, place: (file) => file },
+): Promise<void> {
+  const { minify, place } = options;
   const wanted = new Map<string, string>();
   const bundles: Bundle[] = [];
   for (const [entry, outfile] of [
     ['cli/main.ts', START],
     ['cli/engine/worker-main.ts', WORKER],
   ] as const)
-    bundles.push(await build({ ...OPTIONS, entryPoints: [entry], outfile, plugins: [secondStage(wanted)] }));
+    bundles.push(
+      await build({
+        ...OPTIONS,
+        minify,
+        entryPoints: [entry],
+        outfile: place(outfile),
+        plugins: [secondStage(wanted)],
+      }),
+    );
   const modules = [...wanted.keys()];
-  bundles.push(await bundleStage(PROGRAMS, modules));
+  bundles.push(await bundleStage(PROGRAMS, modules, options));
   // What every plugin needs is what lib/cni/entry.ts imports.
   const common = modules.filter((module) => wanted.get(module) === 'lib/cni/entry.ts');
   for (const stage of PLUGINS)
-    bundles.push(await bundleStage(stage, [...common, `plugins/${stage.name}/main.ts`]));
+    bundles.push(await bundleStage(stage, [...common, `plugins/${stage.name}/main.ts`], options));
   const inputs = [...new Set(bundles.flatMap(inputsOf))].toSorted();
-  writeFileSync(INPUTS, `${JSON.stringify(inputs, undefined, 2)}\n`);
+  writeFileSync(place(INPUTS), `${JSON.stringify(inputs, undefined, 2)}\n`);
 }

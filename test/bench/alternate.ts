@@ -5,6 +5,9 @@ import { untilQuiet } from './quiet.ts';
 const BUDGET_MS = 30_000;
 const FEWEST_ROUNDS = 3;
 
+/** Fewer are for seeing that it works. */
+const WORTH_QUIET = 10;
+
 /** For each contender what its rounds gave. */
 export type Rounds<Cs extends readonly unknown[], T> = { -readonly [K in keyof Cs]: T[] };
 
@@ -18,7 +21,7 @@ export async function alternate<const Cs extends readonly unknown[], T>(
   budgetMs = BUDGET_MS,
 ): Promise<Rounds<Cs, T>> {
   const results = contenders.map((): T[] => []);
-  await untilQuiet();
+  if (rounds >= WORTH_QUIET) await untilQuiet();
   const end = performance.now() + budgetMs;
   for (let round = 0; round <= rounds; round++) {
     if (round > FEWEST_ROUNDS && performance.now() > end) break;

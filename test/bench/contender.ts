@@ -1,87 +1,14 @@
-/**
- * Who is compared: the chain of Debian's reference plugins and bridge-nat, and where a directory of newer reference
- * plugins is given that chain with its nftables backends; each with a private host of its own so that nobody's rules
- * are in another's way. All give a container an IPv4 address, NAT and one published port.
- */
+/** One of those who are compared, with a private host of its own so that nobody's rules are in another's way. */
 import { mkdirSync } from 'node:fs';
 import { OWN_PLUGINS, REFERENCE_PLUGINS } from '../kernel/harness-cni.ts';
 import { plainEnvironment } from '../kernel/harness-process.ts';
 import { openHost } from '../kernel/harness.ts';
 import type { Host } from '../kernel/harness.ts';
+import type { Chain, Config, Network } from './chains.ts';
+import { expectServed, startLaunched } from './engine.ts';
+import type { Who } from './figures.ts';
 import { Spawner } from './spawner.ts';
 import type { Job, Step } from './spawner.ts';
-
-type Config = Readonly<Record<string, unknown>>;
-
-const bridge = {
-  bridge: 'br-bench',
-  isGateway: true,
-  ipMasq: true,
-  hairpinMode: true,
-};
-const pool = { ranges: [[{ subnet: '10.70.0.0/16' }]], routes: [{ dst: '0.0.0.0/0' }] };
-
-export interface Chain {
-  readonly name: string;
-  /** The first plugin's executable: what answers VERSION. */
-  readonly executable: string;
-  readonly plugins: readonly (Config & { readonly type: string })[];
-  readonly directory: string;
-  /**
-   * What the first plugin must be told for its bridge to stay behind the last container: the reference's always does.
-   */
-  readonly keepBridge: Config;
-  /** Types of plugins whose CHECK cannot succeed here. */
-  readonly uncheckable?: readonly string[];
-}
-
-export const chains: readonly Chain[] = [
-  {
-    name: 'reference',
-    executable: `${REFERENCE_PLUGINS}/bridge`,
-    directory: REFERENCE_PLUGINS,
-    plugins: [
-      { type: 'bridge', ...bridge, ipam: { type: 'host-local', ...pool } },
-      { type: 'portmap', capabilities: { portMappings: true } },
-      { type: 'firewall' },
-    ],
-    keepBridge: {},
-    // Before 1.4 it asks ip6tables, too, about a container that has no IPv6 (plugins/meta/portmap/portmap.go).
-    uncheckable: ['portmap'],
-  },
-  {
-    name: 'netmoor',
-    executable: `${OWN_PLUGINS}/bridge-nat`,
-    directory: OWN_PLUGINS,
-    plugins: [
-      {
-        type: 'bridge-nat',
-        ...bridge,
-        ipam: { type: 'netmoor', ...pool },
-        capabilities: { portMappings: true },
-      },
-    ],
-    keepBridge: { keepBridge: true },
-  },
-];
-
-/**
- * The reference's newest release; `directory` is that of its plugins. Its firewall plugin knows no backend but iptables
- * and firewalld (1.9).
- */
-export function newestChain(directory: string): Chain {
-  return {
-    name: 'newest',
-    executable: `${directory}/bridge`,
-    directory,
-    plugins: [
-      { type: 'bridge', ...bridge, ipMasqBackend: 'nftables', ipam: { type: 'host-local', ...pool } },
-      { type: 'portmap', backend: 'nftables', capabilities: { portMappings: true } },
-      { type: 'firewall' },
-    ],
-    keepBridge: {},
-  };
-}
 
 /** The port of the host that is the container's port 80. */
 export function hostPortOf(number: number): number {
@@ -108,6 +35,7 @@ export class Contender {
   bridgeStays = true;
   readonly #ipv6: boolean;
   #containers = 0;
+  #requests = 0;
 
   private constructor(chain: Chain, host: Host, ipv6: boolean) {
     this.chain = chain;
@@ -124,7 +52,14 @@ export class Contender {
   ): Promise<Contender> {
     mkdirSync(stateDirectory, { recursive: true });
     const prepare = [`mount --bind '${stateDirectory}' /var/lib/cni`, ...(ipv6 ? [] : [WITHOUT_IPV6])];
-    return new Contender(chain, await openHost({ prepare: prepare.join('\n') }), ipv6);
+    const contender = new Contender(chain, await openHost({ prepare: prepare.join('\n') }), ipv6);
+    if (chain.engine) await startLaunched(contender.host);
+    if (chain.floor) await contender.#makeGround();
+    return contender;
+  }
+
+  get who(): Who {
+    return this.chain.who;
   }
 
   async close(): Promise<void> {
@@ -145,20 +80,40 @@ export class Contender {
     return Array.from({ length: count }, (_, i) => first + i);
   }
 
-  async removeContainer(number: number): Promise<void> {
-    await this.host.removeContainer(`c${number}`);
+  async removeContainers(numbers: readonly number[]): Promise<void> {
+    const deadlineMs = 30_000 + 100 * numbers.length;
+    await this.host.shell(`for i in ${numbers.join(' ')}; do ip netns delete c$i; done`, { deadlineMs });
+  }
+
+  /** Throws unless these containers have, or have not, an interface: nobody is to win by doing nothing. */
+  async expectLinks(numbers: readonly number[], there: boolean): Promise<void> {
+    const look = `ip -n c$i link show dev eth0 > /dev/null 2>&1 ${there ? '||' : '&&'} echo c$i`;
+    const deadlineMs = 30_000 + 100 * numbers.length;
+    const wrong = await this.host.shell(`for i in ${numbers.join(' ')}; do ${look}; done; true`, {
+      deadlineMs,
+    });
+    if (wrong !== '')
+      throw new Error(
+        `${this.who}: ${there ? 'no' : 'still an'} eth0 in ${wrong.trim().replaceAll('\n', ' ')}`,
+      );
+  }
+
+  /** Throws where an engine was to have done it all, and has not. */
+  async expectServed(): Promise<void> {
+    if (this.chain.engine) await expectServed(this.host, this.#requests);
   }
 
   /** ADD of a container through the chain, each plugin given the first one's result, as a runtime does. */
-  add(number: number): Job {
-    return this.chain.plugins.map((plugin, i) => this.#step('ADD', number, plugin, i > 0));
+  add(number: number, network: Network = 'full'): Job {
+    if (this.chain.floor) return this.#floor('ADD', number);
+    return this.#plugins(network).map((plugin, i) => this.#step('ADD', number, plugin, i > 0));
   }
 
-  /** CHECK of each plugin, given the attachment's result. */
-  check(number: number, result: string): Job {
-    const { plugins, uncheckable = [] } = this.chain;
-    return plugins
-      .filter(({ type }) => !uncheckable.includes(type))
+  /** CHECK of each plugin, given the attachment's result; no step where there is nothing to check. */
+  check(number: number, result: string, network: Network = 'full'): Job {
+    if (this.chain.floor) return [];
+    return this.#plugins(network)
+      .filter(({ type }) => !this.chain.uncheckable?.includes(type))
       .map((plugin) => withPrevious(this.#step('CHECK', number, plugin, true), result));
   }
 
@@ -166,15 +121,31 @@ export class Contender {
    * DEL in reverse order, each plugin given the attachment's result: the reference's firewall finds its rules by it
    * alone.
    */
-  del(number: number, result: string): Job {
-    return this.chain.plugins
+  del(number: number, result: string, network: Network = 'full'): Job {
+    if (this.chain.floor) return this.#floor('DEL', number);
+    return this.#plugins(network)
       .toReversed()
       .map((plugin) => withPrevious(this.#step('DEL', number, plugin, true), result));
   }
 
   version(): Job {
     const environment = { ...plainEnvironment, CNI_COMMAND: 'VERSION' };
-    return [{ argv: [this.chain.executable], environment, input: '{"cniVersion":"1.0.0"}' }];
+    const argv = [`${this.chain.directory}/${this.chain.main}`];
+    return [{ argv, environment, input: '{"cniVersion":"1.0.0"}' }];
+  }
+
+  /** netmoor's bridge and tables, by a container that stays. */
+  async #makeGround(): Promise<void> {
+    const [number = 0] = await this.containers(1);
+    await this.spawner.time(this.#plugins('full').map((plugin) => this.#step('ADD', number, plugin, false)));
+  }
+
+  #plugins(network: Network): readonly (Config & { readonly type: string })[] {
+    return this.chain.plugins[network];
+  }
+
+  #floor(command: string, number: number): Job {
+    return [{ argv: this.chain.floor?.(command, number) ?? [], environment: plainEnvironment, input: '' }];
   }
 
   #step(
@@ -183,24 +154,26 @@ export class Contender {
     plugin: Config & { readonly type: string },
     withResult: boolean,
   ): Step {
+    this.#requests++;
     const { capabilities, ...config } = plugin;
     const portMappings = [{ hostPort: hostPortOf(number), containerPort: 80, protocol: 'tcp' }];
+    const { directory, keepBridge, main } = this.chain;
     const input = JSON.stringify({
       cniVersion: '1.0.0',
-      name: 'bench',
+      name: String(config['bridge'] ?? 'br-bench'),
       ...config,
-      ...(this.bridgeStays && plugin === this.chain.plugins[0] ? this.chain.keepBridge : {}),
+      ...(this.bridgeStays && plugin.type === main ? keepBridge : {}),
       ...(capabilities === undefined ? {} : { runtimeConfig: { portMappings } }),
     });
     return {
-      argv: [`${this.chain.directory}/${plugin.type}`],
+      argv: [`${directory}/${plugin.type}`],
       environment: {
         ...plainEnvironment,
         CNI_COMMAND: command,
         CNI_CONTAINERID: `bench-${number}`,
         CNI_NETNS: `/run/netns/c${number}`,
         CNI_IFNAME: 'eth0',
-        CNI_PATH: `${this.chain.directory}:${OWN_PLUGINS}:${REFERENCE_PLUGINS}`,
+        CNI_PATH: `${directory}:${OWN_PLUGINS}:${REFERENCE_PLUGINS}`,
       },
       input: withResult ? `${input.slice(0, -1)},"prevResult":@PREV@}` : input,
     };

@@ -1,6 +1,6 @@
 /**
  * Who is compared where a LAN's own server gives the addresses: Debian's reference bridge with its dhcp plugin and that
- * one's daemon, and bridge-nat with dhcp-ipam, which starts its engine by itself. Each has a private host whose bridge
+ * one's daemon, and bridge-nat with dhcp-ipam, which starts its engine by itself, or is called by the launcher. Each has a private host whose bridge
  * is on a LAN of its own, and on that a dnsmasq with the same options.
  */
 import { mkdirSync } from 'node:fs';
@@ -11,12 +11,17 @@ import { OWN_PLUGINS, REFERENCE_PLUGINS } from '../kernel/harness-cni.ts';
 import { plainEnvironment } from '../kernel/harness-process.ts';
 import { openHost, until } from '../kernel/harness.ts';
 import type { Host } from '../kernel/harness.ts';
+import { LAUNCHED } from '../kernel/launcher-bed.ts';
+import { crowd } from './crowd.ts';
+import type { Crowd } from './crowd.ts';
+import { startLaunched } from './engine.ts';
+import type { Who } from './figures.ts';
 import { Spawner } from './spawner.ts';
 import type { Job } from './spawner.ts';
 
 /** How one contender does it. */
 export interface DhcpWay {
-  readonly name: string;
+  readonly who: Who;
   /** What has to be there. */
   readonly executables: readonly string[];
   readonly config: Readonly<Record<string, unknown>> & { readonly type: string };
@@ -28,7 +33,7 @@ export interface DhcpWay {
 const bridge = { bridge: 'br-lan', isGateway: false, ipMasq: false };
 
 export const referenceWay: DhcpWay = {
-  name: 'reference',
+  who: 'reference',
   executables: [`${REFERENCE_PLUGINS}/bridge`, `${REFERENCE_PLUGINS}/dhcp`],
   config: { type: 'bridge', ...bridge, ipam: { type: 'dhcp' } },
   directory: REFERENCE_PLUGINS,
@@ -41,12 +46,14 @@ export const referenceWay: DhcpWay = {
 };
 
 export const ownWay: DhcpWay = {
-  name: 'netmoor',
+  who: 'one-shot',
   executables: [`${OWN_PLUGINS}/bridge-nat`, `${OWN_PLUGINS}/dhcp-ipam`, `${OWN_PLUGINS}/netmoor`],
   config: { type: 'bridge-nat', ...bridge, ipam: { type: 'dhcp-ipam' } },
   directory: OWN_PLUGINS,
   prepare: async () => {},
 };
+
+export const engineWay: DhcpWay = { ...ownWay, who: 'engine', directory: LAUNCHED, prepare: startLaunched };
 
 /**
  * A subnet for thousands: dnsmasq keeps the addresses of containers that are gone until their leases end, for it does
@@ -95,6 +102,10 @@ export class DhcpContender {
     }
   }
 
+  get who(): Who {
+    return this.#way.who;
+  }
+
   async close(): Promise<void> {
     await this.#spawner.close();
     await this.#host.close();
@@ -110,13 +121,13 @@ export class DhcpContender {
     return { add: add.total, del: del.total };
   }
 
-  /** Attaches `count` containers at once, which stay; milliseconds until the last has its lease. */
-  async attachMany(count: number): Promise<number> {
+  /** Attaches `count` containers at once, which stay; until the last has its lease. */
+  async attachMany(count: number): Promise<Crowd> {
     const numbers = await this.#prepare(count);
     const jobs = numbers.map((number) => this.#job('ADD', number));
-    const batch = await this.#spawner.run(count, jobs);
-    for (const { output } of batch.jobs) this.#leased(output);
-    return batch.wall;
+    const result = await crowd({ who: this.who, spawner: this.#spawner }, jobs, count);
+    for (const { output } of result.timings) this.#leased(output);
+    return result;
   }
 
   /** What was measured has to be a lease of this server's. */
@@ -124,7 +135,7 @@ export class DhcpContender {
     const { ips = [] } = JSON.parse(output) as { ips?: readonly { readonly address: string }[] };
     const address = ips[0]?.address.split('/')[0] ?? '';
     if (!this.server.leases().some((lease) => lease.address === address))
-      throw new Error(`${this.#way.name}: the server knows no lease of ${output}`);
+      throw new Error(`${this.who}: the server knows no lease of ${output}`);
   }
 
   /** Makes namespaces of further containers; returns their numbers. */

@@ -1,25 +1,26 @@
 /**
  * `npm run bench -- dhcp`: bridge-nat with dhcp-ipam beside the reference bridge with dhcp, before the same dnsmasq.
  *
- * The two take turns, and medians are shown. With --itself the reference runs on both sides: what ratios the machine
- * shows where there is no difference.
+ * All take turns, and medians are shown. With --itself the reference runs on both sides: what ratios the machine shows
+ * where there is no difference.
  */
 import { existsSync } from 'node:fs';
 import { lacking } from '../kernel/harness.ts';
 import { alternate } from './alternate.ts';
-import { DhcpContender, ownWay, referenceWay } from './dhcp-contender.ts';
+import type { Crowd } from './crowd.ts';
+import { DhcpContender, engineWay, ownWay, referenceWay } from './dhcp-contender.ts';
 import type { DhcpWay, Life } from './dhcp-contender.ts';
-import { comparisonTable } from './figures.ts';
-import type { Comparison } from './figures.ts';
+import type { Row, Section } from './figures.ts';
+import { DHCP_ADD } from './goals.ts';
+import { byWho } from './lives.ts';
 
-type Pair = readonly [reference: DhcpContender, own: DhcpContender];
+type Contenders = readonly DhcpContender[];
 
 const MANY = 100;
 const ROUNDS = 20;
-const GOAL_ADD = 0.5;
 
-function ways(itself: boolean): [DhcpWay, DhcpWay] {
-  return [referenceWay, itself ? referenceWay : ownWay];
+function ways(itself: boolean): readonly DhcpWay[] {
+  return itself ? [referenceWay, { ...referenceWay, who: 'itself' }] : [referenceWay, ownWay, engineWay];
 }
 
 /** Names what is missing for this comparison; undefined when nothing is. */
@@ -28,37 +29,37 @@ export function lackingForDhcp(itself: boolean): string | undefined {
   return lacking('perl', 'dnsmasq') ?? executables.find((executable) => !existsSync(executable));
 }
 
-async function compareLives(pair: Pair, title: string): Promise<Comparison[]> {
-  const [reference, own] = await alternate(pair, ROUNDS, async (contender) => contender.comeAndGo());
-  const pick = (what: string, key: keyof Life) => ({
-    what: `${what}, ${title}`,
-    reference: reference.map((life) => life[key]),
-    own: own.map((life) => life[key]),
+async function measureLives(contenders: Contenders, title: string, rounds: number): Promise<Row[]> {
+  const lives = await alternate(contenders, rounds, async (contender) => contender.comeAndGo());
+  const pick = (what: string, key: keyof Life): Row => ({
+    what: `DHCP ${what}, ${title}`,
+    times: byWho(contenders, lives, (life: Life) => life[key]),
   });
-  return [{ ...pick('ADD', 'add'), goal: GOAL_ADD }, pick('DEL', 'del')];
+  return [{ ...pick('ADD', 'add'), goals: DHCP_ADD }, pick('DEL', 'del')];
 }
 
-async function compare(pair: Pair): Promise<Comparison[]> {
-  const [reference, own] = pair;
-  const alone = await compareLives(pair, '1 container');
-  const atOnce = {
-    what: `${MANY} ADDs at once`,
-    goal: GOAL_ADD,
-    reference: [await reference.attachMany(MANY)],
-    own: [await own.attachMany(MANY)],
+async function measureAtOnce(contenders: Contenders): Promise<Row> {
+  const crowds: Crowd[][] = [];
+  for (const contender of contenders) crowds.push([await contender.attachMany(MANY)]);
+  return {
+    what: `${MANY} DHCP ADDs at once`,
+    times: byWho(contenders, crowds, ({ wall }: Crowd) => wall),
+    goals: DHCP_ADD,
+    remarks: crowds.flat().flatMap(({ remark }) => remark ?? []),
   };
-  return [...alone, atOnce, ...(await compareLives(pair, `beside ${MANY}`))];
 }
 
-/** The table of the comparison; `states` is a directory on a real disk, for what both keep. */
-export async function measureDhcp(states: string, itself: boolean): Promise<string> {
+/** `states` is a directory on a real disk, for what all keep; at most so many rounds of each. */
+export async function measureDhcp(states: string, itself: boolean, most: number): Promise<Section> {
+  const rounds = Math.min(ROUNDS, most);
   const contenders: DhcpContender[] = [];
   try {
-    for (const [i, way] of ways(itself).entries())
-      contenders.push(await DhcpContender.start(way, `${states}/dhcp-${i}`));
-    const [reference, own] = contenders;
-    if (reference === undefined || own === undefined) throw new Error('a contender is missing');
-    return comparisonTable(await compare([reference, own]));
+    for (const way of ways(itself))
+      contenders.push(await DhcpContender.start(way, `${states}/dhcp-${way.who}`));
+    const alone = await measureLives(contenders, '1 container', rounds);
+    const atOnce = await measureAtOnce(contenders);
+    const beside = await measureLives(contenders, `beside ${MANY}`, rounds);
+    return { rows: [...alone, atOnce, ...beside], notes: [] };
   } finally {
     await Promise.all(contenders.map((contender) => contender.close()));
   }

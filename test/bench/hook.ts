@@ -1,16 +1,22 @@
 /**
- * Part of `npm run bench`, and `node test/bench/hook.ts` by itself: what a network hook adds to `runc run` of a
- * container that does nothing, from the start of runc to its end: netmoor-hook beside a shell script that calls the
+ * `npm run bench -- hook`: what a network hook adds to `runc run` of a container that looks whether it has eth0, from
+ * the start of runc to its end: netmoor-hook, one-shot and by the launcher, beside a shell script that calls the
  * reference chain (bridge with host-local, portmap, firewall), the hook that people write for themselves. All take
  * turns, in the same host.
  */
-import { fileURLToPath } from 'node:url';
+import { existsSync } from 'node:fs';
 import { plainEnvironment } from '../kernel/harness-process.ts';
 import { REFERENCE_PLUGINS } from '../kernel/harness-cni.ts';
+import { lacking } from '../kernel/harness.ts';
 import type { Host } from '../kernel/harness.ts';
+import { LAUNCHED } from '../kernel/launcher-bed.ts';
 import { HOOK, makeHookBundle, withRuntimeHost } from '../runtime/hook-bundle.ts';
 import type { HookBundle } from '../runtime/hook-bundle.ts';
-import { median, table } from './figures.ts';
+import { alternate } from './alternate.ts';
+import { expectServed, startLaunched } from './engine.ts';
+import { median, milliseconds, table } from './figures.ts';
+import type { Section, Who } from './figures.ts';
+import * as goals from './goals.ts';
 import { Spawner } from './spawner.ts';
 import type { Job } from './spawner.ts';
 
@@ -49,68 +55,101 @@ fi
 `;
 
 /** How one container is given its network. */
-export interface Way {
+interface Way {
   readonly what: string;
-  /** Milliseconds of whole runs. */
-  readonly times: readonly number[];
+  /** Those who are compared; the others tell what there is without them. */
+  readonly who?: Who;
+  readonly bundle: HookBundle;
 }
 
-const PORT = { 'netmoor/ports': '9998:80/tcp' };
+const REPORTER = { comment: (...lines: unknown[]) => console.error(...lines) };
 
-async function makeBundles(host: Host): Promise<readonly (readonly [what: string, bundle: HookBundle])[]> {
-  const command = ['/bin/true'];
-  const make = (id: string, more: Parameters<typeof makeHookBundle>[2]): Promise<HookBundle> =>
-    makeHookBundle(host, id, { command, ...more });
+const port = (number: number) => ({ 'netmoor/ports': `${number}:80/tcp` });
+
+/** Names what is missing for it; undefined when nothing is. */
+export function lackingForHooks(): string | undefined {
+  const executables = [HOOK, `${REFERENCE_PLUGINS}/bridge`];
+  return lacking('perl', 'runc') ?? executables.find((executable) => !existsSync(executable));
+}
+
+/** The container fails where it has not the interface that it should have. */
+async function makeWays(host: Host): Promise<readonly Way[]> {
+  const make = (
+    id: string,
+    there: boolean,
+    more: Parameters<typeof makeHookBundle>[2],
+  ): Promise<HookBundle> => {
+    const look = `[ ${there ? '' : '! '}-e /sys/class/net/eth0 ]`;
+    return makeHookBundle(host, id, { command: ['/bin/sh', '-c', look], ...more });
+  };
+  const launched = { program: `${LAUNCHED}/netmoor-hook`, annotations: port(9997) };
   return [
-    ['no hook', await make('none', { stages: [] })],
-    ['/bin/true as both hooks', await make('true', { program: '/bin/true' })],
-    ['the reference chain, called by a shell script', await make('reference', { program: SCRIPT })],
-    ['netmoor-hook', await make('own', { program: HOOK, annotations: PORT })],
+    { what: 'no hook', bundle: await make('none', false, { stages: [] }) },
+    { what: '/bin/true as both hooks', bundle: await make('true', false, { program: '/bin/true' }) },
+    {
+      what: 'a shell script that calls the reference chain',
+      who: 'reference',
+      bundle: await make('reference', true, { program: SCRIPT }),
+    },
+    {
+      what: 'netmoor-hook, one-shot',
+      who: 'one-shot',
+      bundle: await make('own', true, { program: HOOK, annotations: port(9998) }),
+    },
+    {
+      what: 'netmoor-hook, launcher and engine',
+      who: 'engine',
+      bundle: await make('launched', true, launched),
+    },
   ];
 }
 
-/** Every way in turn, the first round for warming up. */
-export async function measureHooks(host: Host): Promise<Way[]> {
-  host.write(SCRIPT, REFERENCE_HOOK, 0o755);
-  const bundles = await makeBundles(host);
-  const spawner = new Spawner(host);
-  const times = bundles.map((): number[] => []);
-  const end = performance.now() + BUDGET_MS;
-  for (let round = 0; round <= ROUNDS && (round < 4 || performance.now() < end); round++) {
-    for (const [index, [, { id, directory }]] of bundles.entries()) {
-      const job: Job = [
-        {
-          argv: ['/usr/sbin/runc', 'run', '--bundle', directory, id],
-          environment: plainEnvironment,
-          input: '',
-        },
-      ];
-      const { total } = await spawner.time(job);
-      if (round > 0) times[index]?.push(total);
-    }
-  }
-  return bundles.map(([what], index) => ({ what, times: times[index] ?? [] }));
+/** What runs of runc do not tell: whether the hooks have taken away what they had made. */
+async function expectNoPorts(host: Host): Promise<void> {
+  const ports = (await host.ip('link', 'show', 'type', 'veth')).filter(({ master }) => master !== undefined);
+  if (ports.length > 0) throw new Error(`hooks have left ${ports.length} ports of bridges behind`);
 }
 
 /** Medians, and what each adds to a run without a hook. */
-export function hookTable(ways: readonly Way[]): string {
-  const [bare] = ways;
-  const base = median(bare?.times ?? []);
-  const rows = ways.map(({ what, times }) => {
-    const added = median(times) - base;
-    return [
-      what,
-      String(times.length),
-      `${median(times).toFixed(1)} ms`,
-      `${added.toFixed(1)} ms`,
-      `${Math.min(...times).toFixed(1)} ms`,
-    ];
+function waysTable(ways: readonly Way[], times: readonly (readonly number[])[]): string {
+  const base = median(times[0] ?? []);
+  const rows = ways.map(({ what }, i) => {
+    const own = times[i] ?? [];
+    return [what, String(own.length), milliseconds(median(own)), milliseconds(median(own) - base)];
   });
-  return table([['runc run of /bin/true, with', 'n', 'median', 'added', 'best'], ...rows]);
+  return table([['runc run, with', 'n', 'median', 'added'], ...rows]);
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  await withRuntimeHost({ comment: (...lines) => console.error(...lines) }, async (host) => {
-    console.log(hookTable(await measureHooks(host)));
+async function measureIn(host: Host, rounds: number): Promise<Section> {
+  host.write(SCRIPT, REFERENCE_HOOK, 0o755);
+  await startLaunched(host);
+  const ways = await makeWays(host);
+  const spawner = new Spawner(host);
+  const run = async ({ bundle: { id, directory } }: Way): Promise<number> => {
+    const argv = ['/usr/sbin/runc', 'run', '--bundle', directory, id];
+    const job: Job = [{ argv, environment: plainEnvironment, input: '' }];
+    return (await spawner.time(job)).total;
+  };
+  const times = await alternate(ways, rounds, run, BUDGET_MS);
+  await expectNoPorts(host);
+  await expectServed(host, 2 * (times[0]?.length ?? 0));
+  // Of the same round: whatever the machine does meets both.
+  const without = times[0] ?? [];
+  const added = ways.flatMap(({ who }, i): [Who, number[]][] =>
+    who === undefined ? [] : [[who, (times[i] ?? []).map((time, round) => time - (without[round] ?? 0))]],
+  );
+  const rows = [
+    { what: 'hook: what it adds to runc run', times: Object.fromEntries(added), goals: goals.HOOK },
+  ];
+  await spawner.close();
+  return { rows, notes: [waysTable(ways, times)] };
+}
+
+/** At most so many rounds. */
+export async function measureHooks(most: number): Promise<Section> {
+  let section: Section = { rows: [], notes: [] };
+  await withRuntimeHost(REPORTER, async (host) => {
+    section = await measureIn(host, Math.min(ROUNDS, most));
   });
+  return section;
 }

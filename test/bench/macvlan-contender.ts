@@ -9,6 +9,11 @@ import { plainEnvironment } from '../kernel/harness-process.ts';
 import { openHost } from '../kernel/harness.ts';
 import type { Host } from '../kernel/harness.ts';
 import { Lan, lanWorld } from '../kernel/lan.ts';
+import { LAUNCHED } from '../kernel/launcher-bed.ts';
+import { crowd } from './crowd.ts';
+import type { Crowd } from './crowd.ts';
+import { expectServed, startLaunched } from './engine.ts';
+import type { Who } from './figures.ts';
 import { Spawner } from './spawner.ts';
 import type { Job } from './spawner.ts';
 import { Watcher } from './watcher.ts';
@@ -19,8 +24,13 @@ export type Addressing = 'pool' | 'slaac';
 
 /** How one contender does it. */
 export interface Way {
-  readonly name: string;
-  readonly executable: string;
+  readonly who: Who;
+  /** The plugins' directory in the host. */
+  readonly directory: string;
+  /** What has to be there on the machine. */
+  readonly executables: readonly string[];
+  /** The directory is the launcher's, and an engine runs in the host. */
+  readonly engine?: boolean;
   readonly config: Readonly<Record<Addressing, Config>>;
 }
 
@@ -35,8 +45,9 @@ const POOL = {
 const common = { master: lanWorld.master, mode: 'bridge' };
 
 export const referenceWay: Way = {
-  name: 'reference',
-  executable: `${REFERENCE_PLUGINS}/macvlan`,
+  who: 'reference',
+  directory: REFERENCE_PLUGINS,
+  executables: [`${REFERENCE_PLUGINS}/macvlan`],
   config: {
     pool: { type: 'macvlan', ...common, ipam: { type: 'host-local', ...POOL } },
     slaac: { type: 'macvlan', ...common, ipam: {} },
@@ -46,13 +57,16 @@ export const referenceWay: Way = {
 const own = { type: 'macvlan-v6', ...common, dad: 'optimistic' };
 
 export const ownWay: Way = {
-  name: 'netmoor',
-  executable: `${OWN_PLUGINS}/macvlan-v6`,
+  who: 'one-shot',
+  directory: OWN_PLUGINS,
+  executables: [`${OWN_PLUGINS}/macvlan-v6`],
   config: {
     pool: { ...own, addressing: 'pool', ipam: { type: 'netmoor', ...POOL } },
     slaac: { ...own, addressing: 'slaac' },
   },
 };
+
+export const engineWay: Way = { ...ownWay, who: 'engine', directory: LAUNCHED, engine: true };
 
 /** Milliseconds of one container's life. */
 export interface Life {
@@ -69,6 +83,7 @@ export class LanContender {
   readonly #spawner: Spawner;
   readonly #watcher: Watcher;
   #containers = 0;
+  #requests = 0;
 
   private constructor(way: Way, host: Host, watcher: Watcher) {
     this.#way = way;
@@ -84,12 +99,22 @@ export class LanContender {
     try {
       const lan = await Lan.open(host);
       await (await lan.router()).radvd();
+      if (way.engine) await startLaunched(host);
       const peer = await lan.station('peer', { addresses: ['192.0.2.9/24', '2001:db8:50::9/64'] });
       return new LanContender(way, host, await Watcher.start(peer));
     } catch (error) {
       await host.close();
       throw error;
     }
+  }
+
+  get who(): Who {
+    return this.#way.who;
+  }
+
+  /** Throws where an engine was to have done it all, and has not. */
+  async expectServed(): Promise<void> {
+    if (this.#way.engine) await expectServed(this.#host, this.#requests);
   }
 
   async close(): Promise<void> {
@@ -107,16 +132,17 @@ export class LanContender {
     return { add: add.total, del: del.total, pinged: pinged - add.started, final: final - add.started };
   }
 
-  /** Attaches `count` containers at once, which stay; milliseconds until the last can be pinged. */
-  async attachMany(addressing: Addressing, count: number): Promise<number> {
+  /** Attaches `count` containers at once, which stay; `wall` is until the last can be pinged. */
+  async attachMany(addressing: Addressing, count: number): Promise<Crowd> {
     const numbers = await this.#prepare(count);
     const jobs = numbers.map((number) => this.#job('ADD', number, addressing));
-    const { jobs: timings } = await this.#spawner.run(count, jobs);
+    const result = await crowd({ who: this.who, spawner: this.#spawner }, jobs, count);
     const usable: Usable[] = [];
     for (const number of numbers) usable.push(await this.#watcher.usable(number));
     await this.#watcher.forget(numbers);
-    const first = Math.min(...timings.map(({ started }) => started));
-    return Math.max(...usable.map(({ pinged }) => pinged)) - first;
+    const first = Math.min(...result.timings.map(({ started }) => started));
+    const last = Math.max(...usable.map(({ pinged }) => pinged));
+    return { ...result, wall: result.wall && last - first };
   }
 
   /** Makes namespaces of further containers, which are watched; returns their numbers. */
@@ -130,18 +156,21 @@ export class LanContender {
   }
 
   #job(command: string, number: number, addressing: Addressing, result?: string): Job {
-    const config = { cniVersion: '1.0.0', name: `bench-${addressing}`, ...this.#way.config[addressing] };
+    const { directory, config: configs } = this.#way;
+    const config = { cniVersion: '1.0.0', name: `bench-${addressing}`, ...configs[addressing] };
+    const plugin = String(configs[addressing]['type']);
     const input = JSON.stringify(config);
+    this.#requests++;
     return [
       {
-        argv: [this.#way.executable],
+        argv: [`${directory}/${plugin}`],
         environment: {
           ...plainEnvironment,
           CNI_COMMAND: command,
           CNI_CONTAINERID: `bench-${number}`,
           CNI_NETNS: `/run/netns/c${number}`,
           CNI_IFNAME: 'eth0',
-          CNI_PATH: `${OWN_PLUGINS}:${REFERENCE_PLUGINS}`,
+          CNI_PATH: `${directory}:${OWN_PLUGINS}:${REFERENCE_PLUGINS}`,
         },
         input: result === undefined ? input : `${input.slice(0, -1)},"prevResult":${result}}`,
       },

@@ -1,46 +1,46 @@
 /**
- * `npm run bench -- --macvlan`: macvlan-v6 beside the reference macvlan on a LAN with a router.
+ * `npm run bench -- macvlan`: macvlan-v6 beside the reference macvlan on a LAN with a router.
  *
- * The two take turns, and medians are shown. With --itself the reference runs on both sides: what ratios the machine
- * shows where there is no difference.
+ * All take turns, and medians are shown. With --itself the reference runs on both sides: what ratios the machine shows
+ * where there is no difference.
  */
 import { existsSync } from 'node:fs';
 import { lacking } from '../kernel/harness.ts';
 import { alternate } from './alternate.ts';
-import { comparisonTable } from './figures.ts';
-import type { Comparison } from './figures.ts';
-import { LanContender, ownWay, referenceWay } from './macvlan-contender.ts';
+import type { Crowd } from './crowd.ts';
+import type { Row, Section } from './figures.ts';
+import { byWho } from './lives.ts';
+import { LanContender, engineWay, ownWay, referenceWay } from './macvlan-contender.ts';
 import type { Addressing, Life, Way } from './macvlan-contender.ts';
 
-type Pair = readonly [reference: LanContender, own: LanContender];
+type Contenders = readonly LanContender[];
 
 const MANY = 100;
 
 /** A life of the reference's container lasts seconds, most of them a random delay: fewer rounds would show chance. */
 const BUDGET_MS = 75_000;
 
+function waysOf(itself: boolean): readonly Way[] {
+  return itself ? [referenceWay, { ...referenceWay, who: 'itself' }] : [referenceWay, ownWay, engineWay];
+}
+
 /** Names what is missing for this comparison; undefined when nothing is. */
 export function lackingForMacvlan(itself: boolean): string | undefined {
-  const executables = [referenceWay, ...(itself ? [] : [ownWay])].map((way) => way.executable);
+  const executables = waysOf(itself).flatMap((way) => way.executables);
   return lacking('perl', 'radvd', 'tcpdump') ?? executables.find((executable) => !existsSync(executable));
 }
 
-async function compareLives(
-  pair: Pair,
+async function measureLives(
+  contenders: Contenders,
   addressing: Addressing,
   title: string,
   rounds: number,
-): Promise<Comparison[]> {
-  const [reference, own] = await alternate(
-    pair,
-    rounds,
-    (contender) => contender.comeAndGo(addressing),
-    BUDGET_MS,
-  );
-  const pick = (what: string, key: keyof Life) => ({
-    what: `${what}, ${title}`,
-    reference: reference.map((life) => life[key]),
-    own: own.map((life) => life[key]),
+): Promise<Row[]> {
+  const live = async (contender: LanContender): Promise<Life> => contender.comeAndGo(addressing);
+  const lives = await alternate(contenders, rounds, live, BUDGET_MS);
+  const pick = (what: string, key: keyof Life): Row => ({
+    what: `macvlan ${what}, ${title}`,
+    times: byWho(contenders, lives, (life: Life) => life[key]),
   });
   return [
     pick('ADD', 'add'),
@@ -50,31 +50,31 @@ async function compareLives(
   ];
 }
 
-async function compare(pair: Pair): Promise<Comparison[]> {
-  const [reference, own] = pair;
-  const alone = await compareLives(pair, 'pool', 'pool', 12);
-  const slaac = await compareLives(pair, 'slaac', 'SLAAC', 12);
-  const what = `${MANY} ADDs at once until a peer is answered by all, pool`;
-  const atOnce = {
-    what,
-    reference: [await reference.attachMany('pool', MANY)],
-    own: [await own.attachMany('pool', MANY)],
+async function measureAtOnce(contenders: Contenders): Promise<Row> {
+  const crowds: Crowd[][] = [];
+  for (const contender of contenders) crowds.push([await contender.attachMany('pool', MANY)]);
+  return {
+    what: `${MANY} macvlan ADDs at once until all are answered`,
+    times: byWho(contenders, crowds, ({ wall }: Crowd) => wall),
+    remarks: crowds.flat().flatMap(({ remark }) => remark ?? []),
   };
-  const beside = await compareLives(pair, 'pool', `pool, beside ${MANY}`, 12);
-  const besideSlaac = await compareLives(pair, 'slaac', `SLAAC, beside ${MANY}`, 8);
-  return [...alone, ...slaac, atOnce, ...beside, ...besideSlaac];
 }
 
-/** The table of the comparison; `states` is a directory on a real disk, for what both keep. */
-export async function measureMacvlan(states: string, itself: boolean): Promise<string> {
-  const ways: readonly Way[] = [referenceWay, itself ? referenceWay : ownWay];
+/** `states` is a directory on a real disk, for what all keep; at most so many rounds of each. */
+export async function measureMacvlan(states: string, itself: boolean, most: number): Promise<Section> {
+  const upTo = (rounds: number) => Math.min(rounds, most);
   const contenders: LanContender[] = [];
   try {
-    for (const [i, way] of ways.entries())
-      contenders.push(await LanContender.start(way, `${states}/macvlan-${i}`));
-    const [reference, own] = contenders;
-    if (reference === undefined || own === undefined) throw new Error('a contender is missing');
-    return comparisonTable(await compare([reference, own]));
+    for (const way of waysOf(itself))
+      contenders.push(await LanContender.start(way, `${states}/macvlan-${way.who}`));
+    const rows = [
+      ...(await measureLives(contenders, 'pool', 'pool', upTo(12))),
+      ...(await measureLives(contenders, 'slaac', 'SLAAC', upTo(12))),
+      await measureAtOnce(contenders),
+      ...(await measureLives(contenders, 'pool', `pool, beside ${MANY}`, upTo(12))),
+    ];
+    for (const contender of contenders) await contender.expectServed();
+    return { rows, notes: [] };
   } finally {
     await Promise.all(contenders.map((contender) => contender.close()));
   }

@@ -1,53 +1,21 @@
-/** The tables of `npm run bench -- scale`; a column for each contender, netmoor the last. */
+/** What `npm run bench -- scale` tells besides the rows: how they grow with the containers, and what packets cost. */
 import type { Exchanges } from './exchange.ts';
-import { median, milliseconds, table, verdict } from './figures.ts';
+import { median, ratioOf, summarise, table, WHO } from './figures.ts';
+import type { Row, Who } from './figures.ts';
+import { GROWTH } from './goals.ts';
 
-/** Milliseconds of the processes of one container's life. */
-export interface Verbs {
-  readonly add: number;
-  readonly check: number;
-  readonly del: number;
+export interface Packets {
+  readonly who: Who;
+  readonly rounds: readonly Exchanges[];
 }
 
-/** What was measured beside so many containers; for each contender, in the same order. */
+/** What was measured beside so many containers. */
 export interface Level {
-  readonly live: readonly number[];
-  readonly verbs: readonly (readonly Verbs[])[];
-  readonly exchanges: readonly (readonly Exchanges[])[];
-}
-
-const GROWTH = 1.2;
-
-type Row = readonly string[];
-
-/** The median of netmoor over that of each other one. */
-function ratios(medians: readonly number[]): Row {
-  const own = medians.at(-1) ?? Number.NaN;
-  return medians.slice(0, -1).map((other) => (own / other).toFixed(2));
-}
-
-/** "beside 300"; where somebody has fewer, that is told. */
-function beside({ live }: Level): string {
-  const most = Math.max(...live);
-  return live.every((count) => count === most) ? `beside ${most}` : `beside ${live.join('/')}`;
-}
-
-function verbRows(levels: readonly Level[], verb: keyof Verbs): Row[] {
-  const [first] = levels;
-  const mediansOf = ({ verbs }: Level) => verbs.map((rounds) => median(rounds.map((each) => each[verb])));
-  const before = first === undefined ? [] : mediansOf(first);
-  return levels.map((level) => {
-    const medians = mediansOf(level);
-    const growth = medians.map((value, i) => value / (before[i] ?? Number.NaN));
-    return [
-      `${verb.toUpperCase()}, ${beside(level)}`,
-      String(level.verbs.at(-1)?.length ?? 0),
-      ...medians.map(milliseconds),
-      ...ratios(medians),
-      ...growth.map((value) => value.toFixed(2)),
-      verdict(growth.at(-1) ?? Number.NaN, GROWTH),
-    ];
-  });
+  /** "beside 300" */
+  readonly beside: string;
+  /** ADD, CHECK, DEL. */
+  readonly rows: readonly Row[];
+  readonly packets: readonly Packets[];
 }
 
 const MEASURES = [
@@ -56,38 +24,38 @@ const MEASURES = [
   ['exchange p99', (each: Exchanges) => each.p99, (value: number) => `${value.toFixed(3)} ms`],
 ] as const;
 
-function exchangeRows(levels: readonly Level[]): Row[] {
-  return MEASURES.flatMap(([what, pick, tell]) =>
-    levels.map((level) => {
-      const medians = level.exchanges.map((rounds) => median(rounds.map(pick)));
-      return [`${what}, ${beside(level)}`, ...medians.map(tell), ...ratios(medians)];
-    }),
-  );
+function columnsOf(levels: readonly Level[]): Who[] {
+  const rows = levels.flatMap((level) => level.rows);
+  return WHO.filter((who) => rows.some(({ times }) => (times[who]?.length ?? 0) > 0));
 }
 
-/** `atOnce`: milliseconds that 100 ADDs at once took; empty when that was not measured. */
-export function scaleTable(
-  names: readonly string[],
-  levels: readonly Level[],
-  atOnce: readonly number[],
-): string {
-  const overs = names.slice(0, -1).map((name) => `/ ${name}`);
-  const growth = names.map((name) => `${name} grows`);
-  const verbs: readonly (keyof Verbs)[] = ['add', 'check', 'del'];
-  const tables = [
-    [
-      ['medians of whole processes', 'n', ...names, ...overs, ...growth, 'goal'],
-      ...verbs.flatMap((verb) => verbRows(levels, verb)),
-    ],
-    [['TCP exchanges with a published port', ...names, ...overs], ...exchangeRows(levels)],
-    ...(atOnce.length > 0
-      ? [
-          [
-            ['wall clock', ...names, ...overs],
-            ['100 ADDs at once', ...atOnce.map(milliseconds), ...ratios(atOnce)],
-          ],
-        ]
-      : []),
-  ];
-  return tables.map(table).join('\n\n');
+/** The medians of each level over those of the first; netmoor's are to stay within GROWTH. */
+export function growthTable(levels: readonly Level[]): string {
+  const columns = columnsOf(levels);
+  const lines = levels.slice(1).flatMap((level) =>
+    level.rows.map((row, i) => {
+      const first = levels[0]?.rows[i]?.times ?? {};
+      const growth = columns.map((who) => median(row.times[who] ?? []) / median(first[who] ?? []));
+      const cells = growth.map((value) => (Number.isNaN(value) ? '' : value.toFixed(2)));
+      const verdicts = columns.flatMap((who, at) => {
+        const held = (growth[at] ?? Number.NaN) <= GROWTH ? 'held' : 'NOT HELD';
+        return who === 'one-shot' || who === 'engine' ? [`${held}: ${who} <= ${GROWTH}`] : [];
+      });
+      return [row.what, ...cells, verdicts.join('; ')];
+    }),
+  );
+  return table([['grows', ...columns, 'goals'], ...lines]);
+}
+
+export function exchangeTable(levels: readonly Level[]): string {
+  const names = levels[0]?.packets.map(({ who }) => who) ?? [];
+  const rows = MEASURES.flatMap(([what, pick, tell]) =>
+    levels.map(({ beside, packets }) => {
+      const times = packets.map(({ who, rounds }): [Who, number[]] => [who, rounds.map(pick)]);
+      const measured = summarise({ what: `${what}, ${beside}`, times: Object.fromEntries(times) });
+      const cells = names.map((who) => tell(measured.figures[who]?.median ?? Number.NaN));
+      return [measured.what, ...cells, ratioOf(measured, 'one-shot', 'reference')?.toFixed(2) ?? ''];
+    }),
+  );
+  return table([['TCP exchanges with a published port', ...names, 'netmoor / reference'], ...rows]);
 }

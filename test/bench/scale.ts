@@ -1,20 +1,22 @@
 /**
- * `npm run bench -- scale [--containers 1000]`: what ADD, CHECK, DEL and packets cost beside 1, 100, 300 and 1,000
- * containers, each with a published port.
+ * `npm run bench -- scale [--containers 1000]`: what ADD, CHECK, DEL and packets cost beside 1, 300 and 1,000
+ * containers, each with a published port; and 100 ADDs and DELs at once.
  *
- * Debian's reference chain and netmoor take turns; with CNI_REFERENCE_PATH=directory a newer release of the reference
- * as well, on its nftables backends. The reference takes long to come to 1,000: see FILL_BUDGET_MS.
+ * All take turns; the reference takes long to come to 1,000: see FILL_BUDGET_MS.
  */
-import { existsSync } from 'node:fs';
-import { lacking } from '../kernel/harness.ts';
 import { alternate } from './alternate.ts';
-import { Contender, chains, newestChain } from './contender.ts';
-import type { Chain } from './contender.ts';
+import { withContenders } from './attach.ts';
+import type { Contender } from './contender.ts';
 import { exchangesWith, serveIn } from './exchange.ts';
-import { scaleTable } from './scale-figures.ts';
-import type { Level, Verbs } from './scale-figures.ts';
+import type { Row, Section } from './figures.ts';
+import * as goals from './goals.ts';
+import { attach, measureAtOnce, measureLives } from './lives.ts';
+import type { Goals, Live } from './lives.ts';
+import { exchangeTable, growthTable } from './scale-figures.ts';
+import type { Level, Packets } from './scale-figures.ts';
 
-const LEVELS = [1, 100, 300, 1000];
+const LEVELS = [1, 300, 1000];
+const GOALS: Readonly<Record<number, Goals>> = { 1: goals.ONE, 1000: goals.THOUSAND };
 const ROUNDS = 15;
 const PACKET_ROUNDS = 5;
 /** Of one level's measurement of verbs, and of packets. */
@@ -23,35 +25,6 @@ const BUDGET_MS = 60_000;
 const FILL_BUDGET_MS = 15 * 60_000;
 const PORTION = 20;
 const AT_ONCE = 100;
-
-/** Debian's reference, a newer one where its directory is given, netmoor: in this order. */
-function competitors(): readonly Chain[] {
-  const [reference, own] = chains;
-  if (reference === undefined || own === undefined) throw new Error('a contender is missing');
-  const newest = process.env['CNI_REFERENCE_PATH'];
-  return [reference, ...(newest ? [newestChain(newest)] : []), own];
-}
-
-/** Names what is missing for this comparison; undefined when nothing is. */
-export function lackingForScale(): string | undefined {
-  const executables = competitors().map(({ executable }) => executable);
-  return lacking('perl') ?? executables.find((executable) => !existsSync(executable));
-}
-
-/** One container comes, is checked, and goes. */
-async function comeAndGo(contender: Contender): Promise<Verbs> {
-  const [number = 0] = await contender.containers(1);
-  const add = await contender.spawner.time(contender.add(number));
-  const check = await contender.spawner.time(contender.check(number, add.output));
-  const del = await contender.spawner.time(contender.del(number, add.output));
-  await contender.removeContainer(number);
-  return { add: add.total, check: check.total, del: del.total };
-}
-
-interface Live {
-  readonly number: number;
-  readonly result: string;
-}
 
 /** A contender with its live containers. */
 class Entrant {
@@ -66,34 +39,18 @@ class Entrant {
     return this.#live.length;
   }
 
-  /** Milliseconds until the last is attached. */
-  async attach(count: number, workers: number): Promise<number> {
-    const { spawner } = this.contender;
-    const numbers = await this.contender.containers(count);
-    const { jobs, wall } = await spawner.run(
-      workers,
-      numbers.map((number) => this.contender.add(number)),
-    );
-    // Jobs answer in the order in which they end; the container's number is its result's namespace.
-    const results = jobs.map(({ output }) => ({
-      number: Number(/netns\/c(\d+)"/.exec(output)?.[1]),
-      result: output,
-    }));
-    this.#live = [...this.#live, ...results];
-    return wall;
+  /** Whether there are packets of its own to measure: the engine's rules are those of the one-shot. */
+  get hasPackets(): boolean {
+    const { engine, floor } = this.contender.chain;
+    return !engine && !floor;
   }
 
   async fill(target: number): Promise<void> {
     const end = performance.now() + FILL_BUDGET_MS;
     while (this.live < target && performance.now() < end) {
-      await this.attach(Math.min(PORTION, target - this.live), 4);
+      const count = Math.min(PORTION, target - this.live);
+      this.#live = [...this.#live, ...(await attach(this.contender, count, 4)).live];
     }
-  }
-
-  async detachAll(): Promise<void> {
-    for (const { number, result } of this.#live)
-      await this.contender.spawner.time(this.contender.del(number, result));
-    this.#live = [];
   }
 
   /** One in the middle of all: who looks through rules in order is halfway. */
@@ -104,54 +61,51 @@ class Entrant {
   }
 }
 
-async function measureLevel(entrants: readonly Entrant[]): Promise<Level> {
-  const live = entrants.map((entrant) => entrant.live);
-  const verbs = await alternate(entrants, ROUNDS, async ({ contender }) => comeAndGo(contender), BUDGET_MS);
-  const serving = await Promise.all(
-    entrants.map(async (entrant) => ({ entrant, container: await entrant.serve() })),
-  );
+/** "beside 300"; who has fewer is told. */
+function besideText(entrants: readonly Entrant[], target: number): string {
+  const fewer = entrants.filter(({ live }) => live < target);
+  const told = fewer.map(({ contender, live }) => `${contender.who}: ${live}`).join(', ');
+  return `beside ${target}${told === '' ? '' : ` (${told})`}`;
+}
+
+async function measurePackets(entrants: readonly Entrant[], rounds: number): Promise<Packets[]> {
+  const serving: { contender: Contender; container: number }[] = [];
+  for (const entrant of entrants.filter(({ hasPackets }) => hasPackets))
+    serving.push({ contender: entrant.contender, container: await entrant.serve() });
   const exchanges = await alternate(
     serving,
-    PACKET_ROUNDS,
-    async ({ entrant, container }) => exchangesWith(entrant.contender, container),
+    rounds,
+    async ({ contender, container }) => exchangesWith(contender, container),
     BUDGET_MS,
   );
-  return { live, verbs, exchanges };
+  return serving.map(({ contender }, i) => ({ who: contender.who, rounds: exchanges[i] ?? [] }));
 }
 
-async function measureLevels(entrants: readonly Entrant[], most: number): Promise<string> {
-  const levels: Level[] = [];
-  let atOnce: readonly number[] = [];
-  for (const target of LEVELS.filter((level) => level <= most)) {
-    if (target === AT_ONCE) {
-      for (const entrant of entrants) await entrant.detachAll();
-      atOnce = await inTurn(entrants, (entrant) => entrant.attach(AT_ONCE, AT_ONCE));
+async function measureLevel(entrants: readonly Entrant[], target: number, most: number): Promise<Level> {
+  for (const entrant of entrants) await entrant.fill(target);
+  const contenders = entrants.map(({ contender }) => contender);
+  const beside = besideText(entrants, target);
+  const options = { rounds: Math.min(ROUNDS, most), goals: GOALS[target] ?? {}, budgetMs: BUDGET_MS };
+  const rows = await measureLives(contenders, 'full', beside, options);
+  const packets = await measurePackets(entrants, Math.min(PACKET_ROUNDS, most));
+  console.error(`${beside}: measured`);
+  return { beside, rows, packets };
+}
+
+/** Up to `containers` each; `states` is a directory on a real disk, for what all keep; at most so many rounds. */
+export async function measureScale(states: string, containers: number, most: number): Promise<Section> {
+  return withContenders(states, { ipv6: false }, async (contenders) => {
+    const entrants = contenders.map((contender) => new Entrant(contender));
+    const levels: Level[] = [];
+    const atOnce: Row[] = [];
+    for (const target of LEVELS.filter((level) => level <= containers)) {
+      levels.push(await measureLevel(entrants, target, most));
+      if (target === 1 && containers >= AT_ONCE) {
+        const options = { rounds: 1, goals: goals.AT_ONCE };
+        atOnce.push(...(await measureAtOnce(contenders, AT_ONCE, options)));
+      }
     }
-    for (const entrant of entrants) await entrant.fill(target);
-    levels.push(await measureLevel(entrants));
-    console.error(`beside ${target}: measured`);
-  }
-  const names = entrants.map(({ contender }) => contender.chain.name);
-  return scaleTable(names, levels, atOnce);
-}
-
-async function inTurn<T>(entrants: readonly Entrant[], ask: (entrant: Entrant) => Promise<T>): Promise<T[]> {
-  const answers: T[] = [];
-  for (const entrant of entrants) answers.push(await ask(entrant));
-  return answers;
-}
-
-/** The tables, up to so many containers each; `states` is a directory on a real disk, for what all keep. */
-export async function measureScale(states: string, most: number): Promise<string> {
-  const contenders: Contender[] = [];
-  try {
-    for (const chain of competitors())
-      contenders.push(await Contender.start(chain, `${states}/${chain.name}`, { ipv6: false }));
-    return await measureLevels(
-      contenders.map((contender) => new Entrant(contender)),
-      most,
-    );
-  } finally {
-    await Promise.all(contenders.map((contender) => contender.close()));
-  }
+    const rows = [...levels.flatMap((level) => level.rows), ...atOnce];
+    return { rows, notes: [growthTable(levels), exchangeTable(levels)] };
+  });
 }

@@ -22,13 +22,17 @@ export interface Step {
 export type Job = readonly Step[];
 
 export interface Timing {
+  /** Which of the batch's jobs this was. */
+  readonly job: number;
+  /** What a failed step wrote. */
+  readonly failure?: string;
   /** Milliseconds of each step. */
   readonly steps: readonly number[];
   /** Milliseconds from the first step's start to the last one's end. */
   readonly total: number;
   /** The first step's start: milliseconds of CLOCK_MONOTONIC. */
   readonly started: number;
-  /** What the first step wrote, in one line. */
+  /** What the first step wrote, or the one that failed, in one line. */
   readonly output: string;
 }
 
@@ -66,7 +70,7 @@ export class Spawner {
     this.#perl = host.start(['perl', '-e', program]);
   }
 
-  /** Runs jobs, so many at a time; throws when one failed. */
+  /** Runs jobs, so many at a time; in the order in which they end, failed ones too. */
   async run(workers: number, jobs: readonly Job[]): Promise<Batch> {
     const batch = encode(workers, jobs);
     const answer = () => this.#perl.output.slice(this.#read);
@@ -79,10 +83,11 @@ export class Spawner {
     return { jobs: lines.map(parseTiming), wall };
   }
 
-  /** Runs one job. */
+  /** Runs one job; throws when it failed. */
   async time(job: Job): Promise<Timing> {
     const [timing] = (await this.run(1, [job])).jobs;
     if (timing === undefined) throw new Error('the spawner answered nothing');
+    if (timing.failure !== undefined) throw new Error(`a measured process failed: ${timing.failure}`);
     return timing;
   }
 
@@ -92,10 +97,11 @@ export class Spawner {
 }
 
 function parseTiming(line: string): Timing {
-  const [, code, steps = '', total, started, output = ''] = line.split('\t');
-  if (code !== '0') throw new Error(`a measured process failed: ${output}`);
+  const [job, code, steps = '', total, started, output = ''] = line.split('\t');
   const milliseconds = (time: string | undefined) => Number(time) / 1000;
   return {
+    job: Number(job),
+    ...(code !== '0' && { failure: output }),
     steps: steps.split(',').map(milliseconds),
     total: milliseconds(total),
     started: milliseconds(started),

@@ -1,48 +1,150 @@
 /**
- * What a start of the one-shot executable is made of. Run by itself, this file is one measurement: in a fresh process
- * it evaluates the parts of the program one by one, as the executable does, and prints the milliseconds of each as
- * JSON.
+ * `npm run bench -- startup`: what each verb of each program loads, module by module, and what of it that verb does not
+ * use. The bundles are built once more, with the modules' names in them; each verb is run for real, in a private host:
+ * once to see what is called, once to make a code cache, then for the times. Names make the bundles larger than the
+ * executable's: times are for comparing modules.
  */
-import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { evaluate } from '../../cli/build/evaluate.ts';
+import { bundle } from '../../cli/build/bundle.ts';
 import { NODE_FLAGS } from '../../cli/build/flags.ts';
-import { KOFFI, NODE, PLUGINS } from '../../cli/build/paths.ts';
+import { NODE, START, STAGES } from '../../cli/build/paths.ts';
+import { oneShotChain } from './chains.ts';
+import { Contender } from './contender.ts';
+import { median, table } from './figures.ts';
+import type { Section } from './figures.ts';
+import { startsOf } from './starts.ts';
+import type { Start } from './starts.ts';
+import type { Mode, Trace } from './trace.ts';
 
-export type Parts = Readonly<Record<string, number>>;
+const ROUNDS = 10;
+const TRACE = fileURLToPath(new URL('trace.ts', import.meta.url));
 
-function measureParts(): Parts {
-  const [plugin] = PLUGINS;
-  if (plugin === undefined) throw new Error('there is no main plugin');
-  const parts: Record<string, number> = {};
-  const measure = <T>(what: string, work: () => T): T => {
-    const start = performance.now();
-    const result = work();
-    parts[what] = performance.now() - start;
-    return result;
-  };
-  const [bundle, cache] = measure('read bundle and code cache', () => [
-    readFileSync(plugin.source, 'latin1'),
-    readFileSync(plugin.cache),
-  ]);
-  const stage = measure('compile with code cache', () => evaluate(bundle, cache));
-  if (stage.rejected) throw new Error('V8 refused the code cache');
-  for (const [name, load] of Object.entries(stage.exports as Record<string, () => unknown>))
-    measure(name, load);
-  measure('node:sqlite', () => process.getBuiltinModule('node:sqlite'));
-  measure('koffi, the native module', () => process.dlopen({ exports: {} }, KOFFI));
-  return parts;
+/** The bundler's helpers that evaluate a module when it is first wanted; they know its name. */
+const HELPERS = ['__esm', '__commonJS'];
+
+/** How lib/system/process.ts ends the process, at which nothing would be reported. */
+const ABRUPT_END = /\w+\.loaded\?\.call\("void _exit\(int\)", code\);/g;
+
+function traced(text: string): string {
+  return HELPERS.reduce(
+    (result, helper) =>
+      result.replace(
+        `var ${helper} = `,
+        `var ${helper} = (fn, made) => {
+  const name = Object.getOwnPropertyNames(fn)[0], init = ${helper}0(fn, made);
+  let begun = false;
+  return () => begun ? init() : (begun = true, globalThis.netmoorTrace(name, init));
+};
+var ${helper}0 = `,
+      ),
+    text.replaceAll(ABRUPT_END, ''),
+  );
 }
 
-/** The parts of `count` starts, each in a process of its own. */
-export function partsOfStarts(count: number): Parts[] {
-  const self = fileURLToPath(import.meta.url);
-  return Array.from({ length: count }, () => {
-    const { status, stdout, stderr } = spawnSync(NODE, [...NODE_FLAGS, self], { encoding: 'utf8', env: {} });
-    if (status !== 0) throw new Error(`start-up could not be measured:\n${stderr}`);
-    return JSON.parse(stdout) as Parts;
+export async function makeBundles(directory: string): Promise<void> {
+  await bundle({ minify: false, place: (file) => join(directory, basename(file)) });
+  for (const file of [START, ...STAGES.map(({ source }) => source)]) {
+    const path = join(directory, basename(file));
+    writeFileSync(path, traced(readFileSync(path, 'utf8')));
+  }
+}
+
+/** Runs a verb under trace.ts; what comes before and after it is done as usual. */
+async function traceOnce(contender: Contender, start: Start, directory: string, mode: Mode): Promise<Trace> {
+  const report = join(directory, 'trace.json');
+  await start.run(contender, (step) => {
+    const [file = '', ...args] = step.argv;
+    return {
+      ...step,
+      argv: [NODE, ...NODE_FLAGS, TRACE, directory, mode, report, basename(file), ...args],
+    };
   });
+  return JSON.parse(readFileSync(report, 'utf8')) as Trace;
 }
 
-if (import.meta.main) process.stdout.write(JSON.stringify(measureParts()));
+interface Loaded {
+  readonly name: string;
+  readonly time: number;
+  readonly idle: boolean;
+}
+
+interface Found {
+  readonly start: Start;
+  readonly compile: number;
+  readonly loaded: readonly Loaded[];
+}
+
+async function traceStart(
+  contender: Contender,
+  start: Start,
+  directory: string,
+  rounds: number,
+): Promise<Found> {
+  const { idle } = await traceOnce(contender, start, directory, 'called');
+  await traceOnce(contender, start, directory, 'cache');
+  const traces: Trace[] = [];
+  for (let i = 0; i < rounds; i++) traces.push(await traceOnce(contender, start, directory, 'measure'));
+  const names = Object.keys(traces[0]?.modules ?? {});
+  const loaded = names.map((name) => ({
+    name,
+    time: median(traces.map(({ modules }) => modules[name] ?? 0)),
+    idle: idle.includes(name),
+  }));
+  const compile = median(traces.map((trace) => trace.compile));
+  return { start, compile, loaded: loaded.toSorted((a, b) => b.time - a.time) };
+}
+
+function sum(loaded: readonly Loaded[]): number {
+  return loaded.reduce((total, { time }) => total + time, 0);
+}
+
+const isBuiltin = ({ name }: Loaded): boolean => name.startsWith('node:') || name === 'the first stage';
+
+function summary(found: readonly Found[]): string {
+  const rows = found.map(({ start, compile, loaded }) => {
+    const idle = loaded.filter((module) => module.idle);
+    const own = loaded.filter((module) => !isBuiltin(module));
+    return [
+      start.what,
+      ...[compile, sum(loaded.filter(isBuiltin)), sum(own)].map((time) => time.toFixed(2)),
+      String(own.length),
+      `${idle.length} (${sum(idle).toFixed(2)})`,
+    ];
+  });
+  const head = [
+    'ms, medians',
+    'compile',
+    'Node.js and first stage',
+    'modules',
+    'how many',
+    'nothing called of',
+  ];
+  return table([head, ...rows]);
+}
+
+function listing({ start, loaded }: Found): string {
+  const rows = loaded.map(({ name, time, idle }) => [
+    `  ${name}`,
+    time.toFixed(3),
+    idle ? 'nothing of it was called' : '',
+  ]);
+  return `${start.what}\n${table([['  module', 'ms', ''], ...rows])}`;
+}
+
+/** At most so many rounds; `states` is a directory on a real disk. */
+export async function measureStartup(states: string, most: number): Promise<Section> {
+  const directory = join(states, 'bundles');
+  mkdirSync(directory);
+  await makeBundles(directory);
+  const contender = await Contender.start(oneShotChain, join(states, 'of-startup'));
+  try {
+    const found: Found[] = [];
+    for (const start of startsOf())
+      found.push(await traceStart(contender, start, directory, Math.min(ROUNDS, most)));
+    return { rows: [], notes: [summary(found), ...found.map(listing)] };
+  } finally {
+    await contender.close();
+  }
+}
