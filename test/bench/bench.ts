@@ -1,8 +1,7 @@
 /**
- * `npm run bench [-- attach | macvlan | dhcp | hook | scale | size | startup] [--rounds 3] [--write]`: netmoor beside the Go
- * reference plugins of Debian, on this machine, in the same run; with CNI_REFERENCE_PATH=directory beside newer ones as
- * well. Without a word all but scale, size (size.ts) and
- * startup.
+ * `npm run bench [-- attach | macvlan | dhcp | hook | scale | size | startup] [--rounds 3] [--write]`: netmoor beside
+ * the Go reference plugins of Debian, on this machine, in the same run; with CNI_REFERENCE_PATH=directory beside newer
+ * ones as well. Without a word all but scale, size and startup.
  *
  * All take turns (A B A B …), so that whatever else the machine does meets all alike. Whole processes are measured, as
  * a runtime spawns them: of the reference bridge (which runs host-local), then portmap, then firewall; of netmoor
