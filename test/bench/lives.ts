@@ -73,7 +73,10 @@ export async function attach(
   const jobs = numbers.map((number) => contender.add(number));
   const result = await crowd(contender, jobs, workers);
   await contender.expectLinks(numbers, true);
-  return { ...result, live: numbers.map((number, i) => ({ number, result: result.timings[i]?.output ?? '' })) };
+  return {
+    ...result,
+    live: numbers.map((number, i) => ({ number, result: result.timings[i]?.output ?? '' })),
+  };
 }
 
 /** Detaches them, so many at a time. */
