@@ -79,8 +79,9 @@ async function runBench(name: string, flags: Flags): Promise<void> {
   const machine = describeMachine();
   const states = mkdtempSync(`${DIST}/bench-`);
   try {
-    const result = resultOf(await bench.run(states, flags), machine);
-    console.log(`${name}\n\n${resultText(result)}\n`);
+    const section = await bench.run(states, flags);
+    const result = resultOf(section, machine);
+    console.log([name, resultText(result), ...(section.details ?? []), ''].join('\n\n'));
     if (flags.write) write(name, result);
   } finally {
     rmSync(states, { recursive: true });

@@ -1,7 +1,7 @@
 /**
  * Who is compared where a LAN's own server gives the addresses: Debian's reference bridge with its dhcp plugin and that
- * one's daemon, and bridge-nat with dhcp-ipam, which starts its engine by itself, or is called by the launcher. Each has a private host whose bridge
- * is on a LAN of its own, and on that a dnsmasq with the same options.
+ * one's daemon; bridge-nat with dhcp-ipam, which starts its engine by itself; the same by the launcher. Each has a
+ * private host whose bridge is on a LAN of its own, and on that a dnsmasq with the same options.
  */
 import { mkdirSync } from 'node:fs';
 import { DhcpLan } from '../dhcp/dhcp-lan.ts';

@@ -27,6 +27,8 @@ export interface Section {
   readonly rows: readonly Row[];
   /** Further tables and remarks. */
   readonly notes: readonly string[];
+  /** What is told and not kept. */
+  readonly details?: readonly string[];
 }
 
 export interface Figure {

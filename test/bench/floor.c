@@ -72,7 +72,10 @@ static uint32_t begin_nest(unsigned type) {
   return put(&header, sizeof header);
 }
 
-static void end_nest(uint32_t at) { ((struct nlattr *)(void *)(out.bytes + at))->nla_len = (uint16_t)(out.length - at); }
+static void end_nest(uint32_t at) {
+  struct nlattr *nest = (void *)(out.bytes + at);
+  nest->nla_len = (uint16_t)(out.length - at);
+}
 
 static int open_netlink(int protocol) {
   struct sockaddr_nl address = {.nl_family = AF_NETLINK};

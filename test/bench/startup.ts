@@ -100,15 +100,20 @@ function sum(loaded: readonly Loaded[]): number {
   return loaded.reduce((total, { time }) => total + time, 0);
 }
 
-const isBuiltin = ({ name }: Loaded): boolean => name.startsWith('node:') || name === 'the first stage';
+/** What is no module of ours: Node.js, the first stage, reading the second. */
+const isGround = ({ name }: Loaded): boolean =>
+  name.startsWith('node:') || name.startsWith('second-stage:') || name === 'the first stage';
+
+/** The dearest of what a verb loads and calls nothing of: constants and errors of it may be used all the same. */
+const DEAREST = 6;
 
 function summary(found: readonly Found[]): string {
   const rows = found.map(({ start, compile, loaded }) => {
     const idle = loaded.filter((module) => module.idle);
-    const own = loaded.filter((module) => !isBuiltin(module));
+    const own = loaded.filter((module) => !isGround(module));
     return [
       start.what,
-      ...[compile, sum(loaded.filter(isBuiltin)), sum(own)].map((time) => time.toFixed(2)),
+      ...[compile, sum(loaded.filter(isGround)), sum(own)].map((time) => time.toFixed(2)),
       String(own.length),
       `${idle.length} (${sum(idle).toFixed(2)})`,
     ];
@@ -122,6 +127,11 @@ function summary(found: readonly Found[]): string {
     'nothing called of',
   ];
   return table([head, ...rows]);
+}
+
+function needless({ start, loaded }: Found): string {
+  const idle = loaded.filter((module) => module.idle).slice(0, DEAREST);
+  return `  ${start.what}: ${idle.map(({ name, time }) => `${name} ${time.toFixed(3)}`).join(', ')}`;
 }
 
 function listing({ start, loaded }: Found): string {
@@ -143,7 +153,8 @@ export async function measureStartup(states: string, most: number): Promise<Sect
     const found: Found[] = [];
     for (const start of startsOf())
       found.push(await traceStart(contender, start, directory, Math.min(ROUNDS, most)));
-    return { rows: [], notes: [summary(found), ...found.map(listing)] };
+    const dearest = `loaded, and nothing of it called: the dearest\n${found.map(needless).join('\n')}`;
+    return { rows: [], notes: [summary(found), dearest], details: found.map(listing) };
   } finally {
     await contender.close();
   }

@@ -13,6 +13,7 @@ import { Session } from 'node:inspector';
 import { join } from 'node:path';
 import vm from 'node:vm';
 import type { ScriptOptions } from 'node:vm';
+import { WRAPPER } from '../../cli/build/evaluate.ts';
 import { BIN, KOFFI } from '../../cli/build/paths.ts';
 
 export type Mode = 'called' | 'cache' | 'measure';
@@ -162,7 +163,7 @@ function start(): void {
   process.execPath = join(BIN, program);
   process.argv = [process.execPath, process.execPath, ...words];
   process.getBuiltinModule = load as typeof process.getBuiltinModule;
-  const text = `(function (exports, require, module, __filename, __dirname) {${readFileSync(fileOf(START), 'utf8')}\n})`;
+  const text = WRAPPER.join(`${readFileSync(fileOf(START), 'utf8')}\n`);
   const cachedData = mode === 'measure' ? readFileSync(fileOf('start.cache')) : undefined;
   const script = new Script(text, { filename: START, ...(cachedData && { cachedData }) });
   measure('the first stage', () => script.runInThisContext()({}, load, { exports: {} }, START, '/'));
