@@ -24,19 +24,20 @@ export function lackingForPlugins(): string | undefined {
 }
 
 /** Opens hosts for all; whatever comes of `work`, they are gone afterwards. `states`: a directory on a real disk. */
-export async function withContenders<T>(
+export async function withContenders(
   states: string,
   options: ContenderOptions,
-  work: (contenders: readonly Contender[]) => Promise<T>,
-): Promise<T> {
+  work: (contenders: readonly Contender[]) => Promise<Section>,
+): Promise<Section> {
   const contenders: Contender[] = [];
   const chains: readonly Chain[] = [...pluginChains(), floorChain(makeFloor(states))];
   try {
     for (const chain of chains)
       contenders.push(await Contender.start(chain, `${states}/of-${chain.who}`, options));
-    const result = await work(contenders);
-    for (const contender of contenders) await contender.expectServed();
-    return result;
+    const section = await work(contenders);
+    const remarks: string[] = [];
+    for (const contender of contenders) remarks.push(...(await contender.unserved()));
+    return { ...section, notes: [...remarks, ...section.notes] };
   } finally {
     await Promise.all(contenders.map((contender) => contender.close()));
   }

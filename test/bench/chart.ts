@@ -18,6 +18,8 @@ const WIDTH = 900;
 const LEFT = 300;
 const RIGHT = 70;
 const TOP = 70;
+/** Where the legend's entries begin. */
+const LEGEND = [20, 170, 320, 590];
 const BAR = 9;
 const GAP = 10;
 
@@ -84,7 +86,7 @@ function rectangle({ who, ratio }: Bar, y: number, x: (ratio: number) => number)
 
 function legend(): string {
   return SHOWN.map((who, i) => {
-    const x = 20 + i * 215;
+    const x = LEGEND[i] ?? 0;
     return `<rect class="${who}" x="${x}" y="34" width="12" height="12"/><text x="${x + 18}" y="44">${NAMES[who]}</text>`;
   }).join('\n');
 }

@@ -5,7 +5,7 @@ import { plainEnvironment } from '../kernel/harness-process.ts';
 import { openHost } from '../kernel/harness.ts';
 import type { Host } from '../kernel/harness.ts';
 import type { Chain, Config, Network } from './chains.ts';
-import { expectServed, startLaunched } from './engine.ts';
+import { startLaunched, unserved } from './engine.ts';
 import type { Who } from './figures.ts';
 import { Spawner } from './spawner.ts';
 import type { Job, Step } from './spawner.ts';
@@ -98,9 +98,9 @@ export class Contender {
       );
   }
 
-  /** Throws where an engine was to have done it all, and has not. */
-  async expectServed(): Promise<void> {
-    if (this.chain.engine) await expectServed(this.host, this.#requests);
+  /** Remarks where an engine was to have done it all, and has not. */
+  async unserved(): Promise<string[]> {
+    return this.chain.engine ? unserved(this.host, this.#requests) : [];
   }
 
   /** ADD of a container through the chain, each plugin given the first one's result, as a runtime does. */

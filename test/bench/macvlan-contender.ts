@@ -12,7 +12,7 @@ import { Lan, lanWorld } from '../kernel/lan.ts';
 import { LAUNCHED } from '../kernel/launcher-bed.ts';
 import { crowd } from './crowd.ts';
 import type { Crowd } from './crowd.ts';
-import { expectServed, startLaunched } from './engine.ts';
+import { startLaunched, unserved } from './engine.ts';
 import type { Who } from './figures.ts';
 import { Spawner } from './spawner.ts';
 import type { Job } from './spawner.ts';
@@ -112,9 +112,9 @@ export class LanContender {
     return this.#way.who;
   }
 
-  /** Throws where an engine was to have done it all, and has not. */
-  async expectServed(): Promise<void> {
-    if (this.#way.engine) await expectServed(this.#host, this.#requests);
+  /** Remarks where an engine was to have done it all, and has not. */
+  async unserved(): Promise<string[]> {
+    return this.#way.engine ? unserved(this.#host, this.#requests) : [];
   }
 
   async close(): Promise<void> {

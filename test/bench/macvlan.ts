@@ -73,8 +73,9 @@ export async function measureMacvlan(states: string, itself: boolean, most: numb
       await measureAtOnce(contenders),
       ...(await measureLives(contenders, 'pool', `pool, beside ${MANY}`, upTo(12))),
     ];
-    for (const contender of contenders) await contender.expectServed();
-    return { rows, notes: [] };
+    const notes: string[] = [];
+    for (const contender of contenders) notes.push(...(await contender.unserved()));
+    return { rows, notes };
   } finally {
     await Promise.all(contenders.map((contender) => contender.close()));
   }
