@@ -1,0 +1,64 @@
+/** What the engine's process holds: by kind, so that what is too much has a name. */
+import { askStatus } from '../kernel/engine-bed.ts';
+import { until } from '../kernel/harness.ts';
+import type { Host } from '../kernel/harness.ts';
+
+export interface Census {
+  /** "socket", "anon_inode:[eventfd]", "net", "/var/lib/cni/netmoor/leases.db" …: how many descriptors. */
+  readonly descriptors: Readonly<Record<string, number>>;
+  readonly threads: number;
+  /** Network namespaces that its threads are in. */
+  readonly namespaces: number;
+  /** Mounts of namespaces. */
+  readonly mounts: number;
+  /** KiB. */
+  readonly resident: number;
+  /** Bytes. */
+  readonly heap: number;
+}
+
+function kindOf(target: string): string {
+  return target.replace(/:\[\d+\]$/, '').replace(/ \(deleted\)$/, '');
+}
+
+function counted(lines: readonly string[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const kind of lines.map(kindOf).sort()) counts[kind] = (counts[kind] ?? 0) + 1;
+  return counts;
+}
+
+export function total({ descriptors }: Census): number {
+  return Object.values(descriptors).reduce((sum, count) => sum + count, 0);
+}
+
+/** Resolves when nobody asks it for anything any more. */
+export async function takeCensus(host: Host, pid: number): Promise<Census> {
+  const { memory } = await until(
+    async () => {
+      const report = await askStatus(host);
+      const { running = 1, waiting = 1 } = report.requests ?? {};
+      return running + waiting === 0 && report.connections === 1 ? report : undefined;
+    },
+    'the engine rests',
+    60_000,
+  );
+  const script = `
+    for fd in /proc/${pid}/fd/*; do readlink $fd || :; done
+    echo --; ls /proc/${pid}/task | wc -l
+    for task in /proc/${pid}/task/*; do readlink $task/ns/net; done | sort -u | wc -l
+    grep -c nsfs /proc/${pid}/mountinfo || :
+    awk '/^VmRSS/ { print $2 }' /proc/${pid}/status`;
+  const [links = '', rest = ''] = (await host.shell(script)).split('--\n');
+  const [threads = 0, namespaces = 0, mounts = 0, resident = 0] = rest.trim().split(/\s+/).map(Number);
+  const descriptors = counted(links.trim().split('\n'));
+  return { descriptors, threads, namespaces, mounts, resident, heap: memory?.heap ?? 0 };
+}
+
+/** What there is more of than before, in words. */
+export function grown(before: Census, after: Census): string[] {
+  const kinds = Object.keys(after.descriptors);
+  return kinds.flatMap((kind) => {
+    const [then, now] = [before.descriptors[kind] ?? 0, after.descriptors[kind] ?? 0];
+    return now > then ? [`${kind}: ${then}, then ${now}`] : [];
+  });
+}
