@@ -2,7 +2,8 @@
  * The engine: one process that answers for the plugins of a host. Its main loop waits for nothing; what has to wait is
  * done in threads.
  */
-import { watch } from 'node:fs';
+import { statSync, watch } from 'node:fs';
+import { isAbsolute } from 'node:path';
 import { setImmediate as nextTurn, setTimeout as pause } from 'node:timers/promises';
 import type { FSWatcher } from 'node:fs';
 import { errorText } from '../../lib/base/errors.ts';
@@ -15,9 +16,10 @@ import type { EngineAnswer, OrderRequest } from '../../lib/engine/protocol.ts';
 import { VERSION, isNewer, ownNamespaces } from '../../lib/engine/request.ts';
 import { openReactor } from '../../lib/system/reactor.ts';
 import type { Answer } from '../../lib/cni/dispatch.ts';
-import { otherVersion } from './admission.ts';
+import { notFromHere, otherVersion } from './admission.ts';
 import { callOf, callOfLauncher } from './call.ts';
 import type { Call, Take } from './call.ts';
+import type { Client } from './client.ts';
 import type { Asked, Limits } from './connection.ts';
 import { noCounts } from './counts.ts';
 import { Frugality } from './frugality.ts';
@@ -53,6 +55,16 @@ function isDel(job: Job): job is PluginJob {
   return job.is === 'plugin' && job.environment['CNI_COMMAND'] === 'DEL';
 }
 
+/** Whether nobody but us can have put something there, to be run as us. */
+function isOurs(file: string): boolean {
+  try {
+    const stat = statSync(file);
+    return isAbsolute(file) && stat.isFile() && stat.uid === process.geteuid?.() && (stat.mode & 0o022) === 0;
+  } catch {
+    return false;
+  }
+}
+
 export interface EngineOptions {
   readonly places?: EnginePlaces;
   /** A listening socket that was handed over. */
@@ -80,6 +92,7 @@ export class Engine {
   readonly #counts = noCounts();
   readonly #frugality = new Frugality();
   readonly #reactor = openReactor();
+  readonly #namespaces = ownNamespaces();
   readonly #since = new Date();
   readonly #ended = Promise.withResolvers<void>();
   readonly #begunToStop = Promise.withResolvers<void>();
@@ -111,7 +124,7 @@ export class Engine {
     };
     this.#residents = options.residents.map((make) => make(host));
     this.#requests = new Requests({
-      namespaces: ownNamespaces(),
+      namespaces: this.#namespaces,
       lanes: this.#lanes,
       laneOf: options.laneOf ?? laneOf,
       residents: new Map(this.#residents.flatMap(({ plugins }) => [...plugins])),
@@ -167,7 +180,7 @@ export class Engine {
   async #listen(fd: number, { directory }: EnginePlaces): Promise<void> {
     const { log, limits } = this.#options;
     this.#server = await EngineServer.listen(fd, {
-      handle: async (asked, take) => this.#handle(asked, take),
+      handle: async (asked, take, client) => this.#handle(asked, take, client),
       reactor: this.#reactor,
       turnedAway: (why) => {
         this.#counts.refused += 1;
@@ -193,38 +206,57 @@ export class Engine {
     }
   }
 
-  async #handle(asked: Asked, take: Take): Promise<EngineAnswer | undefined> {
+  async #handle(asked: Asked, take: Take, client: Client): Promise<EngineAnswer | undefined> {
     try {
       if ('otherProtocol' in asked)
         return otherVersion(`one that speaks protocol ${asked.otherProtocol}, not ${PROTOCOL}`);
-      const call = 'launched' in asked ? callOfLauncher(asked.launched, asked.netns) : asked.request;
-      if ('kind' in call && call.kind !== 'plugin') return await this.#obey(call);
-      if (this.#stopping) {
-        if (!('kind' in call)) call.netns?.release();
-        return refusal('stopping', 'the engine is stopping', 'try again');
+      let call: Call;
+      if ('launched' in asked) call = callOfLauncher(asked.launched, asked.netns);
+      else if (asked.request.kind === 'plugin') call = callOf(asked.request);
+      else return await this.#obey(asked.request, client);
+      const refused = this.#notNow(call, client);
+      if (refused === undefined) {
+        return await this.#answered(call, take);
       }
-      if (isNewer(call.version, VERSION)) {
-        if (!('kind' in call)) call.netns?.release();
-        return this.#handOver(call);
-      }
-      clearTimeout(this.#idle);
-      return await this.#requests.answer('kind' in call ? callOf(call) : call, take);
+      call.netns?.release();
+      return refused;
     } catch (error) {
       // Nothing that a request does may end up here.
+      if ('launched' in asked) asked.netns?.release();
       this.#options.log('error', `a defect: ${error instanceof Error ? error.stack : errorText(error)}`);
       return { exitCode: 1, stdout: '', stderr: `${errorText(error)}\n` };
     }
   }
 
+  async #answered(call: Call, take: Take): Promise<EngineAnswer | undefined> {
+    clearTimeout(this.#idle);
+    try {
+      return await this.#requests.answer(call, take);
+    } finally {
+      this.#rest();
+    }
+  }
+
+  /** Undefined for a call that this engine looks at. */
+  #notNow(call: Call, client: Client): EngineAnswer | undefined {
+    if (this.#stopping) return refusal('stopping', 'the engine is stopping', 'try again');
+    const stranger = notFromHere(client.namespaces(), this.#namespaces, 'plugin');
+    if (stranger !== undefined) this.#counts.refused += 1;
+    if (stranger !== undefined || !isNewer(call.version, VERSION)) return stranger;
+    return this.#handOver(call);
+  }
+
   /** A later version is there to take over: what it does not find in the store it does not need. */
   #handOver({ version, executable }: Pick<Call, 'version' | 'executable'>): EngineAnswer {
-    if (executable !== undefined) this.#heir = executable;
+    if (executable !== undefined && isOurs(executable)) this.#heir = executable;
     void this.stop(`netmoor ${version} takes over`);
     return refusal('stopping', `the engine, netmoor ${VERSION}, makes way for ${version}`, 'try again');
   }
 
-  async #obey({ kind }: OrderRequest): Promise<EngineAnswer> {
+  async #obey({ kind }: OrderRequest, client: Client): Promise<EngineAnswer> {
     if (kind === 'status') return { report: await this.report() };
+    const stranger = notFromHere(client.namespaces(), this.#namespaces, 'stop');
+    if (stranger !== undefined) return stranger;
     void this.stop('it was told to');
     return { stopping: process.pid };
   }
@@ -247,7 +279,6 @@ export class Engine {
     const took = `${milliseconds.toFixed(1)} ms`;
     if (exitCode === 0) log('info', `${what}: done in ${took}`);
     else log('warning', `${what}: failed in ${took}: ${stdout || stderr}`);
-    this.#rest();
   }
 
   /** From now on, unless somebody needs it. */

@@ -13,12 +13,19 @@ export interface PoolOptions {
   /** Milliseconds. */
   readonly idle: number;
   readonly start: () => Worker;
-  /** The last thread has ended. */
+  /** The last thread has ended of those that do not stay. */
   readonly empty?: () => void;
   /** Threads that are there from the beginning, and stay. */
   readonly least?: number;
   /** Jobs of the same word may be given to one thread at the same time. */
   readonly together?: (job: Job) => string | undefined;
+}
+
+/** What becomes of a job whose thread has died over it: nobody knows how far it came. */
+export class ThreadLost extends NetmoorError {
+  constructor(why: string) {
+    super('internal', `a thread of the engine failed: ${why}`, 'please report it');
+  }
 }
 
 /** Jobs of one thread at the same time. */
@@ -81,7 +88,7 @@ export class WorkerPool {
     return this.#waiting.length;
   }
 
-  /** Rejects with NetmoorError 'internal' when the thread dies over it. */
+  /** Rejects with ThreadLost when the thread dies over it. */
   async run(job: Job): Promise<Outcome> {
     if (this.#stopped) throw new NetmoorError('try-again', 'the engine is stopping', 'try again');
     return new Promise((resolve, reject) => {
@@ -158,7 +165,7 @@ export class WorkerPool {
     clearTimeout(thread.idle);
     this.#threads.delete(thread);
     void thread.worker.terminate().then(() => {
-      if (this.#threads.size === 0) this.#options.empty?.();
+      if (this.#threads.size <= (this.#options.least ?? 0)) this.#options.empty?.();
     });
   }
 
@@ -169,7 +176,7 @@ export class WorkerPool {
     void thread.worker.terminate();
     const waiting = thread.ready ? undefined : this.#waiting.shift();
     for (const given of [...thread.current.values(), ...(waiting ? [waiting] : [])])
-      given.reject(new NetmoorError('internal', `a thread of the engine failed: ${why}`, 'please report it'));
+      given.reject(new ThreadLost(why));
     thread.current.clear();
     this.#assign();
     this.#tellDrained();

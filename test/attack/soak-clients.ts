@@ -3,11 +3,13 @@ import { closeSync, openSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { SystemError } from '../../lib/base/errors.ts';
-import { LAUNCHER_HEADER_BYTES, MAGIC, TAKEN } from '../../lib/engine/launcher-frame.ts';
+import { TAKEN } from '../../lib/engine/launcher-frame.ts';
 import { ENGINE_SOCKET, HEADER_BYTES, decodeAnswer, encodeFrame } from '../../lib/engine/protocol.ts';
-import { VERSION, ownNamespaces, pluginRequest } from '../../lib/engine/request.ts';
+import { pluginRequest } from '../../lib/engine/request.ts';
 import { Libc } from '../../lib/system/native.ts';
 import { UnixStream } from '../../lib/system/unix-stream.ts';
+import { launcherFrame } from '../kernel/launcher-request.ts';
+import type { LaunchedCall } from '../kernel/launcher-request.ts';
 
 const CONNECT_MS = 10_000;
 /** Far more than the engine lets a client hang. */
@@ -15,12 +17,6 @@ const SENT_AWAY_MS = 30_000;
 const SOL_SOCKET = 1;
 const SCM_RIGHTS = 1;
 const MSG_NOSIGNAL = 0x4000;
-
-export interface Request {
-  readonly program: string;
-  readonly environment: Readonly<Record<string, string>>;
-  readonly stdin: string;
-}
 
 export interface Answered {
   readonly exitCode: number;
@@ -51,7 +47,7 @@ async function said(stream: UnixStream, milliseconds = 60_000): Promise<Buffer> 
 }
 
 /** A plugin's call in the form of lib/engine/protocol.ts. Undefined when the connection ended without an answer. */
-export async function ask({ program, environment, stdin }: Request): Promise<Answered | undefined> {
+export async function ask({ program, environment, stdin }: LaunchedCall): Promise<Answered | undefined> {
   const stream = connected();
   const request = pluginRequest({ program, environment, stdin: Buffer.from(stdin), deadline: 60_000 });
   stream.send(encodeFrame(request), () => CONNECT_MS);
@@ -59,19 +55,6 @@ export async function ask({ program, environment, stdin }: Request): Promise<Ans
   if (answer.length === 0) return undefined;
   const decoded = decodeAnswer(answer.subarray(HEADER_BYTES));
   return 'exitCode' in decoded ? decoded : undefined;
-}
-
-/** The same in the launcher's form. */
-export function launcherFrame({ program, environment, stdin }: Request, version = VERSION): Buffer {
-  const { netns, mntns, pidns, userns } = ownNamespaces();
-  const variables = Object.entries(environment).map(([name, value]) => `${name}=${value}`);
-  const texts = [version, program, netns, mntns, pidns, userns, '/nowhere/netmoor', '0'];
-  texts.push(`${variables.length}`, ...variables);
-  const body = Buffer.concat([Buffer.from(texts.map((text) => `${text}\0`).join('')), Buffer.from(stdin)]);
-  const header = Buffer.alloc(LAUNCHER_HEADER_BYTES);
-  header.write(MAGIC);
-  header.writeUInt32BE(body.length, MAGIC.length);
-  return Buffer.concat([header, body]);
 }
 
 function pointers(...values: readonly (bigint | number)[]): Buffer {
@@ -99,7 +82,7 @@ export function sendRights(fd: number, data: Buffer, descriptors: readonly numbe
 
 /** As the launcher asks, with so many descriptors of the namespace at `netns`; undefined when it was not taken. */
 export async function askWithRights(
-  request: Request,
+  request: LaunchedCall,
   netns: string,
   count: number,
 ): Promise<Answered | undefined> {
@@ -115,7 +98,7 @@ export async function askWithRights(
   return { exitCode: answer.readUInt8(1), stdout: answer.toString('utf8', 10, 10 + answer.readUInt32BE(2)) };
 }
 
-type Misdeed = (request: Request, random: () => number) => Promise<void>;
+type Misdeed = (request: LaunchedCall, random: () => number) => Promise<void>;
 
 async function partOf(frame: Buffer, random: () => number): Promise<UnixStream> {
   const stream = connected();
@@ -123,7 +106,7 @@ async function partOf(frame: Buffer, random: () => number): Promise<UnixStream> 
   return stream;
 }
 
-function frameOf({ program, environment, stdin }: Request): Buffer {
+function frameOf({ program, environment, stdin }: LaunchedCall): Buffer {
   return encodeFrame(pluginRequest({ program, environment, stdin: Buffer.from(stdin), deadline: 1000 }));
 }
 

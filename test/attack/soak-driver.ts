@@ -9,10 +9,10 @@ import { once } from 'node:events';
 import { mkdirSync, readlinkSync, writeFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { setTimeout as pause } from 'node:timers/promises';
+import type { LaunchedCall } from '../kernel/launcher-request.ts';
 import { until } from '../kernel/harness-until.ts';
 import { randomFrom } from '../unit/ipam-ledger.ts';
 import { MISDEEDS, ask, askWithRights } from './soak-clients.ts';
-import type { Request } from './soak-clients.ts';
 
 const [, , seed = '1', launched = '', oneShot = ''] = process.argv;
 
@@ -102,7 +102,7 @@ class Worker {
     return 8000 + Number(this.#container.slice(1));
   }
 
-  #request(verb: Verb, network: string, more: object = {}, other: Record<string, string> = {}): Request {
+  #request(verb: Verb, network: string, more: object = {}, other: Record<string, string> = {}): LaunchedCall {
     const environment = {
       ...PLAIN,
       CNI_COMMAND: verb,
@@ -115,7 +115,7 @@ class Worker {
   }
 
   /** By the launcher mostly; over the socket in both forms, with several descriptors too; one-shot. */
-  async #send(request: Request): Promise<Outcome> {
+  async #send(request: LaunchedCall): Promise<Outcome> {
     const way = this.#random();
     const { program, environment, stdin } = request;
     const name = way < 0.7 ? 'launcher' : way < 0.82 ? 'socket' : way < 0.96 ? 'rights' : 'one-shot';
@@ -129,7 +129,7 @@ class Worker {
     return { code: answer?.exitCode ?? -1, text: answer?.stdout ?? 'refused, or no answer' };
   }
 
-  async #expect(request: Request, codes: readonly number[] = []): Promise<Outcome> {
+  async #expect(request: LaunchedCall, codes: readonly number[] = []): Promise<Outcome> {
     const outcome = await this.#send(request);
     const fine = codes.length === 0 ? outcome.code === 0 : codes.includes(codeOf(outcome.text));
     if (!fine) {
