@@ -12,13 +12,14 @@ export interface LaunchedCall {
 export interface Claims {
   readonly version?: string;
   readonly executable?: string;
+  readonly namespaces?: ReturnType<typeof ownNamespaces>;
 }
 
 export function launcherFrame(
   { program, environment, stdin }: LaunchedCall,
-  { version = VERSION, executable = '/nowhere/netmoor' }: Claims = {},
+  { version = VERSION, executable = '/nowhere/netmoor', namespaces = ownNamespaces() }: Claims = {},
 ): Buffer {
-  const { netns, mntns, pidns, userns } = ownNamespaces();
+  const { netns, mntns, pidns, userns } = namespaces;
   const variables = Object.entries(environment).map(([name, value]) => `${name}=${value}`);
   const texts = [version, program, netns, mntns, pidns, userns, executable, '0'];
   texts.push(`${variables.length}`, ...variables);
