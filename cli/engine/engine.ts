@@ -38,6 +38,9 @@ import type { PoolOptions } from './workers.ts';
 /** Threads: of main plugins, and of what they may wait for. */
 const MOST: Readonly<Record<Lane, number>> = { main: 4, inner: 2 };
 
+/** While all of these wait, for a plugin of others, an address to be checked, a store that is held. */
+const MOST_STUCK: Readonly<Record<Lane, number>> = { main: 16, inner: 4 };
+
 /** Milliseconds that a thread is kept without work. */
 const IDLE_THREAD = 30_000;
 
@@ -108,6 +111,7 @@ export class Engine {
     const pool = (lane: Lane): WorkerPool =>
       new WorkerPool({
         most: MOST[lane],
+        mostStuck: MOST_STUCK[lane],
         least: lane === 'main' ? (options.ready ?? 0) : 0,
         idle: options.idleThread ?? IDLE_THREAD,
         start: options.startWorker ?? startWorker,

@@ -10,6 +10,8 @@ import type { FromWorker, Job, Outcome, ToWorker } from './jobs.ts';
 export interface PoolOptions {
   /** Threads at most. */
   readonly most: number;
+  /** The same, while those that there are all wait for something: others need not wait for it, too. */
+  readonly mostStuck?: number;
   /** Milliseconds. */
   readonly idle: number;
   readonly start: () => Worker;
@@ -28,6 +30,9 @@ export class ThreadLost extends NetmoorError {
   }
 }
 
+/** Milliseconds after which a job that is not done does not work, but waits. */
+const STUCK = 1_000;
+
 /** Jobs of one thread at the same time. */
 const MOST_TOGETHER = 32;
 
@@ -42,6 +47,8 @@ interface Thread {
   /** What it works on, by its place; empty while it starts and while it has nothing to do. */
   readonly current: Map<number, Waiting>;
   ready: boolean;
+  /** When it was given what it works on: milliseconds of a clock that nobody sets. */
+  since: number;
   idle: NodeJS.Timeout | undefined;
 }
 
@@ -74,6 +81,7 @@ export class WorkerPool {
   readonly #waiting: Waiting[] = [];
   readonly #drained: (() => void)[] = [];
   #stopped = false;
+  #looking: NodeJS.Timeout | undefined;
 
   constructor(options: PoolOptions) {
     this.#options = options;
@@ -105,6 +113,25 @@ export class WorkerPool {
     });
     const starting = [...this.#threads].filter(({ ready }) => !ready).length;
     if (this.#waiting.length > starting && this.#threads.size < this.#options.most) this.#grow();
+    else if (this.#waiting.length > 0) this.#lookLater();
+  }
+
+  /** Whether every thread waits for something. */
+  get #stuck(): boolean {
+    const before = performance.now() - STUCK;
+    return [...this.#threads].every(
+      ({ ready, current, since }) => ready && current.size > 0 && since < before,
+    );
+  }
+
+  #lookLater(): void {
+    const { most, mostStuck = most } = this.#options;
+    if (this.#looking !== undefined || this.#threads.size >= mostStuck) return;
+    this.#looking = setTimeout(() => {
+      this.#looking = undefined;
+      if (this.#waiting.length > 0 && this.#stuck) this.#grow();
+      else this.#assign();
+    }, STUCK).unref();
   }
 
   /** The next job, and with it those that can be done together with it: its share of them, where threads are idle. */
@@ -124,6 +151,7 @@ export class WorkerPool {
   #give(thread: Thread, given: readonly Waiting[]): void {
     clearTimeout(thread.idle);
     given.forEach((each, index) => void thread.current.set(index, each));
+    thread.since = performance.now();
     const message: ToWorker = { jobs: given.map(({ job }) => job) };
     thread.worker.postMessage(message);
   }
@@ -133,6 +161,7 @@ export class WorkerPool {
       worker: this.#options.start(),
       current: new Map(),
       ready: false,
+      since: 0,
       idle: undefined,
     };
     this.#threads.add(thread);

@@ -7,6 +7,8 @@ export interface Census {
   /** "socket", "anon_inode:[eventfd]", "net", "/var/lib/cni/netmoor/leases.db" …: how many descriptors. */
   readonly descriptors: Readonly<Record<string, number>>;
   readonly threads: number;
+  /** Those among them that do what is asked for. */
+  readonly workers: number;
   /** Network namespaces that its threads are in. */
   readonly namespaces: number;
   /** Mounts of namespaces. */
@@ -31,13 +33,19 @@ export function total({ descriptors }: Census): number {
   return Object.values(descriptors).reduce((sum, count) => sum + count, 0);
 }
 
-/** Resolves when nobody asks it for anything any more. */
-export async function takeCensus(host: Host, pid: number): Promise<Census> {
-  const { memory } = await until(
+/**
+ * Resolves when nobody asks it for anything any more, and it has no more workers than those: further ones, which there
+ * are while all others wait for something, end after half a minute.
+ */
+export async function takeCensus(host: Host, pid: number, most = Infinity): Promise<Census> {
+  const { memory, workers } = await until(
     async () => {
       const report = await askStatus(host);
       const { running = 1, waiting = 1 } = report.requests ?? {};
-      return running + waiting === 0 && report.connections === 1 ? report : undefined;
+      const { plugins = 0, tasks = 0 } = report.threads ?? {};
+      const workers = plugins + tasks;
+      const rests = running + waiting === 0 && report.connections === 1 && workers <= most;
+      return rests ? { ...report, workers } : undefined;
     },
     'the engine rests',
     60_000,
@@ -51,7 +59,7 @@ export async function takeCensus(host: Host, pid: number): Promise<Census> {
   const [links = '', rest = ''] = (await host.shell(script)).split('--\n');
   const [threads = 0, namespaces = 0, mounts = 0, resident = 0] = rest.trim().split(/\s+/).map(Number);
   const descriptors = counted(links.trim().split('\n'));
-  return { descriptors, threads, namespaces, mounts, resident, heap: memory?.heap ?? 0 };
+  return { descriptors, threads, workers, namespaces, mounts, resident, heap: memory?.heap ?? 0 };
 }
 
 /** What there is more of than before, in words. */

@@ -212,6 +212,19 @@ t.test('a task is done while all threads of plugins wait', async (t) => {
   await Promise.all(waits);
 });
 
+t.test('where all threads wait for something, others need not wait for it', async (t) => {
+  const { socket, engine, dir } = await started(t);
+  const log = join(dir, 'log');
+  const waits = Array.from({ length: 6 }, (_, i) =>
+    ask(socket, toyCall('ADD', `c${i}`, { log, awaits: 'go on' })),
+  );
+  await until(async () => (await engine.report()).requests?.running === 6, 'all are given out');
+  t.match(await ask(socket, toyCall('ADD', 'other')), { exitCode: 0 });
+  t.match((await engine.report()).requests, { served: 1, running: 6 }, 'before any of them');
+  appendFileSync(log, 'go on\n');
+  await Promise.all(waits);
+});
+
 t.test('stopping: what is under way comes to its end, nothing new begins', async (t) => {
   const { socket, engine } = await started(t);
   const late = ask(socket, toyCall('ADD', 'c1', { waits: 300 }));
