@@ -2,8 +2,7 @@
  * The engine: one process that answers for the plugins of a host. Its main loop waits for nothing; what has to wait is
  * done in threads.
  */
-import { statSync, watch } from 'node:fs';
-import { isAbsolute } from 'node:path';
+import { watch } from 'node:fs';
 import { setImmediate as nextTurn, setTimeout as pause } from 'node:timers/promises';
 import type { FSWatcher } from 'node:fs';
 import { errorText } from '../../lib/base/errors.ts';
@@ -23,7 +22,7 @@ import type { Client } from './client.ts';
 import type { Asked, Limits } from './connection.ts';
 import { noCounts } from './counts.ts';
 import { Frugality } from './frugality.ts';
-import type { Job, PluginJob } from './jobs.ts';
+import { isOurs } from './heir.ts';
 import { laneOf } from './programs.ts';
 import type { Lane } from './programs.ts';
 import { reportOf } from './report.ts';
@@ -32,6 +31,7 @@ import { Requests, restored } from './requests.ts';
 import { Seat } from './seat.ts';
 import { EngineServer } from './server.ts';
 import type { Log } from './log.ts';
+import { togetherAs } from './together.ts';
 import { WorkerPool, startWorker } from './workers.ts';
 import type { PoolOptions } from './workers.ts';
 
@@ -52,21 +52,6 @@ const LAST = 20_000;
 
 /** Milliseconds for a resident to stop. */
 const LEAVE = 5_000;
-
-/** Several of these share what takes longest: the kernel's wait for an interface to be gone. */
-function isDel(job: Job): job is PluginJob {
-  return job.is === 'plugin' && job.environment['CNI_COMMAND'] === 'DEL';
-}
-
-/** Whether nobody but us can have put something there, to be run as us. */
-function isOurs(file: string): boolean {
-  try {
-    const stat = statSync(file);
-    return isAbsolute(file) && stat.isFile() && stat.uid === process.geteuid?.() && (stat.mode & 0o022) === 0;
-  } catch {
-    return false;
-  }
-}
 
 export interface EngineOptions {
   readonly places?: EnginePlaces;
@@ -116,7 +101,7 @@ export class Engine {
         idle: options.idleThread ?? IDLE_THREAD,
         start: options.startWorker ?? startWorker,
         empty: () => this.#frugality.tidy(),
-        together: (job) => (isDel(job) ? `DEL ${job.program}` : undefined),
+        together: togetherAs,
       });
     this.#lanes = { main: pool('main'), inner: pool('inner') };
     const world = realWorld();

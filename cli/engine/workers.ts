@@ -38,6 +38,8 @@ const MOST_TOGETHER = 32;
 
 interface Waiting {
   readonly job: Job;
+  /** What PoolOptions.together says of it. */
+  readonly word: string | undefined;
   readonly resolve: (outcome: Outcome) => void;
   readonly reject: (error: Error) => void;
 }
@@ -99,8 +101,9 @@ export class WorkerPool {
   /** Rejects with ThreadLost when the thread dies over it. */
   async run(job: Job): Promise<Outcome> {
     if (this.#stopped) throw new NetmoorError('try-again', 'the engine is stopping', 'try again');
+    const word = this.#options.together?.(job);
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ job, resolve, reject });
+      this.#waiting.push({ job, word, resolve, reject });
       this.#assign();
     });
   }
@@ -138,10 +141,9 @@ export class WorkerPool {
   #next(idle: number): Waiting[] {
     const next = this.#waiting.shift();
     if (next === undefined) return [];
-    const { together } = this.#options;
-    const word = together?.(next.job);
+    const { word } = next;
     if (word === undefined) return [next];
-    const alike = this.#waiting.filter(({ job }) => together?.(job) === word);
+    const alike = this.#waiting.filter((each) => each.word === word);
     const room = Math.min(Math.ceil((alike.length + 1) / idle), MOST_TOGETHER) - 1;
     const along = alike.slice(0, room);
     for (const each of along) this.#waiting.splice(this.#waiting.indexOf(each), 1);

@@ -191,3 +191,66 @@ t.test('its socket is replaced', { skip }, async (t) => {
     await next.stop();
   });
 });
+
+/** An IPAM plugin that answers DEL when it is told to, and gives an address at once. */
+const SLOW = `#!/bin/sh
+cat > /dev/null
+case $CNI_COMMAND in
+ADD) echo '{"cniVersion":"1.0.0","ips":[{"address":"10.9.0.'$(echo $CNI_CONTAINERID | tr -d c)'/24"}]}' ;;
+DEL) while ! [ -e /run/go-on ]; do sleep 0.1; done ;;
+esac`;
+
+t.test('an IPAM plugin that hangs', { skip }, async (t) => {
+  await withHost(t, async (host) => {
+    const slow = Array.from({ length: 8 }, (_, index) => `c${index + 2}`);
+    const quick = ['q1', 'q2'];
+    for (const name of [...slow, ...quick]) await host.container(name);
+    host.write('/run/plugins/slow', SLOW, 0o755);
+    const engine = await startEngine(host);
+    const slowCall = (command: CniCommand, name: string): ReturnType<typeof callOf> => {
+      const call = callOf(command, name, {
+        ...CONFIG,
+        name: 'slow',
+        cniVersion: '1.0.0',
+        ipam: { type: 'slow' },
+      });
+      return { ...call, environment: { ...call.environment, CNI_PATH: '/run/plugins' } };
+    };
+    t.same(
+      failures(
+        await drive(
+          host,
+          slow.map((name) => slowCall('ADD', name)),
+        ),
+      ),
+      [],
+    );
+    t.same(
+      failures(
+        await drive(
+          host,
+          quick.map((name) => callOf('ADD', name, CONFIG)),
+        ),
+      ),
+      [],
+    );
+    const going = drive(
+      host,
+      slow.map((name) => slowCall('DEL', name)),
+    );
+    await until(async () => (await askStatus(host)).requests?.running === slow.length, 'they wait', 20_000);
+    t.same(
+      failures(
+        await drive(
+          host,
+          quick.map((name) => callOf('DEL', name, CONFIG)),
+        ),
+      ),
+      [],
+    );
+    t.match((await askStatus(host)).requests, { running: slow.length }, 'before any of them');
+    await host.shell('touch /run/go-on');
+    t.same(failures(await going), []);
+    await engine.stop();
+  });
+});
