@@ -11,12 +11,14 @@ import {
   hostPid,
   startEngine,
 } from '../kernel/engine-bed.ts';
+import { encodeFrame } from '../../lib/engine/protocol.ts';
+import { pluginRequest } from '../../lib/engine/request.ts';
 import { lacking, until, withHost } from '../kernel/harness.ts';
 import type { CniAnswer, CniCommand, Host } from '../kernel/harness.ts';
 import { LAUNCHED, launcherIn } from '../kernel/launcher-bed.ts';
 import { takeCensus } from './soak-census.ts';
 
-const skip = lacking() ?? false;
+const skip = lacking('perl') ?? false;
 t.setTimeout(180_000);
 
 const INTRUDER = fileURLToPath(new URL('engine-intruder.ts', import.meta.url));
@@ -31,8 +33,13 @@ async function launch(host: Host, command: CniCommand, name: string): Promise<Cn
 const NAMESPACES = { netns: 'net', mntns: 'mnt', pidns: 'pid', userns: 'user' } as const;
 
 /** The namespaces of a process in the host, "device:inode". */
-async function namespacesOf(host: Host, pid = 0): Promise<Record<string, string>> {
-  const found = Object.entries(NAMESPACES).map(async ([kind, name]) => [
+async function namespacesOf(
+  host: Host,
+  pid = 0,
+  kinds: readonly string[] = Object.keys(NAMESPACES),
+): Promise<Record<string, string>> {
+  const asked = Object.entries(NAMESPACES).filter(([kind]) => kinds.includes(kind));
+  const found = asked.map(async ([kind, name]) => [
     kind,
     (await host.shell(`stat -L -c %d:%i /proc/${pid}/ns/${name}`)).trim(),
   ]);
@@ -251,6 +258,40 @@ t.test('an IPAM plugin that hangs', { skip }, async (t) => {
     t.match((await askStatus(host)).requests, { running: slow.length }, 'before any of them');
     await host.shell('touch /run/go-on');
     t.same(failures(await going), []);
+    await engine.stop();
+  });
+});
+
+/** Connects, and ends; its child sends what is on stdin, and prints what is said. */
+const ORPHAN = `use IO::Socket::UNIX;
+local $/; binmode STDIN; my $frame = <STDIN>;
+my $socket = IO::Socket::UNIX->new(Peer => '${SOCKET}') or die;
+my $parent = $$;
+exit 0 if fork;
+select undef, undef, undef, 0.005 while getppid == $parent;
+print $socket $frame; $socket->flush;
+print <$socket>;`;
+
+t.test('who has connected is asked for, not who sends', { skip }, async (t) => {
+  await withHost(t, async (host) => {
+    await host.container('c1');
+    const engine = await startEngine(host);
+    const { pid } = await askStatus(host);
+    const { program, environment, config } = callOf('ADD', 'c1', CONFIG);
+    const stdin = Buffer.from(JSON.stringify(config));
+    const request = {
+      ...pluginRequest({ program, environment, stdin, deadline: 5_000 }),
+      ...(await namespacesOf(host, pid, ['netns', 'mntns'])),
+    };
+    const argv = ['perl', '-e', ORPHAN];
+    const said = await host.must(argv, { input: encodeFrame(request) });
+    t.match(said, /"other-namespace"/, 'its number may be that of somebody else by now');
+    const patient = ORPHAN.replace('exit 0 if fork;', 'if (fork) { wait; exit 0 }').replace(
+      /^select.*$/m,
+      '',
+    );
+    const begun = await host.must(['perl', '-e', patient], { input: encodeFrame(request) });
+    t.match(begun, /"exitCode":0/);
     await engine.stop();
   });
 });

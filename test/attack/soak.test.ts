@@ -58,8 +58,8 @@ function slope(values: readonly number[]): number {
  * is garbage at the moment, which makes slopes of up to 6 MiB of six values; the heap of the main loop by 1.5 MiB.
  */
 const STEADY_KIB = { resident: 15_000, heap: 1_000 } as const;
-/** KiB between two times of rest, of which there is less garbage: 3 KiB a request. */
-const REST_KIB = 25_000;
+/** KiB between two times of rest: the thread that stays may have been busy before, and keep its garbage until it needs it. */
+const REST_KIB = 80_000;
 const LAST_ROUNDS = 6;
 
 function judge(t: Test, censuses: readonly Census[]): void {
