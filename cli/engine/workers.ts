@@ -6,6 +6,7 @@ import { resolve } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { NetmoorError, errorText } from '../../lib/base/errors.ts';
 import type { FromWorker, Job, Outcome, ToWorker } from './jobs.ts';
+import type { Lane } from './programs.ts';
 
 export interface PoolOptions {
   /** Threads at most. */
@@ -38,11 +39,12 @@ interface Thread {
   idle: NodeJS.Timeout | undefined;
 }
 
-/** The code of a thread: a bundle in the single executable, else the source. */
-export function startWorker(source = 'worker-main.ts'): Worker {
+/** A thread of a lane; its code is a bundle in the single executable, else the source. */
+export function startWorker(lane: Lane, source = 'worker-main.ts'): Worker {
   const sea = process.getBuiltinModule('node:sea');
   const options = {
     argv: [],
+    workerData: lane,
     env: {},
     execArgv: [],
     stdout: true,
