@@ -99,7 +99,7 @@ export class Engine {
         mostStuck: MOST_STUCK[lane],
         least: lane === 'main' ? (options.ready ?? 0) : 0,
         idle: options.idleThread ?? IDLE_THREAD,
-        start: options.startWorker ?? startWorker,
+        start: options.startWorker ?? (() => startWorker(lane)),
         empty: () => this.#frugality.tidy(),
         together: togetherAs,
       });
@@ -199,16 +199,12 @@ export class Engine {
     try {
       if ('otherProtocol' in asked)
         return otherVersion(`one that speaks protocol ${asked.otherProtocol}, not ${PROTOCOL}`);
-      let call: Call;
-      if ('launched' in asked) call = callOfLauncher(asked.launched, asked.netns);
-      else if (asked.request.kind === 'plugin') call = callOf(asked.request);
-      else return await this.#obey(asked.request, client);
-      const refused = this.#notNow(call, client);
-      if (refused === undefined) {
-        return await this.#answered(call, take);
-      }
-      call.netns?.release();
-      return refused;
+      if ('launched' in asked)
+        return await this.#answer(callOfLauncher(asked.launched, asked.netns), take, client);
+      const { request } = asked;
+      return request.kind === 'plugin'
+        ? await this.#answer(callOf(request), take, client)
+        : await this.#obey(request, client);
     } catch (error) {
       // Nothing that a request does may end up here.
       if ('launched' in asked) asked.netns?.release();
@@ -217,7 +213,12 @@ export class Engine {
     }
   }
 
-  async #answered(call: Call, take: Take): Promise<EngineAnswer | undefined> {
+  async #answer(call: Call, take: Take, client: Client): Promise<EngineAnswer | undefined> {
+    const refused = this.#notNow(call, client);
+    if (refused !== undefined) {
+      call.netns?.release();
+      return refused;
+    }
     clearTimeout(this.#idle);
     try {
       return await this.#requests.answer(call, take);

@@ -1,11 +1,15 @@
 /**
- * The threads that do what has to wait: started when they are needed, up to a number, ended when they have had nothing
- * to do for a while.
+ * The threads that do what has to wait. One works at a time, as long as it comes on: the kernel changes links and rules
+ * for one after the other (RTNL, the mutex of nftables) and the store has one writer, so that two would mostly wait
+ * for each other, and every further thread begins with code that is not compiled yet. Where one does wait, for a DHCP
+ * server or the kernel, another takes over: threads are started when they are needed, up to a number, and ended when
+ * they have had nothing to do for a while.
  */
 import { resolve } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { NetmoorError, errorText } from '../../lib/base/errors.ts';
 import type { FromWorker, Job, Outcome, ToWorker } from './jobs.ts';
+import type { Lane } from './programs.ts';
 
 export interface PoolOptions {
   /** Threads at most. */
@@ -30,11 +34,13 @@ export class ThreadLost extends NetmoorError {
   }
 }
 
-/** Milliseconds after which a job that is not done does not work, but waits. */
-const STUCK = 1_000;
-
 /** Jobs of one thread at the same time. */
 const MOST_TOGETHER = 32;
+
+/** Milliseconds after which who is still at work is taken to wait for something. */
+const PATIENCE = 100;
+/** The same where that would take more threads than there mostly are. */
+const STUCK = 1_000;
 
 interface Waiting {
   readonly job: Job;
@@ -48,17 +54,18 @@ interface Thread {
   readonly worker: Worker;
   /** What it works on, by its place; empty while it starts and while it has nothing to do. */
   readonly current: Map<number, Waiting>;
+  /** When it was given that: performance.now(). */
+  began: number;
   ready: boolean;
-  /** When it was given what it works on: milliseconds of a clock that nobody sets. */
-  since: number;
   idle: NodeJS.Timeout | undefined;
 }
 
-/** The code of a thread: a bundle in the single executable, else the source. */
-export function startWorker(source = 'worker-main.ts'): Worker {
+/** A thread of a lane; its code is a bundle in the single executable, else the source. */
+export function startWorker(lane: Lane, source = 'worker-main.ts'): Worker {
   const sea = process.getBuiltinModule('node:sea');
   const options = {
     argv: [],
+    workerData: lane,
     env: {},
     execArgv: [],
     stdout: true,
@@ -82,8 +89,8 @@ export class WorkerPool {
   readonly #threads = new Set<Thread>();
   readonly #waiting: Waiting[] = [];
   readonly #drained: (() => void)[] = [];
+  #impatience: NodeJS.Timeout | undefined;
   #stopped = false;
-  #looking: NodeJS.Timeout | undefined;
 
   constructor(options: PoolOptions) {
     this.#options = options;
@@ -109,51 +116,39 @@ export class WorkerPool {
   }
 
   #assign(): void {
-    const idle = [...this.#threads].filter(({ ready, current }) => ready && current.size === 0);
-    idle.forEach((thread, index) => {
-      const given = this.#next(idle.length - index);
-      if (given.length > 0) this.#give(thread, given);
-    });
-    const starting = [...this.#threads].filter(({ ready }) => !ready).length;
-    if (this.#waiting.length > starting && this.#threads.size < this.#options.most) this.#grow();
-    else if (this.#waiting.length > 0) this.#lookLater();
-  }
-
-  /** Whether every thread waits for something. */
-  get #stuck(): boolean {
-    const before = performance.now() - STUCK;
-    return [...this.#threads].every(
-      ({ ready, current, since }) => ready && current.size > 0 && since < before,
-    );
-  }
-
-  #lookLater(): void {
+    clearTimeout(this.#impatience);
+    if (this.#waiting.length === 0) return;
+    const threads = [...this.#threads];
+    const last = Math.max(...threads.map(({ current, began }) => (current.size > 0 ? began : -Infinity)));
+    const idle = threads.find(({ ready, current }) => ready && current.size === 0);
     const { most, mostStuck = most } = this.#options;
-    if (this.#looking !== undefined || this.#threads.size >= mostStuck) return;
-    this.#looking = setTimeout(() => {
-      this.#looking = undefined;
-      if (this.#waiting.length > 0 && this.#stuck) this.#grow();
-      else this.#assign();
-    }, STUCK).unref();
+    const further = idle === undefined && threads.length >= most;
+    const wait = last + (further ? STUCK : PATIENCE) - performance.now();
+    if (wait > 0) {
+      this.#impatience = setTimeout(() => this.#assign(), wait);
+      return;
+    }
+    if (idle !== undefined) {
+      this.#give(idle, this.#next());
+      this.#assign();
+    } else if (threads.every(({ ready }) => ready) && threads.length < mostStuck) this.#grow();
   }
 
-  /** The next job, and with it those that can be done together with it: its share of them, where threads are idle. */
-  #next(idle: number): Waiting[] {
+  /** The next job, and with it those that can be done together with it. */
+  #next(): Waiting[] {
     const next = this.#waiting.shift();
     if (next === undefined) return [];
     const { word } = next;
     if (word === undefined) return [next];
-    const alike = this.#waiting.filter((each) => each.word === word);
-    const room = Math.min(Math.ceil((alike.length + 1) / idle), MOST_TOGETHER) - 1;
-    const along = alike.slice(0, room);
+    const along = this.#waiting.filter((each) => each.word === word).slice(0, MOST_TOGETHER - 1);
     for (const each of along) this.#waiting.splice(this.#waiting.indexOf(each), 1);
     return [next, ...along];
   }
 
   #give(thread: Thread, given: readonly Waiting[]): void {
     clearTimeout(thread.idle);
+    thread.began = performance.now();
     given.forEach((each, index) => void thread.current.set(index, each));
-    thread.since = performance.now();
     const message: ToWorker = { jobs: given.map(({ job }) => job) };
     thread.worker.postMessage(message);
   }
@@ -162,8 +157,8 @@ export class WorkerPool {
     const thread: Thread = {
       worker: this.#options.start(),
       current: new Map(),
+      began: 0,
       ready: false,
-      since: 0,
       idle: undefined,
     };
     this.#threads.add(thread);

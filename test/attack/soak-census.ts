@@ -62,11 +62,15 @@ export async function takeCensus(host: Host, pid: number, most = Infinity): Prom
   return { descriptors, threads, workers, namespaces, mounts, resident, heap: memory?.heap ?? 0 };
 }
 
-/** What there is more of than before, in words. */
+/** Descriptors of a kind that come with a worker, which has a loop of its own and the store open. */
+const OF_A_WORKER: Readonly<Record<string, number>> = { pipe: 2, socket: 0, net: 0 };
+
+/** What there is more of than before, in words; of which workers that have come have their share. */
 export function grown(before: Census, after: Census): string[] {
   const kinds = Object.keys(after.descriptors);
   return kinds.flatMap((kind) => {
     const [then, now] = [before.descriptors[kind] ?? 0, after.descriptors[kind] ?? 0];
-    return now > then ? [`${kind}: ${then}, then ${now}`] : [];
+    const share = Math.max(0, after.workers - before.workers) * (OF_A_WORKER[kind] ?? 1);
+    return now > then + share ? [`${kind}: ${then}, then ${now}`] : [];
   });
 }

@@ -93,7 +93,7 @@ t.test(
   async (t) => {
     const { socket, engine } = await started(t);
     const lost = await saidTo(socket, toyLaunch('ADD', 'c1', { dies: true }));
-    t.equal(lost.toString(), TAKEN);
+    t.match([lost.toString('latin1', 0, 1), lost.length < 10], [TAKEN, true], 'nothing that is an answer');
     const next = await saidTo(socket, toyLaunch('ADD', 'c1'));
     t.match([next.toString('latin1', 0, 1), next[1]], [TAKEN, 0]);
     t.match((await engine.report()).requests, { served: 2, failed: 1, running: 0, waiting: 0 });
