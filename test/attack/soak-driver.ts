@@ -1,7 +1,7 @@
 /**
  * Those who ask the engine in the soak, as one process in the host: for every line on stdin (a number of requests) they
- * ask that often, some at a time, and print a line of JSON of how it went. `$1`: the seed; `$2`: where the plugins' names
- * lead to the launcher; `$3`: where they are one-shot executables.
+ * ask that often, some at a time, and print a line of JSON of how it went. `$1`: the seed; `$2`: where the plugins'
+ * names lead to the launcher; `$3`: where they are one-shot executables.
  */
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';

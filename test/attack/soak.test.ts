@@ -54,11 +54,11 @@ function slope(values: readonly number[]): number {
 }
 
 /**
- * KiB that a round may add on average. What is resident while threads are busy goes up and down by some 25 MiB with what
- * is garbage at the moment, which makes slopes of up to 6 MiB of six values; the heap of the main loop by 1.5 MiB.
+ * KiB that a round may add on average. What is resident while threads are busy goes up and down by some 25 MiB with
+ * what is garbage at the moment, which makes slopes of up to 6 MiB of six values; the heap of the main loop by 1.5 MiB.
  */
 const STEADY_KIB = { resident: 15_000, heap: 1_000 } as const;
-/** KiB between two times of rest: the thread that stays may have been busy before, and keep its garbage until it needs it. */
+/** KiB between two times of rest: the thread that stays may have been busy, and keeps its garbage for a while. */
 const REST_KIB = 80_000;
 const LAST_ROUNDS = 6;
 
