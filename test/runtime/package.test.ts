@@ -11,6 +11,7 @@ import { makeBundle } from '../../cli/package/bundle.ts';
 import { makeDeb } from '../../cli/package/deb.ts';
 import { ask, serve, withHost, world } from '../kernel/harness.ts';
 import type { Host, Place } from '../kernel/harness.ts';
+import { completes } from '../kernel/shells.ts';
 import { naming } from '../naming.ts';
 import { Containerd } from './containerd.ts';
 import { lackingFor } from './lacking.ts';
@@ -19,7 +20,19 @@ import { reachesOutside, serveAll } from './traffic.ts';
 
 t.setTimeout(180_000);
 
-const skip = lackingFor('dpkg', 'dpkg-deb', 'podman', 'conmon', 'runc', 'containerd', 'busybox', 'jq');
+const PROGRAMS = [
+  'dpkg',
+  'dpkg-deb',
+  'podman',
+  'conmon',
+  'runc',
+  'containerd',
+  'busybox',
+  'jq',
+  'fish',
+  'zsh',
+];
+const skip = lackingFor(...PROGRAMS);
 
 /** Everything that dpkg or the programs write is in layers: /etc, /var and /opt in every host, here /usr as well. */
 const USR_TOO = `
@@ -89,6 +102,7 @@ t.test('installed, used, upgraded, removed and purged', { skip }, async (t) => {
       t.match(await host.must(['netmoor', 'version']), /^netmoor \d/);
       t.match(await host.must(['ls', '/etc/systemd/system/sockets.target.wants']), 'netmoor-engine.socket');
       t.match(await host.must(['man', '-w', 'bridge-nat', 'netmoor']), /man8\/bridge-nat.*man1\/netmoor/s);
+      await completes(t, host);
 
       networkFile(host);
       const podman = await Podman.start(host);
