@@ -86,12 +86,12 @@ async function upgradedAndRemoved(t: Test, host: Host, newer: string, container:
   await host.shell(`${DPKG} -i ${newer}`);
 }
 
+const RELEASE = { version: '0.1.0', epoch: 1_767_225_600, target: TARGETS.x64 };
+const out = t.testdir({});
+const deb = await makeDeb(RELEASE, out, ['-Znone']);
+const newer = await makeDeb({ ...RELEASE, version: '0.1.0+newer' }, join(out, 'newer'), ['-Znone']);
+
 t.test('installed, used, upgraded, removed and purged', { skip }, async (t) => {
-  const out = t.testdir({});
-  const release = { version: '0.1.0', epoch: 1_767_225_600, target: TARGETS.x64 };
-  const uncompressed = ['-Znone'];
-  const deb = await makeDeb(release, out, uncompressed);
-  const newer = await makeDeb({ ...release, version: '0.1.0+newer' }, join(out, 'newer'), uncompressed);
   const prepare = `${USR_TOO}echo 1 > /proc/sys/net/ipv4/ip_forward\n`;
   await withHost(
     t,
@@ -135,9 +135,56 @@ t.test('installed, used, upgraded, removed and purged', { skip }, async (t) => {
   );
 });
 
+/** Records what it is asked to do with what runs; the rest is files. deb-systemd-helper has a reload of its own. */
+const SYSTEMCTL = `#!/bin/sh
+case "$*" in
+*preset* | *is-enabled*) SYSTEMD_OFFLINE=1 exec /usr/bin/systemctl "$@" ;;
+*is-active*) test -e /run/active ;;
+daemon-reload) ;;
+*) echo "$*" >> /run/asked ;;
+esac
+`;
+
+t.test('what the package asks of systemd', { skip }, async (t) => {
+  await withHost(
+    t,
+    async (host) => {
+      host.write('/run/asked', '');
+      await host.shell(`${DPKG} -i ${deb}`);
+      t.equal(readFileSync(host.path('/run/asked'), 'utf8'), '', 'where it does not run, nothing');
+      await host.shell(`${DPKG} --purge netmoor; mkdir -p /run/systemd/system`);
+      const asked = async (command: string): Promise<string[]> => {
+        host.write('/run/asked', '');
+        await host.shell(command);
+        return readFileSync(host.path('/run/asked'), 'utf8').trim().split('\n');
+      };
+      const reload = '--system daemon-reload';
+      const start = '--quiet --system start netmoor-engine.socket';
+      t.strictSame(await asked(`${DPKG} -i ${deb}`), [reload, start], 'installed');
+      t.strictSame(await asked(`${DPKG} -i ${newer}`), [reload, start], 'upgraded while no engine runs');
+      t.strictSame(
+        await asked(`touch /run/active; ${DPKG} -i ${newer}`),
+        [reload, '--quiet --system restart netmoor-engine.service', start],
+        'and while one does',
+      );
+      const stop = 'stop netmoor-engine.socket netmoor-engine.service';
+      t.strictSame(await asked(`${DPKG} --remove netmoor`), [stop, reload]);
+      await host.shell(
+        `printf '#!/bin/sh\nexit 101\n' > /usr/sbin/policy-rc.d; chmod +x /usr/sbin/policy-rc.d`,
+      );
+      t.strictSame(await asked(`${DPKG} -i ${deb}`), [reload], 'who forbids it to start services is obeyed');
+    },
+    {
+      prepare: `${USR_TOO}rm -f /usr/sbin/policy-rc.d
+printf %s '${SYSTEMCTL}' > /usr/local/sbin/systemctl
+chmod +x /usr/local/sbin/systemctl
+`,
+    },
+  );
+});
+
 t.test('the bundle on the Node.js of the host', { skip: lackingFor('tar', 'gzip') }, async (t) => {
-  const release = { version: '0.1.0', epoch: 1_767_225_600, target: TARGETS.x64 };
-  const archive = makeBundle(release, t.testdir({}));
+  const archive = makeBundle(RELEASE, t.testdir({}));
   await withHost(t, async (host) => {
     const bin = '/opt/netmoor';
     // Beside the script it comes before the host's own.
