@@ -17,9 +17,7 @@ import type { World } from '../lib/cni/world.ts';
 import { addWithPorts } from '../lib/mooring/free-ports.ts';
 import { findLink, listLinks } from '../lib/netlink/link.ts';
 import { linkChange } from '../lib/netlink/link-change.ts';
-import { NetlinkSocket } from '../lib/netlink/socket.ts';
-import { inNetns } from '../lib/system/netns.ts';
-import type { Netns } from '../lib/system/netns.ts';
+import { withSocketIn } from '../lib/netlink/socket-in.ts';
 import type { Sandbox } from './target.ts';
 
 /** What is the same for every call of a plugin, and where its notes go. */
@@ -40,21 +38,11 @@ export interface Container extends Sandbox {
   readonly dns: JsonObject;
 }
 
-/** Runs `work` with a socket that belongs to the container's namespace. */
-function withSocketIn<T>(netns: Netns, work: (socket: NetlinkSocket) => T): T {
-  const socket = inNetns(netns, () => NetlinkSocket.open('route'));
-  try {
-    return work(socket);
-  } finally {
-    socket.close();
-  }
-}
-
 /** A namespace has its loopback interface up, as runtimes leave it. */
 export function raiseLoopback(path: string, world: World): void {
   const netns = world.openNetns(path);
   try {
-    withSocketIn(netns, (socket) => {
+    withSocketIn(netns, 'route', (socket) => {
       const loopback = findLink(socket, 'lo');
       if (loopback !== undefined) socket.request(linkChange(loopback.index, { up: true }, 'raise lo'));
     });
@@ -64,7 +52,7 @@ export function raiseLoopback(path: string, world: World): void {
 }
 
 function interfacesIn({ opened }: Container): ReadonlySet<string> {
-  return withSocketIn(opened, (socket) => new Set(listLinks(socket).map(({ name }) => name)));
+  return withSocketIn(opened, 'route', (socket) => new Set(listLinks(socket).map(({ name }) => name)));
 }
 
 interface Present {

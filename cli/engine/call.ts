@@ -2,6 +2,7 @@
 import { closeSync } from 'node:fs';
 import type { LauncherRequest } from '../../lib/engine/launcher-frame.ts';
 import type { PluginRequest } from '../../lib/engine/protocol.ts';
+import type { ownNamespaces } from '../../lib/engine/request.ts';
 
 /** The container's namespace, as the caller has opened it. */
 export interface Handed {
@@ -36,12 +37,7 @@ export interface Call {
   readonly executable?: string | undefined;
 }
 
-export interface Namespaces {
-  readonly netns: string;
-  readonly mntns: string;
-  readonly pidns: string;
-  readonly userns: string;
-}
+export type Namespaces = Readonly<ReturnType<typeof ownNamespaces>>;
 
 export function callOf(request: PluginRequest): Call {
   const { version, program, netns, mntns, environment, deadline, executable } = request;

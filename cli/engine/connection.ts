@@ -98,22 +98,21 @@ function decoded({ launcher, body }: Frame, netns: Handed | undefined): Asked {
   return launcher ? { launched: decodeLauncherRequest(body), netns } : decodeRequest(body);
 }
 
-/** Resolves with the request. Rejects with MalformedFrame, or with an Error that says why there is none. */
+/** Resolves with all of it. Rejects with MalformedFrame, or with an Error that says why there is none. */
 async function receive(
   socket: Socket,
   reader: Reader,
   first: Buffer,
-  netns: Handed | undefined,
   limits: Limits,
   budget: Budget,
-): Promise<Asked> {
-  const { promise, resolve, reject } = Promise.withResolvers<Asked>();
+): Promise<Frame> {
+  const { promise, resolve, reject } = Promise.withResolvers<Frame>();
   const timer = setTimeout(() => reject(new MalformedFrame(SLOW)), limits.request);
   const onData = (chunk: Buffer): void => {
     budget.held += chunk.length;
     try {
       const frame = reader.add(chunk);
-      if (frame !== undefined) resolve(decoded(frame, netns));
+      if (frame !== undefined) resolve(frame);
       else if (budget.held > limits.bytes) reject(new Error(FULL));
     } catch (error) {
       reject(error);
@@ -178,10 +177,8 @@ async function answerLauncher(
     taken = await says(socket, TAKEN);
     return taken;
   });
-  if (answer !== undefined && 'exitCode' in answer && taken)
-    return send(socket, encodeLauncherAnswer(answer), limit);
-  if (!taken) return send(socket, Buffer.from(REFUSED), limit);
-  socket.destroy();
+  const done = taken && answer !== undefined && 'exitCode' in answer;
+  await send(socket, done ? encodeLauncherAnswer(answer) : Buffer.from(REFUSED), limit);
 }
 
 /** The first descriptor is the namespace; more than that nobody sends. */
@@ -204,7 +201,7 @@ export async function converse(
   let answer: EngineAnswer;
   try {
     if (first === undefined) throw new MalformedFrame(SLOW);
-    const asked = await receive(socket, reader, first.data, netns, limits, budget);
+    const asked = decoded(await receive(socket, reader, first.data, limits, budget), netns);
     if ('launched' in asked) return await answerLauncher(socket, asked, handle, limits);
     netns?.release();
     answer = (await handle(asked, async () => true)) ?? refusal('stopping', 'nothing was done', 'try again');

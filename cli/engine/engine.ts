@@ -97,7 +97,7 @@ export class Engine {
         most: MOST[lane],
         least: lane === 'main' ? (options.ready ?? 0) : 0,
         idle: options.idleThread ?? IDLE_THREAD,
-        start: options.startWorker ?? startWorker,
+        start: options.startWorker ?? (() => startWorker(lane)),
         empty: () => this.#frugality.tidy(),
         together: (job) => (isDel(job) ? `DEL ${job.program}` : undefined),
       });
@@ -197,23 +197,30 @@ export class Engine {
     try {
       if ('otherProtocol' in asked)
         return otherVersion(`one that speaks protocol ${asked.otherProtocol}, not ${PROTOCOL}`);
-      const call = 'launched' in asked ? callOfLauncher(asked.launched, asked.netns) : asked.request;
-      if ('kind' in call && call.kind !== 'plugin') return await this.#obey(call);
-      if (this.#stopping) {
-        if (!('kind' in call)) call.netns?.release();
-        return refusal('stopping', 'the engine is stopping', 'try again');
-      }
-      if (isNewer(call.version, VERSION)) {
-        if (!('kind' in call)) call.netns?.release();
-        return this.#handOver(call);
-      }
-      clearTimeout(this.#idle);
-      return await this.#requests.answer('kind' in call ? callOf(call) : call, take);
+      if ('launched' in asked) return await this.#answer(callOfLauncher(asked.launched, asked.netns), take);
+      const { request } = asked;
+      return request.kind === 'plugin'
+        ? await this.#answer(callOf(request), take)
+        : await this.#obey(request);
     } catch (error) {
       // Nothing that a request does may end up here.
       this.#options.log('error', `a defect: ${error instanceof Error ? error.stack : errorText(error)}`);
       return { exitCode: 1, stdout: '', stderr: `${errorText(error)}\n` };
     }
+  }
+
+  async #answer(call: Call, take: Take): Promise<EngineAnswer | undefined> {
+    const refused = this.#stopping
+      ? refusal('stopping', 'the engine is stopping', 'try again')
+      : isNewer(call.version, VERSION)
+        ? this.#handOver(call)
+        : undefined;
+    if (refused !== undefined) {
+      call.netns?.release();
+      return refused;
+    }
+    clearTimeout(this.#idle);
+    return this.#requests.answer(call, take);
   }
 
   /** A later version is there to take over: what it does not find in the store it does not need. */

@@ -3,7 +3,7 @@
  * own (setns(2) and unshare(2) with CLONE_NEWNET are of the thread), which is why it cannot be stopped in the middle:
  * a thread is ended only between two jobs, when it is at home.
  */
-import { parentPort } from 'node:worker_threads';
+import { parentPort, workerData } from 'node:worker_threads';
 import { NetmoorError } from '../../lib/base/errors.ts';
 import { dispatch } from '../../lib/cni/dispatch.ts';
 import type { Answer } from '../../lib/cni/dispatch.ts';
@@ -18,6 +18,7 @@ import type { Worker } from '../../lib/system/worker.ts';
 import { Gathering } from './gathering.ts';
 import type { FromWorker, Job, Outcome, PluginJob, TaskJob, ToWorker } from './jobs.ts';
 import { HOOK, pluginOf } from './programs.ts';
+import type { Lane } from './programs.ts';
 import { KINDS } from '../../plugins/kinds.ts';
 import { TASKS } from './tasks.ts';
 
@@ -112,6 +113,7 @@ export function serveAsWorker(abilities: Abilities = { plugin: pluginOf, tasks: 
     });
   });
   say({ ready: true });
-  // Meanwhile, what most calls need.
-  void Promise.all([...KINDS.keys()].map(async (kind) => abilities.plugin(kind))).catch(() => {});
+  // Meanwhile, what most calls need; threads of the other lane seldom do.
+  if (workerData === ('main' satisfies Lane))
+    void Promise.all([...KINDS.keys()].map(async (kind) => abilities.plugin(kind))).catch(() => {});
 }

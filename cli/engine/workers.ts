@@ -1,11 +1,15 @@
 /**
- * The threads that do what has to wait: started when they are needed, up to a number, ended when they have had nothing
- * to do for a while.
+ * The threads that do what has to wait. One works at a time, as long as it comes on: the kernel changes links and rules
+ * for one after the other (RTNL, the mutex of nftables) and the store has one writer, so that two would mostly wait
+ * for each other, and every further thread begins with code that is not compiled yet. Where one does wait, for a DHCP
+ * server or the kernel, another takes over: threads are started when they are needed, up to a number, and ended when
+ * they have had nothing to do for a while.
  */
 import { resolve } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { NetmoorError, errorText } from '../../lib/base/errors.ts';
 import type { FromWorker, Job, Outcome, ToWorker } from './jobs.ts';
+import type { Lane } from './programs.ts';
 
 export interface PoolOptions {
   /** Threads at most. */
@@ -24,6 +28,9 @@ export interface PoolOptions {
 /** Jobs of one thread at the same time. */
 const MOST_TOGETHER = 32;
 
+/** Milliseconds after which who is still at work is taken to wait for something. */
+const PATIENCE = 100;
+
 interface Waiting {
   readonly job: Job;
   readonly resolve: (outcome: Outcome) => void;
@@ -34,15 +41,18 @@ interface Thread {
   readonly worker: Worker;
   /** What it works on, by its place; empty while it starts and while it has nothing to do. */
   readonly current: Map<number, Waiting>;
+  /** When it was given that: performance.now(). */
+  began: number;
   ready: boolean;
   idle: NodeJS.Timeout | undefined;
 }
 
-/** The code of a thread: a bundle in the single executable, else the source. */
-export function startWorker(source = 'worker-main.ts'): Worker {
+/** A thread of a lane; its code is a bundle in the single executable, else the source. */
+export function startWorker(lane: Lane, source = 'worker-main.ts'): Worker {
   const sea = process.getBuiltinModule('node:sea');
   const options = {
     argv: [],
+    workerData: lane,
     env: {},
     execArgv: [],
     stdout: true,
@@ -66,6 +76,7 @@ export class WorkerPool {
   readonly #threads = new Set<Thread>();
   readonly #waiting: Waiting[] = [];
   readonly #drained: (() => void)[] = [];
+  #impatience: NodeJS.Timeout | undefined;
   #stopped = false;
 
   constructor(options: PoolOptions) {
@@ -91,31 +102,37 @@ export class WorkerPool {
   }
 
   #assign(): void {
-    const idle = [...this.#threads].filter(({ ready, current }) => ready && current.size === 0);
-    idle.forEach((thread, index) => {
-      const given = this.#next(idle.length - index);
-      if (given.length > 0) this.#give(thread, given);
-    });
-    const starting = [...this.#threads].filter(({ ready }) => !ready).length;
-    if (this.#waiting.length > starting && this.#threads.size < this.#options.most) this.#grow();
+    clearTimeout(this.#impatience);
+    if (this.#waiting.length === 0) return;
+    const threads = [...this.#threads];
+    const last = Math.max(...threads.map(({ current, began }) => (current.size > 0 ? began : -Infinity)));
+    const wait = last + PATIENCE - performance.now();
+    if (wait > 0) {
+      this.#impatience = setTimeout(() => this.#assign(), wait);
+      return;
+    }
+    const idle = threads.find(({ ready, current }) => ready && current.size === 0);
+    if (idle !== undefined) {
+      this.#give(idle, this.#next());
+      this.#assign();
+    } else if (threads.every(({ ready }) => ready) && threads.length < this.#options.most) this.#grow();
   }
 
-  /** The next job, and with it those that can be done together with it: its share of them, where threads are idle. */
-  #next(idle: number): Waiting[] {
+  /** The next job, and with it those that can be done together with it. */
+  #next(): Waiting[] {
     const next = this.#waiting.shift();
     if (next === undefined) return [];
     const { together } = this.#options;
     const word = together?.(next.job);
     if (word === undefined) return [next];
-    const alike = this.#waiting.filter(({ job }) => together?.(job) === word);
-    const room = Math.min(Math.ceil((alike.length + 1) / idle), MOST_TOGETHER) - 1;
-    const along = alike.slice(0, room);
+    const along = this.#waiting.filter(({ job }) => together?.(job) === word).slice(0, MOST_TOGETHER - 1);
     for (const each of along) this.#waiting.splice(this.#waiting.indexOf(each), 1);
     return [next, ...along];
   }
 
   #give(thread: Thread, given: readonly Waiting[]): void {
     clearTimeout(thread.idle);
+    thread.began = performance.now();
     given.forEach((each, index) => void thread.current.set(index, each));
     const message: ToWorker = { jobs: given.map(({ job }) => job) };
     thread.worker.postMessage(message);
@@ -125,6 +142,7 @@ export class WorkerPool {
     const thread: Thread = {
       worker: this.#options.start(),
       current: new Map(),
+      began: 0,
       ready: false,
       idle: undefined,
     };

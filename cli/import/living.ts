@@ -12,9 +12,9 @@ import { portBehind } from '../../lib/netlink/fdb.ts';
 import { findLink } from '../../lib/netlink/link.ts';
 import type { Link } from '../../lib/netlink/link-message.ts';
 import { RT_SCOPE_LINK } from '../../lib/netlink/route.ts';
-import { NetlinkSocket } from '../../lib/netlink/socket.ts';
+import type { NetlinkSocket } from '../../lib/netlink/socket.ts';
+import { withSocketIn } from '../../lib/netlink/socket-in.ts';
 import { firstHolder } from '../../lib/system/neighbour-probe.ts';
-import { inNetns } from '../../lib/system/netns.ts';
 import type { Netns } from '../../lib/system/netns.ts';
 
 export interface Alive {
@@ -61,16 +61,13 @@ interface Inside {
 }
 
 function lookInside(netns: Netns, ifname: string): Inside | undefined {
-  const socket = inNetns(netns, () => NetlinkSocket.open('route'));
-  try {
+  return withSocketIn(netns, 'route', (socket) => {
     const link = findLink(socket, ifname);
     if (link === undefined) return undefined;
     const all = listAddresses(socket, link.index);
     const given = all.filter(({ prefix, scope }) => prefix.address.family === 4 || scope !== RT_SCOPE_LINK);
     return { link, addresses: given.map(({ prefix }) => formatAddress(prefix.address)) };
-  } finally {
-    socket.close();
-  }
+  });
 }
 
 /** Leases that are not true: what lives there would be held under an address that it does not have. */

@@ -168,8 +168,11 @@ class Repairs implements Resident {
     const began = performance.now();
     try {
       const looked = (await this.#host.runTask(LOOK, { extent })) as unknown as Looked;
-      const wait = this.#pace.done(began, performance.now(), looked.repaired > 0);
-      this.#tell(looked, by, wait);
+      // What was put back may be gone again before one has looked whether it is there.
+      const contested = looked.repaired > 0 || (looked.left.length > 0 && this.#concern !== undefined);
+      const wait = this.#pace.done(began, performance.now(), contested);
+      this.#tell(looked, by);
+      if (contested && this.#pace.isFight && wait > SOON) this.#tellOfFight(wait);
       // An ADD may have written its rules before the change, and is on record as attached only after it.
       const inHand = new Set(looked.inHand);
       this.#inHand = hasChanged ? inHand : inHand.intersection(this.#inHand);
@@ -182,14 +185,13 @@ class Repairs implements Resident {
     }
   }
 
-  #tell({ mended, left, repaired }: Looked, by: string, wait: number): void {
-    const { log } = this.#host;
-    if (repaired > 0) log('notice', `repaired${by}: ${mended.join('; ')}`);
-    if (repaired > 0 && this.#pace.isFight && wait > SOON)
-      log(
-        'warning',
-        `the rules had to be repaired ${this.#pace.repairs} times in a row: looking again in ${Math.round(wait / 1000)} s`,
-      );
+  #tellOfFight(wait: number): void {
+    const line = `the rules had to be repaired ${this.#pace.repairs} times in a row`;
+    this.#host.log('warning', `${line}: looking again in ${Math.round(wait / 1000)} s`);
+  }
+
+  #tell({ mended, left, repaired }: Looked, by: string): void {
+    if (repaired > 0) this.#host.log('notice', `repaired${by}: ${mended.join('; ')}`);
     if (left.length > 0) this.#tellOnce(`not as promised, and not repaired: ${left.join('; ')}`);
     else this.#told = '';
   }

@@ -101,12 +101,15 @@ export interface StoreTransaction extends StoreReader, AddressLedger {
 
 /** Every failure is a NetmoorError: 'store' (with what to do), 'try-again' when another process holds it too long. */
 export interface LeaseStore {
-  /** One transaction, on disk when it returns; rolled back when fn throws. fn is synchronous: a promise is refused. */
+  /**
+   * One transaction, which survives the death of every process when it returns (of the machine: the driver says);
+   * rolled back when fn throws. fn is synchronous: a promise is refused.
+   */
   write<T>(fn: (tx: StoreTransaction) => T): T;
   /** A consistent snapshot; of nothing when the store does not exist yet, which reading does not change. */
   read<T>(fn: (reader: StoreReader) => T): T;
   /**
-   * Closes what was opened and folds the log into the database file, at the cost of three more disk flushes. A process
+   * Closes what was opened and folds the log into the database file, at the cost of two disk flushes. A process
    * about to exit can leave it out: what was written is safe, the next one finds it in the log.
    */
   close(): void;

@@ -160,8 +160,11 @@ export function removeNow({ route }: Pick<Host, 'route'>, { remove, links }: Rem
   if (links) removeLinks(route, links());
 }
 
-/** Yields interfaces that whoever carries it out deletes before he goes on, alone or along with those of others. */
-type Detaching = Generator<readonly Link[], UndoFailure[], void>;
+/**
+ * Yields interfaces that whoever carries it out deletes before he goes on, alone or along with those of others, and
+ * takes what went wrong with that: { error }.
+ */
+type Detaching = Generator<readonly Link[], UndoFailure[], { readonly error: unknown } | undefined>;
 
 function* detachKnown<D extends MooringDetail>(
   kind: Kind<MooringConfig, D>,
@@ -186,11 +189,10 @@ function* detachKnown<D extends MooringDetail>(
     failures.length === 0 && host.store.read((tx) => lastOf(tx, host.askOthers, kind, record)).onSegment;
   for (const { what, step, remove, links } of whole ? [] : kind.own(host, record)) {
     attempt(what, remove);
-    try {
-      if (links) yield links();
-    } catch (error) {
-      failures.push({ what, error });
-    }
+    let found: readonly Link[] = [];
+    if (links) attempt(what, () => (found = links()));
+    const failure = found.length > 0 ? yield found : undefined;
+    if (failure) failures.push({ what, ...failure });
     host.step(step);
   }
   host.step('detach: interfaces seen to');
@@ -239,17 +241,20 @@ export function detach<D extends MooringDetail>(
   verb: 'ADD' | 'DEL' = 'DEL',
 ): UndoFailure[] {
   const work = detaching(kind, host, record, verb);
-  let step = work.next();
-  while (!step.done) {
-    try {
-      removeLinks(host.route, step.value);
-    } catch (error) {
-      step = work.throw(error);
-      continue;
-    }
-    step = work.next();
+  for (let step = work.next(); ; ) {
+    if (step.done) return step.value;
+    const links = step.value;
+    step = work.next(failureOf(() => removeLinks(host.route, links)));
   }
-  return step.value;
+}
+
+function failureOf(work: () => void): { readonly error: unknown } | undefined {
+  try {
+    work();
+    return undefined;
+  } catch (error) {
+    return { error };
+  }
 }
 
 /** The same where others may be taken down at the same time: the kernel takes as long for all as for one. */
@@ -261,17 +266,16 @@ export async function detachTogether(
   const { together } = host.world;
   if (together === undefined) return detach(kind, host, record);
   const work = detaching(kind, host, record, 'DEL');
-  let step = work.next();
-  while (!step.done) {
-    try {
-      await together('delete interfaces', step.value, (all) => removeLinks(host.route, all.flat()));
-    } catch (error) {
-      step = work.throw(error);
-      continue;
-    }
-    step = work.next();
+  for (let step = work.next(); ; ) {
+    if (step.done) return step.value;
+    const removal = together('delete interfaces', step.value, (all) => removeLinks(host.route, all.flat()));
+    step = work.next(
+      await removal.then(
+        () => undefined,
+        (error: unknown) => ({ error }),
+      ),
+    );
   }
-  return step.value;
 }
 
 /** DEL of something no store knows: what its key tells is removed, unless an ADD begins this very moment. */

@@ -11,8 +11,8 @@ import type { Link } from '../netlink/link-message.ts';
 import { listRoutes } from '../netlink/route.ts';
 import type { Route } from '../netlink/route.ts';
 import { listRules } from '../netlink/rule.ts';
-import { NetlinkSocket } from '../netlink/socket.ts';
-import { inNetns } from '../system/netns.ts';
+import type { NetlinkSocket } from '../netlink/socket.ts';
+import { withSocketIn } from '../netlink/socket-in.ts';
 import type { Netns } from '../system/netns.ts';
 import { formatKey } from '../../ipam/record.ts';
 import type { AttachmentRecord } from '../../ipam/record.ts';
@@ -115,8 +115,7 @@ export function verifyInterface(
   record: AttachmentRecord<MooringDetail>,
   told: Told = {},
 ): Complaints {
-  const socket = inNetns(netns, () => NetlinkSocket.open('route'));
-  try {
+  return withSocketIn(netns, 'route', (socket) => {
     const link = findLink(socket, record.ifname);
     if (!link) return [`the container has no interface ${record.ifname}`];
     const complaints: Complaints = [];
@@ -125,9 +124,7 @@ export function verifyInterface(
     verifyAddresses(present, prefixesOf(record), `interface ${link.name} in the container`, complaints);
     verifyRoutes(socket, link, record.detail.routes.map(kernelRoute), prefixesOf(record), complaints);
     return complaints;
-  } finally {
-    socket.close();
-  }
+  });
 }
 
 /** Whether the store still says that these addresses are this attachment's. */

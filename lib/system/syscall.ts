@@ -23,15 +23,30 @@ const MSG_DONTWAIT = 0x40;
 const MSG_TRUNC = 0x20;
 const POLLIN = 1;
 
-/** Runs one call, again when a signal interrupted it. Throws SystemError. */
-export function retried(op: string, call: (libc: Libc) => number): number {
+/** Runs one call, again when a signal interrupted it. What it returns, or its errno as a negative number. */
+function outcome(call: (libc: Libc) => number): number {
   const libc = Libc.get();
   for (;;) {
     const result = call(libc);
     if (result >= 0) return result;
     const errno = libc.errno();
-    if (errno !== constants.errno.EINTR) throw new SystemError(op, errno);
+    if (errno !== constants.errno.EINTR) return -errno;
   }
+}
+
+/** Runs one call, again when a signal interrupted it. Throws SystemError. */
+export function retried(op: string, call: (libc: Libc) => number): number {
+  const result = outcome(call);
+  if (result < 0) throw new SystemError(op, -result);
+  return result;
+}
+
+/** The same of a call that does not wait: undefined when it would have to. */
+function retriedNow(op: string, call: (libc: Libc) => number): number | undefined {
+  const result = outcome(call);
+  if (result === -constants.errno.EAGAIN) return undefined;
+  if (result < 0) throw new SystemError(op, -result);
+  return result;
 }
 
 export function socket(domain: number, type: number, protocol: number, op: string): number {
@@ -81,20 +96,9 @@ export function receiveFrom(fd: number, buffer: Buffer, address: Buffer, op: str
   const length = Buffer.alloc(4);
   length.writeUInt32LE(address.length);
   const signature = 'int64_t recvfrom(int, void *, size_t, int, void *, void *)';
-  return unlessNothing(() =>
-    retried(op, (libc) =>
-      libc.call(signature, fd, buffer, buffer.length, MSG_DONTWAIT | MSG_TRUNC, address, length),
-    ),
+  return retriedNow(op, (libc) =>
+    libc.call(signature, fd, buffer, buffer.length, MSG_DONTWAIT | MSG_TRUNC, address, length),
   );
-}
-
-function unlessNothing<T>(work: () => T): T | undefined {
-  try {
-    return work();
-  } catch (error) {
-    if (error instanceof SystemError && error.code === 'EAGAIN') return undefined;
-    throw error;
-  }
 }
 
 /**
@@ -103,9 +107,7 @@ function unlessNothing<T>(work: () => T): T | undefined {
  */
 export function receive(fd: number, buffer: Buffer, op: string): number | undefined {
   const signature = 'int64_t recv(int, void *, size_t, int)';
-  return unlessNothing(() =>
-    retried(op, (libc) => libc.call(signature, fd, buffer, buffer.length, MSG_DONTWAIT | MSG_TRUNC)),
-  );
+  return retriedNow(op, (libc) => libc.call(signature, fd, buffer, buffer.length, MSG_DONTWAIT | MSG_TRUNC));
 }
 
 /** Waits until `fd` can be read, at most `milliseconds`; false when that time passed. */

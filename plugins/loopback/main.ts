@@ -11,9 +11,9 @@ import type { CniResult } from '../../lib/cni/result.ts';
 import { listAddresses } from '../../lib/netlink/address.ts';
 import { findLink } from '../../lib/netlink/link.ts';
 import { linkChange } from '../../lib/netlink/link-change.ts';
-import { NetlinkSocket } from '../../lib/netlink/socket.ts';
+import type { NetlinkSocket } from '../../lib/netlink/socket.ts';
 import { IFF_UP } from '../../lib/netlink/uapi.ts';
-import { inNetns } from '../../lib/system/netns.ts';
+import { withSocketIn } from '../../lib/netlink/socket-in.ts';
 import type { Netns } from '../../lib/system/netns.ts';
 
 const NAME = 'lo';
@@ -28,15 +28,12 @@ interface Loopback {
 }
 
 function onLoopback<T>(netns: Netns, work: (loopback: Loopback) => T): T {
-  const socket = inNetns(netns, () => NetlinkSocket.open('route'));
-  try {
+  return withSocketIn(netns, 'route', (socket) => {
     const link = findLink(socket, NAME);
     if (link === undefined)
       throw new NetmoorError('kernel', `the namespace ${netns.path} has no interface ${NAME}`);
     return work({ socket, index: link.index, isUp: (link.flags & IFF_UP) !== 0 });
-  } finally {
-    socket.close();
-  }
+  });
 }
 
 function requireLoopback({ address }: Prefix): void {

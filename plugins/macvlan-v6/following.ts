@@ -3,31 +3,27 @@ import { formatLabel } from '../../lib/mooring/label.ts';
 import type { Following } from '../../lib/mooring/kind.ts';
 import { labelling } from '../../lib/netlink/link-change.ts';
 import { findLink } from '../../lib/netlink/link.ts';
-import { NetlinkSocket } from '../../lib/netlink/socket.ts';
+import { withSocketIn } from '../../lib/netlink/socket-in.ts';
 import { guardInside } from '../../lib/nftables/guard/inside.ts';
-import { inNetns } from '../../lib/system/netns.ts';
 import type { Netns } from '../../lib/system/netns.ts';
 import { moveRoutes } from './access.ts';
 import type { MacvlanDetail, MacvlanRecord } from './detail.ts';
-import { guardAddresses, inContainer } from './guard.ts';
+import { guardAddresses } from './guard.ts';
 import { mooredPort } from './moored.ts';
 
 function relabel(netns: Netns, record: MacvlanRecord): void {
-  const route = inNetns(netns, () => NetlinkSocket.open('route'));
-  try {
+  withSocketIn(netns, 'route', (route) => {
     const link = findLink(route, record.detail.ifindex ?? record.ifname);
     const alias = formatLabel(record, record.addresses);
     if (link !== undefined && alias !== undefined) route.request(labelling({ index: link.index }, alias));
-  } finally {
-    route.close();
-  }
+  });
 }
 
 export const following: Following<MacvlanDetail> = {
   moved(host, tx, netns, before, after) {
     guardAddresses({ host }, before, after, tx);
     const port = mooredPort(after);
-    if (port?.spoofCheck) inContainer(netns, (netfilter) => guardInside(netfilter, port));
+    if (port?.spoofCheck) withSocketIn(netns, 'netfilter', (netfilter) => guardInside(netfilter, port));
     relabel(netns, after);
     if (after.detail.hostAccess) moveRoutes(host, before, after);
   },

@@ -5,15 +5,14 @@ import { writeAlone } from '../../lib/mooring/host.ts';
 import type { Host, Sockets } from '../../lib/mooring/host.ts';
 import { ownerKey } from '../../lib/mooring/label.ts';
 import { knownRecords, lastOf } from '../../lib/mooring/records.ts';
-import { NetlinkSocket } from '../../lib/netlink/socket.ts';
+import type { NetlinkSocket } from '../../lib/netlink/socket.ts';
+import { withSocketIn } from '../../lib/netlink/socket-in.ts';
 import type { Lives } from '../../lib/nftables/conflicts.ts';
 import { checkGuard } from '../../lib/nftables/guard/check.ts';
 import { changeAddresses, guardPort, removePortsOf, unguardPort } from '../../lib/nftables/guard/guard.ts';
 import { guardInside, unguardInside } from '../../lib/nftables/guard/inside.ts';
 import type { MooredPort } from '../../lib/nftables/guard/port.ts';
 import { ownerComment } from '../../lib/nftables/owner.ts';
-import { inNetns } from '../../lib/system/netns.ts';
-import type { Netns } from '../../lib/system/netns.ts';
 import { formatKey } from '../../ipam/record.ts';
 import type { StoreReader } from '../../ipam/store/store.ts';
 import { KIND, readDetail } from './detail.ts';
@@ -115,16 +114,6 @@ export function guardAddresses(
   besideOthers(host, after, tx, (...others) => changeAddresses(host.netfilter, was, is, ...others));
 }
 
-/** Runs `work` with a socket for nftables of the container's namespace. */
-export function inContainer<T>(netns: Netns, work: (netfilter: NetlinkSocket) => T): T {
-  const netfilter = inNetns(netns, () => NetlinkSocket.open('netfilter'));
-  try {
-    return work(netfilter);
-  } finally {
-    netfilter.close();
-  }
-}
-
 /** Guards one anew that has been in use: what of its guard is there stays. */
 export function guardAgain(host: Host, record: MacvlanRecord, tx: StoreReader): void {
   const port = presentPort(host.route, record);
@@ -138,7 +127,8 @@ export function guardAgain(host: Host, record: MacvlanRecord, tx: StoreReader): 
 export function guardContainer({ request }: Work, record: MacvlanRecord, undo: UndoStack): void {
   const port = mooredPort(record);
   if (port === undefined || !port.spoofCheck) return;
-  const inside = (work: (netfilter: NetlinkSocket) => void): void => inContainer(request.netns, work);
+  const inside = (work: (netfilter: NetlinkSocket) => void): void =>
+    withSocketIn(request.netns, 'netfilter', work);
   undo.push('remove its guard in the container', () =>
     inside((netfilter) => unguardInside(netfilter, request.key.ifname)),
   );

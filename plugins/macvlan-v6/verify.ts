@@ -10,15 +10,14 @@ import { findLink } from '../../lib/netlink/link.ts';
 import { IFF_UP } from '../../lib/netlink/link-message.ts';
 import type { Link } from '../../lib/netlink/link-message.ts';
 import { listRoutes } from '../../lib/netlink/route.ts';
-import { NetlinkSocket } from '../../lib/netlink/socket.ts';
+import type { NetlinkSocket } from '../../lib/netlink/socket.ts';
 import { IFA_F_DADFAILED, IFA_F_PERMANENT, IFA_F_STABLE_PRIVACY } from '../../lib/netlink/uapi.ts';
+import { withSocketIn } from '../../lib/netlink/socket-in.ts';
 import { checkGuard } from '../../lib/nftables/guard/check.ts';
 import { checkInside } from '../../lib/nftables/guard/inside.ts';
-import { inNetns } from '../../lib/system/netns.ts';
 import type { Netns } from '../../lib/system/netns.ts';
 import { verifyAccess } from './access.ts';
 import type { MacvlanRecord } from './detail.ts';
-import { inContainer } from './guard.ts';
 import { mooredPort, presentPort } from './moored.ts';
 
 /** What the host has: the master, the guard on it, its own way to the container. */
@@ -94,7 +93,7 @@ function verifyIpv6(socket: NetlinkSocket, link: Link, record: MacvlanRecord): C
 function verifyGuard(netns: Netns, record: MacvlanRecord): Complaints {
   const port = mooredPort(record);
   if (port === undefined || !port.spoofCheck) return [];
-  return inContainer(netns, (netfilter) => checkInside(netfilter, port));
+  return withSocketIn(netns, 'netfilter', (netfilter) => checkInside(netfilter, port));
 }
 
 /** What the container sees: its interface, addresses, routes. */
@@ -102,8 +101,7 @@ export function verifyInside(netns: Netns, record: MacvlanRecord, told: Told = {
   const { autoconfigured } = record.detail;
   const given = record.addresses.filter(({ address }) => !autoconfigured.includes(address));
   const complaints = verifyInterface(netns, { ...record, addresses: given }, told);
-  const socket = inNetns(netns, () => NetlinkSocket.open('route'));
-  try {
+  return withSocketIn(netns, 'route', (socket) => {
     const link = findLink(socket, record.ifname);
     if (link === undefined) return complaints;
     return [
@@ -112,7 +110,5 @@ export function verifyInside(netns: Netns, record: MacvlanRecord, told: Told = {
       ...verifyIpv6(socket, link, record),
       ...verifyGuard(netns, record),
     ];
-  } finally {
-    socket.close();
-  }
+  });
 }

@@ -8,8 +8,8 @@ import { RTPROT_NETMOOR } from '../../../lib/mooring/marks.ts';
 import { prefixesOf } from '../../../lib/mooring/verify.ts';
 import { listRules, ruleRemoval } from '../../../lib/netlink/rule.ts';
 import type { Rule } from '../../../lib/netlink/rule.ts';
-import { NetlinkSocket } from '../../../lib/netlink/socket.ts';
-import { inNetns } from '../../../lib/system/netns.ts';
+import type { NetlinkSocket } from '../../../lib/netlink/socket.ts';
+import { withSocketIn } from '../../../lib/netlink/socket-in.ts';
 import type { BridgeNatRecord } from '../detail.ts';
 
 function whole(address: Address): Prefix {
@@ -56,12 +56,9 @@ function removeSourceRouting({ world }: Host, record: BridgeNatRecord): void {
   }
   try {
     if (netns.id !== record.netns.inode) return;
-    const socket = inNetns(netns, () => NetlinkSocket.open('route'));
-    try {
+    withSocketIn(netns, 'route', (socket) => {
       removeRules(socket, prefixesOf(record));
-    } finally {
-      socket.close();
-    }
+    });
   } finally {
     world.closeNetns(netns);
   }

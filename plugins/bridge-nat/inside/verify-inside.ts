@@ -12,7 +12,8 @@ import { listRoutes } from '../../../lib/netlink/route.ts';
 import type { Route } from '../../../lib/netlink/route.ts';
 import { listRules } from '../../../lib/netlink/rule.ts';
 import type { RuleState } from '../../../lib/netlink/rule.ts';
-import { NetlinkSocket } from '../../../lib/netlink/socket.ts';
+import type { NetlinkSocket } from '../../../lib/netlink/socket.ts';
+import { withSocketIn } from '../../../lib/netlink/socket-in.ts';
 import { inNetns } from '../../../lib/system/netns.ts';
 import type { Netns } from '../../../lib/system/netns.ts';
 import type { BridgeNatRecord } from '../detail.ts';
@@ -82,8 +83,7 @@ export function verifyInside(netns: Netns, record: BridgeNatRecord, told: Told =
   const { tuning } = record.detail;
   const mtu = told.mtu ?? tuning?.mtu;
   const complaints = verifyInterface(netns, withoutReplaced(record), { ...told, mtu });
-  const socket = inNetns(netns, () => NetlinkSocket.open('route'));
-  try {
+  return withSocketIn(netns, 'route', (socket) => {
     const link = tuning && findLink(socket, record.ifname);
     return [
       ...complaints,
@@ -91,7 +91,5 @@ export function verifyInside(netns: Netns, record: BridgeNatRecord, told: Told =
       ...(tuning && link ? verifyAttributes(link, tuning, told) : []),
       ...verifySourceRouting(socket, record),
     ];
-  } finally {
-    socket.close();
-  }
+  });
 }

@@ -1,4 +1,7 @@
-/** Told by the kernel of changes of the host's links, looks what they mean to the segments of containers. */
+/**
+ * Told by the kernel of changes of the host's links, looks what they mean to the segments of containers. It listens as
+ * long as there are any.
+ */
 import { openNews } from '../../../lib/netlink/news.ts';
 import { RTNLGRP_LINK } from '../../../lib/netlink/uapi.ts';
 import { closeAside } from '../../../lib/system/close-aside.ts';
@@ -22,11 +25,16 @@ export interface LinkWatchWorld {
   readonly failed: (error: unknown) => void;
 }
 
+interface Ear {
+  readonly socket: number;
+  readonly watch: Watch;
+}
+
 export class LinkWatch {
   readonly #world: LinkWatchWorld;
   readonly #segments = new Segments();
-  readonly #news: number;
-  readonly #watch: Watch;
+  readonly #buffer = Buffer.allocUnsafe(4096);
+  #ear: Ear | undefined;
   #alarm: Alarm | undefined;
   /** ifindex of links that did not carry at some time since the last look. */
   #broken = new Set<number>();
@@ -35,19 +43,6 @@ export class LinkWatch {
 
   constructor(world: LinkWatchWorld) {
     this.#world = world;
-    this.#news = openNews(RTNLGRP_LINK);
-    const buffer = Buffer.allocUnsafe(4096);
-    const next = (): boolean => {
-      const length = receive(this.#news, buffer, 'listen for links');
-      if (length === undefined) return false;
-      for (const index of brokenIn(buffer.subarray(0, Math.min(length, buffer.length))))
-        this.#broken.add(index);
-      return true;
-    };
-    this.#watch = world.reactor.watch(this.#news, () => {
-      takeAll(next, world.failed);
-      this.soon();
-    });
   }
 
   /** Something has changed. */
@@ -61,8 +56,29 @@ export class LinkWatch {
 
   close(): void {
     this.#alarm?.cancel();
-    this.#watch.stop();
-    closeAside(this.#news);
+    this.#deafen();
+  }
+
+  #listen(): Ear {
+    const socket = openNews(RTNLGRP_LINK);
+    const next = (): boolean => {
+      const length = receive(socket, this.#buffer, 'listen for links');
+      if (length === undefined) return false;
+      for (const index of brokenIn(this.#buffer.subarray(0, Math.min(length, this.#buffer.length))))
+        this.#broken.add(index);
+      return true;
+    };
+    const watch = this.#world.reactor.watch(socket, () => {
+      takeAll(next, this.#world.failed);
+      this.soon();
+    });
+    return { socket, watch };
+  }
+
+  #deafen(): void {
+    this.#ear?.watch.stop();
+    if (this.#ear) closeAside(this.#ear.socket);
+    this.#ear = undefined;
   }
 
   /** Containers have come, and their segments count from now on. */
@@ -70,11 +86,13 @@ export class LinkWatch {
     const { names, look, seen, failed } = this.#world;
     this.#again = this.#looking;
     const wanted = names();
+    if (wanted.length === 0) this.#deafen();
     if (this.#looking || wanted.length === 0) return;
     this.#looking = true;
     const broken = this.#broken;
     this.#broken = new Set();
     try {
+      this.#ear ??= this.#listen();
       seen(this.#segments.see(wanted, await look(wanted), broken));
     } catch (error) {
       failed(error);

@@ -128,10 +128,12 @@ export class Manager {
     const ipv6 = v6 === undefined ? 'none' : v6.stateless ? 'stateless' : 'stateful';
     const where: Whereabouts = { path: netns, ifname: key.ifname, prepare: { ipv6 } };
     const { host, ports, reactor } = this.#world;
-    const since = reactor.now();
-    const entered = await runTask<Entered>(host, 'enter', where);
-    if (entered.port !== undefined) await ports.until(entered.port, since, PORT_MS);
-    return entered;
+    return ports.listening(async () => {
+      const since = reactor.now();
+      const entered = await runTask<Entered>(host, 'enter', where);
+      if (entered.port !== undefined) await ports.until(entered.port, since, PORT_MS);
+      return entered;
+    });
   }
 
   /** Only DHCPv4 has a way to ask for an address of before that does not depend on how long it was valid. */

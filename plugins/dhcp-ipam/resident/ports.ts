@@ -1,4 +1,7 @@
-/** Waiting for bridge ports of the host to forward, many at a time. */
+/**
+ * Waiting for bridge ports of the host to forward, many at a time. The kernel is listened to as long as there is somebody
+ * to wait: it has much to say of links that come and go on account of others.
+ */
 import { isErrno } from '../../../lib/base/errors.ts';
 import { DecodeError } from '../../../lib/netlink/attributes.ts';
 import { IF_OPER_UP, decodeLink } from '../../../lib/netlink/link-message.ts';
@@ -15,19 +18,34 @@ const MOST_AT_ONCE = 64;
 /** Remembered for those who are about to ask. */
 const MOST_SEEN = 4096;
 
+interface Ear {
+  readonly socket: number;
+  readonly watch: Watch;
+}
+
 export class Ports {
   readonly #reactor: Reactor;
   readonly #waiting = new Map<number, Set<() => void>>();
   /** When ports came up, of the boot clock. */
   readonly #seen = new Map<number, number>();
   readonly #buffer = Buffer.allocUnsafe(DATAGRAM);
-  readonly #socket: number;
-  readonly #watch: Watch;
+  #ear: Ear | undefined;
+  #listeners = 0;
 
   constructor(reactor: Reactor) {
     this.#reactor = reactor;
-    this.#socket = openNews(RTNLGRP_LINK);
-    this.#watch = reactor.watch(this.#socket, () => this.#hear());
+  }
+
+  /** Runs `work`; what comes up meanwhile is known to those who wait for it within. Throws SystemError. */
+  async listening<T>(work: () => Promise<T>): Promise<T> {
+    this.#ear ??= this.#open();
+    this.#listeners += 1;
+    try {
+      return await work();
+    } finally {
+      this.#listeners -= 1;
+      if (this.#listeners === 0) this.close();
+    }
   }
 
   /** Resolves when the port is up, or has come up after `since`, at the latest in `milliseconds`. */
@@ -44,14 +62,21 @@ export class Ports {
   }
 
   close(): void {
-    this.#watch.stop();
-    closeAside(this.#socket);
+    this.#ear?.watch.stop();
+    if (this.#ear) closeAside(this.#ear.socket);
+    this.#ear = undefined;
+    this.#seen.clear();
   }
 
-  #hear(): void {
+  #open(): Ear {
+    const socket = openNews(RTNLGRP_LINK);
+    return { socket, watch: this.#reactor.watch(socket, () => this.#hear(socket)) };
+  }
+
+  #hear(socket: number): void {
     for (let count = 0; count < MOST_AT_ONCE; count++) {
       try {
-        const length = receive(this.#socket, this.#buffer, OP);
+        const length = receive(socket, this.#buffer, OP);
         if (length === undefined) return;
         this.#take(Buffer.from(this.#buffer.subarray(0, Math.min(length, DATAGRAM))));
       } catch (error) {

@@ -9,6 +9,7 @@ import { linkChange } from '../../../lib/netlink/link-change.ts';
 import { IFF_UP, IF_OPER_UP } from '../../../lib/netlink/link-message.ts';
 import type { Link } from '../../../lib/netlink/link-message.ts';
 import { NetlinkSocket } from '../../../lib/netlink/socket.ts';
+import { withSocketIn } from '../../../lib/netlink/socket-in.ts';
 import { inNetns } from '../../../lib/system/netns.ts';
 import type { Netns } from '../../../lib/system/netns.ts';
 import { ensureSysctlIfPresent, readSysctlIfPresent } from '../../../lib/system/sysctl.ts';
@@ -164,8 +165,7 @@ function duplicatesOn(route: NetlinkSocket, { index }: Link): string[] {
 export function enter(world: World, where: Whereabouts): Entered {
   const netns = openAgain(world, where);
   try {
-    const route = inNetns(netns, () => NetlinkSocket.open('route'));
-    try {
+    return withSocketIn(netns, 'route', (route) => {
       const link = requireLink(route, where);
       if (where.prepare) prepare(netns, route, link, where.prepare);
       const port = where.prepare ? waitingPort(link) : undefined;
@@ -179,9 +179,7 @@ export function enter(world: World, where: Whereabouts): Entered {
         duplicates: where.prepare ? [] : duplicatesOn(route, link),
         ...(port === undefined ? {} : { port }),
       };
-    } finally {
-      route.close();
-    }
+    });
   } catch (error) {
     world.closeNetns(netns);
     throw error;
@@ -191,12 +189,7 @@ export function enter(world: World, where: Whereabouts): Entered {
 /** A namespace that only a process leads to may have the number of one that is gone. */
 function lookInside(netns: Netns, where: Whereabouts): void {
   if (netns.path === where.path || where.link === undefined) return;
-  const route = inNetns(netns, () => NetlinkSocket.open('route'));
-  try {
-    requireLink(route, where);
-  } finally {
-    route.close();
-  }
+  withSocketIn(netns, 'route', (route) => requireLink(route, where));
 }
 
 /** Which of them are gone for certain: why, in words, by their place in the list. */

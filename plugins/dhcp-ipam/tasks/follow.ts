@@ -20,9 +20,9 @@ import { addressAddition, addressRemoval } from '../../../lib/netlink/address.ts
 import { linkChange } from '../../../lib/netlink/link-change.ts';
 import type { Link } from '../../../lib/netlink/link-message.ts';
 import { routeAddition, routeRemoval } from '../../../lib/netlink/route.ts';
-import { NetlinkSocket } from '../../../lib/netlink/socket.ts';
+import type { NetlinkSocket } from '../../../lib/netlink/socket.ts';
 import type { NetlinkRequest } from '../../../lib/netlink/socket.ts';
-import { inNetns } from '../../../lib/system/netns.ts';
+import { withSocketIn } from '../../../lib/netlink/socket-in.ts';
 import type { Netns } from '../../../lib/system/netns.ts';
 import type { AttachmentKey, AttachmentRecord } from '../../../ipam/record.ts';
 import type { StoreReader } from '../../../ipam/store/store.ts';
@@ -115,14 +115,11 @@ function applyMtu(route: NetlinkSocket, link: Link, { before, after, first }: Ch
 }
 
 function onInterface(netns: Netns, change: Change): void {
-  const route = inNetns(netns, () => NetlinkSocket.open('route'));
-  try {
+  withSocketIn(netns, 'route', (route) => {
     const link = requireLink(route, change.where);
     applyMtu(route, link, change);
     if (!change.first) applyAddresses(route, link, difference(change));
-  } finally {
-    route.close();
-  }
+  });
 }
 
 /** The list with what came in the place of what went. */

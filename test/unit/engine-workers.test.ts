@@ -1,0 +1,112 @@
+/** Which thread of the engine works on what, and when there is a second. */
+import { EventEmitter, once } from 'node:events';
+import { PassThrough } from 'node:stream';
+import type { Worker } from 'node:worker_threads';
+import t from 'tap';
+import type { Job, Outcome, ToWorker } from '../../cli/engine/jobs.ts';
+import { WorkerPool } from '../../cli/engine/workers.ts';
+import type { PoolOptions } from '../../cli/engine/workers.ts';
+
+/** A thread that does what the test tells it to. */
+class Puppet extends EventEmitter {
+  readonly stdout = new PassThrough();
+  readonly stderr = new PassThrough();
+  /** What it was given, message by message. */
+  readonly given: (readonly string[])[] = [];
+
+  postMessage({ jobs }: ToWorker): void {
+    this.given.push(jobs.map((job) => (job.is === 'task' ? job.name : '')));
+    this.emit('given');
+  }
+
+  ready(): void {
+    this.emit('message', { ready: true });
+  }
+
+  /** It has come to the end of all that it was given last. */
+  done(): void {
+    const jobs = [...(this.given.at(-1)?.entries() ?? [])];
+    for (const [job, value] of jobs) this.emit('message', { job, done: { value } });
+  }
+
+  async terminate(): Promise<number> {
+    return 0;
+  }
+}
+
+class Stage extends EventEmitter {
+  readonly puppets: Puppet[] = [];
+  readonly pool: WorkerPool;
+
+  constructor(options: Partial<PoolOptions> = {}) {
+    super();
+    const start = (): Worker => {
+      const puppet = new Puppet();
+      this.puppets.push(puppet);
+      setImmediate(() => this.emit('started'));
+      return puppet as unknown as Worker;
+    };
+    this.pool = new WorkerPool({ most: 2, idle: 1_000, start, ...options });
+  }
+
+  async run(name: string): Promise<Outcome> {
+    return this.pool.run({ is: 'task', name, argument: {} } satisfies Job);
+  }
+
+  /** The jobs that each thread was given. */
+  get given(): string[] {
+    return this.puppets.map(({ given }) => given.map((jobs) => jobs.join('+')).join(' '));
+  }
+}
+
+t.test('one thread does one after the other, as long as it comes on', async (t) => {
+  const stage = new Stage();
+  const all = ['a', 'b', 'c'].map(async (name) => stage.run(name));
+  const [first] = stage.puppets;
+  t.same(stage.given, [''], 'it starts');
+  first?.ready();
+  t.same(stage.given, ['a']);
+  first?.done();
+  t.same(stage.given, ['a b']);
+  first?.done();
+  t.same(stage.given, ['a b c']);
+  first?.done();
+  t.same(await Promise.all(all), [{ value: 'a' }, { value: 'b' }, { value: 'c' }]);
+  t.equal(stage.pool.size, 1);
+  stage.pool.stop();
+});
+
+t.test('another takes over where one waits; not more than there may be', async (t) => {
+  const stage = new Stage();
+  const waits = stage.run('waits');
+  stage.puppets[0]?.ready();
+  const others = ['a', 'b', 'c'].map(async (name) => stage.run(name));
+  while (stage.puppets.length < 2) await once(stage, 'started');
+  t.same(stage.given, ['waits', '']);
+  stage.puppets[1]?.ready();
+  stage.puppets[1]?.done();
+  t.same(stage.given, ['waits', 'a b'], 'who waits holds up nobody from now on');
+  stage.puppets[0]?.done();
+  t.same(await waits, { value: 'waits' });
+  t.same(stage.given, ['waits', 'a b'], 'b has only begun');
+  stage.puppets[1]?.done();
+  t.same(stage.given, ['waits c', 'a b']);
+  stage.puppets[0]?.done();
+  t.same(await Promise.all(others), [{ value: 'a' }, { value: 'b' }, { value: 'c' }]);
+  t.equal(stage.puppets.length, 2);
+  stage.pool.stop();
+});
+
+t.test('a thread takes all at once that can be done together', async (t) => {
+  const stage = new Stage({ together: (job) => (job.is === 'task' && job.name < 'm' ? 'early' : undefined) });
+  const all = ['a', 'z', 'b', 'y', 'c'].map(async (name) => stage.run(name));
+  const [first] = stage.puppets;
+  first?.ready();
+  t.same(stage.given, ['a+b+c']);
+  first?.done();
+  first?.done();
+  first?.done();
+  await Promise.all(all);
+  t.same(stage.given, ['a+b+c z y']);
+  stage.pool.stop();
+});
