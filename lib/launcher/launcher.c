@@ -29,10 +29,13 @@ static char input[STDIN_BYTES + 1];
 static size_t input_length;
 static int input_taken;
 
+/* What is asked, without its header; then what is answered. */
+static char frame[FRAME_BYTES];
+static size_t frame_length;
+
 static struct {
   unsigned char status;
   uint32_t out, err;
-  char text[FRAME_BYTES];
 } answer;
 
 static int write_all(int fd, const char *data, size_t length) {
@@ -105,41 +108,55 @@ static int engine(void) {
   return -1;
 }
 
-static void put(FILE *to, const char *text) { fwrite(text, 1, strlen(text) + 1, to); }
-
-static void put_list(FILE *to, char **list) {
-  size_t n = 0;
-  while (list[n]) n++;
-  fprintf(to, "%zu%c", n, 0);
-  while (*list) put(to, *list++);
+/* What does not fit is only counted. */
+static void put(const char *data, size_t length) {
+  if (frame_length <= sizeof frame && length <= sizeof frame - frame_length) memcpy(frame + frame_length, data, length);
+  frame_length += length;
 }
 
-/* The request without its header; -1 when it cannot be told whose it is. */
-static int compose(FILE *to, char **argv) {
-  static const char *const namespaces[] = {
-    "/proc/self/ns/net", "/proc/self/ns/mnt", "/proc/self/ns/pid", "/proc/self/ns/user"};
+static void put_text(const char *text) { put(text, strlen(text) + 1); }
+
+static void put_list(char **list) {
+  char count[24];
+  size_t n = 0;
+  while (list[n]) n++;
+  snprintf(count, sizeof count, "%zu", n);
+  put_text(count);
+  while (*list) put_text(*list++);
+}
+
+/* "device:inode" of one of our namespaces. */
+static int put_namespace(const char *path) {
+  struct stat s;
+  char id[48];
+  if (stat(path, &s) < 0) return -1;
+  snprintf(id, sizeof id, "%llu:%llu", (unsigned long long)s.st_dev, (unsigned long long)s.st_ino);
+  put_text(id);
+  return 0;
+}
+
+/* The request; -1 when it does not fit, or cannot be told whose it is. */
+static int compose(char **argv) {
   const char *path = executable();
   if (!path) return -1;
-  put(to, VERSION);
-  put(to, program_invocation_short_name);
-  for (size_t i = 0; i < sizeof namespaces / sizeof *namespaces; i++) {
-    struct stat s;
-    if (stat(namespaces[i], &s) < 0) return -1;
-    fprintf(to, "%llu:%llu%c", (unsigned long long)s.st_dev, (unsigned long long)s.st_ino, 0);
-  }
-  put(to, path);
-  put_list(to, argv + 1);
-  put_list(to, environ);
-  fwrite(input, 1, input_length, to);
-  return ferror(to) ? -1 : 0;
+  put_text(VERSION);
+  put_text(program_invocation_short_name);
+  if (put_namespace("/proc/self/ns/net") < 0 || put_namespace("/proc/self/ns/mnt") < 0 ||
+      put_namespace("/proc/self/ns/pid") < 0 || put_namespace("/proc/self/ns/user") < 0)
+    return -1;
+  put_text(path);
+  put_list(argv + 1);
+  put_list(environ);
+  put(input, input_length);
+  return frame_length <= sizeof frame ? 0 : -1;
 }
 
 /* Sends it all, the container's namespace with its first byte. */
-static int send_request(int fd, char *body, size_t length, int netns) {
+static int send_request(int fd, int netns) {
   char magic[] = MAGIC;
-  uint32_t announced = htonl((uint32_t)length);
-  struct iovec parts[] = {{magic, sizeof magic - 1}, {&announced, sizeof announced}, {body, length}};
-  size_t all = parts[0].iov_len + parts[1].iov_len + length;
+  uint32_t announced = htonl((uint32_t)frame_length);
+  struct iovec parts[] = {{magic, sizeof magic - 1}, {&announced, sizeof announced}, {frame, frame_length}};
+  size_t all = parts[0].iov_len + parts[1].iov_len + frame_length;
   struct msghdr message = {.msg_iov = parts, .msg_iovlen = sizeof parts / sizeof *parts};
   union {
     struct cmsghdr header;
@@ -175,22 +192,16 @@ static int take_answer(int fd) {
   answer.out = ntohl(lengths[0]);
   answer.err = ntohl(lengths[1]);
   if (answer.out > FRAME_BYTES || answer.err > FRAME_BYTES - answer.out) return -1;
-  return receive(fd, answer.text, (size_t)answer.out + answer.err, ANSWER_MS);
+  return receive(fd, frame, (size_t)answer.out + answer.err, ANSWER_MS);
 }
 
 static int ask_engine(char **argv) {
   const char *path = getenv("CNI_NETNS");
-  char *body = NULL;
-  size_t length = 0;
   int asked = -1, netns = -1, fd = engine();
   if (fd < 0) return -1;
   /* One that is gone the engine does not find either, and says what has to be said of it. */
   if (path && *path) netns = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-  FILE *to = open_memstream(&body, &length);
-  int composed = to && read_input() == 0 && compose(to, argv) == 0;
-  if (to && fclose(to) == 0 && composed && length <= FRAME_BYTES && send_request(fd, body, length, netns) == 0)
-    asked = take_answer(fd);
-  free(body);
+  if (read_input() == 0 && compose(argv) == 0 && send_request(fd, netns) == 0) asked = take_answer(fd);
   if (netns >= 0) close(netns);
   close(fd);
   return asked;
@@ -199,8 +210,8 @@ static int ask_engine(char **argv) {
 /* A result that could not be delivered is a failure. */
 static int print(void) {
   signal(SIGPIPE, SIG_IGN);
-  write_all(STDERR_FILENO, answer.text + answer.out, answer.err);
-  int delivered = write_all(STDOUT_FILENO, answer.text, answer.out) == 0;
+  write_all(STDERR_FILENO, frame + answer.out, answer.err);
+  int delivered = write_all(STDOUT_FILENO, frame, answer.out) == 0;
   return delivered || answer.status ? answer.status : 1;
 }
 
