@@ -173,14 +173,16 @@ static int send_request(int fd, int netns) {
   return n == (ssize_t)all ? 0 : -1;
 }
 
-/* Exactly that many bytes, in time: the limit is one of all the waits of a call (Linux, unix_stream_read_generic). */
+/* Exactly that many bytes, in time; whoever is stopped and goes on has got fewer by then (signal(7), SO_RCVTIMEO). */
 static int receive(int fd, void *into, size_t length, int ms) {
-  ssize_t n = 0;
+  char *at = into;
   limit(fd, SO_RCVTIMEO, ms);
-  if (length > 0)
-    do n = recv(fd, into, length, MSG_WAITALL);
-    while (n < 0 && errno == EINTR);
-  return n == (ssize_t)length ? 0 : -1;
+  while (length > 0) {
+    ssize_t n = recv(fd, at, length, MSG_WAITALL);
+    if (n == 0 || (n < 0 && errno != EINTR)) return -1;
+    if (n > 0) at += n, length -= (size_t)n;
+  }
+  return 0;
 }
 
 /* The whole answer; -1 for a refusal, and for anything else that is none. */
