@@ -2,10 +2,10 @@
  * Settings of a link (Documentation/networking/ip-sysctl.rst, conf/interface/) by rtnetlink: linux/if_link.h
  * IFLA_AF_SPEC, numbered as in linux/ip.h and linux/ipv6.h; those for all links by RTM_GETNETCONF (linux/netconf.h).
  *
- * Under /proc/sys/net, where they are files, the kernel goes through the names of all namespaces of the host to find the
- * one of its caller (fs/proc/proc_sysctl.c, proc_sys_compare): with a thousand containers that takes it a millisecond
- * for each file, where this takes some microseconds however many there are. What rtnetlink cannot change is written
- * there all the same: lib/system/sysctl.ts.
+ * Under /proc/sys/net, where they are files, the kernel goes through the names of all namespaces of the host to find
+ * the one of its caller (fs/proc/proc_sysctl.c, proc_sys_compare): with a thousand containers that takes it a
+ * millisecond for each file, where this takes some microseconds however many there are. What rtnetlink cannot change is
+ * written there all the same: lib/system/sysctl.ts.
  */
 import type { Family } from '../base/ip.ts';
 import { bytes, encode, headed, plainNest, s32, struct, u32 } from './codec.ts';
@@ -85,7 +85,7 @@ export function findSettings(socket: NetlinkSocket, which: string | number): Lin
   };
 }
 
-/** The request that makes the kernel announce the link's IPv4 addresses when it comes up, or gets another MAC address. */
+/** The request that makes the kernel announce the link's IPv4 addresses when it comes up, or its MAC address changes. */
 export function arpNotification(index: number, op: string): NetlinkRequest {
   const families = encode(changed, { inet: { conf: { arp_notify: 1 } } });
   return { type: uapi.RTM_NEWLINK, op, data: encodeLink({ families }, { index }) };
@@ -97,7 +97,7 @@ const netconf = headed(
   struct({ ifindex: s32(uapi.NETCONFA_IFINDEX), forwarding: s32(uapi.NETCONFA_FORWARDING) }),
 );
 
-/** Whether the socket's namespace forwards packets of the family (ip_forward, conf/all/forwarding). Throws SystemError. */
+/** Whether the socket's namespace forwards packets of the family (conf/all/forwarding). Throws SystemError. */
 export function isForwarding(socket: NetlinkSocket, family: Family): boolean {
   const data = encode(netconf, {
     family: family === 4 ? uapi.AF_INET : uapi.AF_INET6,
