@@ -73,10 +73,9 @@ function writeSeaConfig(target: Target, executable: string, output: string): str
   const cached = arch === process.arch;
   const config = {
     main: relative(WORK, START),
-    ...(cached ? {} : { executable }),
+    executable,
     output,
     disableExperimentalSEAWarning: true,
-    useCodeCache: cached,
     execArgv: EMBEDDED_ARGUMENTS,
     // NODE_OPTIONS of whoever starts us as root is not obeyed.
     execArgvExtension: 'none',
@@ -102,15 +101,13 @@ function build(target: Target): string {
   // The old one may be running, under its other names.
   rmSync(output, { force: true });
   const slim = slimNode(target);
-  const args = [...NODE_FLAGS, '--build-sea', writeSeaConfig(target, slim, output)];
-  // An executable of our own processor is made of the one that makes it.
-  const node = target.arch === process.arch ? slim : NODE;
-  const { status, stderr } = spawnSync(node, args, { cwd: WORK, encoding: 'utf8' });
+  const args = ['--build-sea', writeSeaConfig(target, slim, output)];
+  const { status, stderr } = spawnSync(NODE, args, { cwd: WORK, encoding: 'utf8' });
   if (status !== 0) throw new Error(`node --build-sea failed:\n${stderr}`);
   return output;
 }
 
-/** A refused code cache would be told on stderr. */
+/** What Node.js complains of would be in every answer. */
 function mustStart(executable: string): void {
   const { status, stderr } = spawnSync(executable, {
     env: { CNI_COMMAND: 'VERSION' },

@@ -4,6 +4,7 @@ import { PLUGIN_PATH } from '../../lib/cni/lists/places.ts';
 import { KINDS } from '../../plugins/kinds.ts';
 import { STAND_INS } from '../stand-ins.ts';
 import { UsageError } from '../verb.ts';
+import type { CompletionPlaces } from './completion/files.ts';
 
 export const DEFAULT_PREFIX = '/usr/local';
 export const DEFAULT_CNI_BIN = '/opt/cni/bin';
@@ -32,12 +33,22 @@ export interface Layout {
   readonly manifest: string;
   readonly bin: string;
   readonly units: string;
-  readonly share: string;
+  readonly completions: CompletionPlaces;
 }
 
 /** systemd.unit(5): of other prefixes systemd does not know. */
 function unitsOf(prefix: string): string {
   return ['/usr', '/usr/local'].includes(prefix) ? `${prefix}/lib/systemd/system` : '/etc/systemd/system';
+}
+
+/** fish looks into /usr/local only for those whose session says so (XDG_DATA_DIRS), which a login by ssh does not. */
+function completionsOf(prefix: string): CompletionPlaces {
+  const share = `${prefix}/share`;
+  return {
+    bash: `${share}/bash-completion/completions`,
+    fish: prefix === '/usr' ? `${share}/fish/vendor_completions.d` : '/etc/fish/completions',
+    zsh: `${share}/zsh/site-functions`,
+  };
 }
 
 /** What units and completions can bear without quotation. */
@@ -69,7 +80,7 @@ export function layoutOf(prefix: string, cniBin: string): Layout {
     manifest: `${own}/installed.json`,
     bin,
     units: unitsOf(root),
-    share: `${root}/share`,
+    completions: completionsOf(root),
   };
 }
 

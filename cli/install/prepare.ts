@@ -86,7 +86,7 @@ export async function prepare(asked: Asked, origin: Origin, verbs: VerbList): Pr
       engine,
       hooks: hookDirectory(before),
       network: wantsNetwork(before),
-      completions: await completions(verbs, layout),
+      completions: await completions(verbs, layout.completions),
     },
     origin,
   );

@@ -1,5 +1,4 @@
 /** The program without Node.js, for hosts that have a new enough one of their distribution's. */
-import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { ROOT, STAGES, START, WORKER } from '../build/paths.ts';
@@ -11,7 +10,6 @@ import type { Release } from './release.ts';
 import { pack } from './tarball.ts';
 
 function assets({ target }: Release): Entry[] {
-  const hash = createHash('sha256').update(readFileSync(target.koffi)).digest('hex');
   return [
     ...[START, WORKER, ...STAGES.map(({ source }) => source)].map((copyOf) => ({
       path: `lib/${basename(copyOf)}`,
@@ -20,7 +18,7 @@ function assets({ target }: Release): Entry[] {
     // V8 takes code caches from its very own version alone.
     ...STAGES.map(({ cache }) => ({ path: `lib/${basename(cache)}`, content: '' })),
     { path: 'lib/koffi.node', copyOf: target.koffi },
-    { path: 'lib/koffi.id', content: hash.slice(0, 16) },
+    { path: 'lib/koffi.id', copyOf: join(target.work, 'koffi.id') },
     { path: 'lib/on-node.cjs', copyOf: join(import.meta.dirname, 'on-node.cjs') },
   ];
 }

@@ -3,8 +3,9 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { completions } from './completion.ts';
-import type { Shell } from './completion.ts';
+import { completions } from '../install/completion/files.ts';
+import type { CompletionPlaces } from '../install/completion/files.ts';
+import { VERBS } from '../netmoor.ts';
 import { copyrightFile } from './copyright.ts';
 import { layOut } from './entry.ts';
 import type { Entry } from './entry.ts';
@@ -17,10 +18,11 @@ const BIN = '/usr/bin';
 const DOC = 'usr/share/doc/netmoor';
 const MAINTAINER = 'netmoor contributors <netmoor@invalid>';
 
-const COMPLETION: Readonly<Record<Shell, string>> = {
-  bash: 'usr/share/bash-completion/completions/netmoor',
-  zsh: 'usr/share/zsh/vendor-completions/_netmoor',
-  fish: 'usr/share/fish/vendor_completions.d/netmoor.fish',
+/** Debian's zsh has a directory for packages; site-functions it has only below /usr/local. */
+const COMPLETIONS: CompletionPlaces = {
+  bash: 'usr/share/bash-completion/completions',
+  fish: 'usr/share/fish/vendor_completions.d',
+  zsh: 'usr/share/zsh/vendor-completions',
 };
 
 const SCRIPTS = ['postinst', 'prerm', 'postrm'];
@@ -48,6 +50,7 @@ export async function debEntries(release: Release): Promise<Entry[]> {
   const { target } = release;
   const launcher = launcherOf(target);
   const pages = await manPages(release);
+  const completionFiles = await completions(VERBS, COMPLETIONS);
   return [
     ...programs(target, 'usr/lib/netmoor'),
     ...links(launcher === undefined ? 'netmoor' : 'launcher'),
@@ -60,7 +63,7 @@ export async function debEntries(release: Release): Promise<Entry[]> {
       path: `usr/share/man/man${section}/${file}.gz`,
       content: compressed(text),
     })),
-    ...[...completions()].map(([shell, content]) => ({ path: COMPLETION[shell], content })),
+    ...completionFiles.map(({ path, text }) => ({ path, content: text })),
     { path: `${DOC}/copyright`, content: copyrightFile(launcher !== undefined) },
     { path: `${DOC}/changelog.gz`, content: compressed(changelog(release)) },
   ];

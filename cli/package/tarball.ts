@@ -2,8 +2,9 @@
 import { join } from 'node:path';
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { ROOT } from '../build/paths.ts';
+import { completions } from '../install/completion/files.ts';
+import type { CompletionPlaces } from '../install/completion/files.ts';
 import { VERBS } from '../netmoor.ts';
-import { completions } from './completion.ts';
 import { copyrightFile } from './copyright.ts';
 import { layOut } from './entry.ts';
 import type { Entry } from './entry.ts';
@@ -13,6 +14,13 @@ import { must } from './release.ts';
 import type { Release } from './release.ts';
 
 const BIN = '/usr/local/bin';
+
+/** Below it as below /usr/local/share; fish's as below /etc. */
+const COMPLETIONS: CompletionPlaces = {
+  bash: 'completions/bash-completion/completions',
+  fish: 'completions/fish/completions',
+  zsh: 'completions/zsh/site-functions',
+};
 
 const ARCHIVE = ['--sort=name', '--format=gnu', '--owner=0', '--group=0', '--numeric-owner'];
 
@@ -32,7 +40,6 @@ export function pack(
   rmSync(work, { recursive: true });
 }
 
-/** The words of what there is: `netmoor install` where this version has it. */
 function installNote({ target, version }: Release): string {
   const program = launcherOf(target) === undefined ? 'netmoor' : 'launcher';
   const names = pluginNames().join(' ');
@@ -46,11 +53,19 @@ function installNote({ target, version }: Release): string {
     install -m 644 units/*.service units/*.socket /etc/systemd/system/
     systemctl daemon-reload; systemctl enable --now netmoor-engine.socket
     install -D -m 644 hooks.d/99-netmoor.json /usr/share/containers/oci/hooks.d/99-netmoor.json
+    cp -r completions/bash-completion completions/zsh /usr/local/share/; cp -r completions/fish /etc/
 `;
-  const verb = Object.hasOwn(VERBS, 'install')
-    ? 'As root:\n\n    ./netmoor install\n\n"./netmoor install --help" says what it takes. By hand it is'
-    : 'As root:';
-  return `netmoor ${version}\n\n${verb}\n\n${byHand}\nNetworks are files in /etc/cni/net.d: see examples/networks, and README.md.\n`;
+  return `netmoor ${version}
+
+As root:
+
+    ./netmoor install
+
+"./netmoor install --help" says what it takes. By hand it is
+
+${byHand}
+Networks are files in /etc/cni/net.d: see examples/networks, and README.md.
+`;
 }
 
 /** Everything of the self-contained archive, below its one directory. */
@@ -69,7 +84,7 @@ export async function tarballEntries(release: Release): Promise<Entry[]> {
       path: `man/man${section}/${file}`,
       content: text,
     })),
-    ...[...completions()].map(([shell, content]) => ({ path: `completions/netmoor.${shell}`, content })),
+    ...(await completions(VERBS, COMPLETIONS)).map(({ path, text }) => ({ path, content: text })),
     { path: 'LICENSE', content: readFileSync(join(ROOT, 'LICENSE')) },
     { path: 'COPYRIGHT', content: copyrightFile(launcherOf(target) !== undefined) },
     { path: 'INSTALL', content: installNote(release) },

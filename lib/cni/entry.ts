@@ -72,13 +72,10 @@ async function write(fd: number, text: string): Promise<boolean> {
 }
 
 /** Prints an answer and ends the process; a result that could not be delivered is a failure. */
-export async function finish(
-  { exitCode, stdout, stderr }: Answer,
-  end: (code: number) => never = (code) => process.exit(code),
-): Promise<never> {
+export async function finish({ exitCode, stdout, stderr }: Answer): Promise<never> {
   await write(STDERR, stderr);
   const delivered = await write(STDOUT, stdout);
-  return end(delivered ? exitCode : exitCode || 1);
+  process.exit(delivered ? exitCode : exitCode || 1);
 }
 
 /** The answer of the plugin that `load` imports; an error too when it cannot be loaded. */
@@ -99,7 +96,5 @@ async function answerOf(load: () => Promise<Plugin>): Promise<Answer> {
 export async function runPlugin(load: () => Promise<Plugin>): Promise<never> {
   if (process.env['CNI_COMMAND'] === 'VERSION')
     return finish({ exitCode: 0, stdout: versionAnswer(), stderr: '' });
-  const answer = await answerOf(load);
-  const { exitNow } = await import('../system/process.ts');
-  return finish(answer, exitNow);
+  return finish(await answerOf(load));
 }

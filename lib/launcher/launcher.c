@@ -4,6 +4,7 @@
  * prints what comes back. In every other case it becomes the one-shot executable that lies beside it, which does the
  * same work: nothing is decided here. The wire: lib/engine/launcher-frame.ts.
  */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -17,7 +18,6 @@
 #include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "launcher-facts.h" /* made by the build: VERSION, VERSION_ANSWER, SOCKET, PROGRAM, HOOK, MAGIC, the limits */
@@ -28,24 +28,15 @@ extern char **environ;
 static char input[STDIN_BYTES + 1];
 static size_t input_length;
 static int input_taken;
-static char frame[FRAME_BYTES];
 
-struct answer {
+/* What is asked, without its header; then what is answered. */
+static char frame[FRAME_BYTES];
+static size_t frame_length;
+
+static struct {
   unsigned char status;
   uint32_t out, err;
-  char *text;
-};
-
-static int64_t now_ms(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
-static const char *name_of(const char *path) {
-  const char *slash = strrchr(path, '/');
-  return slash ? slash + 1 : path;
-}
+} answer;
 
 static int write_all(int fd, const char *data, size_t length) {
   while (length > 0) {
@@ -79,7 +70,7 @@ static int do_it_alone(char **argv) {
   if (path && (!input_taken || put_back() >= 0)) execv(path, argv);
   printf("{\"cniVersion\":\"" CURRENT_VERSION "\",\"code\":999,\"msg\":\"netmoor's executable cannot be run: %s\","
          "\"details\":\"it has to lie beside the launcher; install netmoor again\"}\n", strerror(errno));
-  fprintf(stderr, "%s: netmoor's executable cannot be run: %s\n", name_of(argv[0]), strerror(errno));
+  fprintf(stderr, "%s: netmoor's executable cannot be run: %s\n", program_invocation_short_name, strerror(errno));
   return 1;
 }
 
@@ -96,15 +87,20 @@ static int read_input(void) {
   return -1;
 }
 
+/* SO_SNDTIMEO or SO_RCVTIMEO. */
+static void limit(int fd, int option, int ms) {
+  struct timeval time = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+  setsockopt(fd, SOL_SOCKET, option, &time, sizeof time);
+}
+
 /* A connection to an engine of our own user; -1 when there is none. */
 static int engine(void) {
   struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = SOCKET};
-  struct timeval limit = {.tv_sec = TAKE_MS / 1000, .tv_usec = TAKE_MS % 1000 * 1000};
   struct ucred peer;
   socklen_t length = sizeof peer;
   int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (fd < 0) return -1;
-  setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
+  limit(fd, SO_SNDTIMEO, TAKE_MS);
   if (connect(fd, (struct sockaddr *)&address, sizeof address) == 0 &&
       getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) == 0 && peer.uid == geteuid())
     return fd;
@@ -112,146 +108,121 @@ static int engine(void) {
   return -1;
 }
 
-static size_t put(size_t at, const char *text, size_t length) {
-  if (at > sizeof frame || length > sizeof frame - at) return sizeof frame + 1;
-  memcpy(frame + at, text, length);
-  return at + length;
+/* What does not fit is only counted. */
+static void put(const char *data, size_t length) {
+  if (frame_length <= sizeof frame && length <= sizeof frame - frame_length) memcpy(frame + frame_length, data, length);
+  frame_length += length;
 }
 
-static size_t put_string(size_t at, const char *text) { return put(at, text, strlen(text) + 1); }
+static void put_text(const char *text) { put(text, strlen(text) + 1); }
 
-static size_t put_list(size_t at, char **list) {
+static void put_list(char **list) {
   char count[24];
   size_t n = 0;
   while (list[n]) n++;
   snprintf(count, sizeof count, "%zu", n);
-  at = put_string(at, count);
-  for (size_t i = 0; i < n; i++) at = put_string(at, list[i]);
-  return at;
+  put_text(count);
+  while (*list) put_text(*list++);
 }
 
 /* "device:inode" of one of our namespaces. */
-static size_t put_namespace(size_t at, const char *path) {
+static int put_namespace(const char *path) {
   struct stat s;
   char id[48];
-  if (stat(path, &s) < 0) return sizeof frame + 1;
+  if (stat(path, &s) < 0) return -1;
   snprintf(id, sizeof id, "%llu:%llu", (unsigned long long)s.st_dev, (unsigned long long)s.st_ino);
-  return put_string(at, id);
+  put_text(id);
+  return 0;
 }
 
-/* The request; 0 when it does not fit. */
-static size_t compose(char **argv) {
+/* The request; -1 when it does not fit, or cannot be told whose it is. */
+static int compose(char **argv) {
   const char *path = executable();
-  if (!path) return 0;
-  size_t at = put(0, MAGIC "\0\0\0\0", sizeof MAGIC - 1 + 4);
-  at = put_string(at, VERSION);
-  at = put_string(at, name_of(argv[0]));
-  at = put_namespace(at, "/proc/self/ns/net");
-  at = put_namespace(at, "/proc/self/ns/mnt");
-  at = put_namespace(at, "/proc/self/ns/pid");
-  at = put_namespace(at, "/proc/self/ns/user");
-  at = put_string(at, path);
-  at = put_list(at, argv + 1);
-  at = put_list(at, environ);
-  at = put(at, input, input_length);
-  if (at > sizeof frame) return 0;
-  uint32_t body = (uint32_t)(at - (sizeof MAGIC - 1) - 4);
-  for (size_t i = 0; i < 4; i++) frame[sizeof MAGIC - 1 + i] = (char)(body >> (24 - 8 * i));
-  return at;
+  if (!path) return -1;
+  put_text(VERSION);
+  put_text(program_invocation_short_name);
+  if (put_namespace("/proc/self/ns/net") < 0 || put_namespace("/proc/self/ns/mnt") < 0 ||
+      put_namespace("/proc/self/ns/pid") < 0 || put_namespace("/proc/self/ns/user") < 0)
+    return -1;
+  put_text(path);
+  put_list(argv + 1);
+  put_list(environ);
+  put(input, input_length);
+  return frame_length <= sizeof frame ? 0 : -1;
 }
 
 /* Sends it all, the container's namespace with its first byte. */
-static int send_request(int fd, size_t length, int netns) {
+static int send_request(int fd, int netns) {
+  char magic[] = MAGIC;
+  uint32_t announced = htonl((uint32_t)frame_length);
+  struct iovec parts[] = {{magic, sizeof magic - 1}, {&announced, sizeof announced}, {frame, frame_length}};
+  size_t all = parts[0].iov_len + parts[1].iov_len + frame_length;
+  struct msghdr message = {.msg_iov = parts, .msg_iovlen = sizeof parts / sizeof *parts};
   union {
     struct cmsghdr header;
-    char space[CMSG_SPACE(sizeof(int))];
-  } control = {0};
-  struct iovec part = {.iov_base = frame, .iov_len = length};
-  struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+    char space[CMSG_SPACE(sizeof netns)];
+  } control = {{.cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof netns)}};
   if (netns >= 0) {
-    message.msg_control = control.space;
-    message.msg_controllen = sizeof control.space;
-    struct cmsghdr *rights = CMSG_FIRSTHDR(&message);
-    rights->cmsg_level = SOL_SOCKET;
-    rights->cmsg_type = SCM_RIGHTS;
-    rights->cmsg_len = CMSG_LEN(sizeof netns);
-    memcpy(CMSG_DATA(rights), &netns, sizeof netns);
+    memcpy(CMSG_DATA(&control.header), &netns, sizeof netns);
+    message.msg_control = &control;
+    message.msg_controllen = sizeof control;
   }
-  while (part.iov_len > 0) {
-    ssize_t n = sendmsg(fd, &message, MSG_NOSIGNAL);
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) return -1;
-    part.iov_base = (char *)part.iov_base + n;
-    part.iov_len -= (size_t)n;
-    message.msg_control = NULL;
-    message.msg_controllen = 0;
-  }
-  return 0;
+  ssize_t n;
+  do n = sendmsg(fd, &message, MSG_NOSIGNAL);
+  while (n < 0 && errno == EINTR);
+  return n == (ssize_t)all ? 0 : -1;
 }
 
-/* Exactly that many bytes, before the deadline. */
-static int receive(int fd, char *into, size_t length, int64_t deadline) {
+/* Exactly that many bytes, in time; whoever is stopped and goes on has got fewer by then (signal(7), SO_RCVTIMEO). */
+static int receive(int fd, void *into, size_t length, int ms) {
+  char *at = into;
+  limit(fd, SO_RCVTIMEO, ms);
   while (length > 0) {
-    int64_t left = deadline - now_ms();
-    struct pollfd more = {.fd = fd, .events = POLLIN};
-    if (left <= 0) return -1;
-    int ready = poll(&more, 1, (int)left);
-    if (ready < 0 && errno != EINTR) return -1;
-    if (ready <= 0) continue;
-    ssize_t n = recv(fd, into, length, 0);
-    if (n == 0 || (n < 0 && errno != EINTR && errno != EAGAIN)) return -1;
-    if (n > 0) into += n, length -= (size_t)n;
+    ssize_t n = recv(fd, at, length, MSG_WAITALL);
+    if (n == 0 || (n < 0 && errno != EINTR)) return -1;
+    if (n > 0) at += n, length -= (size_t)n;
   }
   return 0;
-}
-
-static uint32_t number(const char *at) {
-  const unsigned char *b = (const unsigned char *)at;
-  return (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3];
 }
 
 /* The whole answer; -1 for a refusal, and for anything else that is none. */
-static int take_answer(int fd, struct answer *answer) {
-  char head[9];
-  if (receive(fd, head, 1, now_ms() + TAKE_MS) < 0 || head[0] != TAKEN) return -1;
-  int64_t deadline = now_ms() + ANSWER_MS;
-  if (receive(fd, head, sizeof head, deadline) < 0) return -1;
-  answer->status = (unsigned char)head[0];
-  answer->out = number(head + 1);
-  answer->err = number(head + 5);
-  if (answer->out > sizeof frame || answer->err > sizeof frame - answer->out) return -1;
-  answer->text = frame;
-  return receive(fd, frame, (size_t)answer->out + answer->err, deadline);
+static int take_answer(int fd) {
+  char taken;
+  uint32_t lengths[2];
+  if (receive(fd, &taken, 1, TAKE_MS) < 0 || taken != TAKEN) return -1;
+  if (receive(fd, &answer.status, 1, ANSWER_MS) < 0 || receive(fd, lengths, sizeof lengths, ANSWER_MS) < 0) return -1;
+  answer.out = ntohl(lengths[0]);
+  answer.err = ntohl(lengths[1]);
+  if (answer.out > FRAME_BYTES || answer.err > FRAME_BYTES - answer.out) return -1;
+  return receive(fd, frame, (size_t)answer.out + answer.err, ANSWER_MS);
 }
 
-static int ask_engine(char **argv, struct answer *answer) {
+static int ask_engine(char **argv) {
   const char *path = getenv("CNI_NETNS");
   int asked = -1, netns = -1, fd = engine();
   if (fd < 0) return -1;
   /* One that is gone the engine does not find either, and says what has to be said of it. */
   if (path && *path) netns = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-  size_t length = read_input() < 0 ? 0 : compose(argv);
-  if (length > 0 && send_request(fd, length, netns) == 0) asked = take_answer(fd, answer);
+  if (read_input() == 0 && compose(argv) == 0 && send_request(fd, netns) == 0) asked = take_answer(fd);
   if (netns >= 0) close(netns);
   close(fd);
   return asked;
 }
 
 /* A result that could not be delivered is a failure. */
-static int print(const struct answer *answer) {
+static int print(void) {
   signal(SIGPIPE, SIG_IGN);
-  write_all(STDERR_FILENO, answer->text + answer->out, answer->err);
-  int delivered = write_all(STDOUT_FILENO, answer->text, answer->out) == 0;
-  return delivered || answer->status ? answer->status : 1;
+  write_all(STDERR_FILENO, frame + answer.out, answer.err);
+  int delivered = write_all(STDOUT_FILENO, frame, answer.out) == 0;
+  return delivered || answer.status ? answer.status : 1;
 }
 
 int main(int argc, char **argv) {
-  struct answer answer;
   const char *command = getenv("CNI_COMMAND");
   if (argc < 1) return 1;
-  int hook = strcmp(name_of(argv[0]), HOOK) == 0;
+  int hook = strcmp(program_invocation_short_name, HOOK) == 0;
   if (!hook && command && strcmp(command, "VERSION") == 0)
     return write_all(STDOUT_FILENO, VERSION_ANSWER, sizeof VERSION_ANSWER - 1) < 0;
   if (hook ? isatty(STDIN_FILENO) : !(command && *command)) return do_it_alone(argv);
-  return ask_engine(argv, &answer) < 0 ? do_it_alone(argv) : print(&answer);
+  return ask_engine(argv) < 0 ? do_it_alone(argv) : print();
 }

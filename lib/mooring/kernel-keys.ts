@@ -4,7 +4,13 @@
  */
 import { NetmoorError } from '../base/errors.ts';
 import type { Prefix } from '../base/ip.ts';
-import { ensureSysctl, ensureSysctlIfPresent, readSysctlIfPresent } from '../system/sysctl.ts';
+import { arpNotification, findSettings } from '../netlink/devconf.ts';
+import type { Ipv6Setting } from '../netlink/devconf.ts';
+import type { Link } from '../netlink/link-message.ts';
+import type { NetlinkSocket } from '../netlink/socket.ts';
+import { inNetns } from '../system/netns.ts';
+import type { Netns } from '../system/netns.ts';
+import { ensureSysctl, readSysctlIfPresent, writeSysctlsIn } from '../system/sysctl.ts';
 
 /**
  * Whether the kernel looks for duplicates of IPv6 addresses, and whether they can be used meanwhile (RFC 4862, RFC
@@ -19,26 +25,34 @@ export type Dad = 'strict' | 'optimistic' | 'off';
 export type Routers = 'ignored' | 'routes' | 'slaac';
 
 export interface KeysWanted {
-  readonly ifname: string;
   readonly addresses: readonly Prefix[];
   readonly dad: Dad;
   /** Default: ignored. */
   readonly routers?: Routers;
 }
 
-type Settings = readonly (readonly [string, string])[];
+type Settings = readonly (readonly [Ipv6Setting, number])[];
 
 /** By how addresses are looked for. */
 const DETECTION: Readonly<Record<Dad, Settings>> = {
   // Nobody else can hold the link-local address of this MAC here; a second of DAD would only delay the first packet.
-  off: [['accept_dad', '0']],
-  strict: [['accept_dad', '1']],
+  off: [['accept_dad', 0]],
+  strict: [['accept_dad', 1]],
   optimistic: [
-    ['accept_dad', '1'],
-    ['optimistic_dad', '1'],
-    ['use_optimistic', '1'],
+    ['accept_dad', 1],
+    ['optimistic_dad', 1],
+    ['use_optimistic', 1],
   ],
 };
+
+/** What comes with it, unless it is off. */
+const DETECTED: Settings = [
+  ['dad_transmits', 1],
+  // With hairpin mode a container hears its own probes: the nonce tells them apart (RFC 7527).
+  ['enhanced_dad', 1],
+  // Also the longest time that detection is put off by (addrconf_dad_kick), for hosts that all start at once.
+  ['router_solicitation_delay', 0],
+];
 
 /**
  * Default routes and prefixes as routers say, whatever the container forwards; no second address that changes. Routers
@@ -46,54 +60,66 @@ const DETECTION: Readonly<Record<Dad, Settings>> = {
  * beyond the LAN (RFC 4861, section 6.3.4, knows no such bound).
  */
 const ROUTES: Settings = [
-  ['accept_ra', '2'],
-  ['accept_ra_defrtr', '1'],
-  ['accept_ra_pinfo', '1'],
-  ['accept_ra_mtu', '1'],
-  ['use_tempaddr', '0'],
-  ['max_addresses', '16'],
-  ['accept_ra_min_hop_limit', '32'],
-  ['router_solicitations', '-1'],
+  ['accept_ra', 2],
+  ['accept_ra_defrtr', 1],
+  ['accept_ra_pinfo', 1],
+  ['accept_ra_mtu', 1],
+  ['use_tempaddr', 0],
+  ['max_addresses', 16],
+  ['accept_ra_min_hop_limit', 32],
+  ['router_solicitations', -1],
 ];
 
 const BELIEVED: Readonly<Record<Routers, Settings>> = {
   // Where addresses and gateway are given, a neighbour that plays router is not to be believed; in a network without
   // IPv6 least of all, where nobody would look for a default route of it.
-  ignored: [['accept_ra', '0']],
-  routes: [...ROUTES, ['autoconf', '0']],
-  slaac: [...ROUTES, ['autoconf', '1']],
+  ignored: [['accept_ra', 0]],
+  routes: [...ROUTES, ['autoconf', 0]],
+  slaac: [...ROUTES, ['autoconf', 1]],
 };
 
-/**
- * In the calling thread's namespace. Throws NetmoorError('kernel') when IPv6 is wanted and the kernel has none.
- */
-export function setKernelKeys({ ifname, addresses, dad, routers = 'ignored' }: KeysWanted): void {
+const IPV6: Settings = [
+  ['disable_ipv6', 0],
+  ['ndisc_notify', 1],
+  ['keep_addr_on_down', 1],
+];
+
+function keysFor({ addresses, dad, routers = 'ignored' }: KeysWanted): Settings {
   const believed = routers !== 'ignored';
-  const conf = (value: string, family: 'ipv4' | 'ipv6', name: string, key: string): boolean =>
-    ensureSysctlIfPresent(value, 'net', family, 'conf', name, key);
-  conf('1', 'ipv4', ifname, 'arp_notify');
-  if (!believed) for (const [key, value] of BELIEVED.ignored) conf(value, 'ipv6', ifname, key);
-  if (!believed && !addresses.some(({ address }) => address.family === 6)) return;
-  const present = conf('0', 'ipv6', ifname, 'disable_ipv6');
-  if (!present) {
+  if (!believed && !addresses.some(({ address }) => address.family === 6)) return BELIEVED.ignored;
+  // With routers, those who wait for the end of detection ask them meanwhile.
+  const detection = DETECTION[believed && dad === 'strict' ? 'optimistic' : dad];
+  return [...IPV6, ...BELIEVED[routers], ...detection, ...(dad === 'off' ? [] : DETECTED)];
+}
+
+interface Inside {
+  readonly netns: Netns;
+  /** A socket in it. */
+  readonly route: NetlinkSocket;
+}
+
+/** Throws NetmoorError('kernel') when IPv6 is wanted and the kernel has none. */
+export function setKernelKeys({ netns, route }: Inside, link: Link, wanted: KeysWanted): void {
+  const settings = findSettings(route, link.index);
+  const keys = keysFor(wanted);
+  const isMissing = settings?.ipv6('disable_ipv6') === undefined;
+  if (isMissing && keys !== BELIEVED.ignored) {
     throw new NetmoorError(
       'kernel',
       'this kernel has no IPv6',
       'remove the IPv6 ranges from the network config, or boot with IPv6',
     );
   }
-  conf('0', 'ipv6', 'lo', 'disable_ipv6');
-  conf('1', 'ipv6', ifname, 'ndisc_notify');
-  conf('1', 'ipv6', ifname, 'keep_addr_on_down');
-  // With routers, those who wait for the end of detection ask them meanwhile.
-  const detection = DETECTION[believed && dad === 'strict' ? 'optimistic' : dad];
-  for (const [key, value] of [...BELIEVED[routers], ...detection]) conf(value, 'ipv6', ifname, key);
-  if (dad === 'off') return;
-  conf('1', 'ipv6', ifname, 'dad_transmits');
-  // With hairpin mode a container hears its own probes: the nonce tells them apart (RFC 7527).
-  conf('1', 'ipv6', ifname, 'enhanced_dad');
-  // Also the longest time that detection is put off by (addrconf_dad_kick), for hosts that all start at once.
-  conf('0', 'ipv6', ifname, 'router_solicitation_delay');
+  const notifies = settings?.ipv4('arp_notify') ?? 1;
+  if (notifies !== 1) route.request(arpNotification(link.index, `let ${link.name} announce its addresses`));
+  const amiss = isMissing ? [] : keys.filter(([key, value]) => settings?.ipv6(key) !== value);
+  const loopback = keys === BELIEVED.ignored ? undefined : findSettings(route, 'lo');
+  const isOff = loopback?.ipv6('disable_ipv6') === 1;
+  if (amiss.length === 0 && !isOff) return;
+  inNetns(netns, () => {
+    if (isOff) writeSysctlsIn(['net', 'ipv6', 'conf', 'lo'], [['disable_ipv6', 0]]);
+    writeSysctlsIn(['net', 'ipv6', 'conf', link.name], amiss);
+  });
 }
 
 /**

@@ -125,10 +125,10 @@ function requireInterface({ route }: Sandbox, ifname: string): Link {
  * a link, and no address on it.
  */
 export function raiseInterface(sandbox: Sandbox, wanted: Omit<SandboxWanted, 'addresses' | 'routes'>): void {
-  const { route: socket, netns } = sandbox;
+  const { route: socket } = sandbox;
   const { ifname } = wanted;
   const link = requireInterface(sandbox, ifname);
-  inNetns(netns, () => setKernelKeys({ ...wanted, addresses: [] }));
+  setKernelKeys(sandbox, link, { ...wanted, addresses: [] });
   socket.request(linkChange(link.index, { up: true }, `raise ${ifname}`));
 }
 
@@ -174,10 +174,10 @@ function asRefusedRoute(error: SystemError, { ifname, addresses }: SandboxWanted
 
 /** Configures the interface that has just been born in the sandbox, and raises it. */
 export function configureInterface(sandbox: Sandbox, wanted: SandboxWanted, undo: UndoStack): Link {
-  const { route: socket, netns } = sandbox;
+  const { route: socket } = sandbox;
   const link = requireInterface(sandbox, wanted.ifname);
   const loopback = findLink(socket, 'lo');
-  inNetns(netns, () => setKernelKeys(wanted));
+  setKernelKeys(sandbox, link, wanted);
   const present = routes6(socket, wanted);
   if (loopback && (loopback.flags & IFF_UP) === 0) {
     undo.push('lower lo', () => void socket.request(linkChange(loopback.index, { up: false }, 'lower lo')));

@@ -2,13 +2,12 @@
  * What IPv6 knows of a link, and how it makes addresses there (linux/if_link.h IFLA_AF_SPEC, IFLA_INET6_*; RFC 4862,
  * RFC 7217; tokens: ip-token(8)).
  */
-import { isErrno } from '../base/errors.ts';
 import type { Address } from '../base/ip.ts';
 import { encode, plainNest, struct, u32, u8 } from './codec.ts';
 import type { Decoded } from './codec.ts';
 import { ipAddress } from './ip-field.ts';
 import { encodeLink, linkMessage } from './link-codec.ts';
-import { getRequest } from './link-message.ts';
+import { askForLink } from './link.ts';
 import type { NetlinkRequest, NetlinkSocket } from './socket.ts';
 import {
   AF_INET6,
@@ -96,11 +95,6 @@ export function decodeInet6({ data }: { readonly data: Buffer }): Inet6 | undefi
 
 /** Of the link of that name or ifindex in the socket's namespace; undefined when there is none. */
 export function findInet6(socket: NetlinkSocket, which: string | number): Inet6 | undefined {
-  try {
-    const answer = socket.request(getRequest(which)).find(({ type }) => type === RTM_NEWLINK);
-    return answer && decodeInet6(answer);
-  } catch (error) {
-    if (isErrno(error, 'ENODEV')) return undefined;
-    throw error;
-  }
+  const told = askForLink(socket, which);
+  return told && decodeInet6(told);
 }

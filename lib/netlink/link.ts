@@ -6,21 +6,28 @@ import type { Link, Whereabouts } from './link-message.ts';
 import type { NetlinkMessage, NetlinkRequest, NetlinkSocket } from './socket.ts';
 import { RTEXT_FILTER_SKIP_STATS, RTM_GETLINK, RTM_NEWLINK } from './uapi.ts';
 
+/** What the kernel tells of that link (RTM_NEWLINK), undecoded. */
+export function askForLink(
+  socket: NetlinkSocket,
+  which: string | number,
+  where: Whereabouts = {},
+): NetlinkMessage | undefined {
+  try {
+    return socket.request(getRequest(which, where)).find(({ type }) => type === RTM_NEWLINK);
+  } catch (error) {
+    if (isErrno(error, ...absence(where))) return undefined;
+    throw error;
+  }
+}
+
 /** The link of that name or ifindex, in the socket's namespace unless `where` names another; or undefined. */
 export function findLink(
   socket: NetlinkSocket,
   which: string | number,
   where: Whereabouts = {},
 ): Link | undefined {
-  try {
-    return socket
-      .request(getRequest(which, where))
-      .filter((message) => message.type === RTM_NEWLINK)
-      .map(decodeLink)[0];
-  } catch (error) {
-    if (isErrno(error, ...absence(where))) return undefined;
-    throw error;
-  }
+  const told = askForLink(socket, which, where);
+  return told && decodeLink(told);
 }
 
 function listing(where: Whereabouts): NetlinkRequest {

@@ -82,6 +82,7 @@ export const RT_SCOPE_LINK = 253;
 export const RT_SCOPE_NOWHERE = 255;
 export const RTM_NEWPREFIX = 52;
 export const RTM_NEWNDUSEROPT = 68;
+export const RTM_GETNETCONF = 82;
 export const RTM_NEWNSID = 88;
 export const RTM_GETNSID = 90;
 export const RTNLGRP_LINK = 1;
@@ -128,7 +129,9 @@ export const IFLA_INFO_SLAVE_DATA = 5;
 export const IFLA_BR_VLAN_FILTERING = 7;
 export const IFLA_BRPORT_MODE = 4;
 export const IFLA_BRPORT_ISOLATED = 33;
+export const IFLA_INET_CONF = 1;
 export const IFLA_INET6_FLAGS = 1;
+export const IFLA_INET6_CONF = 2;
 export const IFLA_INET6_TOKEN = 7;
 export const IFLA_INET6_ADDR_GEN_MODE = 8;
 export const IFLA_INET6_RA_MTU = 9;
@@ -297,3 +300,32 @@ export const AF_INET6 = 10;
 export const SOL_SOCKET = 1;
 export const SO_SNDBUFFORCE = 32;
 export const SO_RCVBUFFORCE = 33;
+
+// linux/ip.h
+export const IPV4_DEVCONF_ARP_NOTIFY = 22;
+export const IPV4_DEVCONF_ROUTE_LOCALNET = 26;
+
+// linux/ipv6.h
+export const DEVCONF_ACCEPT_RA = 3;
+export const DEVCONF_AUTOCONF = 5;
+export const DEVCONF_DAD_TRANSMITS = 6;
+export const DEVCONF_RTR_SOLICITS = 7;
+export const DEVCONF_RTR_SOLICIT_DELAY = 9;
+export const DEVCONF_USE_TEMPADDR = 10;
+export const DEVCONF_MAX_ADDRESSES = 15;
+export const DEVCONF_ACCEPT_RA_DEFRTR = 17;
+export const DEVCONF_ACCEPT_RA_PINFO = 18;
+export const DEVCONF_OPTIMISTIC_DAD = 23;
+export const DEVCONF_DISABLE_IPV6 = 26;
+export const DEVCONF_ACCEPT_DAD = 27;
+export const DEVCONF_NDISC_NOTIFY = 29;
+export const DEVCONF_USE_OPTIMISTIC = 34;
+export const DEVCONF_ACCEPT_RA_MTU = 35;
+export const DEVCONF_ACCEPT_RA_MIN_HOP_LIMIT = 38;
+export const DEVCONF_KEEP_ADDR_ON_DOWN = 42;
+export const DEVCONF_ENHANCED_DAD = 46;
+
+// linux/netconf.h
+export const NETCONFA_IFINDEX = 1;
+export const NETCONFA_FORWARDING = 2;
+export const NETCONFA_IFINDEX_ALL = -1;

@@ -4,7 +4,9 @@
  * stands and off before the guard goes, whether or not the bridge outlives it.
  */
 import { isErrno } from '../base/errors.ts';
-import { ensureSysctl, readSysctl, readSysctlIfPresent } from '../system/sysctl.ts';
+import { findSettings } from '../netlink/devconf.ts';
+import type { NetlinkSocket } from '../netlink/socket.ts';
+import { ensureSysctl, readSysctl } from '../system/sysctl.ts';
 import type { SetElement } from './element.ts';
 
 /**
@@ -18,13 +20,16 @@ function keyOf(bridge: string): string[] {
 }
 
 /** Undefined when there is no such interface. */
-export function readLocalnet(bridge: string): string | undefined {
-  return readSysctlIfPresent(...keyOf(bridge));
+export function readLocalnet(route: NetlinkSocket, bridge: string): number | undefined {
+  return findSettings(route, bridge)?.ipv4('route_localnet');
 }
 
-/** Switches it on, unless a person has: then it stays his. Only behind the guard. */
-export function allowLocalnet(bridge: string): void {
-  if (readSysctl(...keyOf(bridge)) === '0') ensureSysctl(ON_BY_US, ...keyOf(bridge));
+/**
+ * Switches it on, unless a person has: then it stays his. Only behind the guard. In the namespace of the socket, which
+ * is the caller's; throws Node's ENOENT when there is no such interface.
+ */
+export function allowLocalnet(route: NetlinkSocket, bridge: string): void {
+  if (!readLocalnet(route, bridge)) ensureSysctl(ON_BY_US, ...keyOf(bridge));
 }
 
 /** Switches off what allowLocalnet() switched on. A bridge that is gone is fine. */

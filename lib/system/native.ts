@@ -52,11 +52,6 @@ export class Libc {
     return Libc.#shared;
   }
 
-  /** libc when something has loaded it already. */
-  static get loaded(): Libc | undefined {
-    return Libc.#shared;
-  }
-
   #function(signature: string): ForeignFunction {
     let foreign = this.#functions.get(signature);
     if (foreign === undefined) {

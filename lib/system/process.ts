@@ -1,7 +1,6 @@
 /** Telling whether the process that began something still lives (proc_pid_stat(5)). */
 import { readFileSync } from 'node:fs';
 import { isErrno } from '../base/errors.ts';
-import { Libc } from './native.ts';
 
 /** A process for good: its number together with its start time, since numbers are used again. */
 export interface ProcessIdentity {
@@ -27,13 +26,4 @@ export function processIdentity(pid: number): ProcessIdentity | undefined {
 
 export function isAlive(process: ProcessIdentity): boolean {
   return processIdentity(process.pid)?.started === process.started;
-}
-
-/**
- * Ends the process at once (_exit(2)), when libc is at hand. Node's own way joins its threads and takes its heap apart
- * first, which costs milliseconds and changes nothing for a process whose output is written.
- */
-export function exitNow(code: number): never {
-  Libc.loaded?.call('void _exit(int)', code);
-  process.exit(code);
 }

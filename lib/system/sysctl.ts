@@ -38,9 +38,36 @@ export function ensureSysctl(value: string, ...key: string[]): void {
 
 /** Writes whatever stands there; for settings that cannot be read. */
 export function writeSysctl(value: string, ...key: string[]): void {
-  const fd = openSync(pathOf(key), 'w');
+  write(pathOf(key), value);
+}
+
+function write(path: string, value: string): void {
+  const fd = openSync(path, 'w');
   try {
     writeSync(fd, value);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/**
+ * Writes numbers of one directory; what the kernel does not have is left out. The directory is looked for once: that is
+ * what takes long (see lib/netlink/devconf.ts).
+ */
+export function writeSysctlsIn(
+  directory: readonly string[],
+  values: readonly (readonly [string, number])[],
+): void {
+  if (values.length === 0) return;
+  const fd = openSync(pathOf(directory), 'r');
+  try {
+    for (const [key, value] of values) {
+      try {
+        write(`/proc/self/fd/${fd}/${key}`, `${value}`);
+      } catch (error) {
+        if (!isErrno(error, 'ENOENT')) throw error;
+      }
+    }
   } finally {
     closeSync(fd);
   }

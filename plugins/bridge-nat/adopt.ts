@@ -162,7 +162,7 @@ function moor(host: Host, tx: StoreReader, record: BridgeNatRecord, link: Link):
   try {
     nameLink(host, record, link, undo);
     if (gateways.length > 0)
-      enableForwarding(new Set<Family>(prefixesOf(record).map(({ address }) => address.family)));
+      enableForwarding(route, new Set<Family>(prefixesOf(record).map(({ address }) => address.family)));
     if ((link.hairpin ?? false) !== hairpin || (link.isolated ?? false) !== isolated)
       route.request(portChange(link.index, { hairpin, isolated }, `set the port flags of ${link.name}`));
     standRules(host, record, () => rulesOfOthers(tx, host, record));

@@ -147,7 +147,8 @@ function configure(
   const { host, request, sandbox } = work;
   const { config, key } = request;
   const addresses = prefixesOf(record);
-  if (config.isGateway) enableForwarding(new Set<Family>(addresses.map((prefix) => prefix.address.family)));
+  const families = new Set<Family>(addresses.map(({ address }) => address.family));
+  if (config.isGateway) enableForwarding(host.route, families);
   writeRules(work, record, undo);
   host.step('attach: rules written');
   if (record.detail.ndpProxy) {

@@ -17,7 +17,7 @@ export const following: Following<BridgeNatDetail> = {
     changeAttachment(host.netfilter, rulesOf(before), rules, () => rulesOfOthers(tx, host, after));
     unproxyAttachment(host, before);
     proxyAttachment(host, after);
-    if (publishes4(after)) allowLocalnet(rules.rules.bridge);
+    if (publishes4(after)) allowLocalnet(host.route, rules.rules.bridge);
     flushFlows(host, after);
     if (after.detail.nat?.oneToOne) {
       leavePublic(host, before);

@@ -11,12 +11,13 @@ import type { Request } from '../../lib/mooring/kind.ts';
 import { formatLabel, parseLabel } from '../../lib/mooring/label.ts';
 import type { Sandbox } from '../../lib/mooring/sandbox.ts';
 import { prefixesOf } from '../../lib/mooring/verify.ts';
+import { findSettings } from '../../lib/netlink/devconf.ts';
 import { findLink } from '../../lib/netlink/link.ts';
 import { labelling, portChange } from '../../lib/netlink/link-change.ts';
 import { createVeth } from '../../lib/netlink/link-creation.ts';
 import type { Link } from '../../lib/netlink/link-message.ts';
 import { removeLink } from '../../lib/netlink/link-removal.ts';
-import { ensureSysctlIfPresent } from '../../lib/system/sysctl.ts';
+import { writeSysctl } from '../../lib/system/sysctl.ts';
 import { ensureBridge } from './bridge/bridge.ts';
 import type { BridgeNatConfig } from './config.ts';
 import type { BridgeNatRecord } from './detail.ts';
@@ -98,6 +99,12 @@ function holdAddresses(work: Work, record: BridgeNatRecord, { index }: Link): vo
   refuseLiving(work, refused.name, refused.address, failure.error);
 }
 
+/** A port of a bridge needs no address of its own, and shall not believe router advertisements either. */
+function withoutIpv6({ route }: Host, { index, name }: Link): void {
+  if (findSettings(route, index)?.ipv6('disable_ipv6') !== 0) return;
+  writeSysctl('1', 'net', 'ipv6', 'conf', name, 'disable_ipv6');
+}
+
 export function plugIn(work: Work, record: BridgeNatRecord, bridge: Link, undo: UndoStack): Link {
   const { host, request } = work;
   const { key, netns } = request;
@@ -114,8 +121,7 @@ export function plugIn(work: Work, record: BridgeNatRecord, bridge: Link, undo: 
     peer: { name: key.ifname, mac: record.mac ?? containerMacFor(key), netnsFd: netns.fd },
   });
   undo.push(`delete interface ${name}`, () => void removeLink(host.route, link.index));
-  // A port of a bridge needs no address of its own, and shall not believe router advertisements either.
-  ensureSysctlIfPresent('1', 'net', 'ipv6', 'conf', name, 'disable_ipv6');
+  withoutIpv6(host, link);
   holdAddresses(work, record, link);
   const { hairpin, isolated, vlans } = record.detail;
   if (vlans) joinVlans(host.route, link, vlans);

@@ -43,11 +43,11 @@ function amiss(host: Host, records: readonly BridgeNatRecord[], extent: Extent):
       record,
       differences: [
         ...(extent === 'all' ? verifyInterfaces(host, record) : []),
-        ...verifyForwarding(record),
+        ...verifyForwarding(host, record),
         ...(ways.get(record.segment ?? '') ?? []),
         ...(routing.get(record.segment ?? '') ?? []),
         ...(rules[index] ?? []),
-        ...(extent === 'ways' ? [] : verifyLocalnet(record)),
+        ...(extent === 'ways' ? [] : verifyLocalnet(host, record)),
         ...(extent === 'all' ? verifyProxies(host, record) : []),
       ],
     }))
@@ -80,7 +80,7 @@ function mend(host: Host, tx: StoreReader, record: BridgeNatRecord, extent: Exte
     if (detail.ndpProxy) proxyAttachment(host, record);
   }
   const families = prefixesOf(record).map(({ address }) => address.family);
-  if (detail.gateways.length > 0) enableForwarding(new Set<Family>(families));
+  if (detail.gateways.length > 0) enableForwarding(host.route, new Set<Family>(families));
   const egress = extent === 'ways' ? undefined : egressOf(record);
   if (egress) standEgress(host.route, egress);
   if (extent === 'ways') acceptForwarding(host.netfilter, segment);

@@ -32,7 +32,7 @@ export function standRules(
   const { bridge } = rules.rules;
   const known = recall(currentGeneration(host.netfilter, 'read the generation of the ruleset'));
   addAttachment(host.netfilter, rules, everyOther, (owner) => lives(host, owner), known?.families);
-  if (publishes4(record)) allowLocalnet(bridge);
+  if (publishes4(record)) allowLocalnet(host.route, bridge);
   if (!known?.bridges.includes(bridge)) acceptForwarding(host.netfilter, bridge);
 }
 

@@ -9,7 +9,7 @@ import { IFF_UP } from '../../lib/netlink/link-message.ts';
 import { checkAttachment } from '../../lib/nftables/check.ts';
 import { checkForwarding } from '../../lib/nftables/forward.ts';
 import { readLocalnet } from '../../lib/nftables/localnet.ts';
-import { readSysctl } from '../../lib/system/sysctl.ts';
+import { isForwarding } from '../../lib/netlink/devconf.ts';
 import { clientOf } from './dhcp-server/client.ts';
 import { publishes4, rulesOf } from './detail.ts';
 import { egressOf } from './egress/plan.ts';
@@ -22,23 +22,23 @@ import { verifyProxies } from './bridge/ndp-proxy.ts';
 import { verifyShaping } from './bandwidth/shaping.ts';
 import { verifyVlans } from './bridge/vlan-ports.ts';
 
-export function verifyForwarding(record: BridgeNatRecord): Complaints {
+export function verifyForwarding({ route }: Pick<Host, 'route'>, record: BridgeNatRecord): Complaints {
   if (record.detail.gateways.length === 0) return [];
   const complaints: Complaints = [];
   const families = new Set(prefixesOf(record).map((prefix) => prefix.address.family));
-  if (families.has(4) && readSysctl('net', 'ipv4', 'ip_forward') !== '1') {
+  if (families.has(4) && !isForwarding(route, 4)) {
     complaints.push('the host does not forward IPv4 (net.ipv4.ip_forward is 0)');
   }
-  if (families.has(6) && readSysctl('net', 'ipv6', 'conf', 'all', 'forwarding') !== '1') {
+  if (families.has(6) && !isForwarding(route, 6)) {
     complaints.push('the host does not forward IPv6 (net.ipv6.conf.all.forwarding is 0)');
   }
   return complaints;
 }
 
 /** An ADD switches it on, once the guard stands. */
-export function verifyLocalnet(record: BridgeNatRecord): Complaints {
+export function verifyLocalnet({ route }: Pick<Host, 'route'>, record: BridgeNatRecord): Complaints {
   const { segment = '' } = record;
-  if (!publishes4(record) || readLocalnet(segment) !== '0') return [];
+  if (!publishes4(record) || readLocalnet(route, segment) !== 0) return [];
   return [`no port is published on 127.0.0.1: route_localnet of bridge ${segment} is off`];
 }
 
@@ -82,11 +82,11 @@ export function verifyHost(host: Host, record: BridgeNatRecord): Complaints {
   const egress = egressOf(record);
   return [
     ...verifyInterfaces(host, record),
-    ...verifyForwarding(record),
+    ...verifyForwarding(host, record),
     ...ways,
     ...(egress ? verifyEgress(host.route, egress) : []),
     ...own,
-    ...verifyLocalnet(record),
+    ...verifyLocalnet(host, record),
     ...verifyProxies(host, record),
   ];
 }

@@ -4,10 +4,10 @@
  */
 import t from 'tap';
 import { bundled } from '../crash/bundled.ts';
-import { VPN } from '../kernel/egress-bed.ts';
-import { ask, lacking, serve, withHost } from '../kernel/harness.ts';
+import { plugMachine, vpnNetwork } from '../kernel/egress-bed.ts';
+import { lacking, withHost } from '../kernel/harness.ts';
 import type { Host } from '../kernel/harness.ts';
-import { DUAL_STACK, Network } from '../kernel/moorings.ts';
+import { Network } from '../kernel/moorings.ts';
 import { asked } from '../kernel/netmoor-command.ts';
 
 const skip = lacking() ?? false;
@@ -30,21 +30,12 @@ async function add(host: Host, network: Network, name: string, step?: string): P
 
 t.test('a machine is guarded still when an ADD has failed', { skip }, async (t) => {
   await withHost(t, async (host) => {
-    const network = new Network(host, {
-      ...DUAL_STACK,
-      name: 'vpn',
-      egress: { interface: 'tun0' },
-      dns: { nameservers: [VPN.far4] },
-    });
+    const network = vpnNetwork(host);
     const plain = new Network(host, { name: 'plain' });
-    const machine = await host.container('vm');
     await host.container('c1');
     // Others are looked up where tables have to be built: not while the machine is there.
     const steps = (await add(host, network, 'c1')).filter((step) => step !== 'attach: others looked up');
-    await host.shell(`ip link add tap7 type veth peer name eth0 netns vm; ip link set tap7 master nm-vpn up
-ip -n vm address add 10.77.0.50/24 dev eth0; ip -n vm link set eth0 up; ip -n vm route add default via 10.77.0.1`);
-    await serve(host, 'udp', 53, { name: 'resolver' });
-    const resolver = async () => ask(machine, 'udp', '10.77.0.1', 53, { deadlineMs: 100 });
+    const machine = await plugMachine(host);
     const held = async () =>
       host.shell(`ip rule show pref 109; ip -6 rule show pref 109
 for set in egress egress_via; do nft list set inet netmoor $set; done`);
@@ -57,8 +48,8 @@ for set in egress egress_via; do nft list set inet netmoor $set; done`);
         t.equal(await held(), before, `${String(each.config['name'])} failed at "${step}"`);
       }
     }
-    t.equal(await resolver(), undefined);
-    await host.must(['ip', 'link', 'delete', 'tap7']);
+    t.equal(await machine.resolver(100), undefined);
+    await machine.unplug();
     await asked(host, 'gc');
     t.equal(await host.shell('nft list tables; ip rule show pref 109; ip link show type bridge'), '');
   });

@@ -3,11 +3,10 @@
  * to whom the container names, by the host's own uplink.
  */
 import t from 'tap';
-import { Meter, VPN } from '../kernel/egress-bed.ts';
+import { Meter, vpnNetwork } from '../kernel/egress-bed.ts';
 import { arp, icmp6, ipv4, ipv6, udp } from '../kernel/guard-frames.ts';
 import { sendFrame } from '../kernel/guard-wire.ts';
 import { lacking, withHost, world } from '../kernel/harness.ts';
-import { DUAL_STACK, Network } from '../kernel/moorings.ts';
 
 const skip = lacking('perl', 'taskset') ?? false;
 const MAC = '02:00:5e:00:53:11';
@@ -22,12 +21,7 @@ t.test("the host's answers to forged sources", { skip }, async (t) => {
     t,
     async (host) => {
       const meter = await Meter.install(host);
-      const network = new Network(host, {
-        ...DUAL_STACK,
-        name: 'vpn',
-        egress: { interface: 'tun0' },
-        dns: { nameservers: [VPN.far4] },
-      });
+      const network = vpnNetwork(host);
       const { place, ip4 } = await network.container('c1', { mac: MAC });
       const [bridge] = await host.ip('link', 'show', 'dev', 'nm-vpn');
       const ends = { from: MAC, to: String(bridge?.['address']) };

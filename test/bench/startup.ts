@@ -24,9 +24,6 @@ const TRACE = fileURLToPath(new URL('trace.ts', import.meta.url));
 /** The bundler's helpers that evaluate a module when it is first wanted; they know its name. */
 const HELPERS = ['__esm', '__commonJS'];
 
-/** How lib/system/process.ts ends the process, at which nothing would be reported. */
-const ABRUPT_END = /\w+\.loaded\?\.call\("void _exit\(int\)", code\);/g;
-
 function traced(text: string): string {
   return HELPERS.reduce(
     (result, helper) =>
@@ -39,7 +36,7 @@ function traced(text: string): string {
 };
 var ${helper}0 = `,
       ),
-    text.replaceAll(ABRUPT_END, ''),
+    text,
   );
 }
 

@@ -5,7 +5,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
 import t from 'tap';
-import { NetmoorError } from '../../lib/base/errors.ts';
 import { formatAddress, formatPrefix, offsetAddress, parseAddress } from '../../lib/base/ip.ts';
 import { allocate } from '../../ipam/allocate.ts';
 import { parsePool } from '../../ipam/pool.ts';
@@ -13,6 +12,7 @@ import type { AttachmentRecord, PortRecord } from '../../ipam/record.ts';
 import { checkStore } from '../../ipam/store/check.ts';
 import { openStore } from '../../ipam/store/open.ts';
 import type { LeaseStore, StoreReader } from '../../ipam/store/store.ts';
+import { refusalOf } from '../refusal.ts';
 import { MemoryLedger } from '../unit/ipam-ledger.ts';
 import { attachment } from '../unit/ipam-record.ts';
 import { asking } from './properties.ts';
@@ -153,17 +153,6 @@ function step(what: string, run: (model: Model, real: Real) => void): Step {
   return { check: () => true, run: whole, toString: () => what };
 }
 
-/** The kind of the error that `work` throws. */
-function refused(work: () => void): string | undefined {
-  try {
-    work();
-    return undefined;
-  } catch (error) {
-    if (error instanceof NetmoorError) return error.kind;
-    throw error;
-  }
-}
-
 const container = fc.constantFrom(...Array.from({ length: 6 }, (_, index) => `c${index}`));
 const scope = fc.constantFrom(...SCOPES);
 const address = fc
@@ -192,7 +181,7 @@ const holding: fc.Arbitrary<Held> = fc.record({
 const put = fc.tuple(container, holding).map(([name, wanted]) =>
   step(`put ${name} ${JSON.stringify(wanted)}`, (model, real) => {
     const expected = model.refusal(name, wanted);
-    const is = refused(() => real.store.write((tx) => tx.putAttachment(recordOf(name, wanted))));
+    const is = refusalOf(() => real.store.write((tx) => tx.putAttachment(recordOf(name, wanted))));
     same('refusal', is, expected);
     if (expected === undefined) model.put(name, wanted);
   }),
@@ -214,9 +203,9 @@ const take = fc.tuple(container, scope).map(([name, where]) =>
     const texts = (list: ReturnType<typeof allocate>) =>
       list.map(({ address: prefix }) => formatPrefix(prefix));
     let ours: readonly string[] | undefined;
-    const expected = refused(() => (ours = texts(allocate(model.ledger, where, POOL, wanted))));
+    const expected = refusalOf(() => (ours = texts(allocate(model.ledger, where, POOL, wanted))));
     let theirs: readonly string[] | undefined;
-    const refusal = refused(() =>
+    const refusal = refusalOf(() =>
       real.store.write((tx) => {
         theirs = texts(allocate(tx, where, POOL, wanted));
         const addresses = theirs.map((text) => text.replace(/\/.*/, ''));

@@ -1,7 +1,8 @@
 /** A host with a VPN beside its uplink, and a meter of what leaves by the uplink that is not the VPN's own. */
-import { until, world } from './harness.ts';
+import { ask, serve, until, world } from './harness.ts';
 import type { Host, Place } from './harness.ts';
 import type { Background } from './harness-process.ts';
+import { DUAL_STACK, Network } from './moorings.ts';
 
 export const VPN = { host4: '10.8.0.2', far4: '10.8.0.1', host6: 'fd00:8::2', far6: 'fd00:8::1' } as const;
 const PORT = 1194;
@@ -53,6 +54,33 @@ export async function vpn(host: Host, families: '4' | 'both' = 'both'): Promise<
   );
   await client.until(() => /Initialization Sequence Completed/.test(client.output), 'VPN client', 10_000);
   return client;
+}
+
+/** A network whose way out is the tunnel, with nm-vpn for a bridge; there need be no tunnel yet. */
+export function vpnNetwork(host: Host): Network {
+  const dns = { nameservers: [VPN.far4] };
+  return new Network(host, { ...DUAL_STACK, name: 'vpn', egress: { interface: 'tun0' }, dns });
+}
+
+/** A virtual machine that somebody has plugged into the bridge of that network. */
+export interface Machine {
+  readonly place: Place;
+  /** Asks the resolver of the host, which it must not reach. */
+  resolver(deadlineMs: number): Promise<unknown>;
+  unplug(): Promise<void>;
+}
+
+/** The bridge is there. */
+export async function plugMachine(host: Host): Promise<Machine> {
+  const place = await host.container('vm');
+  await host.shell(`ip link add tap7 type veth peer name eth0 netns vm; ip link set tap7 master nm-vpn up
+ip -n vm address add 10.77.0.50/24 dev eth0; ip -n vm link set eth0 up; ip -n vm route add default via 10.77.0.1`);
+  await serve(host, 'udp', 53, { name: 'resolver' });
+  return {
+    place,
+    resolver: async (deadlineMs) => ask(place, 'udp', '10.77.0.1', 53, { deadlineMs }),
+    unplug: async () => void (await host.must(['ip', 'link', 'delete', 'tap7'])),
+  };
 }
 
 const METER = `table netdev leakage {

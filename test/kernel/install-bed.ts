@@ -21,7 +21,8 @@ ${reference === 'bare' ? WITHOUT_REFERENCE : ''}`);
 
 /** All that an installation may change, directories and modes included. */
 export async function listing(host: Host): Promise<string[]> {
-  const places = '/usr/local /usr/share/containers /opt /etc/cni /etc/systemd /etc/containers /usr/lib/cni';
+  const places =
+    '/usr/local /usr/share/containers /opt /etc/cni /etc/fish /etc/systemd /etc/containers /usr/lib/cni';
   const found = await host.shell(`find ${places} -printf '%p %y %m %l\\n' 2>/dev/null || true`);
   return found.split('\n').toSorted();
 }

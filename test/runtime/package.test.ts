@@ -11,6 +11,7 @@ import { makeBundle } from '../../cli/package/bundle.ts';
 import { makeDeb } from '../../cli/package/deb.ts';
 import { ask, serve, withHost, world } from '../kernel/harness.ts';
 import type { Host, Place } from '../kernel/harness.ts';
+import { completes } from '../kernel/shells.ts';
 import { naming } from '../naming.ts';
 import { Containerd } from './containerd.ts';
 import { lackingFor } from './lacking.ts';
@@ -19,7 +20,19 @@ import { reachesOutside, serveAll } from './traffic.ts';
 
 t.setTimeout(180_000);
 
-const skip = lackingFor('dpkg', 'dpkg-deb', 'podman', 'conmon', 'runc', 'containerd', 'busybox', 'jq');
+const PROGRAMS = [
+  'dpkg',
+  'dpkg-deb',
+  'podman',
+  'conmon',
+  'runc',
+  'containerd',
+  'busybox',
+  'jq',
+  'fish',
+  'zsh',
+];
+const skip = lackingFor(...PROGRAMS);
 
 /** Everything that dpkg or the programs write is in layers: /etc, /var and /opt in every host, here /usr as well. */
 const USR_TOO = `
@@ -73,12 +86,12 @@ async function upgradedAndRemoved(t: Test, host: Host, newer: string, container:
   await host.shell(`${DPKG} -i ${newer}`);
 }
 
+const RELEASE = { version: '0.1.0', epoch: 1_767_225_600, target: TARGETS.x64 };
+const out = t.testdir({});
+const deb = await makeDeb(RELEASE, out, ['-Znone']);
+const newer = await makeDeb({ ...RELEASE, version: '0.1.0+newer' }, join(out, 'newer'), ['-Znone']);
+
 t.test('installed, used, upgraded, removed and purged', { skip }, async (t) => {
-  const out = t.testdir({});
-  const release = { version: '0.1.0', epoch: 1_767_225_600, target: TARGETS.x64 };
-  const uncompressed = ['-Znone'];
-  const deb = await makeDeb(release, out, uncompressed);
-  const newer = await makeDeb({ ...release, version: '0.1.0+newer' }, join(out, 'newer'), uncompressed);
   const prepare = `${USR_TOO}echo 1 > /proc/sys/net/ipv4/ip_forward\n`;
   await withHost(
     t,
@@ -89,6 +102,7 @@ t.test('installed, used, upgraded, removed and purged', { skip }, async (t) => {
       t.match(await host.must(['netmoor', 'version']), /^netmoor \d/);
       t.match(await host.must(['ls', '/etc/systemd/system/sockets.target.wants']), 'netmoor-engine.socket');
       t.match(await host.must(['man', '-w', 'bridge-nat', 'netmoor']), /man8\/bridge-nat.*man1\/netmoor/s);
+      await completes(t, host);
 
       networkFile(host);
       const podman = await Podman.start(host);
@@ -121,9 +135,56 @@ t.test('installed, used, upgraded, removed and purged', { skip }, async (t) => {
   );
 });
 
+/** Records what it is asked to do with what runs; the rest is files. deb-systemd-helper has a reload of its own. */
+const SYSTEMCTL = `#!/bin/sh
+case "$*" in
+*preset* | *is-enabled*) SYSTEMD_OFFLINE=1 exec /usr/bin/systemctl "$@" ;;
+*is-active*) test -e /run/active ;;
+daemon-reload) ;;
+*) echo "$*" >> /run/asked ;;
+esac
+`;
+
+t.test('what the package asks of systemd', { skip }, async (t) => {
+  await withHost(
+    t,
+    async (host) => {
+      host.write('/run/asked', '');
+      await host.shell(`${DPKG} -i ${deb}`);
+      t.equal(readFileSync(host.path('/run/asked'), 'utf8'), '', 'where it does not run, nothing');
+      await host.shell(`${DPKG} --purge netmoor; mkdir -p /run/systemd/system`);
+      const asked = async (command: string): Promise<string[]> => {
+        host.write('/run/asked', '');
+        await host.shell(command);
+        return readFileSync(host.path('/run/asked'), 'utf8').trim().split('\n');
+      };
+      const reload = '--system daemon-reload';
+      const start = '--quiet --system start netmoor-engine.socket';
+      t.strictSame(await asked(`${DPKG} -i ${deb}`), [reload, start], 'installed');
+      t.strictSame(await asked(`${DPKG} -i ${newer}`), [reload, start], 'upgraded while no engine runs');
+      t.strictSame(
+        await asked(`touch /run/active; ${DPKG} -i ${newer}`),
+        [reload, '--quiet --system restart netmoor-engine.service', start],
+        'and while one does',
+      );
+      const stop = 'stop netmoor-engine.socket netmoor-engine.service';
+      t.strictSame(await asked(`${DPKG} --remove netmoor`), [stop, reload]);
+      await host.shell(
+        `printf '#!/bin/sh\nexit 101\n' > /usr/sbin/policy-rc.d; chmod +x /usr/sbin/policy-rc.d`,
+      );
+      t.strictSame(await asked(`${DPKG} -i ${deb}`), [reload], 'who forbids it to start services is obeyed');
+    },
+    {
+      prepare: `${USR_TOO}rm -f /usr/sbin/policy-rc.d
+printf %s '${SYSTEMCTL}' > /usr/local/sbin/systemctl
+chmod +x /usr/local/sbin/systemctl
+`,
+    },
+  );
+});
+
 t.test('the bundle on the Node.js of the host', { skip: lackingFor('tar', 'gzip') }, async (t) => {
-  const release = { version: '0.1.0', epoch: 1_767_225_600, target: TARGETS.x64 };
-  const archive = makeBundle(release, t.testdir({}));
+  const archive = makeBundle(RELEASE, t.testdir({}));
   await withHost(t, async (host) => {
     const bin = '/opt/netmoor';
     // Beside the script it comes before the host's own.

@@ -27,9 +27,9 @@ import { planOf } from '../../cli/install/plan.ts';
 import { foresee, remove } from '../../cli/install/remove.ts';
 import { textsOf } from '../../cli/install/texts.ts';
 import type { ListedVerb } from '../../cli/verb.ts';
-import { NetmoorError } from '../../lib/base/errors.ts';
 import { loosened } from '../../lib/cni/loose-keys.ts';
 import { fromHostLocal, hostLocalFiles } from '../../lib/mooring/as-host-local.ts';
+import { refusalOf } from '../refusal.ts';
 
 /** A verb whose texts have all that a shell takes for something else. */
 const ODD: ListedVerb = {
@@ -45,17 +45,6 @@ const ODD: ListedVerb = {
     run: () => ({ json: {}, text: () => '' }),
   }),
 };
-
-/** The kind of the error that it throws. */
-function refusal(work: () => unknown): string | undefined {
-  try {
-    work();
-    return undefined;
-  } catch (error) {
-    if (error instanceof NetmoorError) return error.kind;
-    throw error;
-  }
-}
 
 t.test('completions', async (t) => {
   const words = await wordsOf({
@@ -106,18 +95,18 @@ t.test('completions', async (t) => {
 t.test('what is asked for', async (t) => {
   t.same(readNames(['host-local,bridge', 'bridge']), ['bridge', 'host-local']);
   t.equal(
-    refusal(() => readNames(['portmap'])),
+    refusalOf(() => readNames(['portmap'])),
     'bad-config',
   );
   for (const prefix of ['/usr/my local', '/a%b', '/'])
     t.equal(
-      refusal(() => layoutOf(prefix, '/opt/cni/bin')),
+      refusalOf(() => layoutOf(prefix, '/opt/cni/bin')),
       'bad-config',
       prefix,
     );
   for (const cniBin of ['/usr/bin', '/usr/lib/netmoor/'])
     t.equal(
-      refusal(() => layoutOf('/usr', cniBin)),
+      refusalOf(() => layoutOf('/usr', cniBin)),
       'bad-config',
       cniBin,
     );
@@ -263,7 +252,7 @@ t.test('broken off while it put something aside', async (t) => {
 t.test('a record that makes no sense', async (t) => {
   const dir = t.testdir({ 'installed.json': '{"version":7}' });
   t.equal(
-    refusal(() => readManifest(join(dir, 'installed.json'))),
+    refusalOf(() => readManifest(join(dir, 'installed.json'))),
     'io',
   );
   t.equal(readManifest(join(dir, 'none.json')), undefined);

@@ -36,6 +36,9 @@ const HEADERS = [
   'linux/netfilter/nfnetlink.h',
   'linux/netfilter/nfnetlink_conntrack.h',
   'linux/in.h',
+  'linux/ip.h',
+  'linux/ipv6.h',
+  'linux/netconf.h',
   'asm-generic/socket.h',
 ];
 const missing = HEADERS.filter((path) => !existsSync(`/usr/include/${path}`));
@@ -215,6 +218,9 @@ const ONLY_IN_HEADERS = [
   /^NDUSEROPT_/,
   /^PREFIX_ADDRESS$/,
   /^IFLA_INET6_RA_MTU$/,
+  /^IFLA_INET6?_CONF$/,
+  /^(IPV4_)?DEVCONF_/,
+  /^NETCONFA_/,
   /^IFAPROT_/,
   /^ICMPV6_/,
   /^IFLA_MACVLAN_BC_QUEUE_LEN$/,

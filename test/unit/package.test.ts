@@ -44,6 +44,8 @@ t.test(
       t.notMatch(listing, process.env['USER'] ?? 'nobody@');
       t.match(listing, / root\/root| 0\/0/);
       t.match(listing, `netmoor-0.1.0-linux-x64/netmoor\n`);
+      for (const text of [listing, run('dpkg-deb', '-c', files[1] ?? '')])
+        t.match(text, /completions\/netmoor\n.*\/netmoor\.fish\n.*\/_netmoor\n/s, 'completion');
     }
     t.equal(digests[0], digests[1]);
   },

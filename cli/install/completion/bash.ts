@@ -1,7 +1,7 @@
 /** Completion for bash, as bash-completion loads it by the command's name. */
 import type { OptionWords, VerbWords } from './words.ts';
 
-const HEAD = `# Completion of netmoor for bash; written by "netmoor install".
+const HEAD = `# Completion of netmoor for bash, from its verbs.
 _netmoor() {
   local cur=\${COMP_WORDS[COMP_CWORD]} prev=\${COMP_WORDS[COMP_CWORD - 1]} verb= word
   for word in "\${COMP_WORDS[@]:1:COMP_CWORD - 1}"; do

@@ -27,5 +27,5 @@ function wordsLine(verb: string, words: readonly string[]): string {
 }
 
 export function fishCompletion(verbs: readonly VerbWords[]): string {
-  return `# Completion of netmoor for fish; written by "netmoor install".\n${verbs.map(verbLines).join('')}`;
+  return `# Completion of netmoor for fish, from its verbs.\n${verbs.map(verbLines).join('')}`;
 }

@@ -2,7 +2,7 @@
 import type { OptionWords, VerbWords } from './words.ts';
 
 const HEAD = `#compdef netmoor
-# Completion of netmoor for zsh; written by "netmoor install".
+# Completion of netmoor for zsh, from its verbs.
 _netmoor() {
   local -a verbs
 `;

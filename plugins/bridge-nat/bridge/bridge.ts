@@ -4,6 +4,8 @@ import { formatPrefix, prefixesOverlap, sameAddress } from '../../../lib/base/ip
 import type { Prefix } from '../../../lib/base/ip.ts';
 import { addressAddition, addressRemoval, listAddresses } from '../../../lib/netlink/address.ts';
 import type { InterfaceAddress } from '../../../lib/netlink/address.ts';
+import { findSettings } from '../../../lib/netlink/devconf.ts';
+import type { Ipv6Setting } from '../../../lib/netlink/devconf.ts';
 import { findLink, listLinks } from '../../../lib/netlink/link.ts';
 import { linkChange } from '../../../lib/netlink/link-change.ts';
 import { createBridge } from '../../../lib/netlink/link-creation.ts';
@@ -11,12 +13,7 @@ import { IFF_PROMISC, IFF_UP } from '../../../lib/netlink/link-message.ts';
 import { removeLinks } from '../../../lib/netlink/link-removal.ts';
 import type { Link } from '../../../lib/netlink/link-message.ts';
 import type { NetlinkSocket } from '../../../lib/netlink/socket.ts';
-import {
-  ensureSysctlIfPresent,
-  hasIpv6,
-  readSysctl,
-  readSysctlIfPresent,
-} from '../../../lib/system/sysctl.ts';
+import { ensureSysctlIfPresent } from '../../../lib/system/sysctl.ts';
 import { ALIAS, IFAPROT_NETMOOR } from '../../../lib/mooring/marks.ts';
 import { refuseHeld, refuseOtherKind } from './foreign-bridge.ts';
 import { giveBack, keepsBridge, membersOn, standsForMember } from './member-ports.ts';
@@ -135,26 +132,22 @@ function ensureGateways(host: NetlinkSocket, link: Link, wanted: BridgeWanted): 
 function setKernelKeys(host: NetlinkSocket, wanted: BridgeWanted, link: Link): void {
   // A container must not be able to make itself the host's router (CVE-2020-10749). A bridge that is not ours may well
   // be how the host itself learns its routes.
-  const heard = readSysctlIfPresent('net', 'ipv6', 'conf', link.name, 'accept_ra') ?? '0';
+  const settings = findSettings(host, link.index);
+  const isOn = (setting: Ipv6Setting): boolean => (settings?.ipv6(setting) ?? 0) !== 0;
+  const set = (value: string, setting: Ipv6Setting): void =>
+    void ensureSysctlIfPresent(value, 'net', 'ipv6', 'conf', link.name, setting);
   const ours = link.alias === ALIAS && !wanted.onLan;
-  if (ours && heard !== '0' && !standsForMember(host, link.name))
-    ensureSysctlIfPresent('0', 'net', 'ipv6', 'conf', link.name, 'accept_ra');
+  if (ours && isOn('accept_ra') && !standsForMember(host, link.name)) set('0', 'accept_ra');
   const routed6 = wanted.gateways.some((gateway) => gateway.address.family === 6);
   if (routed6 || (link.alias === ALIAS && wanted.ipv6.wanted)) {
-    ensureSysctlIfPresent('0', 'net', 'ipv6', 'conf', link.name, 'disable_ipv6');
+    if (isOn('disable_ipv6')) set('0', 'disable_ipv6');
     // Its MAC address is its own: a second of DAD would only hold up the first packets.
-    if (link.alias === ALIAS) ensureSysctlIfPresent('0', 'net', 'ipv6', 'conf', link.name, 'accept_dad');
-  } else if (link.alias === ALIAS && hasIpv6On(link.name)) {
+    if (link.alias === ALIAS && isOn('accept_dad')) set('0', 'accept_dad');
+  } else if (link.alias === ALIAS && settings?.ipv6('disable_ipv6') === 0) {
     // By its link-local address the host would offer whatever listens on [::] to containers of a network without IPv6,
     // past every rule that was written for IPv4.
-    wanted.ipv6.unlessUsed(
-      () => void ensureSysctlIfPresent('1', 'net', 'ipv6', 'conf', link.name, 'disable_ipv6'),
-    );
+    wanted.ipv6.unlessUsed(() => set('1', 'disable_ipv6'));
   }
-}
-
-function hasIpv6On(name: string): boolean {
-  return hasIpv6() && readSysctl('net', 'ipv6', 'conf', name, 'disable_ipv6') === '0';
 }
 
 /** Makes the bridge, or completes it, as wanted; any number of processes may do so at once. */

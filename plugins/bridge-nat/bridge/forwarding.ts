@@ -2,6 +2,8 @@
 import { readdirSync } from 'node:fs';
 import { isErrno } from '../../../lib/base/errors.ts';
 import type { Family } from '../../../lib/base/ip.ts';
+import { isForwarding } from '../../../lib/netlink/devconf.ts';
+import type { NetlinkSocket } from '../../../lib/netlink/socket.ts';
 import { ensureSysctl, readSysctl } from '../../../lib/system/sysctl.ts';
 
 /**
@@ -22,10 +24,10 @@ function keepListeningToRouters(): void {
   }
 }
 
-/** Lets the kernel forward packets of these families. */
-export function enableForwarding(families: ReadonlySet<Family>): void {
-  if (families.has(4)) ensureSysctl('1', 'net', 'ipv4', 'ip_forward');
-  if (families.has(6) && readSysctl('net', 'ipv6', 'conf', 'all', 'forwarding') !== '1') {
+/** Lets the kernel forward packets of these families, in the namespace of the socket, which is the caller's. */
+export function enableForwarding(route: NetlinkSocket, families: ReadonlySet<Family>): void {
+  if (families.has(4) && !isForwarding(route, 4)) ensureSysctl('1', 'net', 'ipv4', 'ip_forward');
+  if (families.has(6) && !isForwarding(route, 6)) {
     keepListeningToRouters();
     ensureSysctl('1', 'net', 'ipv6', 'conf', 'all', 'forwarding');
   }

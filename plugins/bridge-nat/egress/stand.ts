@@ -21,6 +21,8 @@ const FIRST_TABLE = 0x6d0000;
 const TABLES = 0x10000;
 const TRIES = 16;
 
+const EITHER: readonly Family[] = [4, 6];
+
 /** Those that the host speaks. */
 export function families(): readonly Family[] {
   return hasIpv6() ? [4, 6] : [4];
@@ -48,7 +50,7 @@ function rulesIfAny(route: NetlinkSocket, family: Family): RuleState[] {
 
 /** All rules of netmoor's, in both families. */
 export function ownRules(route: NetlinkSocket): RuleState[] {
-  return families().flatMap((family) => rulesIfAny(route, family).filter(isOurs));
+  return EITHER.flatMap((family) => rulesIfAny(route, family).filter(isOurs));
 }
 
 /** Whether bridges but this one have ways out of their own: the tables hold them, too. */

@@ -1,6 +1,6 @@
 /**
- * Waiting for bridge ports of the host to forward, many at a time. The kernel is listened to as long as there is somebody
- * to wait: it has much to say of links that come and go on account of others.
+ * Waiting for bridge ports of the host to forward, many at a time. The kernel is listened to as long as there is
+ * somebody to wait: it has much to say of links that come and go on account of others.
  */
 import { isErrno } from '../../../lib/base/errors.ts';
 import { DecodeError } from '../../../lib/netlink/attributes.ts';
