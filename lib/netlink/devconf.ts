@@ -85,7 +85,7 @@ export function findSettings(socket: NetlinkSocket, which: string | number): Lin
   };
 }
 
-/** The request that makes the kernel announce the IPv4 addresses of a link that comes up, or changes its MAC address. */
+/** The request that makes the kernel announce the IPv4 addresses of a link as it comes up, or changes its address. */
 export function arpNotification(index: number, op: string): NetlinkRequest {
   const families = encode(changed, { inet: { conf: { arp_notify: 1 } } });
   return { type: uapi.RTM_NEWLINK, op, data: encodeLink({ families }, { index }) };
