@@ -26,7 +26,7 @@ import { TASKS } from './tasks.ts';
 const KEPT = 8;
 
 /** What differs from one request to the next. */
-type Own = Partial<Pick<World, 'worker' | 'openNetns' | 'together'>>;
+type Own = Partial<Pick<World, 'worker' | 'openNetns' | 'together' | 'afterwards'>>;
 
 /** What all the requests of a thread share, which differ in who works. */
 export function threadWorld(): (own: Own) => World {
@@ -41,6 +41,9 @@ export function threadWorld(): (own: Own) => World {
   const shared: World = { ...realWorld(), worker: undefined, keep };
   return (own) => ({ ...shared, ...own });
 }
+
+/** And those of one message alike. */
+type Common = Pick<World, 'together' | 'afterwards'>;
 
 export interface Abilities {
   readonly plugin: (program: string) => Promise<Plugin | undefined>;
@@ -61,11 +64,11 @@ async function runPlugin(
   job: PluginJob,
   plugin: Abilities['plugin'],
   worldFor: (own: Own) => World,
-  { together }: Pick<World, 'together'>,
+  common: Common,
 ): Promise<Answer> {
   const { request, program, args, environment, stdin } = job;
   const input = Buffer.from(stdin);
-  const around = (worker: Worker | undefined): World => worldFor({ worker, ...opening(job), together });
+  const around = (worker: Worker | undefined): World => worldFor({ worker, ...opening(job), ...common });
   if (program === HOOK) return asRequest(request, async (worker) => answerHook(args, input, around(worker)));
   const found = await plugin(program);
   if (found === undefined) throw new NetmoorError('internal', `the engine does not know ${program}`);
@@ -81,6 +84,14 @@ async function answerHook(args: readonly string[], stdin: Buffer, world: World):
   return { exitCode, stdout: '', stderr };
 }
 
+function regardless(work: () => void): void {
+  try {
+    work();
+  } catch {
+    // Whoever it was for has his answer.
+  }
+}
+
 async function runTask({ name, argument }: TaskJob, tasks: Tasks, world: World): Promise<Json | undefined> {
   const task = Object.hasOwn(tasks, name) ? tasks[name] : undefined;
   if (task === undefined) throw new NetmoorError('internal', `the engine has no task ${name}`);
@@ -93,7 +104,7 @@ export function serveAsWorker(abilities: Abilities = { plugin: pluginOf, tasks: 
   if (port === null) throw new TypeError('not in a thread');
   const worldFor = threadWorld();
   const say = (message: FromWorker): void => port.postMessage(message);
-  const outcomeOf = async (job: Job, around: Pick<World, 'together'>): Promise<Outcome> => {
+  const outcomeOf = async (job: Job, around: Common): Promise<Outcome> => {
     try {
       if (job.is === 'task') return { value: await runTask(job, abilities.tasks, worldFor({})) };
       return { answer: await runPlugin(job, abilities.plugin, worldFor, around) };
@@ -104,11 +115,14 @@ export function serveAsWorker(abilities: Abilities = { plugin: pluginOf, tasks: 
   };
   port.on('message', ({ jobs }: ToWorker) => {
     const gathering = new Gathering(jobs.length);
-    const around = jobs.length > 1 ? { together: gathering.together } : {};
+    const together = jobs.length > 1 ? gathering.together : undefined;
     jobs.forEach((job, index) => {
+      const later: (() => void)[] = [];
+      const around = { together, afterwards: (work: () => void) => void later.push(work) };
       void outcomeOf(job, around).then((done) => {
         say({ job: index, done });
         gathering.ended();
+        for (const work of later) regardless(work);
       });
     });
   });

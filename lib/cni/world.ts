@@ -94,6 +94,11 @@ export interface World {
    */
   readonly keep?: <T extends object>(name: string, make: () => T) => T;
   /**
+   * Runs `work` as soon as the caller has his answer; that it fails is nobody's concern. Absent where the process ends
+   * with its answer.
+   */
+  readonly afterwards?: ((work: () => void) => void) | undefined;
+  /**
    * Does `what` once for all requests that are worked on at the same time and want it: `all` is called with the items
    * of all of them. Rejects with what it throws. Absent where a request is alone.
    */

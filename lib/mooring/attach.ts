@@ -277,6 +277,7 @@ export async function attach<C extends MooringConfig, D extends MooringDetail>(
       return await moorApart({ ...mooring, previous: left });
     }
   } finally {
-    sandbox.route.close();
+    const { afterwards = (work) => work() } = host.world;
+    afterwards(() => sandbox.route.close());
   }
 }

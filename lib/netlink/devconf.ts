@@ -85,7 +85,7 @@ export function findSettings(socket: NetlinkSocket, which: string | number): Lin
   };
 }
 
-/** The request that makes the kernel announce the link's IPv4 addresses when it comes up, or its MAC address changes. */
+/** The request that makes the kernel announce the IPv4 addresses of a link as it comes up, or changes its address. */
 export function arpNotification(index: number, op: string): NetlinkRequest {
   const families = encode(changed, { inet: { conf: { arp_notify: 1 } } });
   return { type: uapi.RTM_NEWLINK, op, data: encodeLink({ families }, { index }) };

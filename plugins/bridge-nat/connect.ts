@@ -177,7 +177,9 @@ function configure(
   if (dad === 'optimistic') announce(sandbox, inside, record.mac ?? '');
   const found = foundBy(work, record, inside, notifications);
   if (dad !== 'off') awaitDetection(sandbox, inside, dad, host.world.monotonic);
-  if (dad !== 'optimistic') announce(sandbox, inside, record.mac ?? '');
+  // On a bridge with a thousand ports it takes milliseconds: each hears it before the kernel returns.
+  const { afterwards = (tell) => tell() } = host.world;
+  if (dad !== 'optimistic') afterwards(() => announce(sandbox, inside, record.mac ?? ''));
   extras(work, record, inside, undo);
   return found;
 }

@@ -93,6 +93,37 @@ t.test('the namespace is the one that the caller has opened', { skip }, async (t
   });
 });
 
+t.test('neighbours hear of who has an address now', { skip }, async (t) => {
+  await withBerth(t, async ({ host, call, served }) => {
+    for (const name of ['c1', 'c2']) await host.container(name);
+    const engine = await startEngine(host);
+    const ipam = { type: 'netmoor', ranges: [[{ subnet: '10.9.8.0/24' }]] };
+    t.match(await call('ADD', 'c1', { ipam }), { code: 0 });
+    const neighbour = host.at('/run/netns/c1');
+    await neighbour.must([
+      'ip',
+      'neigh',
+      'add',
+      '10.9.8.77',
+      'lladdr',
+      '02:00:00:00:00:77',
+      'dev',
+      'eth0',
+      'nud',
+      'stale',
+    ]);
+    const { code, json } = await call('ADD', 'c2', { ipam, args: { cni: { ips: ['10.9.8.77'] } } });
+    t.equal(code, 0);
+    t.equal(await served(), 2);
+    const mac = json?.interfaces?.[2]?.mac ?? '';
+    await until(async () => {
+      const [entry] = await neighbour.ip('neigh', 'show', '10.9.8.77');
+      return entry?.['lladdr'] === mac;
+    }, 'the neighbour knows');
+    await engine.stop();
+  });
+});
+
 t.test('where the engine is none of the caller’s, the one-shot does it', { skip }, async (t) => {
   await withBerth(t, async ({ host, call, served }) => {
     await host.container('c1');
