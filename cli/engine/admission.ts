@@ -3,6 +3,7 @@ import { VERSION } from '../../lib/engine/request.ts';
 import { refusal } from '../../lib/engine/protocol.ts';
 import type { Refusal } from '../../lib/engine/protocol.ts';
 import { DHCP_IPAM } from '../../lib/mooring/ipam-type.ts';
+import { isLaunched } from './call.ts';
 import type { Call, Namespaces } from './call.ts';
 import { HOOK } from './programs.ts';
 
@@ -30,9 +31,8 @@ function pathsOf(environment: Call['environment']): string[] {
 }
 
 /** Its configuration may name another engine (`daemonSocketPath`): the plugin itself asks that one. */
-function mayMeanAnother({ program, namespaces, stdin }: Call): boolean {
-  const launched = namespaces.pidns !== undefined;
-  return launched && program === DHCP_IPAM && stdin.includes('daemonSocketPath');
+function mayMeanAnother(call: Call): boolean {
+  return isLaunched(call) && call.program === DHCP_IPAM && call.stdin.includes('daemonSocketPath');
 }
 
 function callerOnly(call: Call): Refused | undefined {
@@ -58,15 +58,38 @@ const KINDS_OF_NAMESPACE: readonly (readonly [keyof Namespaces, string])[] = [
   ['userns', 'user'],
 ];
 
+/** The first kind in which they differ, in words. */
+function difference(theirs: Partial<Namespaces>, ours: Namespaces): string | undefined {
+  return KINDS_OF_NAMESPACE.find(([kind]) => (theirs[kind] ?? ours[kind]) !== ours[kind])?.[1];
+}
+
+function elsewhere(kind: string): Refused {
+  return refusal(
+    'other-namespace',
+    `the engine works in another ${kind} namespace than its caller`,
+    'start one in that namespace, with a /run of its own',
+  );
+}
+
+/**
+ * Undefined for a client that may ask for what it asks: one who is where we are. `theirs`: where it is by the kernel's
+ * account, undefined when nobody knows. To end the engine it need not see the same network and files: `ip netns exec`
+ * and "netmoor engine stop" go together.
+ */
+export function notFromHere(
+  theirs: Namespaces | undefined,
+  ours: Namespaces,
+  what: 'plugin' | 'stop',
+): Refused | undefined {
+  if (theirs === undefined) return elsewhere('pid');
+  const { pidns, userns } = theirs;
+  const other = difference(what === 'stop' ? { pidns, userns } : theirs, ours);
+  return other === undefined ? undefined : elsewhere(other);
+}
+
 /** Undefined for a request that is to be done. */
 export function notForUs(call: Call, ours: Namespaces): Refused | undefined {
   if (call.version !== VERSION) return otherVersion(call.version);
-  const other = KINDS_OF_NAMESPACE.find(([kind]) => (call.namespaces[kind] ?? ours[kind]) !== ours[kind]);
-  if (other !== undefined)
-    return refusal(
-      'other-namespace',
-      `the engine works in another ${other[1]} namespace than its caller`,
-      'start one in that namespace, with a /run of its own',
-    );
-  return callerOnly(call);
+  const other = difference(call.namespaces, ours);
+  return other === undefined ? callerOnly(call) : elsewhere(other);
 }

@@ -61,5 +61,10 @@ export function callOfLauncher(request: LauncherRequest, netns: Handed | undefin
   return { version, program, namespaces, args, environment, stdin, deadline: Infinity, netns, executable };
 }
 
+/** By the launcher, which does itself what is not answered. */
+export function isLaunched({ namespaces }: Pick<Call, 'namespaces'>): boolean {
+  return namespaces.pidns !== undefined;
+}
+
 /** Whether the caller still waits; nothing is begun for one who does not. */
 export type Take = () => Promise<boolean>;

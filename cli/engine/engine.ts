@@ -15,13 +15,14 @@ import type { EngineAnswer, OrderRequest } from '../../lib/engine/protocol.ts';
 import { VERSION, isNewer, ownNamespaces } from '../../lib/engine/request.ts';
 import { openReactor } from '../../lib/system/reactor.ts';
 import type { Answer } from '../../lib/cni/dispatch.ts';
-import { otherVersion } from './admission.ts';
+import { notFromHere, otherVersion } from './admission.ts';
 import { callOf, callOfLauncher } from './call.ts';
 import type { Call, Take } from './call.ts';
+import type { Client } from './client.ts';
 import type { Asked, Limits } from './connection.ts';
 import { noCounts } from './counts.ts';
 import { Frugality } from './frugality.ts';
-import type { Job, PluginJob } from './jobs.ts';
+import { isOurs } from './heir.ts';
 import { laneOf } from './programs.ts';
 import type { Lane } from './programs.ts';
 import { reportOf } from './report.ts';
@@ -30,11 +31,15 @@ import { Requests, restored } from './requests.ts';
 import { Seat } from './seat.ts';
 import { EngineServer } from './server.ts';
 import type { Log } from './log.ts';
+import { togetherAs } from './together.ts';
 import { WorkerPool, startWorker } from './workers.ts';
 import type { PoolOptions } from './workers.ts';
 
 /** Threads: of main plugins, and of what they may wait for. */
 const MOST: Readonly<Record<Lane, number>> = { main: 4, inner: 2 };
+
+/** While all of these wait, for a plugin of others, an address to be checked, a store that is held. */
+const MOST_STUCK: Readonly<Record<Lane, number>> = { main: 16, inner: 4 };
 
 /** Milliseconds that a thread is kept without work. */
 const IDLE_THREAD = 30_000;
@@ -47,11 +52,6 @@ const LAST = 20_000;
 
 /** Milliseconds for a resident to stop. */
 const LEAVE = 5_000;
-
-/** Several of these share what takes longest: the kernel's wait for an interface to be gone. */
-function isDel(job: Job): job is PluginJob {
-  return job.is === 'plugin' && job.environment['CNI_COMMAND'] === 'DEL';
-}
 
 export interface EngineOptions {
   readonly places?: EnginePlaces;
@@ -80,6 +80,7 @@ export class Engine {
   readonly #counts = noCounts();
   readonly #frugality = new Frugality();
   readonly #reactor = openReactor();
+  readonly #namespaces = ownNamespaces();
   readonly #since = new Date();
   readonly #ended = Promise.withResolvers<void>();
   readonly #begunToStop = Promise.withResolvers<void>();
@@ -95,11 +96,12 @@ export class Engine {
     const pool = (lane: Lane): WorkerPool =>
       new WorkerPool({
         most: MOST[lane],
+        mostStuck: MOST_STUCK[lane],
         least: lane === 'main' ? (options.ready ?? 0) : 0,
         idle: options.idleThread ?? IDLE_THREAD,
         start: options.startWorker ?? (() => startWorker(lane)),
         empty: () => this.#frugality.tidy(),
-        together: (job) => (isDel(job) ? `DEL ${job.program}` : undefined),
+        together: togetherAs,
       });
     this.#lanes = { main: pool('main'), inner: pool('inner') };
     const world = realWorld();
@@ -111,7 +113,7 @@ export class Engine {
     };
     this.#residents = options.residents.map((make) => make(host));
     this.#requests = new Requests({
-      namespaces: ownNamespaces(),
+      namespaces: this.#namespaces,
       lanes: this.#lanes,
       laneOf: options.laneOf ?? laneOf,
       residents: new Map(this.#residents.flatMap(({ plugins }) => [...plugins])),
@@ -167,7 +169,7 @@ export class Engine {
   async #listen(fd: number, { directory }: EnginePlaces): Promise<void> {
     const { log, limits } = this.#options;
     this.#server = await EngineServer.listen(fd, {
-      handle: async (asked, take) => this.#handle(asked, take),
+      handle: async (asked, take, client) => this.#handle(asked, take, client),
       reactor: this.#reactor,
       turnedAway: (why) => {
         this.#counts.refused += 1;
@@ -193,45 +195,58 @@ export class Engine {
     }
   }
 
-  async #handle(asked: Asked, take: Take): Promise<EngineAnswer | undefined> {
+  async #handle(asked: Asked, take: Take, client: Client): Promise<EngineAnswer | undefined> {
     try {
       if ('otherProtocol' in asked)
         return otherVersion(`one that speaks protocol ${asked.otherProtocol}, not ${PROTOCOL}`);
-      if ('launched' in asked) return await this.#answer(callOfLauncher(asked.launched, asked.netns), take);
+      if ('launched' in asked)
+        return await this.#answer(callOfLauncher(asked.launched, asked.netns), take, client);
       const { request } = asked;
       return request.kind === 'plugin'
-        ? await this.#answer(callOf(request), take)
-        : await this.#obey(request);
+        ? await this.#answer(callOf(request), take, client)
+        : await this.#obey(request, client);
     } catch (error) {
       // Nothing that a request does may end up here.
+      if ('launched' in asked) asked.netns?.release();
       this.#options.log('error', `a defect: ${error instanceof Error ? error.stack : errorText(error)}`);
       return { exitCode: 1, stdout: '', stderr: `${errorText(error)}\n` };
     }
   }
 
-  async #answer(call: Call, take: Take): Promise<EngineAnswer | undefined> {
-    const refused = this.#stopping
-      ? refusal('stopping', 'the engine is stopping', 'try again')
-      : isNewer(call.version, VERSION)
-        ? this.#handOver(call)
-        : undefined;
+  async #answer(call: Call, take: Take, client: Client): Promise<EngineAnswer | undefined> {
+    const refused = this.#notNow(call, client);
     if (refused !== undefined) {
       call.netns?.release();
       return refused;
     }
     clearTimeout(this.#idle);
-    return this.#requests.answer(call, take);
+    try {
+      return await this.#requests.answer(call, take);
+    } finally {
+      this.#rest();
+    }
+  }
+
+  /** Undefined for a call that this engine looks at. */
+  #notNow(call: Call, client: Client): EngineAnswer | undefined {
+    if (this.#stopping) return refusal('stopping', 'the engine is stopping', 'try again');
+    const stranger = notFromHere(client.namespaces(), this.#namespaces, 'plugin');
+    if (stranger !== undefined) this.#counts.refused += 1;
+    if (stranger !== undefined || !isNewer(call.version, VERSION)) return stranger;
+    return this.#handOver(call);
   }
 
   /** A later version is there to take over: what it does not find in the store it does not need. */
   #handOver({ version, executable }: Pick<Call, 'version' | 'executable'>): EngineAnswer {
-    if (executable !== undefined) this.#heir = executable;
+    if (executable !== undefined && isOurs(executable)) this.#heir = executable;
     void this.stop(`netmoor ${version} takes over`);
     return refusal('stopping', `the engine, netmoor ${VERSION}, makes way for ${version}`, 'try again');
   }
 
-  async #obey({ kind }: OrderRequest): Promise<EngineAnswer> {
+  async #obey({ kind }: OrderRequest, client: Client): Promise<EngineAnswer> {
     if (kind === 'status') return { report: await this.report() };
+    const stranger = notFromHere(client.namespaces(), this.#namespaces, 'stop');
+    if (stranger !== undefined) return stranger;
     void this.stop('it was told to');
     return { stopping: process.pid };
   }
@@ -254,7 +269,6 @@ export class Engine {
     const took = `${milliseconds.toFixed(1)} ms`;
     if (exitCode === 0) log('info', `${what}: done in ${took}`);
     else log('warning', `${what}: failed in ${took}: ${stdout || stderr}`);
-    this.#rest();
   }
 
   /** From now on, unless somebody needs it. */

@@ -11,6 +11,8 @@ const SYSLOG = '/dev/log';
 /** LOG_DAEMON, syslog(3). */
 const FACILITY = 3 << 3;
 const MOST_LINES = 1_000;
+/** Characters of a line: what plugins say may be long, and as many as MOST_LINES are kept. */
+const LONGEST_LINE = 4_096;
 
 const PRIORITIES: Readonly<Record<Priority, number>> = { error: 3, warning: 4, notice: 5, info: 6, debug: 7 };
 
@@ -24,7 +26,7 @@ export interface Logger {
 
 /** A line stays a line, whatever is quoted in it. */
 function oneLine(text: string): string {
-  return text.replaceAll(/\p{Cc}+/gu, ' ');
+  return text.slice(0, LONGEST_LINE).replaceAll(/\p{Cc}+/gu, ' ');
 }
 
 export function syslog(): Logger {

@@ -15,12 +15,14 @@ import { refusal } from '../../lib/engine/protocol.ts';
 import type { EngineAnswer } from '../../lib/engine/protocol.ts';
 import { forgetRequest } from '../../lib/system/worker.ts';
 import { notForUs } from './admission.ts';
+import { isLaunched } from './call.ts';
 import type { Call, Namespaces, Take } from './call.ts';
 import type { Counts } from './counts.ts';
 import type { Outcome } from './jobs.ts';
 import { Order } from './order.ts';
 import { HOOK } from './programs.ts';
 import type { Lane } from './programs.ts';
+import { ThreadLost } from './workers.ts';
 import type { WorkerPool } from './workers.ts';
 
 /** Milliseconds that a request may take, waiting included; the runtimes give up at about the same time. */
@@ -108,8 +110,9 @@ export class Requests {
   }
 
   /**
-   * Never throws: what goes wrong is the answer. Undefined for a caller who has gone before anything was begun. The
-   * namespace that came with the call is closed when nothing is done in it any more.
+   * Never throws: what goes wrong is the answer. Undefined for a caller who has gone before anything was begun, and for
+   * a launcher whose request is lost with its thread. The namespace that came with the call is closed when nothing is
+   * done in it any more.
    */
   async answer(call: Call, take: Take = async () => true): Promise<EngineAnswer | undefined> {
     const { namespaces, counts } = this.#options;
@@ -122,11 +125,12 @@ export class Requests {
     this.#number += 1;
     const began = performance.now();
     const underway = { call, name: `${this.#number}`, began: false, late: false };
-    const answer = fitting(await this.#timed(underway), call);
+    const found = await this.#timed(underway);
+    const answer = found instanceof ThreadLost ? failure(found, call) : fitting(found, call);
     counts.served += 1;
     if (answer.exitCode !== 0) counts.failed += 1;
     this.#options.done(call, answer, performance.now() - began);
-    return answer;
+    return found instanceof ThreadLost && isLaunched(call) ? undefined : answer;
   }
 
   #unknown(program: string): EngineAnswer | undefined {
@@ -142,8 +146,8 @@ export class Requests {
   }
 
   /** The answer, or at the deadline the one that says so; what is under way goes on to its end then. */
-  async #timed(underway: Underway): Promise<Answer> {
-    const { promise, resolve } = Promise.withResolvers<Answer>();
+  async #timed(underway: Underway): Promise<Answer | ThreadLost> {
+    const { promise, resolve } = Promise.withResolvers<Answer | ThreadLost>();
     const limit = Math.min(TIME_LIMIT, underway.call.deadline);
     const timer = setTimeout(() => {
       underway.late = true;
@@ -156,7 +160,7 @@ export class Requests {
     return answer;
   }
 
-  async #inOrder(underway: Underway): Promise<Answer> {
+  async #inOrder(underway: Underway): Promise<Answer | ThreadLost> {
     const { counts } = this.#options;
     const { call } = underway;
     const container = containerOf(call);
@@ -173,7 +177,7 @@ export class Requests {
         }
       });
     } catch (error) {
-      return failure(error, call);
+      return error instanceof ThreadLost ? error : failure(error, call);
     } finally {
       call.netns?.release();
     }

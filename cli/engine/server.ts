@@ -4,13 +4,15 @@ import type { Server, Socket } from 'node:net';
 import { once } from 'node:events';
 import { refusal } from '../../lib/engine/protocol.ts';
 import type { Reactor } from '../../lib/system/reactor.ts';
-import { peerOf } from '../../lib/system/unix-stream.ts';
+import type { Take } from './call.ts';
+import { clientOf } from './client.ts';
+import type { Client } from './client.ts';
 import { LIMITS, converse, reply } from './connection.ts';
-import type { Budget, Handle, Limits } from './connection.ts';
+import type { Asked, Budget, Handle, Limits } from './connection.ts';
 import { firstBytes } from './first-bytes.ts';
 
 export interface ServerOptions {
-  readonly handle: Handle;
+  readonly handle: (asked: Asked, take: Take, client: Client) => ReturnType<Handle>;
   readonly reactor: Reactor;
   /** A connection that was not answered, and why. */
   readonly turnedAway: (why: string) => void;
@@ -24,10 +26,10 @@ function descriptorOf(socket: Socket): number | undefined {
   return typeof fd === 'number' && fd >= 0 ? fd : undefined;
 }
 
-/** The user at the other end; undefined when that cannot be known. */
-function userOf(fd: number | undefined): number | undefined {
+/** Undefined when that cannot be known. */
+function clientAt(fd: number | undefined): Client | undefined {
   try {
-    return fd === undefined ? undefined : peerOf(fd, 'look at a client').uid;
+    return fd === undefined ? undefined : clientOf(fd);
   } catch {
     return undefined;
   }
@@ -77,20 +79,21 @@ export class EngineServer {
   async #talk(socket: Socket): Promise<void> {
     const { handle, turnedAway, reactor } = this.#options;
     const fd = descriptorOf(socket);
-    const user = userOf(fd);
+    const client = clientAt(fd);
     const refused =
-      user !== process.geteuid?.()
+      client?.uid !== process.geteuid?.()
         ? NOT_ROOT
         : this.#conversations.size >= this.#limits.connections
           ? FULL
           : undefined;
-    if (refused === undefined && fd !== undefined) {
+    if (refused === undefined && fd !== undefined && client !== undefined) {
       const limit = this.#limits.request;
       // Whoever has closed it has asked for nothing.
       const first = await firstBytes(fd, reactor, limit).catch(() => undefined);
-      return converse(socket, first, handle, this.#limits, this.#budget);
+      const from: Handle = async (asked, take) => handle(asked, take, client);
+      return converse(socket, first, from, this.#limits, this.#budget);
     }
-    turnedAway(refused === FULL ? 'too many clients' : `a client of user ${user ?? 'unknown'}`);
+    turnedAway(refused === FULL ? 'too many clients' : `a client of user ${client?.uid ?? 'unknown'}`);
     await reply(socket, refused ?? NOT_ROOT, this.#limits.answer);
   }
 

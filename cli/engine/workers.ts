@@ -14,10 +14,12 @@ import type { Lane } from './programs.ts';
 export interface PoolOptions {
   /** Threads at most. */
   readonly most: number;
+  /** The same, while those that there are all wait for something: others need not wait for it, too. */
+  readonly mostStuck?: number;
   /** Milliseconds. */
   readonly idle: number;
   readonly start: () => Worker;
-  /** The last thread has ended. */
+  /** The last thread has ended of those that do not stay. */
   readonly empty?: () => void;
   /** Threads that are there from the beginning, and stay. */
   readonly least?: number;
@@ -25,14 +27,25 @@ export interface PoolOptions {
   readonly together?: (job: Job) => string | undefined;
 }
 
+/** What becomes of a job whose thread has died over it: nobody knows how far it came. */
+export class ThreadLost extends NetmoorError {
+  constructor(why: string) {
+    super('internal', `a thread of the engine failed: ${why}`, 'please report it');
+  }
+}
+
 /** Jobs of one thread at the same time. */
 const MOST_TOGETHER = 32;
 
 /** Milliseconds after which who is still at work is taken to wait for something. */
 const PATIENCE = 100;
+/** The same where that would take more threads than there mostly are. */
+const STUCK = 1_000;
 
 interface Waiting {
   readonly job: Job;
+  /** What PoolOptions.together says of it. */
+  readonly word: string | undefined;
   readonly resolve: (outcome: Outcome) => void;
   readonly reject: (error: Error) => void;
 }
@@ -92,11 +105,12 @@ export class WorkerPool {
     return this.#waiting.length;
   }
 
-  /** Rejects with NetmoorError 'internal' when the thread dies over it. */
+  /** Rejects with ThreadLost when the thread dies over it. */
   async run(job: Job): Promise<Outcome> {
     if (this.#stopped) throw new NetmoorError('try-again', 'the engine is stopping', 'try again');
+    const word = this.#options.together?.(job);
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ job, resolve, reject });
+      this.#waiting.push({ job, word, resolve, reject });
       this.#assign();
     });
   }
@@ -106,26 +120,27 @@ export class WorkerPool {
     if (this.#waiting.length === 0) return;
     const threads = [...this.#threads];
     const last = Math.max(...threads.map(({ current, began }) => (current.size > 0 ? began : -Infinity)));
-    const wait = last + PATIENCE - performance.now();
+    const idle = threads.find(({ ready, current }) => ready && current.size === 0);
+    const { most, mostStuck = most } = this.#options;
+    const further = idle === undefined && threads.length >= most;
+    const wait = last + (further ? STUCK : PATIENCE) - performance.now();
     if (wait > 0) {
       this.#impatience = setTimeout(() => this.#assign(), wait);
       return;
     }
-    const idle = threads.find(({ ready, current }) => ready && current.size === 0);
     if (idle !== undefined) {
       this.#give(idle, this.#next());
       this.#assign();
-    } else if (threads.every(({ ready }) => ready) && threads.length < this.#options.most) this.#grow();
+    } else if (threads.every(({ ready }) => ready) && threads.length < mostStuck) this.#grow();
   }
 
   /** The next job, and with it those that can be done together with it. */
   #next(): Waiting[] {
     const next = this.#waiting.shift();
     if (next === undefined) return [];
-    const { together } = this.#options;
-    const word = together?.(next.job);
+    const { word } = next;
     if (word === undefined) return [next];
-    const along = this.#waiting.filter(({ job }) => together?.(job) === word).slice(0, MOST_TOGETHER - 1);
+    const along = this.#waiting.filter((each) => each.word === word).slice(0, MOST_TOGETHER - 1);
     for (const each of along) this.#waiting.splice(this.#waiting.indexOf(each), 1);
     return [next, ...along];
   }
@@ -176,7 +191,7 @@ export class WorkerPool {
     clearTimeout(thread.idle);
     this.#threads.delete(thread);
     void thread.worker.terminate().then(() => {
-      if (this.#threads.size === 0) this.#options.empty?.();
+      if (this.#threads.size <= (this.#options.least ?? 0)) this.#options.empty?.();
     });
   }
 
@@ -187,7 +202,7 @@ export class WorkerPool {
     void thread.worker.terminate();
     const waiting = thread.ready ? undefined : this.#waiting.shift();
     for (const given of [...thread.current.values(), ...(waiting ? [waiting] : [])])
-      given.reject(new NetmoorError('internal', `a thread of the engine failed: ${why}`, 'please report it'));
+      given.reject(new ThreadLost(why));
     thread.current.clear();
     this.#assign();
     this.#tellDrained();

@@ -9,13 +9,26 @@ import type { Host } from './host.ts';
 import type { Kind } from './kind.ts';
 import { whyElsewhere } from './vantage.ts';
 
+/** What could not be collected: in words, and why. */
+export interface Uncollected {
+  readonly what: string;
+  readonly error: unknown;
+}
+
+function takeAway(kind: Kind, host: Host, record: AttachmentRecord): Uncollected[] {
+  try {
+    return detach(kind, host, record).map(({ what, error }) => ({
+      what: `${what}: ${errorText(error)}`,
+      error,
+    }));
+  } catch (error) {
+    return [{ what: errorText(error), error }];
+  }
+}
+
 /** Takes one down; what went wrong in words. */
 export function clearAway(kind: Kind, host: Host, record: AttachmentRecord): string[] {
-  try {
-    return detach(kind, host, record).map(({ what, error }) => `${what}: ${errorText(error)}`);
-  } catch (error) {
-    return [errorText(error)];
-  }
+  return takeAway(kind, host, record).map(({ what }) => what);
 }
 
 /**
@@ -32,30 +45,36 @@ export function reclaimDead(kind: Kind, host: Host, filter: AttachmentFilter, yi
 }
 
 /**
- * Detaches all of a network that `keep` does not vouch for, going on after failures, which are returned in words. What
- * somebody is at work on, and what is out of reach, is left.
+ * Detaches all of a network that `keep` does not vouch for, going on after failures, which are returned. What somebody
+ * is at work on, and what is out of reach, is left.
  */
 export function collect(
   kind: Kind,
   host: Host,
   network: string,
   keep: (record: AttachmentRecord) => boolean,
-): string[] {
-  const failures: string[] = [];
+): Uncollected[] {
+  const failures: Uncollected[] = [];
   for (const record of host.store.read((tx) => tx.attachments({ network, plugin: kind.name }))) {
     if (isInHand(record, host.world) || whyElsewhere(record, host.world) !== undefined || keep(record))
       continue;
-    failures.push(...clearAway(kind, host, record).map((problem) => `${formatKey(record)}: ${problem}`));
+    for (const { what, error } of takeAway(kind, host, record))
+      failures.push({ what: `${formatKey(record)}: ${what}`, error });
   }
   return failures;
 }
 
-/** One error for what could not be collected; undefined when all could. */
-export function collectionError(failures: readonly string[]): NetmoorError | undefined {
+/**
+ * One error for what could not be collected; undefined when all could. 'try-again' where that is all it takes: a store
+ * was held by somebody else for too long.
+ */
+export function collectionError(failures: readonly Uncollected[]): NetmoorError | undefined {
   if (failures.length === 0) return undefined;
+  const passes = ({ error }: Uncollected): boolean =>
+    error instanceof NetmoorError && error.kind === 'try-again';
   return new NetmoorError(
-    'kernel',
-    `not everything could be collected: ${failures.join('; ')}`,
+    failures.every(passes) ? 'try-again' : 'kernel',
+    `not everything could be collected: ${failures.map(({ what }) => what).join('; ')}`,
     'it stays on record; run GC again',
   );
 }

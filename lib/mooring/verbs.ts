@@ -191,7 +191,7 @@ async function gc(kind: Kind, context: Context): Promise<void> {
     if (type !== undefined) delegateGc(type, context);
     if (kind.asksEngine) collectThroughEngine(config.name, engineFor(context));
   } catch (error) {
-    failures.push(errorText(error));
+    failures.push({ what: errorText(error), error });
   }
   const error = collectionError(failures);
   if (error) throw error;

@@ -13,6 +13,7 @@ const SOCK_STREAM = 1;
 const SOL_SOCKET = 1;
 const SO_SNDTIMEO = 21;
 const SO_PEERCRED = 17;
+const SO_PEERPIDFD = 77;
 const SO_TYPE = 3;
 const SO_ACCEPTCONN = 30;
 const SO_DOMAIN = 39;
@@ -56,6 +57,20 @@ export function peerOf(fd: number, op: string): Peer {
   const signature = 'int getsockopt(int, int, int, void *, void *)';
   retried(op, (libc) => libc.call(signature, fd, SOL_SOCKET, SO_PEERCRED, ucred, length));
   return { pid: ucred.readInt32LE(0), uid: ucred.readUInt32LE(4), gid: ucred.readUInt32LE(8) };
+}
+
+/**
+ * A descriptor of the process that has connected (pidfd_open(2)), ours to close: readable when it has ended. 'ended'
+ * when nothing is left of it, 'unknown' before Linux 6.5.
+ */
+export function peerPidfd(fd: number): number | 'ended' | 'unknown' {
+  const value = Buffer.alloc(4);
+  const length = Buffer.alloc(4);
+  length.writeUInt32LE(value.length);
+  const libc = Libc.get();
+  const signature = 'int getsockopt(int, int, int, void *, void *)';
+  if (libc.call(signature, fd, SOL_SOCKET, SO_PEERPIDFD, value, length) === 0) return value.readInt32LE(0);
+  return libc.errno() === constants.errno.ENOPROTOOPT ? 'unknown' : 'ended';
 }
 
 /** False when that time passed. */

@@ -21,8 +21,8 @@ const KILLED = 0.12;
 const STOPPED = 0.12;
 const KILLED_WITHIN_MS = 250;
 const STOPPED_FOR_MS = 400;
-/** Far more than the patience of one (10 s) with 50 others on two cores. */
-const STUCK_MS = 90_000;
+/** Far more than the patience of one (30 s) with 50 others on two cores. */
+const STUCK_MS = 150_000;
 const BETWEEN_ROUNDS_MS = 200;
 
 type Random = () => number;

@@ -4,10 +4,11 @@ import { join } from 'node:path';
 import t from 'tap';
 import type { Test } from 'tap';
 import type { Json, MakeResident, ResidentHost } from '../../lib/cni/resident.ts';
+import { TAKEN } from '../../lib/engine/launcher-frame.ts';
 import { orderRequest } from '../../lib/engine/request.ts';
 import { validate as validReport } from '../../schemas/compiled/cli-engine.js';
 import { until } from '../kernel/harness-until.ts';
-import { ask, shortDirectory, toyCall, toyEngine } from './engine-toy.ts';
+import { ask, saidTo, shortDirectory, toyCall, toyEngine, toyLaunch } from './engine-toy.ts';
 import type { ToyEngine } from './engine-toy.ts';
 
 async function started(
@@ -52,10 +53,10 @@ t.test('of one container in order, of different ones side by side', async (t) =>
 t.test('at its deadline a request is answered; one that has not begun never begins', async (t) => {
   const { socket, dir, engine } = await started(t);
   const log = join(dir, 'log');
-  const [working, waiting] = await Promise.all([
-    ask(socket, toyCall('ADD', 'c1', { log, waits: 600 }, 150)),
-    ask(socket, toyCall('ADD', 'c1', { log, waits: 600 }, 150)),
-  ]);
+  const first = ask(socket, toyCall('ADD', 'c1', { log, waits: 900 }, 300));
+  await until(async () => (await engine.report()).requests?.running === 1, 'it has begun');
+  const second = ask(socket, toyCall('ADD', 'c1', { log, waits: 900 }, 150));
+  const [working, waiting] = await Promise.all([first, second]);
   t.match(cniError(working), { code: 11, cniVersion: '1.0.0', details: /still at work/ });
   t.match(cniError(waiting), { code: 11, cniVersion: '1.0.0', details: /has not begun/ });
   const after = await ask(socket, toyCall('DEL', 'c1', { log }));
@@ -85,6 +86,26 @@ t.test('a thread that dies over a request is told, and replaced', async (t) => {
     'nobody else suffers',
   );
   t.match((await engine.report()).requests, { served: 22, failed: 11, running: 0, waiting: 0 });
+});
+
+t.test(
+  'a launcher whose request is lost with its thread is not told anything, and does it alone',
+  async (t) => {
+    const { socket, engine } = await started(t);
+    const lost = await saidTo(socket, toyLaunch('ADD', 'c1', { dies: true }));
+    t.match([lost.toString('latin1', 0, 1), lost.length < 10], [TAKEN, true], 'nothing that is an answer');
+    const next = await saidTo(socket, toyLaunch('ADD', 'c1'));
+    t.match([next.toString('latin1', 0, 1), next[1]], [TAKEN, 0]);
+    t.match((await engine.report()).requests, { served: 2, failed: 1, running: 0, waiting: 0 });
+  },
+);
+
+t.test('a request that is refused keeps no engine alive', async (t) => {
+  const { socket, engine } = await started(t, { idle: 400 });
+  const refused = await ask(socket, { ...toyCall('ADD', 'c1'), program: 'bridge' });
+  t.match(refused, { refused: { kind: 'unknown-program' } });
+  await engine.ended;
+  t.pass('it has ended by itself');
 });
 
 t.test('requests that are not for this engine', async (t) => {
@@ -187,6 +208,19 @@ t.test('a task is done while all threads of plugins wait', async (t) => {
   await until(async () => (await engine.report()).requests?.running === 6, 'all are given out');
   t.equal(await hosts[0]?.runTask('toy/echo', 'soon'), 'soon');
   t.equal((await engine.report()).requests?.served, 0, 'before any of them');
+  appendFileSync(log, 'go on\n');
+  await Promise.all(waits);
+});
+
+t.test('where all threads wait for something, others need not wait for it', async (t) => {
+  const { socket, engine, dir } = await started(t);
+  const log = join(dir, 'log');
+  const waits = Array.from({ length: 6 }, (_, i) =>
+    ask(socket, toyCall('ADD', `c${i}`, { log, awaits: 'go on' })),
+  );
+  await until(async () => (await engine.report()).requests?.running === 6, 'all are given out');
+  t.match(await ask(socket, toyCall('ADD', 'other')), { exitCode: 0 });
+  t.match((await engine.report()).requests, { served: 1, running: 6 }, 'before any of them');
   appendFileSync(log, 'go on\n');
   await Promise.all(waits);
 });

@@ -12,6 +12,7 @@ import { placesIn } from '../../lib/engine/places.ts';
 import { HEADER_BYTES, decodeAnswer, encodeFrame } from '../../lib/engine/protocol.ts';
 import type { EngineAnswer, EngineRequest, PluginRequest } from '../../lib/engine/protocol.ts';
 import { pluginRequest } from '../../lib/engine/request.ts';
+import { launcherFrame } from '../kernel/launcher-request.ts';
 
 /** A directory whose path leaves room for a socket's name (unix(7): 107 bytes). */
 export function shortDirectory(t: Test): string {
@@ -62,6 +63,13 @@ export async function everything(socket: Socket): Promise<Buffer> {
   return Buffer.concat(chunks);
 }
 
+/** What the engine answers to bytes, whatever they are. */
+export async function saidTo(path: string, bytes: Uint8Array): Promise<Buffer> {
+  const socket = connect(path);
+  socket.write(bytes);
+  return everything(socket);
+}
+
 /** Undefined when the connection ended without an answer. */
 export async function answerTo(path: string, bytes: Uint8Array): Promise<EngineAnswer | undefined> {
   const socket = connect(path);
@@ -94,4 +102,10 @@ export function toyCall(
     stdin: Buffer.from(JSON.stringify(config)),
     deadline,
   });
+}
+
+/** The same in the launcher's form. */
+export function toyLaunch(command: string, container: string, told: object = {}): Buffer {
+  const { program, environment, stdin } = toyCall(command, container, told);
+  return launcherFrame({ program, environment, stdin: Buffer.from(stdin, 'base64').toString() });
 }

@@ -4,6 +4,7 @@
  */
 import { withoutLength } from '../../../lib/base/ip.ts';
 import { NetmoorError, errorText } from '../../../lib/base/errors.ts';
+import type { Uncollected } from '../../../lib/mooring/collect.ts';
 import { here } from '../../../lib/mooring/vantage.ts';
 import { bareKey, formatKey } from '../../../ipam/record.ts';
 import type { AttachmentKey } from '../../../ipam/record.ts';
@@ -230,16 +231,16 @@ export class Manager {
   }
 
   /** Releases those of the network that `keep` does not vouch for. Returns what went wrong, in words. */
-  async collect(network: string, keep: (key: AttachmentKey) => boolean): Promise<readonly string[]> {
+  async collect(network: string, keep: (key: AttachmentKey) => boolean): Promise<readonly Uncollected[]> {
     const former = [...this.#former.values()];
-    const failures: string[] = [];
+    const failures: Uncollected[] = [];
     for (const held of [...this.clients.map(({ base }) => base), ...former]) {
       const key = bareKey(held);
       if (key.network !== network || keep(key)) continue;
       try {
         await this.release(key);
       } catch (error) {
-        failures.push(`${formatKey(key)}: ${errorText(error)}`);
+        failures.push({ what: `${formatKey(key)}: ${errorText(error)}`, error });
       }
     }
     return failures;
