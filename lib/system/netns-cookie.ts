@@ -1,7 +1,7 @@
 /** What tells a network namespace from all others of this boot, those that are gone included (SO_NETNS_COOKIE). */
 import { closeSync } from 'node:fs';
 import { SystemError } from '../base/errors.ts';
-import { retried, socket } from './syscall.ts';
+import { getsockopt, socket } from './syscall.ts';
 
 const AF_UNIX = 1;
 const SOCK_DGRAM = 2;
@@ -14,12 +14,7 @@ export function netnsCookie(): string | undefined {
   const op = 'tell the network namespace';
   const fd = socket(AF_UNIX, SOCK_DGRAM, 0, op);
   try {
-    const value = Buffer.alloc(8);
-    const length = Buffer.alloc(4);
-    length.writeUInt32LE(value.length);
-    const signature = 'int getsockopt(int, int, int, void *, void *)';
-    retried(op, (libc) => libc.call(signature, fd, SOL_SOCKET, SO_NETNS_COOKIE, value, length));
-    return value.readBigUInt64LE(0).toString();
+    return getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, 8, op).readBigUInt64LE(0).toString();
   } catch (error) {
     if (error instanceof SystemError) return undefined;
     throw error;

@@ -74,6 +74,16 @@ export function setsockopt(fd: number, level: number, option: number, value: Buf
   );
 }
 
+/** The option's `bytes` bytes. Throws SystemError. */
+export function getsockopt(fd: number, level: number, option: number, bytes: number, op: string): Buffer {
+  const value = Buffer.alloc(bytes);
+  const length = Buffer.alloc(4);
+  length.writeUInt32LE(bytes);
+  const signature = 'int getsockopt(int, int, int, void *, void *)';
+  retried(op, (libc) => libc.call(signature, fd, level, option, value, length));
+  return value;
+}
+
 /** An option that is an int, as most are. */
 export function setsockoptInt(fd: number, level: number, option: number, value: number, op: string): void {
   const bytes = Buffer.alloc(4);

@@ -4,9 +4,9 @@
  */
 import { closeSync } from 'node:fs';
 import { constants } from 'node:os';
-import { SystemError } from '../base/errors.ts';
+import { SystemError, isErrno } from '../base/errors.ts';
 import { Libc } from './native.ts';
-import { bind, retried, setsockopt, socket, waitReadable } from './syscall.ts';
+import { bind, getsockopt, retried, setsockopt, socket, waitReadable } from './syscall.ts';
 
 const AF_UNIX = 1;
 const SOCK_STREAM = 1;
@@ -51,11 +51,7 @@ function timeval(milliseconds: number): Buffer {
 
 /** The struct ucred of the other end of a connected socket. Throws SystemError. */
 export function peerOf(fd: number, op: string): Peer {
-  const ucred = Buffer.alloc(12);
-  const length = Buffer.alloc(4);
-  length.writeUInt32LE(ucred.length);
-  const signature = 'int getsockopt(int, int, int, void *, void *)';
-  retried(op, (libc) => libc.call(signature, fd, SOL_SOCKET, SO_PEERCRED, ucred, length));
+  const ucred = getsockopt(fd, SOL_SOCKET, SO_PEERCRED, 12, op);
   return { pid: ucred.readInt32LE(0), uid: ucred.readUInt32LE(4), gid: ucred.readUInt32LE(8) };
 }
 
@@ -64,13 +60,11 @@ export function peerOf(fd: number, op: string): Peer {
  * when nothing is left of it, 'unknown' before Linux 6.5.
  */
 export function peerPidfd(fd: number): number | 'ended' | 'unknown' {
-  const value = Buffer.alloc(4);
-  const length = Buffer.alloc(4);
-  length.writeUInt32LE(value.length);
-  const libc = Libc.get();
-  const signature = 'int getsockopt(int, int, int, void *, void *)';
-  if (libc.call(signature, fd, SOL_SOCKET, SO_PEERPIDFD, value, length) === 0) return value.readInt32LE(0);
-  return libc.errno() === constants.errno.ENOPROTOOPT ? 'unknown' : 'ended';
+  try {
+    return getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, 4, 'ask who has connected').readInt32LE(0);
+  } catch (error) {
+    return isErrno(error, 'ENOPROTOOPT') ? 'unknown' : 'ended';
+  }
 }
 
 /** False when that time passed. */
@@ -173,14 +167,8 @@ export function listenStream(path: string, backlog: number): number {
 
 /** Whether a descriptor is a stream socket of the file system that listens. */
 export function isListeningStream(fd: number): boolean {
-  const option = (name: number): number => {
-    const value = Buffer.alloc(4);
-    const length = Buffer.alloc(4);
-    length.writeUInt32LE(value.length);
-    const signature = 'int getsockopt(int, int, int, void *, void *)';
-    retried(`inspect descriptor ${fd}`, (libc) => libc.call(signature, fd, SOL_SOCKET, name, value, length));
-    return value.readInt32LE(0);
-  };
+  const option = (name: number): number =>
+    getsockopt(fd, SOL_SOCKET, name, 4, `inspect descriptor ${fd}`).readInt32LE(0);
   try {
     return option(SO_DOMAIN) === AF_UNIX && option(SO_TYPE) === SOCK_STREAM && option(SO_ACCEPTCONN) === 1;
   } catch (error) {

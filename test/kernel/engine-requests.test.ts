@@ -133,7 +133,9 @@ t.test('IPAM plugins: those of others as processes, our own', { skip }, async (t
     const leased = await drive(host, all('ADD', own, 'netmoor'));
     t.same(failures(leased), []);
     t.equal(new Set(addressesOf(leased)).size, 12);
-    t.match((await askStatus(host)).threads, { plugins: 4, tasks: 2 });
+    const { plugins = 0, tasks = 0 } = (await askStatus(host)).threads ?? {};
+    t.ok(plugins >= 1 && plugins <= 4, `${plugins} threads for main plugins, as one comes on`);
+    t.ok(tasks >= 1 && tasks <= 2, `${tasks} for those that they ask`);
     t.same(failures(await drive(host, all('DEL', own, 'netmoor'))), []);
     await engine.stop();
   });
