@@ -19,7 +19,7 @@ export interface AllocationTime {
    * Median milliseconds of opening a store, one transaction that allocates and records, as a one-shot process does it.
    */
   readonly openAndWrite: number;
-  /** Median milliseconds of a transaction on an open store. */
+  /** Median milliseconds of a transaction on an open store, flushed to disk. */
   readonly write: number;
   /** Median milliseconds of choosing the address, within the transaction. */
   readonly choose: number;

@@ -25,7 +25,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* As the store's commits: its log is overwritten in place, before the change and after it. */
+/* As the store's commits: its log is overwritten in place and flushed, before the change and after it. */
 #define LOG "/var/lib/cni/floor.log"
 #define COMMIT_BYTES (4 * 4096)
 
@@ -215,7 +215,7 @@ static void change_elements(unsigned what, struct in_addr address, uint16_t numb
 static void commit(void) {
   static char pages[COMMIT_BYTES];
   int fd = open(LOG, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-  if (fd < 0 || pwrite(fd, pages, sizeof pages, 0) != (ssize_t)sizeof pages) fail(LOG);
+  if (fd < 0 || pwrite(fd, pages, sizeof pages, 0) != (ssize_t)sizeof pages || fsync(fd) < 0) fail(LOG);
   close(fd);
 }
 

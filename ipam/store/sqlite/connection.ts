@@ -2,13 +2,10 @@
  * One connection to the embedded store: SQLite's settings, statements prepared when first used, waiting for other
  * processes.
  *
- * Write-ahead log with synchronous=NORMAL: a transaction survives the death of every process once committed. It need
- * not survive loss of power, which ends all containers: what this boot has attached, the next one drops (boot.ts). The
- * file is whole even then, only of a moment ago (sqlite.org/wal.html, "Durability"). A flush costs milliseconds on many
- * a disk, and an ADD has three transactions.
- *
- * The log is flushed, and folded into the file, every 256 pages. A one-shot process that exits without closing leaves
- * the log behind, and the next one reads it again to index it: short logs keep that below the cost of closing.
+ * Write-ahead log with synchronous=FULL: a transaction is one flush of the log, and survives power loss once committed.
+ * The log is folded into the file every 256 pages, which takes two flushes more. A one-shot process that exits without
+ * closing leaves the log behind, and the next one reads it again to index it: short logs keep that below the cost of
+ * closing.
  */
 import type { SQLInputValue, StatementSync } from 'node:sqlite';
 import { DatabaseSync } from 'node:sqlite';
@@ -20,7 +17,7 @@ import type { Row } from './row.ts';
  * Container runtimes give up after minutes.
  */
 const BUSY_TIMEOUT_MS = 30_000;
-const SETTINGS = 'PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 256';
+const SETTINGS = 'PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 256';
 
 export class Connection {
   readonly file: string;

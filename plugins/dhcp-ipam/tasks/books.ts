@@ -14,7 +14,10 @@ function markOf(before: DhcpLeaseRecord | undefined, { incarnation }: DhcpLeaseR
   return before?.incarnation === incarnation ? before.gone : undefined;
 }
 
-/** In one transaction. Why the container of each that was put is gone by now, in that order; null while it is not. */
+/**
+ * In one transaction, on disk when it returns. Why the container of each that was put is gone by now, in the same
+ * order; null while it is not.
+ */
 export function keep(world: World, { put, remove }: Entries): (string | null)[] {
   return storeFor(undefined, world).store.write((tx) => {
     for (const key of remove) tx.removeDhcpLease(key);
