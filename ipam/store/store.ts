@@ -14,6 +14,7 @@
  *   come or go between reading them and building. Effects are not rolled back with the transaction: they must bear
  *   repetition.
  */
+import { NetmoorError } from '../../lib/base/errors.ts';
 import type { Address } from '../../lib/base/ip.ts';
 import type { AddressLedger, AddressView } from '../ledger.ts';
 import type { AttachmentKey, AttachmentRecord, NetworkRecord, PortRecord } from '../record.ts';
@@ -99,17 +100,22 @@ export interface StoreTransaction extends StoreReader, AddressLedger {
   removeScope(scope: string): void;
 }
 
-/** Every failure is a NetmoorError: 'store' (with what to do), 'try-again' when another process holds it too long. */
+/** Another process has held the store for too long. */
+export class StoreHeld extends NetmoorError {
+  constructor(file: string, cause: unknown) {
+    const advice = 'try again; `fuser -v` on that file names the process';
+    super('try-again', `lease store ${file} is held by another process`, advice, { cause });
+  }
+}
+
+/** Every failure is a NetmoorError: 'store' (with what to do), or StoreHeld. */
 export interface LeaseStore {
-  /**
-   * One transaction, which survives the death of every process when it returns (of the machine: the driver says);
-   * rolled back when fn throws. fn is synchronous: a promise is refused.
-   */
+  /** One transaction, on disk when it returns; rolled back when fn throws. fn is synchronous: a promise is refused. */
   write<T>(fn: (tx: StoreTransaction) => T): T;
   /** A consistent snapshot; of nothing when the store does not exist yet, which reading does not change. */
   read<T>(fn: (reader: StoreReader) => T): T;
   /**
-   * Closes what was opened and folds the log into the database file, at the cost of two disk flushes. A process
+   * Closes what was opened and folds the log into the database file, at the cost of three more disk flushes. A process
    * about to exit can leave it out: what was written is safe, the next one finds it in the log.
    */
   close(): void;

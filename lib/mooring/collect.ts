@@ -1,6 +1,7 @@
 /** Clearing away: the GC verb, what an ADD reclaims when a pool is full, and the dead that `netmoor gc` finds. */
 import { NetmoorError, errorText } from '../base/errors.ts';
 import { formatKey } from '../../ipam/record.ts';
+import { StoreHeld } from '../../ipam/store/store.ts';
 import type { AttachmentRecord } from '../../ipam/record.ts';
 import type { AttachmentFilter } from '../../ipam/store/store.ts';
 import { causeOfDeath, isInHand } from './death.ts';
@@ -45,8 +46,8 @@ export function reclaimDead(kind: Kind, host: Host, filter: AttachmentFilter, yi
 }
 
 /**
- * Detaches all of a network that `keep` does not vouch for, going on after failures, which are returned. What somebody
- * is at work on, and what is out of reach, is left.
+ * Detaches all of a network that `keep` does not vouch for, going on after failures, which are returned, but for a store
+ * that is held. What somebody is at work on, and what is out of reach, is left.
  */
 export function collect(
   kind: Kind,
@@ -58,8 +59,10 @@ export function collect(
   for (const record of host.store.read((tx) => tx.attachments({ network, plugin: kind.name }))) {
     if (isInHand(record, host.world) || whyElsewhere(record, host.world) !== undefined || keep(record))
       continue;
-    for (const { what, error } of takeAway(kind, host, record))
-      failures.push({ what: `${formatKey(record)}: ${what}`, error });
+    const uncollected = takeAway(kind, host, record);
+    for (const { what, error } of uncollected) failures.push({ what: `${formatKey(record)}: ${what}`, error });
+    // The next would wait as long for whoever holds it.
+    if (uncollected.some(({ error }) => error instanceof StoreHeld)) break;
   }
   return failures;
 }

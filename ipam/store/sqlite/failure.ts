@@ -2,6 +2,7 @@
 import { accessSync, constants } from 'node:fs';
 import { dirname } from 'node:path';
 import { NetmoorError, errorText } from '../../../lib/base/errors.ts';
+import { StoreHeld } from '../store.ts';
 
 const SQLITE_BUSY = 5;
 const SQLITE_READONLY = 8;
@@ -54,12 +55,7 @@ export function corrupt(file: string, what: string, cause?: unknown): NetmoorErr
 function describe(file: string, code: number, error: unknown): NetmoorError {
   const text = errorText(error);
   const primary = code % 256;
-  if (primary === SQLITE_BUSY) {
-    const message = `lease store ${file} is held by another process`;
-    return new NetmoorError('try-again', message, 'try again; `fuser -v` on that file names the process', {
-      cause: error,
-    });
-  }
+  if (primary === SQLITE_BUSY) return new StoreHeld(file, error);
   if (primary === SQLITE_CORRUPT || primary === SQLITE_NOTADB) return corrupt(file, text, error);
   if (primary === SQLITE_FULL || OUT_OF_SPACE.has(code)) {
     const message = `lease store ${file} cannot grow: ${text}`;
