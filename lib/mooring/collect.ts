@@ -46,8 +46,8 @@ export function reclaimDead(kind: Kind, host: Host, filter: AttachmentFilter, yi
 }
 
 /**
- * Detaches all of a network that `keep` does not vouch for, going on after failures, which are returned, but for a store
- * that is held. What somebody is at work on, and what is out of reach, is left.
+ * Detaches all of a network that `keep` does not vouch for, going on after failures, which are returned, unless the
+ * store is held. What somebody is at work on, and what is out of reach, is left.
  */
 export function collect(
   kind: Kind,
@@ -60,7 +60,8 @@ export function collect(
     if (isInHand(record, host.world) || whyElsewhere(record, host.world) !== undefined || keep(record))
       continue;
     const uncollected = takeAway(kind, host, record);
-    for (const { what, error } of uncollected) failures.push({ what: `${formatKey(record)}: ${what}`, error });
+    for (const { what, error } of uncollected)
+      failures.push({ what: `${formatKey(record)}: ${what}`, error });
     // The next would wait as long for whoever holds it.
     if (uncollected.some(({ error }) => error instanceof StoreHeld)) break;
   }
