@@ -79,8 +79,10 @@ onBed('saved and restored by nft, the table is the same', async (t, bed, nf) => 
   const before = await bed.host.nft();
   await bed.host.must(['nft', 'flush', 'ruleset']);
   await bed.host.must(['nft', '-f', '-'], { input: saved });
-  t.equal(await bed.host.must(['nft', 'list', 'table', 'netdev', 'netmoor']), saved);
-  const anonymous = (text: string) => text.replaceAll(/"handle":\d+/g, '');
+  // Packets of the kernel's own (MLD) may pass meanwhile.
+  const uncounted = (text: string) => text.replaceAll(/packets \d+ bytes \d+/g, '');
+  t.equal(uncounted(await bed.host.must(['nft', 'list', 'table', 'netdev', 'netmoor'])), uncounted(saved));
+  const anonymous = (text: string) => text.replaceAll(/"(handle|packets|bytes)":\d+/g, '');
   t.equal(anonymous(JSON.stringify(await bed.host.nft())), anonymous(JSON.stringify(before)));
   t.strictSame(checkGuard(nf, port(bed, 12, ROAMING)), []);
 });
