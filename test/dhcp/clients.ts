@@ -54,7 +54,8 @@ export function dhcpcd(lines: readonly string[], ...options: readonly string[]):
       mount --bind ${directory}/lib /var/lib/dhcpcd
       exec dhcpcd -B -d -f ${directory}/dhcpcd.conf -c /bin/true ${options.join(' ')} eth0`,
     renew: `dhcpcd ${family} -N eth0`,
-    release: `dhcpcd ${family} -k eth0`,
+    // It waits ten seconds for itself to end, and now and then that is not enough: what it did the server says.
+    release: `dhcpcd ${family} -k eth0 || true`,
   };
 }
 
