@@ -1,5 +1,7 @@
 /** Hearing that something has changed, for who waits on many sockets at once (lib/system/reactor.ts). */
 import { closeSync } from 'node:fs';
+import { closeAside } from '../system/close-aside.ts';
+import type { Reactor } from '../system/reactor.ts';
 import { AF_NETLINK, SOCK_RAW, bind, setsockoptInt, socket } from '../system/syscall.ts';
 import { SOL_NETLINK } from './transport.ts';
 import { NETLINK_ADD_MEMBERSHIP, NETLINK_ROUTE } from './uapi.ts';
@@ -22,4 +24,25 @@ export function openNews(group: number, protocol = NETLINK_ROUTE): number {
     closeSync(fd);
     throw error;
   }
+}
+
+/** One who listens. */
+export interface Ear {
+  close(): void;
+}
+
+/** Calls `heard` with a socket of openNews() whenever that can be read, until it is closed. Throws SystemError. */
+export function listenFor(
+  reactor: Pick<Reactor, 'watch'>,
+  group: number,
+  heard: (socket: number) => void,
+): Ear {
+  const socket = openNews(group);
+  const watch = reactor.watch(socket, () => heard(socket));
+  return {
+    close() {
+      watch.stop();
+      closeAside(socket);
+    },
+  };
 }

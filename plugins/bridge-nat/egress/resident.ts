@@ -5,7 +5,8 @@
  */
 import { errorText, isErrno } from '../../../lib/base/errors.ts';
 import type { MakeResident, Resident, ResidentHost, ResidentStatus } from '../../../lib/cni/resident.ts';
-import { openNews } from '../../../lib/netlink/news.ts';
+import { listenFor } from '../../../lib/netlink/news.ts';
+import type { Ear } from '../../../lib/netlink/news.ts';
 import {
   RTNLGRP_IPV4_IFADDR,
   RTNLGRP_IPV4_ROUTE,
@@ -15,8 +16,7 @@ import {
   RTNLGRP_IPV6_RULE,
   RTNLGRP_LINK,
 } from '../../../lib/netlink/uapi.ts';
-import { closeAside } from '../../../lib/system/close-aside.ts';
-import type { Alarm, Watch } from '../../../lib/system/reactor.ts';
+import type { Alarm } from '../../../lib/system/reactor.ts';
 import { receive } from '../../../lib/system/syscall.ts';
 import type { Restored } from './restore.ts';
 import { RESTORE } from './tasks.ts';
@@ -35,11 +35,6 @@ const GATHER_MS = 30;
 /** Between the end of one look and the next; what came meanwhile is looked at then. */
 const REST_MS = 300;
 const DATAGRAMS_A_TURN = 64;
-
-interface Ear {
-  readonly fd: number;
-  readonly watch: Watch;
-}
 
 class EgressWatch implements Resident {
   readonly plugins = new Map();
@@ -82,19 +77,13 @@ class EgressWatch implements Resident {
     this.#stopped = true;
     this.#alarm?.cancel();
     await this.#looking;
-    for (const ear of [...this.#always, ...this.#more]) this.#deafen(ear);
+    for (const ear of [...this.#always, ...this.#more]) ear.close();
     this.#always = [];
     this.#more = [];
   }
 
   #listen(group: number): Ear {
-    const fd = openNews(group);
-    return { fd, watch: this.#host.reactor.watch(fd, () => this.#hear(fd)) };
-  }
-
-  #deafen({ fd, watch }: Ear): void {
-    watch.stop();
-    closeAside(fd);
+    return listenFor(this.#host.reactor, group, (fd) => this.#hear(fd));
   }
 
   /** What it says is of no account, nor what was lost of it: everything is looked at. */
@@ -151,7 +140,7 @@ class EgressWatch implements Resident {
       // Whatever happened before somebody listened.
       this.#again = true;
     } else if (bridges === 0) {
-      for (const ear of this.#more) this.#deafen(ear);
+      for (const ear of this.#more) ear.close();
       this.#more = [];
     }
   }

@@ -2,10 +2,10 @@
  * Told by the kernel of changes of the host's links, looks what they mean to the segments of containers. It listens as
  * long as there are any.
  */
-import { openNews } from '../../../lib/netlink/news.ts';
+import { listenFor } from '../../../lib/netlink/news.ts';
+import type { Ear } from '../../../lib/netlink/news.ts';
 import { RTNLGRP_LINK } from '../../../lib/netlink/uapi.ts';
-import { closeAside } from '../../../lib/system/close-aside.ts';
-import type { Alarm, Reactor, Watch } from '../../../lib/system/reactor.ts';
+import type { Alarm, Reactor } from '../../../lib/system/reactor.ts';
 import { receive } from '../../../lib/system/syscall.ts';
 import type { SegmentMembers } from '../tasks/segments.ts';
 import { brokenIn } from './link-news.ts';
@@ -23,11 +23,6 @@ export interface LinkWatchWorld {
   readonly look: (names: readonly string[]) => Promise<SegmentMembers>;
   readonly seen: (sight: Sight) => void;
   readonly failed: (error: unknown) => void;
-}
-
-interface Ear {
-  readonly socket: number;
-  readonly watch: Watch;
 }
 
 export class LinkWatch {
@@ -60,24 +55,21 @@ export class LinkWatch {
   }
 
   #listen(): Ear {
-    const socket = openNews(RTNLGRP_LINK);
-    const next = (): boolean => {
+    const next = (socket: number): boolean => {
       const length = receive(socket, this.#buffer, 'listen for links');
       if (length === undefined) return false;
       for (const index of brokenIn(this.#buffer.subarray(0, Math.min(length, this.#buffer.length))))
         this.#broken.add(index);
       return true;
     };
-    const watch = this.#world.reactor.watch(socket, () => {
-      takeAll(next, this.#world.failed);
+    return listenFor(this.#world.reactor, RTNLGRP_LINK, (socket) => {
+      takeAll(() => next(socket), this.#world.failed);
       this.soon();
     });
-    return { socket, watch };
   }
 
   #deafen(): void {
-    this.#ear?.watch.stop();
-    if (this.#ear) closeAside(this.#ear.socket);
+    this.#ear?.close();
     this.#ear = undefined;
   }
 

@@ -6,10 +6,10 @@ import { isErrno } from '../../../lib/base/errors.ts';
 import { DecodeError } from '../../../lib/netlink/attributes.ts';
 import { IF_OPER_UP, decodeLink } from '../../../lib/netlink/link-message.ts';
 import { decodeMessages } from '../../../lib/netlink/message.ts';
-import { openNews } from '../../../lib/netlink/news.ts';
+import { listenFor } from '../../../lib/netlink/news.ts';
+import type { Ear } from '../../../lib/netlink/news.ts';
 import { RTM_NEWLINK, RTNLGRP_LINK } from '../../../lib/netlink/uapi.ts';
-import { closeAside } from '../../../lib/system/close-aside.ts';
-import type { Reactor, Watch } from '../../../lib/system/reactor.ts';
+import type { Reactor } from '../../../lib/system/reactor.ts';
 import { receive } from '../../../lib/system/syscall.ts';
 
 const OP = 'listen for links';
@@ -17,11 +17,6 @@ const DATAGRAM = 1 << 15;
 const MOST_AT_ONCE = 64;
 /** Remembered for those who are about to ask. */
 const MOST_SEEN = 4096;
-
-interface Ear {
-  readonly socket: number;
-  readonly watch: Watch;
-}
 
 export class Ports {
   readonly #reactor: Reactor;
@@ -38,7 +33,7 @@ export class Ports {
 
   /** Runs `work`; what comes up meanwhile is known to those who wait for it within. Throws SystemError. */
   async listening<T>(work: () => Promise<T>): Promise<T> {
-    this.#ear ??= this.#open();
+    this.#ear ??= listenFor(this.#reactor, RTNLGRP_LINK, (socket) => this.#hear(socket));
     this.#listeners += 1;
     try {
       return await work();
@@ -62,15 +57,9 @@ export class Ports {
   }
 
   close(): void {
-    this.#ear?.watch.stop();
-    if (this.#ear) closeAside(this.#ear.socket);
+    this.#ear?.close();
     this.#ear = undefined;
     this.#seen.clear();
-  }
-
-  #open(): Ear {
-    const socket = openNews(RTNLGRP_LINK);
-    return { socket, watch: this.#reactor.watch(socket, () => this.#hear(socket)) };
   }
 
   #hear(socket: number): void {
