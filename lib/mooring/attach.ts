@@ -13,7 +13,7 @@ import type { AttachmentKey, AttachmentRecord } from '../../ipam/record.ts';
 import { delegateRecord } from './delegated.ts';
 import { dhcpRecord, lessorFor } from './dhcp.ts';
 import { detach, forgetRecord, isCurrent, teardownError } from './detach.ts';
-import { beginStore, writeAlone } from './host.ts';
+import { afterwards, beginStore, writeAlone } from './host.ts';
 import type { Host } from './host.ts';
 import { completeDelegated, recordIntent, refuseRival } from './intent.ts';
 import type { Intent } from './intent.ts';
@@ -277,7 +277,6 @@ export async function attach<C extends MooringConfig, D extends MooringDetail>(
       return await moorApart({ ...mooring, previous: left });
     }
   } finally {
-    const { afterwards = (work) => work() } = host.world;
-    afterwards(() => sandbox.route.close());
+    afterwards(host, () => sandbox.route.close());
   }
 }

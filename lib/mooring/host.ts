@@ -78,6 +78,12 @@ export function hostOf(
   };
 }
 
+/** Does `work` once the caller has his answer, or at once where nobody can. */
+export function afterwards({ world }: Pick<Host, 'world'>, work: () => void): void {
+  if (world.afterwards) world.afterwards(work);
+  else work();
+}
+
 /**
  * A write transaction with every other store of the host locked: nobody begins meanwhile who would share something in
  * the kernel. A store that came to be while the others were waited for is locked, too, so that it is done from the

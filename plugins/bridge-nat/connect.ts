@@ -7,7 +7,7 @@ import type { Family } from '../../lib/base/ip.ts';
 import type { UndoStack } from '../../lib/base/undo.ts';
 import type { CniInterface } from '../../lib/cni/result.ts';
 import { whileAttached } from '../../lib/mooring/alone.ts';
-import { writeAlone } from '../../lib/mooring/host.ts';
+import { afterwards, writeAlone } from '../../lib/mooring/host.ts';
 import type { Host } from '../../lib/mooring/host.ts';
 import type { Connection, Found, Request } from '../../lib/mooring/kind.ts';
 import { quickenDetection } from '../../lib/mooring/kernel-keys.ts';
@@ -178,8 +178,7 @@ function configure(
   const found = foundBy(work, record, inside, notifications);
   if (dad !== 'off') awaitDetection(sandbox, inside, dad, host.world.monotonic);
   // On a bridge with a thousand ports it takes milliseconds: each hears it before the kernel returns.
-  const { afterwards = (tell) => tell() } = host.world;
-  if (dad !== 'optimistic') afterwards(() => announce(sandbox, inside, record.mac ?? ''));
+  if (dad !== 'optimistic') afterwards(host, () => announce(sandbox, inside, record.mac ?? ''));
   extras(work, record, inside, undo);
   return found;
 }
