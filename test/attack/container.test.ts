@@ -65,7 +65,10 @@ for (const [what, keys, macHeld] of [
       await pose(host, place, victim.ip4);
       t.match(await ask(place, 'tcp', GATEWAY4, 631), { peer: victim.ip4 }, 'its IP address is believed');
       t.match(await ask(host, 'tcp', victim.ip4, 80), { from: 'impostor' }, 'and what is meant for it comes');
-      await pose(host, place, victim.ip4, await macOf(victim.place));
+      const mac = await macOf(victim.place);
+      // With both on the bridge the port that spoke last gets the answers, and which one that is is a matter of luck.
+      await victim.place.shell('ip link set eth0 down');
+      await pose(host, place, victim.ip4, mac);
       const answer = await ask(place, 'tcp', GATEWAY4, 631, macHeld ? silence : {});
       t.equal(answer?.peer, macHeld ? undefined : victim.ip4, 'with its MAC address as well');
     });
