@@ -24,8 +24,11 @@ const ROOT = resolve(TESTS, '..');
 /** In the order in which they are most worth knowing. */
 const TIERS = ['unit', 'golden', 'kernel', 'dhcp', 'runtime', 'crash', 'attack', 'fuzz'];
 
-/** Container runtimes share the machine's cgroups, and crash tests its patience: one file at a time. */
+/** Container runtimes share the machine's cgroups: one file at a time, which leaves a processor to another tier. */
 const ONE_AT_A_TIME = new Set(['runtime']);
+
+/** Tiers that run at the same time, in the order of TIERS: the first is one of those. */
+const BESIDE: Readonly<Record<string, string>> = { runtime: 'crash' };
 
 /**
  * Files at a time for each processor, where they mostly wait: for leases to run out, for answers that are not to come.
@@ -96,13 +99,34 @@ async function runFiles(files: readonly string[], jobs: number, counted: boolean
   return results;
 }
 
-async function runTier({ tier, files }: Selection): Promise<Counts> {
-  console.log(`\n# ${tier}`);
-  const jobs = ONE_AT_A_TIME.has(tier) ? 1 : Math.ceil(availableParallelism() * (AT_A_TIME[tier] ?? 1));
+function jobsFor(tier: string, isAlone: boolean): number {
+  if (ONE_AT_A_TIME.has(tier)) return 1;
+  const processors = isAlone ? availableParallelism() : Math.max(1, availableParallelism() - 1);
+  return Math.ceil(processors * (AT_A_TIME[tier] ?? 1));
+}
+
+async function runTier({ tier, files }: Selection, isAlone: boolean): Promise<Counts> {
+  const jobs = jobsFor(tier, isAlone);
   const counts = sum(tier === 'check' ? await check() : await runFiles(files, jobs, COUNTED.has(tier)));
   if (counts.passed + counts.failed > 0) return counts;
   console.log(`FAIL ${tier}: nothing ran`);
   return { ...counts, failed: 1 };
+}
+
+/** One tier, or two that run at the same time; their files are told in the order in which they end. */
+async function runGroup(group: readonly Selection[]): Promise<Counts[]> {
+  console.log(`\n# ${group.map(({ tier }) => tier).join(', ')}`);
+  return Promise.all(group.map(async (selection) => runTier(selection, group.length === 1)));
+}
+
+function inGroups(selections: readonly Selection[]): Selection[][] {
+  const groups: Selection[][] = [];
+  for (const selection of selections) {
+    const before = groups.at(-1);
+    if (before?.length === 1 && BESIDE[before[0]?.tier ?? ''] === selection.tier) before.push(selection);
+    else groups.push([selection]);
+  }
+  return groups;
 }
 
 function tellCoverage(): Counts {
@@ -129,7 +153,7 @@ const selections = words.length > 0 ? words.map(tierOf) : everything();
 const results: Counts[] = [];
 const counted = selections.some(({ tier }) => COUNTED.has(tier));
 if (counted) startCounting();
-for (const selection of selections) results.push(await runTier(selection));
+for (const group of inGroups(selections)) results.push(...(await runGroup(group)));
 if (counted) results.push(tellCoverage());
 const { passed, failed, skipped } = sum(results);
 console.log(

@@ -213,7 +213,11 @@ export async function eventually<T>(
   what: string,
   deadlineMs = 20_000,
 ): Promise<void> {
-  const isSo = async (): Promise<boolean> => JSON.stringify(await ask()) === JSON.stringify(wanted);
+  const last: { answer?: T } = {};
+  const isSo = async (): Promise<boolean> => {
+    last.answer = await ask();
+    return JSON.stringify(last.answer) === JSON.stringify(wanted);
+  };
   await until(isSo, what, deadlineMs).catch(() => false);
-  test.same(await ask(), wanted, what);
+  test.same(last.answer, wanted, what);
 }

@@ -100,6 +100,7 @@ for (const name of ['runc', 'crun']) {
           );
           await podman.must(...options, 'rm', '--force', '--time', '0', 'c1');
           t.equal(await countResults(host), 0);
+          await podman.untilQuiet();
           t.same(await stateOf(host, IGNORED), before, 'everything is as before');
         });
 
@@ -143,6 +144,7 @@ for (const name of ['runc', 'crun']) {
           t.not(failed.code, 0);
           t.match(await readLog(host), naming('error 7:', '"frnt"', '"front"'));
           t.equal(await countResults(host), 0);
+          await podman.untilQuiet();
           t.same(await stateOf(host, IGNORED), before, 'everything is as before');
         });
       },

@@ -1,6 +1,7 @@
 /**
  * podman 4 with the CNI network backend, entirely inside a private host: its own configuration, storage and state.
  */
+import { until } from '../kernel/harness-until.ts';
 import { ROOTFS_TAR, makeRootfs } from './rootfs.ts';
 import { PLUGIN_PATH } from './flavours.ts';
 import type { Host, Place } from '../kernel/harness.ts';
@@ -97,6 +98,13 @@ export class Podman {
     const [inspected] = JSON.parse(await this.must('container', 'inspect', name)) as Inspected[];
     if (inspected === undefined) throw new Error(`podman does not know ${name}`);
     return inspected;
+  }
+
+  /** Of a container that failed, or ended by itself, podman's helpers outlive the command by a moment. */
+  async untilQuiet(): Promise<void> {
+    const isQuiet = async (): Promise<boolean> =>
+      !/^[^Z].*(conmon|container cleanup)/m.test(await this.#host.must(['ps', '-eo', 'stat,args']));
+    await until(isQuiet, 'end of conmon', 10_000);
   }
 
   async remove(name: string): Promise<void> {
