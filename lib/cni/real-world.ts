@@ -14,6 +14,7 @@ import {
 } from 'node:fs';
 import { NetmoorError } from '../base/errors.ts';
 import { closeNetns, openNetns, ownNetnsId } from '../system/netns.ts';
+import { PROC } from '../system/procfs.ts';
 import { processIdentity } from '../system/process.ts';
 import { isAtWork } from '../system/worker.ts';
 import { files } from './files.ts';
@@ -129,6 +130,7 @@ export function realWorld(): World {
     ownNetnsId,
     openNetns,
     closeNetns,
+    withProcfs: (work) => work(PROC),
     isExecutable,
     ownProgram,
     execute,

@@ -73,6 +73,8 @@ export interface World {
   /** Throws NetmoorError('bad-netns') when there is no namespace at this path. */
   readonly openNetns: (path: string) => Netns;
   readonly closeNetns: (netns: Netns) => void;
+  /** Calls `work` with what stands for /proc, to write settings of the network by. */
+  readonly withProcfs: <T>(work: (proc: string) => T) => T;
   readonly isExecutable: (file: string) => boolean;
   /** A plugin that the running executable is under another name; for those that CNI_PATH does not have. */
   readonly ownProgram?: (type: string) => Program | undefined;

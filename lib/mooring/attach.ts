@@ -252,7 +252,7 @@ export async function attach<C extends MooringConfig, D extends MooringDetail>(
   asked: Asked<C>,
 ): Promise<CniResult> {
   const { key, netns, cniVersion } = asked;
-  const sandbox = openSandbox(netns);
+  const sandbox = openSandbox(netns, host.world);
   try {
     beginStore(host);
     const before = clearPrevious(kind, host, key);

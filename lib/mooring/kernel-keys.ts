@@ -4,6 +4,7 @@
  */
 import { NetmoorError } from '../base/errors.ts';
 import type { Prefix } from '../base/ip.ts';
+import type { World } from '../cni/world.ts';
 import { arpNotification, findSettings } from '../netlink/devconf.ts';
 import type { Ipv6Setting } from '../netlink/devconf.ts';
 import type { Link } from '../netlink/link-message.ts';
@@ -96,10 +97,11 @@ interface Inside {
   readonly netns: Netns;
   /** A socket in it. */
   readonly route: NetlinkSocket;
+  readonly withProcfs: World['withProcfs'];
 }
 
 /** Throws NetmoorError('kernel') when IPv6 is wanted and the kernel has none. */
-export function setKernelKeys({ netns, route }: Inside, link: Link, wanted: KeysWanted): void {
+export function setKernelKeys({ netns, route, withProcfs }: Inside, link: Link, wanted: KeysWanted): void {
   const settings = findSettings(route, link.index);
   const keys = keysFor(wanted);
   const isMissing = settings?.ipv6('disable_ipv6') === undefined;
@@ -116,10 +118,12 @@ export function setKernelKeys({ netns, route }: Inside, link: Link, wanted: Keys
   const loopback = keys === BELIEVED.ignored ? undefined : findSettings(route, 'lo');
   const isOff = loopback?.ipv6('disable_ipv6') === 1;
   if (amiss.length === 0 && !isOff) return;
-  inNetns(netns, () => {
-    if (isOff) writeSysctlsIn(['net', 'ipv6', 'conf', 'lo'], [['disable_ipv6', 0]]);
-    writeSysctlsIn(['net', 'ipv6', 'conf', link.name], amiss);
-  });
+  withProcfs((proc) =>
+    inNetns(netns, () => {
+      if (isOff) writeSysctlsIn(['net', 'ipv6', 'conf', 'lo'], [['disable_ipv6', 0]], proc);
+      writeSysctlsIn(['net', 'ipv6', 'conf', link.name], amiss, proc);
+    }),
+  );
 }
 
 /**

@@ -3,6 +3,7 @@ import { NetmoorError, isErrno } from '../base/errors.ts';
 import type { SystemError } from '../base/errors.ts';
 import { formatAddress, formatPrefix, networkOf } from '../base/ip.ts';
 import type { Address, Prefix } from '../base/ip.ts';
+import type { World } from '../cni/world.ts';
 import { addressAddition } from '../netlink/address.ts';
 import { findLink } from '../netlink/link.ts';
 import { linkChange } from '../netlink/link-change.ts';
@@ -24,6 +25,8 @@ import type { Dad, Routers } from './kernel-keys.ts';
 export interface Sandbox {
   readonly netns: Netns;
   readonly route: NetlinkSocket;
+  /** See World. */
+  readonly withProcfs: World['withProcfs'];
 }
 
 export interface SandboxWanted {
@@ -36,8 +39,8 @@ export interface SandboxWanted {
 }
 
 /** Opens a socket in the namespace, to be held for as long as something is done there. */
-export function openSandbox(netns: Netns): Sandbox {
-  return { netns, route: inNetns(netns, () => NetlinkSocket.open('route')) };
+export function openSandbox(netns: Netns, { withProcfs }: Pick<World, 'withProcfs'>): Sandbox {
+  return { netns, route: inNetns(netns, () => NetlinkSocket.open('route')), withProcfs };
 }
 
 /** Throws NetmoorError('ifname-taken') when the container has an interface of that name. */

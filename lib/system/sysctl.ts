@@ -1,12 +1,13 @@
 /** Kernel settings under /proc/sys/net, which shows the network namespace of the thread that opens it (proc(5)). */
 import { closeSync, existsSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { isErrno } from '../base/errors.ts';
+import { PROC } from './procfs.ts';
 
-function pathOf(key: readonly string[]): string {
+function pathOf(key: readonly string[], proc = PROC): string {
   if (key.some((part) => part === '' || part === '.' || part === '..' || part.includes('/'))) {
     throw new RangeError(`not a sysctl key: ${key.join('/')}`);
   }
-  return `/proc/sys/${key.join('/')}`;
+  return `${proc}/sys/${key.join('/')}`;
 }
 
 /** Whether the kernel has IPv6, which then has settings here. */
@@ -52,14 +53,15 @@ function write(path: string, value: string): void {
 
 /**
  * Writes numbers of one directory; what the kernel does not have is left out. The directory is looked for once: that is
- * what takes long (see lib/netlink/devconf.ts).
+ * what takes long (see procfs.ts).
  */
 export function writeSysctlsIn(
   directory: readonly string[],
   values: readonly (readonly [string, number])[],
+  proc = PROC,
 ): void {
   if (values.length === 0) return;
-  const fd = openSync(pathOf(directory), 'r');
+  const fd = openSync(pathOf(directory, proc), 'r');
   try {
     for (const [key, value] of values) {
       try {

@@ -17,7 +17,7 @@ import { labelling, portChange } from '../../lib/netlink/link-change.ts';
 import { createVeth } from '../../lib/netlink/link-creation.ts';
 import type { Link } from '../../lib/netlink/link-message.ts';
 import { removeLink } from '../../lib/netlink/link-removal.ts';
-import { writeSysctl } from '../../lib/system/sysctl.ts';
+import { writeSysctlsIn } from '../../lib/system/sysctl.ts';
 import { ensureBridge } from './bridge/bridge.ts';
 import type { BridgeNatConfig } from './config.ts';
 import type { BridgeNatRecord } from './detail.ts';
@@ -100,9 +100,9 @@ function holdAddresses(work: Work, record: BridgeNatRecord, { index }: Link): vo
 }
 
 /** A port of a bridge needs no address of its own, and shall not believe router advertisements either. */
-function withoutIpv6({ route }: Host, { index, name }: Link): void {
+function withoutIpv6({ route, world }: Host, { index, name }: Link): void {
   if (findSettings(route, index)?.ipv6('disable_ipv6') !== 0) return;
-  writeSysctl('1', 'net', 'ipv6', 'conf', name, 'disable_ipv6');
+  world.withProcfs((proc) => writeSysctlsIn(['net', 'ipv6', 'conf', name], [['disable_ipv6', 1]], proc));
 }
 
 export function plugIn(work: Work, record: BridgeNatRecord, bridge: Link, undo: UndoStack): Link {

@@ -63,6 +63,7 @@ export function fakeWorld({ programs = [], execute }: FakeOptions = {}): FakeWor
       );
     },
     closeNetns: (netns) => void closed.push(netns.path),
+    withProcfs: (work) => work('/nowhere/proc'),
     isExecutable: (file) => programs.includes(file),
     execute: (program, execution) => {
       const call = { ...program, ...execution };
