@@ -5,6 +5,7 @@
  * since Linux 5.8 each is an instance of its own. Its end waits for RCU, half a millisecond, which whoever ends with
  * his answer would have to wait for, too: it is for those who stay.
  */
+import { closeSync } from 'node:fs';
 import { SystemError } from '../base/errors.ts';
 import { closeAside } from './close-aside.ts';
 import { Libc } from './native.ts';
@@ -34,7 +35,7 @@ function mounted(): number {
     call('fsconfig', 'int, uint32_t, const void *, const void *, int', context, FSCONFIG_CMD_CREATE, null, null, 0);
     return call('fsmount', 'int, uint32_t, uint32_t', context, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID_NODEV_NOEXEC);
   } finally {
-    closeAside(context);
+    closeSync(context);
   }
 }
 
