@@ -35,6 +35,8 @@ export interface Lease {
   readonly addresses: readonly AddressRecord[];
   /** Undefined when the config has no `routes` key. */
   readonly routes: readonly LeaseRoute[] | undefined;
+  /** Nobody remembers another holder of one of the addresses, as far as the store knows, nor waits for it. */
+  readonly unused: boolean;
 }
 
 /** Whether neither the config nor the runtime names a range, so that netmoor picks the network's subnets itself. */
@@ -68,6 +70,27 @@ function chooseAgain(
   }
 }
 
+/** The name under which the highest address that was ever leased stands, beside those of round robin. */
+const highestOf = ({ family }: Address): string => `highest of IPv${family}`;
+
+/**
+ * Whether all of these are leased for the first time, which is certain of those beyond all that ever were; from now on
+ * these count, too. Round robin goes upwards: until it has come to the end of a range, all that it chooses are new.
+ */
+function areNew(ledger: AddressLedger, scope: string, chosen: readonly Address[]): boolean {
+  const isBeyond = (address: Address): boolean => {
+    const highest = ledger.cursor(scope, highestOf(address));
+    return highest !== undefined && address.value > highest.value;
+  };
+  const all = chosen.every(isBeyond);
+  for (const address of chosen) {
+    const highest = ledger.cursor(scope, highestOf(address));
+    if (highest === undefined || address.value > highest.value)
+      ledger.setCursor(scope, highestOf(address), address);
+  }
+  return all;
+}
+
 /**
  * Chooses an address from each set of the pool; the caller claims them by putting the record in the same transaction.
  * `before` is what the attachment held until now, already released.
@@ -84,14 +107,18 @@ export function leaseAddresses(
   const held = before
     .filter((address) => address.scope === scope)
     .map(({ address }) => parsePrefix(address).address);
-  const addresses = chooseAgain(ledger, scope, pool, wanted, held).map(
+  const chosen = chooseAgain(ledger, scope, pool, wanted, held);
+  const addresses = chosen.map(
     ({ address, gateway }): AddressRecord => ({
       address: formatPrefix(address),
       gateway: formatAddress(gateway),
       scope,
     }),
   );
-  return { addresses, routes: config.routes && pool.routes.map(formatRoute) };
+  const expected = wanted.requested.length > 0 || config.reservations !== undefined;
+  const plain = chosen.map(({ address }) => address.address);
+  const unused = areNew(ledger, scope, plain) && !expected;
+  return { addresses, routes: config.routes && pool.routes.map(formatRoute), unused };
 }
 
 /** The ranges of the pool that have nothing left to hand out, in words. Throws NetmoorError('bad-config'). */

@@ -14,7 +14,7 @@ export interface AddressView {
   countTaken(scope: string, from: Address, to: Address): number;
   /** What nextFree passes over though nobody holds it: the last 256 releases of the scope, oldest first. */
   recentlyReleased(scope: string): readonly Address[];
-  /** The address round robin last handed out of a set; `range` names the set. */
+  /** The address round robin last handed out of a set; `range` names the set, or what else stands there (lease.ts). */
   cursor(scope: string, range: string): Address | undefined;
 }
 

@@ -131,7 +131,7 @@ async function configured<D extends MooringDetail>(
   intent: Intent<D>,
   undo: UndoStack,
 ): Promise<Made<D>> {
-  const found = await connection.configure(intent.record, undo);
+  const found = await connection.configure(intent.record, undo, intent.unused === true);
   if (found === undefined) return { intent, connection, routes: [] };
   const { addresses, detail, routes, mac, leased = true } = found;
   const { dhcp, ...others } = intent.record;
@@ -209,7 +209,10 @@ async function moor<C extends MooringConfig, D extends MooringDetail>(
     delegate: delegateRecord(ipam, asked.delegation),
     dhcp: dhcpRecord(dhcp, asked.delegation),
   };
-  const intent = await recordIntent(kind, host, request, lessors, previous);
+  const recorded = await recordIntent(kind, host, request, lessors, previous);
+  // Of what other stores have given out, and of others altogether, the store knows nothing.
+  const unused = recorded.unused === true && strangers === undefined && host.others.length === 0;
+  const intent = { ...recorded, unused };
   const undo = new UndoStack();
   let reached = intent.record;
   try {

@@ -22,10 +22,9 @@ import { leaseFromStore } from './lease.ts';
 import { clearingRivals } from './rival.ts';
 import { here } from './vantage.ts';
 
-/** A record, and the dns settings of whoever gave the addresses. */
-export interface Intent<D extends MooringDetail> {
+/** A record, and what else is known of its addresses: see Leased. */
+export interface Intent<D extends MooringDetail> extends Pick<Leased, 'dns' | 'unused'> {
   readonly record: AttachmentRecord<D>;
-  readonly dns: Dns;
 }
 
 /** Who has leased it addresses beside the store, as the record keeps it. */
@@ -128,14 +127,14 @@ export async function recordIntent<C extends MooringConfig, D extends MooringDet
 ): Promise<Intent<D>> {
   const base = baseRecord(kind, host, request, lessors);
   const { ipam } = request.config;
-  const put = (tx: StoreTransaction, { addresses, routes, dns }: Leased): Intent<D> => {
+  const put = (tx: StoreTransaction, { addresses, routes, dns, unused = false }: Leased): Intent<D> => {
     refuseRival(tx, request.key);
     refuseInexpressible(addresses, request.cniVersion);
     const plan = ipam.kind === 'netmoor' ? kind.plan(request.config, { addresses, routes, dns }) : base;
     const ports = [...base.ports, ...(ipam.kind === 'netmoor' ? (plan.ports ?? []) : [])];
     const wanted = { ...base, ...plan, ports };
     const record = rememberAttachment(kind, host, tx, request.config, wanted, dns);
-    return { record, dns };
+    return { record, dns, unused };
   };
   if (ipam.kind !== 'netmoor') return host.store.write((tx) => put(tx, NOTHING_LEASED));
   return leaseFromStore(kind, host, request, ipam, previous, put);

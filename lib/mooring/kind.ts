@@ -83,6 +83,8 @@ export interface Leased {
   /** undefined: none configured, so that default routes are the kind's to add. */
   readonly routes: readonly CniRoute[] | undefined;
   readonly dns: Dns;
+  /** Nobody remembers another holder of one of the addresses, nor waits for it; absent: who knows. */
+  readonly unused?: boolean;
 }
 
 export interface Lessor {
@@ -144,12 +146,13 @@ export interface Connection<D extends MooringDetail> {
    */
   raise(undo: UndoStack): void | Promise<void>;
   /**
-   * Gives the interface its addresses and routes, makes the rules, and waits until all can be used. Returns what the
-   * record is to say instead, where only the network could tell.
+   * Gives the interface its addresses and routes, makes the rules, and waits until all can be used; `unused` addresses
+   * need not be announced. Returns what the record is to say instead, where only the network could tell.
    */
   configure(
     record: AttachmentRecord<D>,
     undo: UndoStack,
+    unused: boolean,
   ): Found<D> | undefined | Promise<Found<D> | undefined>;
   /**
    * Once the record is final: what others have taken away meanwhile, and put back for those only whose records were

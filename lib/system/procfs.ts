@@ -32,8 +32,22 @@ function call(name: keyof typeof SYS, signature: string, ...args: unknown[]): nu
 function mounted(): number {
   const context = call('fsopen', 'str, uint32_t', 'proc', FSOPEN_CLOEXEC);
   try {
-    call('fsconfig', 'int, uint32_t, const void *, const void *, int', context, FSCONFIG_CMD_CREATE, null, null, 0);
-    return call('fsmount', 'int, uint32_t, uint32_t', context, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID_NODEV_NOEXEC);
+    call(
+      'fsconfig',
+      'int, uint32_t, const void *, const void *, int',
+      context,
+      FSCONFIG_CMD_CREATE,
+      null,
+      null,
+      0,
+    );
+    return call(
+      'fsmount',
+      'int, uint32_t, uint32_t',
+      context,
+      FSMOUNT_CLOEXEC,
+      MOUNT_ATTR_NOSUID_NODEV_NOEXEC,
+    );
   } finally {
     closeSync(context);
   }

@@ -143,6 +143,7 @@ function configure(
   notifications: NetlinkSocket | undefined,
   extras: Extras,
   undo: UndoStack,
+  unused: boolean,
 ): Found<BridgeNatDetail> | undefined {
   const { host, request, sandbox } = work;
   const { config, key } = request;
@@ -178,7 +179,7 @@ function configure(
   const found = foundBy(work, record, inside, notifications);
   if (dad !== 'off') awaitDetection(sandbox, inside, dad, host.world.monotonic);
   // On a bridge with a thousand ports it takes milliseconds: each hears it before the kernel returns.
-  if (dad !== 'optimistic') afterwards(host, () => announce(sandbox, inside, record.mac ?? ''));
+  if (dad !== 'optimistic' && !unused) afterwards(host, () => announce(sandbox, inside, record.mac ?? ''));
   extras(work, record, inside, undo);
   return found;
 }
@@ -294,13 +295,13 @@ export async function connect(
   return {
     hostIfindex: link.index,
     raise: () => raise(work, link),
-    async configure(leased, more) {
+    async configure(leased, more, unused) {
       if (leased.addresses.length > record.addresses.length) await refuseServices(work, leased);
       // The gateways are known by now.
       if (leased.detail.gateways.length > record.detail.gateways.length) readyBridge(work, leased);
       if (leased.addresses.length > record.addresses.length) relabel(work, leased, link);
       try {
-        const found = configure(work, leased, link, notifications, extras, more);
+        const found = configure(work, leased, link, notifications, extras, more, unused);
         await takePublicAddresses(work, leased, more);
         await serveGuests(work);
         return found;
