@@ -54,7 +54,7 @@ function takeInHand(
 ): AttachmentRecord | undefined {
   const deadline = world.monotonic() + PATIENCE_MS;
   for (;;) {
-    const found = store.write((tx) => {
+    const found = store.intend((tx) => {
       const current = tx.attachment(record);
       if (current === undefined || current.incarnation !== record.incarnation) return undefined;
       if (isInHand(current, world) && !isSameWorker(current.worker, worker)) return { rival: current };

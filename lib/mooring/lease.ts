@@ -76,7 +76,7 @@ export async function leaseFromStore<T>(
   const { exclude = [] } = ipam.pool;
   const pool = barred.size === 0 ? ipam.pool : { ...ipam.pool, exclude: [...exclude, ...barred.keys()] };
   const leaseOnce = (): T =>
-    host.store.write((tx) => {
+    host.store.intend((tx) => {
       const subnets = chooseSubnets?.(tx);
       const scope = kind.scopeOf(segment);
       const source = { scope, config: pool, extraRanges: ipam.extraRanges, subnets };

@@ -25,7 +25,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* As the store's commits: its log is overwritten in place and flushed, before the change and after it. */
+/* As the store's commits: its log is overwritten in place before the change and after it, and flushed then. */
 #define LOG "/var/lib/cni/floor.log"
 #define COMMIT_BYTES (4 * 4096)
 
@@ -212,10 +212,10 @@ static void change_elements(unsigned what, struct in_addr address, uint16_t numb
   request(fd, 3, "nftables");
 }
 
-static void commit(void) {
+static void commit(int flushed) {
   static char pages[COMMIT_BYTES];
   int fd = open(LOG, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-  if (fd < 0 || pwrite(fd, pages, sizeof pages, 0) != (ssize_t)sizeof pages || fsync(fd) < 0) fail(LOG);
+  if (fd < 0 || pwrite(fd, pages, sizeof pages, 0) != (ssize_t)sizeof pages || (flushed && fsync(fd) < 0)) fail(LOG);
   close(fd);
 }
 
@@ -227,7 +227,7 @@ int main(int argc, char **argv) {
   if (netns < 0) fail(argv[2]);
   snprintf(name, sizeof name, "floor%d", number);
   address.s_addr = htonl((ntohl(gateway.s_addr) & 0xffff0000) + 0x8000 + (uint32_t)number);
-  commit();
+  commit(0);
   if (strcmp(argv[1], "ADD") == 0) {
     add_link(route, name, argv[4], netns);
     change_elements(NFT_MSG_NEWSETELEM, address, (uint16_t)number, name);
@@ -236,7 +236,7 @@ int main(int argc, char **argv) {
     change_elements(NFT_MSG_DELSETELEM, address, (uint16_t)number, name);
     delete_link(route, name);
   }
-  commit();
+  commit(1);
   /* As a result names it. */
   printf("\"%s\"\n", argv[2]);
   return 0;

@@ -2,7 +2,8 @@
  * One connection to the embedded store: SQLite's settings, statements prepared when first used, waiting for other
  * processes.
  *
- * Write-ahead log with synchronous=FULL: a transaction is one flush of the log, and survives power loss once committed.
+ * Write-ahead log with synchronous=FULL: a transaction is one flush of the log, and survives power loss once committed;
+ * one that is committed unflushed is flushed along with the next, since the log is one file, read from its beginning.
  * The log is folded into the file every 256 pages, which takes two flushes more. A one-shot process that exits without
  * closing leaves the log behind, and the next one reads it again to index it: short logs keep that below the cost of
  * closing.
@@ -17,7 +18,9 @@ import type { Row } from './row.ts';
  * Container runtimes give up after minutes.
  */
 const BUSY_TIMEOUT_MS = 30_000;
-const SETTINGS = 'PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 256';
+const FLUSHED = 'PRAGMA synchronous = FULL';
+const UNFLUSHED = 'PRAGMA synchronous = NORMAL';
+const SETTINGS = `${FLUSHED}; PRAGMA wal_autocheckpoint = 256`;
 
 export class Connection {
   readonly file: string;
@@ -73,6 +76,16 @@ export class Connection {
       retryWhileBusy(now, () => this.run('BEGIN IMMEDIATE'));
     } finally {
       this.script(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
+    }
+  }
+
+  /** What is committed by `work`, no transaction around it, is left for the next flush. */
+  unflushed<T>(work: () => T): T {
+    this.script(UNFLUSHED);
+    try {
+      return work();
+    } finally {
+      this.script(FLUSHED);
     }
   }
 

@@ -43,10 +43,13 @@ export class SqliteStore implements LeaseStore {
   }
 
   write<T>(fn: (tx: StoreTransaction) => T): T {
+    return guard(this.#options.file, () => this.#written(this.#open(), fn));
+  }
+
+  intend<T>(fn: (tx: StoreTransaction) => T): T {
     return guard(this.#options.file, () => {
       const db = this.#open();
-      this.#begin(db);
-      return this.#finish(db, () => fn(new SqliteTransaction(db)));
+      return db.inTransaction ? this.#written(db, fn) : db.unflushed(() => this.#written(db, fn));
     });
   }
 
@@ -118,6 +121,11 @@ export class SqliteStore implements LeaseStore {
       db.rollback();
       throw error;
     }
+  }
+
+  #written<T>(db: Connection, fn: (tx: StoreTransaction) => T): T {
+    this.#begin(db);
+    return this.#finish(db, () => fn(new SqliteTransaction(db)));
   }
 
   #finish<T>(db: Connection, fn: () => T): T {
