@@ -102,9 +102,12 @@ export interface StoreTransaction extends StoreReader, AddressLedger {
 
 /** Another process has held the store for too long. */
 export class StoreHeld extends NetmoorError {
-  constructor(file: string, cause: unknown) {
-    const advice = 'try again; `fuser -v` on that file names the process';
-    super('try-again', `lease store ${file} is held by another process`, advice, { cause });
+  /** `holder`: in words, where it is known. */
+  constructor(file: string, holder: string | undefined, cause: unknown) {
+    const advice = holder
+      ? 'if that one hangs, end it; then try again'
+      : 'try again; `fuser -v` on that file names it';
+    super('try-again', `lease store ${file} is held by ${holder ?? 'another process'}`, advice, { cause });
   }
 }
 

@@ -100,8 +100,19 @@ export function forget(file = NOTE): void {
   }
 }
 
-/** A transaction of our own, with nothing in it but elements, was made at `generation`: what was known there holds. */
-export function carryOver(generation: number, file = NOTE): void {
+/** Those of `before` without those of `more`, and those of `more` behind them. */
+function joined<T>(before: readonly T[], more: readonly T[]): T[] {
+  return [...before.filter((each) => !more.includes(each)), ...more];
+}
+
+/**
+ * A transaction of our own, with nothing in it but elements, was made at `generation`: what was known there holds, and
+ * what has been `seen` since.
+ */
+export function carryOver(generation: number, seen?: Omit<Known, 'generation'>, file = NOTE): void {
   const known = recall(generation, file);
-  if (known) remember({ ...known, generation: generation + 1 }, file);
+  if (known === undefined && seen === undefined) return;
+  const families = joined(known?.families ?? [], seen?.families ?? []);
+  const bridges = joined(known?.bridges ?? [], seen?.bridges ?? []);
+  remember({ generation: generation + 1, families, bridges }, file);
 }

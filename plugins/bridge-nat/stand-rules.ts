@@ -4,7 +4,7 @@ import { ownerKey } from '../../lib/mooring/label.ts';
 import { findLink } from '../../lib/netlink/link.ts';
 import { acceptForwarding } from '../../lib/nftables/forward.ts';
 import { allowLocalnet } from '../../lib/nftables/localnet.ts';
-import { recall, remember } from '../../lib/nftables/known.ts';
+import { carryOver, recall } from '../../lib/nftables/known.ts';
 import { currentGeneration } from '../../lib/nftables/query.ts';
 import { addAttachment, familiesNeeded } from '../../lib/nftables/table.ts';
 import type { AttachmentRules } from '../../lib/nftables/table.ts';
@@ -44,8 +44,6 @@ export function isUndisturbed({ netfilter }: Host, record: BridgeNatRecord, gene
   const now = currentGeneration(netfilter, 'read the generation of the ruleset');
   if (now !== generation + 1) return false;
   const rules = rulesOf(record);
-  const bridges = (recall(generation)?.bridges ?? []).filter((bridge) => bridge !== rules.rules.bridge);
-  const families = familiesNeeded(rules);
-  remember({ generation: now, families, bridges: [...bridges, rules.rules.bridge] });
+  carryOver(generation, { families: familiesNeeded(rules), bridges: [rules.rules.bridge] });
   return true;
 }

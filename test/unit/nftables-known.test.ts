@@ -31,14 +31,20 @@ t.test('it holds for its generation alone', (t) => {
 
 t.test('a change of our own takes it along, if it held', (t) => {
   const { file } = place(t);
-  carryOver(7, file);
+  carryOver(7, undefined, file);
   t.notOk(existsSync(file));
   remember(WHOLE, file);
-  carryOver(9, file);
+  carryOver(9, undefined, file);
   t.match(recall(7, file), WHOLE, 'made of another generation');
-  carryOver(7, file);
+  carryOver(7, undefined, file);
   t.match(recall(8, file), { ...WHOLE, generation: 8 });
   t.equal(recall(7, file), undefined);
+  carryOver(8, { families: [7, 5], bridges: ['nm-b'] }, file);
+  t.match(recall(9, file), { families: [1, 7, 5], bridges: ['nm-a', 'nm-b'] }, 'with what was seen');
+  carryOver(9, { families: [1], bridges: ['nm-a'] }, file);
+  t.match(recall(10, file), { bridges: ['nm-b', 'nm-a'] }, 'the last one last: of many it stays');
+  carryOver(20, { families: [1], bridges: ['nm-c'] }, file);
+  t.match(recall(21, file), { families: [1], bridges: ['nm-c'] }, 'or that alone');
   t.end();
 });
 

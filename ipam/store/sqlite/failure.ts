@@ -2,6 +2,7 @@
 import { accessSync, constants } from 'node:fs';
 import { dirname } from 'node:path';
 import { NetmoorError, errorText } from '../../../lib/base/errors.ts';
+import { lockHolder } from '../../../lib/system/lock-holder.ts';
 import { StoreHeld } from '../store.ts';
 
 const SQLITE_BUSY = 5;
@@ -52,10 +53,18 @@ export function corrupt(file: string, what: string, cause?: unknown): NetmoorErr
   return new NetmoorError('store', `lease store ${file} is damaged: ${what}`, advice, { cause });
 }
 
+/** Of the write-ahead log's index: sqlite.org/walformat.html, WAL_WRITE_LOCK. */
+const WRITE_LOCK = 120;
+
+function holderOf(file: string): string | undefined {
+  const holder = lockHolder(`${file}-shm`, WRITE_LOCK);
+  return holder && `process ${holder.pid}, ${JSON.stringify(holder.name)}`;
+}
+
 function describe(file: string, code: number, error: unknown): NetmoorError {
   const text = errorText(error);
   const primary = code % 256;
-  if (primary === SQLITE_BUSY) return new StoreHeld(file, error);
+  if (primary === SQLITE_BUSY) return new StoreHeld(file, holderOf(file), error);
   if (primary === SQLITE_CORRUPT || primary === SQLITE_NOTADB) return corrupt(file, text, error);
   if (primary === SQLITE_FULL || OUT_OF_SPACE.has(code)) {
     const message = `lease store ${file} cannot grow: ${text}`;
