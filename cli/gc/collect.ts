@@ -8,7 +8,8 @@
  */
 import { errorText } from '../../lib/base/errors.ts';
 import type { World } from '../../lib/cni/world.ts';
-import { clearAway } from '../../lib/mooring/collect.ts';
+import { clearAway, isHeld } from '../../lib/mooring/collect.ts';
+import type { Uncollected } from '../../lib/mooring/collect.ts';
 import { causeOfDeath } from '../../lib/mooring/death.ts';
 import { hostOf } from '../../lib/mooring/host.ts';
 import type { Sockets } from '../../lib/mooring/host.ts';
@@ -72,31 +73,35 @@ function removeDead(
   { world, sockets, kinds, note }: Work,
   named: NamedStore,
   record: AttachmentRecord,
-): string[] {
+): Uncollected[] {
   const kind = kinds.get(record.plugin);
   if (kind !== undefined) return clearAway(kind, hostOf(sockets, named, world, quietly(note)), record);
   return named.store.write((tx) => {
     const current = tx.attachment(record);
-    return current?.bootId === world.bootId ? [`it is an attachment of ${record.plugin}`] : [];
+    const what = `it is an attachment of ${record.plugin}`;
+    return current?.bootId === world.bootId ? [{ what, error: new Error(what) }] : [];
   });
 }
 
-/** Detaches the dead of one store, going on after failures; each is looked at once more right before. */
-function collectDead(work: Work, named: NamedStore): Found {
+/**
+ * Detaches the dead of one store, going on after failures, unless it is held; each is looked at once more right before.
+ */
+function collectDead(work: Work, named: NamedStore): Found & { readonly held: boolean } {
   const found: Found = { garbage: [], failures: [] };
   for (const { record, garbage } of findDead(work, named)) {
     const current = named.store.read((tx) => tx.attachment(record));
     if (current === undefined || deathOf(work, current) === undefined) continue;
-    let problems: string[];
+    let problems: Uncollected[];
     try {
       problems = removeDead(work, named, current);
     } catch (error) {
-      problems = [errorText(error)];
+      problems = [{ what: errorText(error), error }];
     }
     if (problems.length === 0) found.garbage.push(garbage);
-    else found.failures.push({ what: garbage.what, problem: problems.join('; ') });
+    else found.failures.push({ what: garbage.what, problem: problems.map(({ what }) => what).join('; ') });
+    if (isHeld(problems)) return { ...found, held: true };
   }
-  return found;
+  return { ...found, held: false };
 }
 
 /** Networks whose config names their subnets are remembered while somebody is attached, or their bridge stays. */
@@ -209,9 +214,11 @@ export function collect(
 ): Found {
   const found: Found = { garbage: [], failures: [] };
   for (const named of stores) {
-    const { garbage, failures } = collectDead(work, named);
+    const { garbage, failures, held } = collectDead(work, named);
     found.garbage.push(...garbage);
     found.failures.push(...failures);
+    // What follows would wait for it as well.
+    if (held) return found;
   }
   if (all === undefined || lookForOrphans(work, all).length === 0) return found;
   while (sweepOnce(work, all, found));

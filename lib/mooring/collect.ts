@@ -16,7 +16,8 @@ export interface Uncollected {
   readonly error: unknown;
 }
 
-function takeAway(kind: Kind, host: Host, record: AttachmentRecord): Uncollected[] {
+/** Takes one down; returns what went wrong. */
+export function clearAway(kind: Kind, host: Host, record: AttachmentRecord): Uncollected[] {
   try {
     return detach(kind, host, record).map(({ what, error }) => ({
       what: `${what}: ${errorText(error)}`,
@@ -27,9 +28,9 @@ function takeAway(kind: Kind, host: Host, record: AttachmentRecord): Uncollected
   }
 }
 
-/** Takes one down; what went wrong in words. */
-export function clearAway(kind: Kind, host: Host, record: AttachmentRecord): string[] {
-  return takeAway(kind, host, record).map(({ what }) => what);
+/** Then the next one would wait as long for whoever holds the store. */
+export function isHeld(uncollected: readonly Uncollected[]): boolean {
+  return uncollected.some(({ error }) => error instanceof StoreHeld);
 }
 
 /**
@@ -59,11 +60,10 @@ export function collect(
   for (const record of host.store.read((tx) => tx.attachments({ network, plugin: kind.name }))) {
     if (isInHand(record, host.world) || whyElsewhere(record, host.world) !== undefined || keep(record))
       continue;
-    const uncollected = takeAway(kind, host, record);
+    const uncollected = clearAway(kind, host, record);
     for (const { what, error } of uncollected)
       failures.push({ what: `${formatKey(record)}: ${what}`, error });
-    // The next would wait as long for whoever holds it.
-    if (uncollected.some(({ error }) => error instanceof StoreHeld)) break;
+    if (isHeld(uncollected)) break;
   }
   return failures;
 }

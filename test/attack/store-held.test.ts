@@ -3,7 +3,7 @@ import t from 'tap';
 import { lacking, withHost } from '../kernel/harness.ts';
 import type { CniAnswer, CniCommand } from '../kernel/harness.ts';
 import { BRIDGE_NAT, Network } from '../kernel/moorings.ts';
-import { asked } from '../kernel/netmoor-command.ts';
+import { asked, NETMOOR } from '../kernel/netmoor-command.ts';
 import { kill, resume, stop } from './signals.ts';
 
 const skip = lacking() ?? false;
@@ -20,8 +20,9 @@ setInterval(() => {}, 1000);`;
 t.test('every verb says so, and works when it is let go', { skip }, async (t) => {
   await withHost(t, async (host) => {
     const network = new Network(host);
-    for (const name of ['c1', 'c2']) await network.container(name);
+    for (const name of ['c1', 'c2', 'dead1', 'dead2']) await network.container(name);
     await host.container('c3');
+    await host.shell('ip netns delete dead1; ip netns delete dead2');
     const holder = host.start([process.execPath, '-e', HOLD]);
     await holder.until(() => holder.output.includes('held'), 'the lock');
     await stop(holder);
@@ -35,10 +36,12 @@ t.test('every verb says so, and works when it is let go', { skip }, async (t) =>
         deadlineMs: DEADLINE_MS,
       });
     const all = { 'cni.dev/valid-attachments': [] };
+    const command = host.run([NETMOOR, 'gc', '--json'], { deadlineMs: DEADLINE_MS });
     const answers = await Promise.all([call('ADD', 'c3'), call('DEL', 'c2'), call('GC', '', all)]);
+    t.equal((await command).stdout.match(/is held/g)?.length, 1, 'the command, too');
     for (const { json } of answers) t.match(json, { code: 11, msg: /is held by process \d+, "node/ });
     t.equal(answers[2].json?.msg?.match(/is held/g)?.length, 1, 'GC waits once, however many there are');
-    t.equal((await asked(host, 'ls')).view.length, 2, 'reading needs no lock');
+    t.equal((await asked(host, 'ls')).view.length, 4, 'reading needs no lock');
     kill(holder);
     await resume(holder);
     await holder.end();

@@ -247,7 +247,7 @@ export class Storm {
 
   #judge(verb: string, { output, errors }: Background): void {
     // What is code 11 for a plugin: a store that a stopped process holds.
-    const held = /is held by another process/.test(errors);
+    const held = /is held by (another process|process \d+)/.test(errors);
     if (output === '' && !held) this.violations.push(`netmoor ${verb}: ${errors}`);
     if (output === '') return;
     if (verb === 'check') {

@@ -19,7 +19,7 @@ export function collectEnded(host: Host): string[] {
   return leasesIn(host).flatMap((record) => {
     const why = causeOfDeath(host, record, bridgeNat);
     if (why === undefined) return [];
-    const problems = clearAway(bridgeNat, host, record);
+    const problems = clearAway(bridgeNat, host, record).map(({ what }) => what);
     const [address] = record.addresses;
     return problems.length === 0
       ? [`${formatKey(record)}: ${why}, ${address?.address} is free`]
