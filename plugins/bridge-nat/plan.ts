@@ -157,6 +157,7 @@ export function planAttachment(config: BridgeNatConfig, leased: Leased): Plan<Br
       // answered by the very port it came from (br_nf_pre_routing_finish_bridge).
       hairpin: config.hairpinMode || (reached && !config.promiscMode),
       isolated: config.portIsolation,
+      ...(config.disableContainerInterface ? { leftDown: true } : {}),
       ...(config.members.length > 0 ? { members: config.members.map((member) => ({ ...member })) } : {}),
       ...(config.ndpProxy ? { ndpProxy: [...config.ndpProxy] } : {}),
       ...(config.bandwidth ? { bandwidth: config.bandwidth } : {}),
