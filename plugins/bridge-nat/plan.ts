@@ -48,6 +48,19 @@ function requireInside({ address, gateway }: AddressRecord): void {
   );
 }
 
+const LOWEST_MTU_IPV6 = 1280; // RFC 8200, section 5; below it the kernel has no IPv6 on an interface
+
+function requireRoom({ mtu }: BridgeNatConfig, addresses: readonly AddressRecord[]): void {
+  if (mtu === undefined || mtu >= LOWEST_MTU_IPV6) return;
+  const first = addresses.find(({ address }) => parsePrefix(address).address.family === 6);
+  if (first === undefined) return;
+  throw new NetmoorError(
+    'bad-config',
+    `mtu ${mtu} is below ${LOWEST_MTU_IPV6}, the least that IPv6 takes: there cannot be ${first.address}`,
+    'raise it, or name IPv4 subnets alone in "ipam"',
+  );
+}
+
 /** The bridge's addresses: each gateway with the length of the prefix it serves. */
 export function gatewaysOf(addresses: readonly AddressRecord[]): Prefix[] {
   const byText = new Map<string, Prefix>();
@@ -132,6 +145,7 @@ function checkTargets({ ipam, nat }: BridgeNatConfig, addresses: readonly Addres
 export function planAttachment(config: BridgeNatConfig, leased: Leased): Plan<BridgeNatDetail> {
   const addresses = leased.addresses.map((record) => withGateway(record, config.isGateway));
   if (config.isGateway) for (const each of addresses) requireInside(each);
+  requireRoom(config, addresses);
   const all = subnetsOfSets(config);
   const gateways = [...gatewaysOf(addresses), ...all.gateways].map(formatPrefix);
   const forwards = config.nat?.forwards ?? [];
