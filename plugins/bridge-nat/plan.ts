@@ -22,6 +22,7 @@ import type { BridgeNatDetail } from './detail.ts';
 import { egressDetail } from './egress/detail.ts';
 import { checkPlaces, knownBy, refuseUnheld } from './nat/places.ts';
 import { forwardedPorts, natDetail, ownPairs } from './nat/record.ts';
+import { refuseUnusable } from './unusable.ts';
 
 const DEFAULT_ROUTE: Readonly<Record<Family, string>> = { 4: '0.0.0.0/0', 6: '::/0' };
 
@@ -45,19 +46,6 @@ function requireInside({ address, gateway }: AddressRecord): void {
     'bad-config',
     `the gateway ${gateway} is not in ${formatPrefix(networkOf(prefix))}, the network of ${address}`,
     'the bridge is to be the gateway: give it an address inside, or set "isGateway" to false if somebody else is it',
-  );
-}
-
-const LOWEST_MTU_IPV6 = 1280; // RFC 8200, section 5; below it the kernel has no IPv6 on an interface
-
-function requireRoom({ mtu }: BridgeNatConfig, addresses: readonly AddressRecord[]): void {
-  if (mtu === undefined || mtu >= LOWEST_MTU_IPV6) return;
-  const first = addresses.find(({ address }) => parsePrefix(address).address.family === 6);
-  if (first === undefined) return;
-  throw new NetmoorError(
-    'bad-config',
-    `mtu ${mtu} is below ${LOWEST_MTU_IPV6}, the least that IPv6 takes: there cannot be ${first.address}`,
-    'raise it, or name IPv4 subnets alone in "ipam"',
   );
 }
 
@@ -145,7 +133,7 @@ function checkTargets({ ipam, nat }: BridgeNatConfig, addresses: readonly Addres
 export function planAttachment(config: BridgeNatConfig, leased: Leased): Plan<BridgeNatDetail> {
   const addresses = leased.addresses.map((record) => withGateway(record, config.isGateway));
   if (config.isGateway) for (const each of addresses) requireInside(each);
-  requireRoom(config, addresses);
+  refuseUnusable(config, addresses);
   const all = subnetsOfSets(config);
   const gateways = [...gatewaysOf(addresses), ...all.gateways].map(formatPrefix);
   const forwards = config.nat?.forwards ?? [];

@@ -278,6 +278,26 @@ t.test('gateways', { skip }, async (t) => {
   });
 });
 
+t.test('subnets that no host is in', { skip }, async (t) => {
+  await withHost(t, async (host) => {
+    const before = await dump(host);
+    for (const [index, [subnet, of]] of (
+      [
+        ['224.0.0.0/24', '224.0.0.0/4'],
+        ['0.0.0.0/8', '0.0.0.0/8'],
+        ['ff05::/64', 'ff00::/8'],
+        ['fe80::/64', 'fe80::/10'],
+      ] as const
+    ).entries()) {
+      const network = new Network(host, { name: `n${index}`, ipam: { subnet } });
+      const answer = await refused(network, `c${index}`);
+      t.match(answer, { code: 7, msg: naming(subnet, of), details: String }, subnet);
+      await host.removeContainer(`c${index}`);
+    }
+    t.same(await dump(host), before, 'nothing is left');
+  });
+});
+
 t.test('an MTU that IPv6 does not take', { skip }, async (t) => {
   await withHost(t, async (host) => {
     const small = (more: object): Network => new Network(host, { mtu: 1279, ...more });
