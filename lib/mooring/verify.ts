@@ -37,7 +37,6 @@ export function verifyMtu(link: Link, wanted: number, complaints: Complaints): v
  * packets.
  */
 function verifyContainerLink(link: Link, record: AttachmentRecord, told: Told, complaints: Complaints): void {
-  verifyUp(link, complaints);
   const mtu = told.mtu ?? record.mtu;
   if (mtu !== undefined && link.mtu > mtu) verifyMtu(link, mtu, complaints);
   const mac = told.mac ?? record.mac;
@@ -109,16 +108,18 @@ export function prefixesOf({ addresses }: Pick<AttachmentRecord, 'addresses'>): 
   return addresses.map(({ address }) => parsePrefix(address));
 }
 
-/** What the container sees: its interface, addresses, routes. */
+/** What the container sees: its interface, addresses, routes. `raised`: whether an ADD has raised it. */
 export function verifyInterface(
   netns: Netns,
   record: AttachmentRecord<MooringDetail>,
   told: Told = {},
+  raised = true,
 ): Complaints {
   return withSocketIn(netns, 'route', (socket) => {
     const link = findLink(socket, record.ifname);
     if (!link) return [`the container has no interface ${record.ifname}`];
     const complaints: Complaints = [];
+    if (raised) verifyUp(link, complaints);
     verifyContainerLink(link, record, told, complaints);
     const present = listAddresses(socket, link.index).map((address) => address.prefix);
     verifyAddresses(present, prefixesOf(record), `interface ${link.name} in the container`, complaints);

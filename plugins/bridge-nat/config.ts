@@ -22,6 +22,7 @@ import type { MooringConfig } from '../../lib/mooring/kind.ts';
 import { validate as validateBridge } from '../../schemas/compiled/bridge-nat.js';
 import type { BridgeNatInput } from '../../schemas/compiled/bridge-nat.js';
 import bridgeSchema from '../../schemas/bridge-nat.schema.json' with { type: 'json' };
+import { fromAbsorbed } from './absorbed-keys.ts';
 import { readBandwidth } from './bandwidth/bandwidth.ts';
 import type { BandwidthLimits } from './bandwidth/bandwidth.ts';
 import { readDhcpServer } from './dhcp-server/config.ts';
@@ -114,7 +115,7 @@ function readIpam(config: CniConfig, disabled: boolean): IpamChoice {
 }
 
 function checkKeys(raw: JsonObject): BridgeNatInput {
-  const input: unknown = raw;
+  const input: unknown = fromAbsorbed(raw);
   if (!validateBridge(input)) throw schemaProblem(bridgeSchema, validateBridge.errors, raw, '');
   return input;
 }

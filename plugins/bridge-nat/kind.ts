@@ -17,7 +17,7 @@ import { flushFlows, isLeft, leaveShared, ownRemovals, removeByKey } from './dis
 import { completeEgress } from './egress/complete.ts';
 import { hasForeignPorts, isForeign } from './bridge/foreign-bridge.ts';
 import { bridgeNameFor, containerMacFor, hostIfnameFor } from './names.ts';
-import { placeOnHost } from './nat/host.ts';
+import { notesOnPorts, placeOnHost } from './nat/host.ts';
 import { findMember } from './bridge/member-ports.ts';
 import type { Member } from './bridge/members.ts';
 import { findNdpUplinks } from './bridge/ndp-proxy.ts';
@@ -53,7 +53,7 @@ export const bridgeNat: Kind<BridgeNatConfig, BridgeNatDetail> = {
     return {
       ...completed,
       nat,
-      notes: [...config.notes, ...(nat?.notes ?? [])],
+      notes: [...config.notes, ...(nat?.notes ?? []), ...notesOnPorts(route, config.portMappings)],
       mtu: config.mtu ?? mtuOf(route, config.members, bridge) ?? findUplink(route)?.mtu,
       ndpProxy: ndpProxy && findNdpUplinks(route, ndpProxy, completed, bridge),
       egress: completeEgress(route, completed, bridge),

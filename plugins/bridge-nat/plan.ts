@@ -22,6 +22,7 @@ import type { BridgeNatDetail } from './detail.ts';
 import { egressDetail } from './egress/detail.ts';
 import { checkPlaces, knownBy, refuseUnheld } from './nat/places.ts';
 import { forwardedPorts, natDetail, ownPairs } from './nat/record.ts';
+import { refuseUnusable } from './unusable.ts';
 
 const DEFAULT_ROUTE: Readonly<Record<Family, string>> = { 4: '0.0.0.0/0', 6: '::/0' };
 
@@ -132,6 +133,7 @@ function checkTargets({ ipam, nat }: BridgeNatConfig, addresses: readonly Addres
 export function planAttachment(config: BridgeNatConfig, leased: Leased): Plan<BridgeNatDetail> {
   const addresses = leased.addresses.map((record) => withGateway(record, config.isGateway));
   if (config.isGateway) for (const each of addresses) requireInside(each);
+  refuseUnusable(config, addresses);
   const all = subnetsOfSets(config);
   const gateways = [...gatewaysOf(addresses), ...all.gateways].map(formatPrefix);
   const forwards = config.nat?.forwards ?? [];
@@ -157,6 +159,7 @@ export function planAttachment(config: BridgeNatConfig, leased: Leased): Plan<Br
       // answered by the very port it came from (br_nf_pre_routing_finish_bridge).
       hairpin: config.hairpinMode || (reached && !config.promiscMode),
       isolated: config.portIsolation,
+      ...(config.disableContainerInterface ? { leftDown: true } : {}),
       ...(config.members.length > 0 ? { members: config.members.map((member) => ({ ...member })) } : {}),
       ...(config.ndpProxy ? { ndpProxy: [...config.ndpProxy] } : {}),
       ...(config.bandwidth ? { bandwidth: config.bandwidth } : {}),

@@ -2,6 +2,7 @@
  * Others on a bridge: containers of the reference's plugins, which host-local's files and the runtime's results tell
  * of, and whoever is seen or answers behind the bridge. See lib/mooring/strangers.ts.
  */
+import { basename, join } from 'node:path';
 import { isErrno } from '../../lib/base/errors.ts';
 import { formatAddress, parseAddress, prefixContains } from '../../lib/base/ip.ts';
 import { poolSubnets } from '../../lib/mooring/ipam.ts';
@@ -48,14 +49,22 @@ function isHere(host: Host, lease: HostLocalLease, network: string, own: boolean
   return (own || onBridge) && lives(host, cached);
 }
 
+/** Where host-local keeps files: its usual place, and the `dataDir` that the config had when it was host-local's. */
+function directories({ ipam }: BridgeNatConfig): string[] {
+  const named = ipam.kind === 'netmoor' ? ipam.pool.dataDir : undefined;
+  const all = [HOST_LOCAL_DIRECTORY, ...(named === undefined ? [] : [named])];
+  return all.flatMap((directory) => hostLocalNetworks(directory).map((network) => join(directory, network)));
+}
+
 function leased(host: Host, config: BridgeNatConfig, key: AttachmentKey, bridge: Link): Map<string, string> {
   const subnets = poolSubnets(config.ipam);
   const isOurs = (text: string): boolean =>
     subnets.some((subnet) => prefixContains(subnet, parseAddress(text)));
   const held = new Map<string, string>();
-  for (const network of hostLocalNetworks(HOST_LOCAL_DIRECTORY)) {
+  for (const directory of directories(config)) {
+    const network = basename(directory);
     const own = network === key.network;
-    for (const lease of hostLocalLeases(`${HOST_LOCAL_DIRECTORY}/${network}`, host.world, isOurs)) {
+    for (const lease of hostLocalLeases(directory, host.world, isOurs)) {
       const { containerId, ifname = key.ifname, address } = lease;
       const holder = { network, containerId, ifname };
       if (sameKey(holder, key) || !isHere(host, lease, network, own, bridge)) continue;

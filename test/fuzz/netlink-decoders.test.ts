@@ -7,7 +7,9 @@ import t from 'tap';
 import { isDeepStrictEqual } from 'node:util';
 import { addressMessage } from '../../lib/netlink/address-codec.ts';
 import { decodeAddress } from '../../lib/netlink/address.ts';
+import { decodeAnnouncedPrefix } from '../../lib/netlink/announced-prefix.ts';
 import { DecodeError } from '../../lib/netlink/attributes.ts';
+import { bridgeSpec } from '../../lib/netlink/bridge-vlan.ts';
 import { encode } from '../../lib/netlink/codec.ts';
 import type { Codec } from '../../lib/netlink/codec.ts';
 import { flowIn } from '../../lib/netlink/conntrack.ts';
@@ -18,13 +20,16 @@ import { linkMessage } from '../../lib/netlink/link-codec.ts';
 import { decodeLink } from '../../lib/netlink/link-message.ts';
 import { decodeAnswer, decodeDone, decodeMessages, encodeMessage } from '../../lib/netlink/message.ts';
 import { decodeNdOption } from '../../lib/netlink/nd-option.ts';
+import { decodeNeighbour } from '../../lib/netlink/neighbour.ts';
 import { decodeNsid, nsidMessage } from '../../lib/netlink/nsid.ts';
+import { decodeProxy } from '../../lib/netlink/proxy-neighbour.ts';
 import { decodeQdisc, tcMessage } from '../../lib/netlink/qdisc.ts';
 import { targetOf } from '../../lib/netlink/redirect.ts';
 import { routeMessage } from '../../lib/netlink/route-codec.ts';
 import { decodeRoute } from '../../lib/netlink/route.ts';
 import { ruleMessage } from '../../lib/netlink/rule-codec.ts';
 import { decodeRule } from '../../lib/netlink/rule.ts';
+import { AF_BRIDGE } from '../../lib/netlink/uapi.ts';
 import { readGoldens } from '../golden/golden.ts';
 import { answer, done } from '../unit/netlink-fake-kernel.ts';
 import { editedBytes, guarded } from './byte-edits.ts';
@@ -53,6 +58,9 @@ const OPTIONS = [
   '0a0018000300000086000000000000001f03000000000009026f6b00036120620002780a00000000',
 ].map((digits) => Buffer.from(`${digits}14000100fe80000000000000083d28fffe0df013`, 'hex'));
 
+/** What the kernel told of a prefix that a router advertises, 2001:db8:9::/64. */
+const PREFIX = Buffer.from('0a000000030000000340c0001400010020010db8000900000000000000000000', 'hex');
+
 /** What the kernel told of a TCP socket that listens on [::]:2225, for IPv6 alone. */
 const SOCKET = Buffer.from(
   '0a0a000008b1' +
@@ -79,6 +87,12 @@ const SPECS = ofTypes(16).flatMap((data) => {
   const { attributes } = linkMessage.get(data);
   return attributes.families ? [Buffer.from(attributes.families)] : [];
 });
+const VLANS = readGoldens('vlan.hex')
+  .flatMap(({ messages }) => messages)
+  .flatMap(({ data }) => {
+    const { attributes } = linkMessage.get(data);
+    return data[0] === AF_BRIDGE && attributes.families ? [Buffer.from(attributes.families)] : [];
+  });
 const answers = [answer(), answer(17, 'it is there'), answer(1, 'no')];
 
 const SUBJECTS: readonly Subject[] = [
@@ -136,6 +150,10 @@ const SUBJECTS: readonly Subject[] = [
     codec: fdbMessage as Codec<unknown>,
     seeds: ofTypes(28),
   },
+  { name: 'neighbours', read: (data) => decodeNeighbour({ data }), seeds: ofTypes(28) },
+  { name: 'proxies', read: (data) => decodeProxy({ data }), seeds: ofTypes(28) },
+  { name: 'prefixes of routers', read: (data) => decodeAnnouncedPrefix({ data }), seeds: [PREFIX] },
+  { name: 'VLANs of ports', read: bridgeSpec.get, codec: bridgeSpec as Codec<unknown>, seeds: VLANS },
   { name: 'disciplines', read: decodeQdisc, codec: tcMessage as Codec<unknown>, seeds: ofTypes(36) },
   {
     name: 'filters',

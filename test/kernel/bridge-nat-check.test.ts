@@ -5,6 +5,7 @@ import t from 'tap';
 import { lacking, serve, ask, until, withHost, world } from './harness.ts';
 import type { Host, Place } from './harness.ts';
 import { DUAL_STACK, Network } from './moorings.ts';
+import { asked } from './netmoor-command.ts';
 import { naming } from '../naming.ts';
 
 const skip = lacking() ?? false;
@@ -98,6 +99,20 @@ const DAMAGES: readonly Damage[] = [
     named: [HOST_END],
   },
 ];
+
+t.test('an interface that is to be left down', { skip }, async (t) => {
+  await withHost(t, async (host) => {
+    const network = new Network(host, { cniVersion: '1.0.0', disableContainerInterface: true });
+    const { place, result } = await network.container('c1');
+    t.match(await place.ip('link', 'show', 'eth0'), [{ operstate: 'DOWN' }]);
+    t.equal(await network.check('c1', result), undefined, 'is as it should be');
+    t.ok((await asked(host, 'check')).yes);
+    await place.must(['ip', 'link', 'set', 'eth0', 'up']);
+    t.equal(await network.check('c1', result), undefined, 'as is one that somebody has raised');
+    await place.must(['ip', 'link', 'set', 'eth0', 'address', '02:00:00:00:00:99']);
+    t.match(await network.check('c1', result), naming('eth0', 'MAC'));
+  });
+});
 
 t.test('each thing that is missing is named', { skip, timeout: 120_000 }, async (t) => {
   for (const { what, command, named } of DAMAGES) {

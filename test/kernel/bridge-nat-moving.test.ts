@@ -272,3 +272,15 @@ t.test('an address that a container of another plugin lives with is not given ou
     );
   });
 });
+
+t.test('leases where the former plugin’s dataDir was', { skip }, async (t) => {
+  await withHost(t, async (host) => {
+    await host.shell(`mkdir -p /run/theirs/quay
+      printf 'somebody\\neth0' > /run/theirs/quay/10.90.0.2
+      ip link add quay0 type bridge; ip link add plain type veth peer name end
+      ip link set plain master quay0 up; ip link set end up`);
+    const ipam = { subnet: '10.90.0.0/24', dataDir: '/run/theirs' };
+    const network = new Network(host, { ...BRIDGE, type: 'bridge-nat', name: 'quay', ipam });
+    t.match(await network.container('c1'), { ip4: '10.90.0.3' });
+  });
+});

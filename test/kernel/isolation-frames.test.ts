@@ -21,8 +21,9 @@ import {
 } from './guard-frames.ts';
 import type { Ends, Extension } from './guard-frames.ts';
 import { heardBy, marker, startListener, startSender } from './guard-wire.ts';
+import { addChainMust } from './harness-chain.ts';
 import { lacking, withHost } from './harness.ts';
-import type { Host } from './harness.ts';
+import type { Host, Place } from './harness.ts';
 import { Network } from './moorings.ts';
 
 const skip = lacking('perl', 'taskset') ?? false;
@@ -160,3 +161,38 @@ t.test('containers that may serve', { skip }, async (t) => {
     }
   });
 });
+
+const REFERENCE = {
+  ...{ type: 'bridge', bridge: 'ref', isGateway: true, capabilities: { mac: true, ips: true } },
+  ipam: { type: 'host-local', ...ipam },
+};
+
+for (const macspoofchk of [false, true])
+  t.test(
+    `what a neighbour hears on the reference’s bridge${macspoofchk ? ', with macspoofchk' : ''}`,
+    { skip: lacking('perl', 'taskset', 'iptables') ?? false },
+    async (t) => {
+      await withHost(t, async (host) => {
+        await withoutBrNetfilter(host);
+        const list = { cniVersion: '1.0.0', name: 'ref', plugins: [{ ...REFERENCE, macspoofchk }] };
+        const attach = async (name: string, mac: string, ips: readonly string[]): Promise<Place> => {
+          const place = await host.container(name);
+          const call = { containerId: name, ifname: 'eth0', netns: place.netnsPath };
+          await addChainMust(host, list, { ...call, runtimeConfig: { mac, ips } });
+          return place;
+        };
+        const rogue = await attach('c1', MAC, [`${IP4}/24`, `${IP6}/64`]);
+        const neighbour = await attach('c2', OTHER_MAC, [`${OTHER4}/24`, `${OTHER6}/64`]);
+        const sender = await startSender(rogue);
+        const listeners = { neighbour: await startListener(neighbour) };
+        const mark = marker();
+        const sentinel = ipv4(BROADCAST, { from: IP4, to: '255.255.255.255' }, 17, data);
+        t.equal((await neighbour.run(['ping', '-c1', '-W2', IP4])).code, 0, 'the neighbours know each other');
+        const unheard: string[] = [];
+        for (const [name, [frame]] of Object.entries(FRAMES))
+          if ((await heardBy(sender, mark(frame), mark(sentinel), listeners)).length === 0)
+            unheard.push(name);
+        t.same(unheard, macspoofchk ? ["its neighbour's MAC address"] : [], 'what it does not hear');
+      });
+    },
+  );

@@ -277,3 +277,54 @@ t.test('gateways', { skip }, async (t) => {
     );
   });
 });
+
+t.test('subnets that no host is in', { skip }, async (t) => {
+  await withHost(t, async (host) => {
+    const before = await dump(host);
+    for (const [index, [subnet, of]] of (
+      [
+        ['224.0.0.0/24', '224.0.0.0/4'],
+        ['0.0.0.0/8', '0.0.0.0/8'],
+        ['ff05::/64', 'ff00::/8'],
+        ['fe80::/64', 'fe80::/10'],
+      ] as const
+    ).entries()) {
+      const network = new Network(host, { name: `n${index}`, ipam: { subnet } });
+      const answer = await refused(network, `c${index}`);
+      t.match(answer, { code: 7, msg: naming(subnet, of), details: String }, subnet);
+      await host.removeContainer(`c${index}`);
+    }
+    t.same(await dump(host), before, 'nothing is left');
+  });
+});
+
+t.test('an MTU that IPv6 does not take', { skip }, async (t) => {
+  await withHost(t, async (host) => {
+    const small = (more: object): Network => new Network(host, { mtu: 1279, ...more });
+    t.match(await refused(small({ name: 'both' }), 'c1'), {
+      code: 7,
+      msg: naming('mtu 1279', '1280'),
+      details: String,
+    });
+    const only4 = await small({ ...ONLY4, name: 'only4' }).container('c2');
+    t.match(await only4.place.ip('link', 'show', 'eth0'), [{ mtu: 1279 }]);
+    await new Network(host, { mtu: 1280, name: 'enough' }).container('c3');
+  });
+});
+
+t.test('ports on addresses that the host has not got', { skip }, async (t) => {
+  await withHost(t, async (host) => {
+    const network = new Network(host, DUAL_STACK);
+    const told = async (name: string, hostIP: string): Promise<string> => {
+      await host.container(name);
+      const { code, stderr } = await network.run('ADD', name, publish(8000, { hostIP }));
+      t.equal(code, 0, name);
+      await network.del(name);
+      return stderr;
+    };
+    for (const [index, address] of ['192.0.2.77', '2001:db8:77::1'].entries())
+      t.match(await told(`none${index}`, address), naming('8000', address), address);
+    for (const [index, address] of ['', '0.0.0.0', '::', '127.0.0.2', world.host4, world.host6].entries())
+      t.equal(await told(`some${index}`, address), '', `"${address}"`);
+  });
+});

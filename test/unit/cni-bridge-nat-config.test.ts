@@ -143,6 +143,10 @@ t.test('gateway and masquerade', async (t) => {
       { ipam, mtu: 0, vlan: 0, bridge: '' },
       { mtu: undefined, bridge: undefined },
     ],
+    [
+      { ipam, ingressPolicy: '', ipMasqBackend: '', firewalldZone: '', iptablesAdminChainName: '' },
+      { ingressPolicy: 'open', notes: [] },
+    ],
   ];
   for (const [members, expected] of cases) t.match(read(members), expected, JSON.stringify(members));
 });
@@ -238,6 +242,10 @@ t.test('unknown keys: key, value and the nearest known one', async (t) => {
     [{ ipam: { routes: [{ dst: '::/0', via: 'x' }] } }, 'ipam.routes[0].via', '"x"', 'dst, gw'],
     [{ ipam: { addresses: [] } }, 'ipam.addresses', '[]', 'subnet'],
     [{ vlanTrunk: [{ ID: 1 }] }, 'vlanTrunk[0].ID', '1', '"id"'],
+    // Of absorbed plugins: what to do instead.
+    [{ shapedSubnets: ['10.0.0.0/8'] }, 'shapedSubnets', '["10.0.0.0/8"]', '"bandwidth"'],
+    [{ unshapedSubnets: [] }, 'unshapedSubnets', '[]', '"bandwidth"'],
+    [{ dataDir: '/run/tuning' }, 'dataDir', '"/run/tuning"', 'take it out'],
   ];
   for (const [members, key, value, known] of cases) {
     const wanted = { kind: 'unsupported-field', message: naming(key, value), details: naming(known) };

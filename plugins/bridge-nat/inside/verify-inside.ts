@@ -80,9 +80,9 @@ function withoutReplaced(record: BridgeNatRecord): BridgeNatRecord {
 }
 
 export function verifyInside(netns: Netns, record: BridgeNatRecord, told: Told = {}): Complaints {
-  const { tuning } = record.detail;
+  const { tuning, leftDown = false } = record.detail;
   const mtu = told.mtu ?? tuning?.mtu;
-  const complaints = verifyInterface(netns, withoutReplaced(record), { ...told, mtu });
+  const complaints = verifyInterface(netns, withoutReplaced(record), { ...told, mtu }, !leftDown);
   return withSocketIn(netns, 'route', (socket) => {
     const link = tuning && findLink(socket, record.ifname);
     return [

@@ -4,6 +4,7 @@
 import { NetmoorError } from '../../../lib/base/errors.ts';
 import { formatAddress, formatPrefix, isLinkLocal, sameAddress } from '../../../lib/base/ip.ts';
 import type { Address } from '../../../lib/base/ip.ts';
+import type { PortMapping } from '../../../lib/cni/port-mappings.ts';
 import type { Sockets } from '../../../lib/mooring/host.ts';
 import { IFAPROT_NETMOOR } from '../../../lib/mooring/marks.ts';
 import { listAddresses } from '../../../lib/netlink/address.ts';
@@ -98,14 +99,32 @@ function placed(
   return { ...pair, answeredOn: uplinks };
 }
 
+/** Loopback is the host's as a whole. */
+function isOn(own: readonly Address[], { family, value }: Address): boolean {
+  if (value === 0n || (family === 4 && value >> 24n === 127n)) return true;
+  return own.some((address) => address.family === family && address.value === value);
+}
+
+/** What has to be said of the ports that the runtime asks for. */
+export function notesOnPorts(route: NetlinkSocket, mappings: readonly PortMapping[]): string[] {
+  const named = mappings.flatMap(({ hostIp, hostPort }) => (hostIp ? [{ hostIp, hostPort }] : []));
+  if (named.length === 0) return [];
+  const own = ownAddresses(route).all;
+  return named
+    .filter(({ hostIp }) => !isOn(own, hostIp))
+    .map(
+      ({ hostIp, hostPort }) =>
+        `port ${hostPort} is published on ${formatAddress(hostIp)}, which is not an address of this host: ` +
+        'nothing reaches it until it is',
+    );
+}
+
 function notesOn(
   route: NetlinkSocket,
   { forwards, uplinks = [] }: NatConfig,
   own: readonly Address[],
 ): string[] {
-  const elsewhere = forwards.flatMap(({ hostIp }) =>
-    hostIp && hostIp.value !== 0n && !own.some((address) => sameAddress(address, hostIp)) ? [hostIp] : [],
-  );
+  const elsewhere = forwards.flatMap(({ hostIp }) => (hostIp && !isOn(own, hostIp) ? [hostIp] : []));
   return [
     ...[...new Set(elsewhere.map(formatAddress))].map(
       (text) => `forwards: ${text} is not an address of this host: nothing reaches it until it is`,
