@@ -18,6 +18,7 @@ import type { Host } from './host.ts';
 import type { IpamChoice } from './ipam.ts';
 import type { Kind, Leased, MooringConfig, Request } from './kind.ts';
 import { clearingRivals } from './rival.ts';
+import { isOneOfSeveral } from './stores.ts';
 import { refuseBarred } from './strangers.ts';
 
 type OwnIpam = Extract<IpamChoice, { kind: 'netmoor' }>;
@@ -84,7 +85,7 @@ export async function leaseFromStore<T>(
       const scope = kind.scopeOf(segment);
       const source = { scope, config: pool, extraRanges: ipam.extraRanges, subnets, isBlank };
       // What strangers have there, and what other stores give out, is not on file here, nor when they are gone.
-      if (barred !== undefined || host.others.length > 0) noneIsNew(tx, scope);
+      if (barred !== undefined || isOneOfSeveral(host.dir, host.world)) noneIsNew(tx, scope);
       return complete(tx, { ...leaseAddresses(tx, source, wanted, previous?.addresses), dns });
     });
   const lease = (): T => clearingRivals(kind, host, leaseOnce);

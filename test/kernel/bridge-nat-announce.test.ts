@@ -119,3 +119,19 @@ t.test('what another IPAM plugin has given out on the bridge is remembered', { s
     await until(() => heard().includes(ip4), 'the announcement');
   });
 });
+
+t.test('what another store has given out is remembered when that is gone', { skip }, async (t) => {
+  await withHost(t, async (host) => {
+    const network = new Network(host, NETWORK);
+    const other = new Network(host, { ...NETWORK, ipam: { ...NETWORK.ipam, dataDir: '/run/other' } });
+    const { place } = await network.container('c1');
+    const { ip4 } = await other.container('c2', { ips: ['10.77.0.4'] });
+    await place.must(['ping', '-q', '-c', '1', ip4]);
+    await other.del('c2');
+    await host.shell('rm -r /run/other');
+    const heard = await announced(place);
+    await network.container('c3');
+    t.equal((await network.container('c4')).ip4, ip4, 'the very address');
+    await until(() => heard().includes(ip4), 'the announcement');
+  });
+});
