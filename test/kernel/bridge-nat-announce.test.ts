@@ -120,6 +120,21 @@ t.test('what another IPAM plugin has given out on the bridge is remembered', { s
   });
 });
 
+t.test('whoever is behind a member that comes with the container hears of it', { skip }, async (t) => {
+  await withHost(t, async (host) => {
+    const lan = await host.container('lan');
+    await host.shell(`ip link add spare type veth peer name eth0 netns lan
+      ip link set spare up
+      ip -n lan link set eth0 up`);
+    const alone = new Network(host, NETWORK);
+    await alone.container('c1');
+    const heard = await announced(lan);
+    const members = [{ interface: 'spare', moveAddresses: false }];
+    const { ip4 } = await new Network(host, { ...NETWORK, members }).container('c2');
+    await until(() => heard().includes(ip4), 'the announcement');
+  });
+});
+
 t.test('what another store has given out is remembered when that is gone', { skip }, async (t) => {
   await withHost(t, async (host) => {
     const network = new Network(host, NETWORK);
