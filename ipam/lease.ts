@@ -23,6 +23,10 @@ export interface PoolSource {
   readonly extraRanges: readonly (readonly RangeConfig[])[];
   /** The subnets netmoor picked, for a network of which neither config nor runtime names a range. */
   readonly subnets?: readonly string[] | undefined;
+  /**
+   * Whether nobody can have had an address of the scope so far; asked where the store knows of none. Absent: who knows.
+   */
+  readonly isBlank?: () => boolean;
 }
 
 /** A route as results and records write it. */
@@ -71,23 +75,45 @@ function chooseAgain(
 }
 
 /** The name under which the highest address that was ever leased stands, beside those of round robin. */
-const highestOf = ({ family }: Address): string => `highest of IPv${family}`;
+const highestOf = ({ family }: Pick<Address, 'family'>): string => `highest of IPv${family}`;
+
+/** Nothing is beyond these. */
+const TOP: readonly Address[] = [
+  { family: 4, value: 0xffff_ffffn },
+  { family: 6, value: (1n << 128n) - 1n },
+];
+
+function raiseHighest(ledger: AddressLedger, scope: string, address: Address): void {
+  const highest = ledger.cursor(scope, highestOf(address));
+  if (highest === undefined || address.value > highest.value)
+    ledger.setCursor(scope, highestOf(address), address);
+}
+
+/** From now on no address of the scope counts as new: somebody may have had any of them that the store knows not of. */
+export function noneIsNew(ledger: AddressLedger, scope: string): void {
+  for (const address of TOP) raiseHighest(ledger, scope, address);
+}
 
 /**
  * Whether all of these are leased for the first time, which is certain of those beyond all that ever were; from now on
- * these count, too. Round robin goes upwards: until it has come to the end of a range, all that it chooses are new.
+ * these count, too. Round robin goes upwards: until it has come to the end of a range, all that it chooses are new. In
+ * a scope that is empty because it was forgotten, or the store lost, any may have been leased.
  */
-function areNew(ledger: AddressLedger, scope: string, chosen: readonly Address[]): boolean {
+function areNew(
+  ledger: AddressLedger,
+  { scope, isBlank = () => false }: PoolSource,
+  chosen: readonly Address[],
+): boolean {
   const isBeyond = (address: Address): boolean => {
     const highest = ledger.cursor(scope, highestOf(address));
     return highest !== undefined && address.value > highest.value;
   };
   const all = chosen.every(isBeyond);
-  for (const address of chosen) {
-    const highest = ledger.cursor(scope, highestOf(address));
-    if (highest === undefined || address.value > highest.value)
-      ledger.setCursor(scope, highestOf(address), address);
-  }
+  const begun = chosen.filter((address) => ledger.cursor(scope, highestOf(address)) === undefined);
+  const unknown = begun.length > 0 && !isBlank() ? begun : [];
+  for (const top of TOP)
+    if (unknown.some(({ family }) => family === top.family)) raiseHighest(ledger, scope, top);
+  for (const address of chosen) raiseHighest(ledger, scope, address);
   return all;
 }
 
@@ -117,7 +143,7 @@ export function leaseAddresses(
   );
   const expected = wanted.requested.length > 0 || config.reservations !== undefined;
   const plain = chosen.map(({ address }) => address.address);
-  const unused = areNew(ledger, scope, plain) && !expected;
+  const unused = areNew(ledger, source, plain) && !expected;
   return { addresses, routes: config.routes && pool.routes.map(formatRoute), unused };
 }
 

@@ -13,7 +13,7 @@ import { realWorld } from '../../lib/cni/real-world.ts';
 import type { Json, Tasks } from '../../lib/cni/resident.ts';
 import type { World } from '../../lib/cni/world.ts';
 import { openNetns } from '../../lib/system/netns.ts';
-import { withOwnProcfs } from '../../lib/system/procfs.ts';
+import { ownProcfs } from '../../lib/system/procfs.ts';
 import { asRequest } from '../../lib/system/worker.ts';
 import type { Worker } from '../../lib/system/worker.ts';
 import { Gathering } from './gathering.ts';
@@ -39,7 +39,7 @@ export function threadWorld(): (own: Own) => World {
     for (const oldest of kept.keys()) if (kept.size > KEPT) kept.delete(oldest);
     return value;
   };
-  const shared: World = { ...realWorld(), worker: undefined, keep, withProcfs: withOwnProcfs };
+  const shared: World = { ...realWorld(), worker: undefined, keep, withProcfs: ownProcfs() };
   return (own) => ({ ...shared, ...own });
 }
 

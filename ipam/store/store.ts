@@ -6,8 +6,9 @@
  * - Lock. There is one write transaction at a time, over all processes that use the store; others wait for it, up to a
  *   limit ('try-again'). Who holds it and dies has changed nothing, and no longer holds it.
  * - Snapshot. What a transaction reads is one state of the store, with its own changes.
- * - Commit. When write() returns, the change survives a crash and a power cut, and so does all that was written before;
- *   when its function throws, nothing has changed. When intend() returns, it survives a crash of whatever process.
+ * - Commit. When write() returns, the change survives a crash and a power cut, and so does all that was written before
+ *   (where it has changed nothing, it promises nothing); when its function throws, nothing has changed. When intend()
+ *   returns, the change survives a crash of whatever process.
  * - Effects inside. What attachments share in the kernel (a bridge, the nftables tables, the host's firewall) is made
  *   where everybody may make it, and taken away only inside a write transaction that has seen nobody else use it: an
  *   attachment that begins meanwhile waits at its intent. So is what is built for all from their records: nobody may

@@ -209,10 +209,7 @@ async function moor<C extends MooringConfig, D extends MooringDetail>(
     delegate: delegateRecord(ipam, asked.delegation),
     dhcp: dhcpRecord(dhcp, asked.delegation),
   };
-  const recorded = await recordIntent(kind, host, request, lessors, previous);
-  // Of what other stores have given out, and of others altogether, the store knows nothing.
-  const unused = recorded.unused === true && strangers === undefined && host.others.length === 0;
-  const intent = { ...recorded, unused };
+  const intent = await recordIntent(kind, host, request, lessors, previous);
   const undo = new UndoStack();
   let reached = intent.record;
   try {
@@ -244,7 +241,7 @@ async function moorApart<C extends MooringConfig, D extends MooringDetail>(
   const strangers = ours ? await kind.strangers?.(host, config, key, segment) : undefined;
   const before = previous?.addresses.map(({ address }) => withoutLength(address)) ?? [];
   return apartFrom(strangers, config.requestedAddresses, before, (barred) =>
-    moor({ ...mooring, request: { ...request, barred } }, strangers),
+    moor({ ...mooring, request: strangers ? { ...request, barred } : request }, strangers),
   );
 }
 

@@ -6,6 +6,7 @@ import type { Delegation } from '../cni/delegate.ts';
 import { refuseInexpressible } from '../cni/encode-result.ts';
 import type { PortMapping } from '../cni/port-mappings.ts';
 import type { Dns } from '../cni/result.ts';
+import { noneIsNew } from '../../ipam/lease.ts';
 import { RECORD_VERSION, formatKey } from '../../ipam/record.ts';
 import type {
   AttachmentKey,
@@ -136,7 +137,13 @@ export async function recordIntent<C extends MooringConfig, D extends MooringDet
     const record = rememberAttachment(kind, host, tx, request.config, wanted, dns);
     return { record, dns, unused };
   };
-  if (ipam.kind !== 'netmoor') return host.store.write((tx) => put(tx, NOTHING_LEASED));
+  if (ipam.kind !== 'netmoor') {
+    return host.store.write((tx) => {
+      // Whatever it is given there is not the store's to remember.
+      noneIsNew(tx, kind.scopeOf(request.segment));
+      return put(tx, NOTHING_LEASED);
+    });
+  }
   return leaseFromStore(kind, host, request, ipam, previous, put);
 }
 

@@ -113,7 +113,7 @@ export interface Request<C> {
   readonly cniVersion: CniVersion;
   /** Where the configuration wants leases of DHCP, for the kind to ask for. */
   readonly lessor?: Lessor;
-  /** Not to be given out. */
+  /** Not to be given out, where there are strangers on the segment. */
   readonly barred?: Barred;
 }
 

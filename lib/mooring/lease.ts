@@ -4,11 +4,12 @@
 import { NetmoorError } from '../base/errors.ts';
 import { parseResolvConf } from '../cni/dns.ts';
 import { listAddresses } from '../netlink/address.ts';
+import { findLink } from '../netlink/link.ts';
 import { listDestinations } from '../netlink/route.ts';
 import { hasIpv6 } from '../system/sysctl.ts';
 import { subnetChoice } from '../../ipam/automatic.ts';
 import type { SubnetChoice } from '../../ipam/automatic.ts';
-import { leaseAddresses } from '../../ipam/lease.ts';
+import { leaseAddresses, noneIsNew } from '../../ipam/lease.ts';
 import { RECORD_VERSION } from '../../ipam/record.ts';
 import type { AttachmentRecord } from '../../ipam/record.ts';
 import type { StoreTransaction } from '../../ipam/store/store.ts';
@@ -17,6 +18,7 @@ import type { Host } from './host.ts';
 import type { IpamChoice } from './ipam.ts';
 import type { Kind, Leased, MooringConfig, Request } from './kind.ts';
 import { clearingRivals } from './rival.ts';
+import { isOneOfSeveral } from './stores.ts';
 import { refuseBarred } from './strangers.ts';
 
 type OwnIpam = Extract<IpamChoice, { kind: 'netmoor' }>;
@@ -63,7 +65,7 @@ export async function leaseFromStore<T>(
   previous: AttachmentRecord | undefined,
   complete: (tx: StoreTransaction, leased: Leased) => T,
 ): Promise<T> {
-  const { config, key, segment, barred = new Map() } = request;
+  const { config, key, segment, barred } = request;
   const { containerName, requestedAddresses: requested } = config;
   const chooseSubnets = await automaticSubnets(kind, host, request, ipam);
   const { resolvConf } = ipam.pool;
@@ -72,14 +74,18 @@ export async function leaseFromStore<T>(
     requested,
     identities: [key.containerId, ...(containerName === undefined ? [] : [containerName])],
   };
-  refuseBarred(requested, barred);
+  refuseBarred(requested, barred ?? new Map());
   const { exclude = [] } = ipam.pool;
-  const pool = barred.size === 0 ? ipam.pool : { ...ipam.pool, exclude: [...exclude, ...barred.keys()] };
+  const pool = barred?.size ? { ...ipam.pool, exclude: [...exclude, ...barred.keys()] } : ipam.pool;
+  // On a segment that is not there nobody can be.
+  const isBlank = (): boolean => findLink(host.route, segment) === undefined;
   const leaseOnce = (): T =>
     host.store.intend((tx) => {
       const subnets = chooseSubnets?.(tx);
       const scope = kind.scopeOf(segment);
-      const source = { scope, config: pool, extraRanges: ipam.extraRanges, subnets };
+      const source = { scope, config: pool, extraRanges: ipam.extraRanges, subnets, isBlank };
+      // What strangers have there, and what other stores give out, is not on file here, nor when they are gone.
+      if (barred !== undefined || isOneOfSeveral(host.dir, host.world)) noneIsNew(tx, scope);
       return complete(tx, { ...leaseAddresses(tx, source, wanted, previous?.addresses), dns });
     });
   const lease = (): T => clearingRivals(kind, host, leaseOnce);

@@ -2,6 +2,7 @@
 import { NetmoorError } from '../base/errors.ts';
 import { parsePrefix } from '../base/ip.ts';
 import { findLink } from '../netlink/link.ts';
+import { noneIsNew } from '../../ipam/lease.ts';
 import { RECORD_VERSION, formatKey, sameKey } from '../../ipam/record.ts';
 import type { AttachmentKey, AttachmentRecord } from '../../ipam/record.ts';
 import type { StoreReader, StoreTransaction } from '../../ipam/store/store.ts';
@@ -47,6 +48,8 @@ function isFree(tx: StoreTransaction, { addresses, ports, ...key }: AttachmentRe
 export function putBack(kind: Kind, tx: StoreTransaction, record: AttachmentRecord): boolean {
   if (tx.attachment(record) !== undefined || !isFree(tx, record)) return false;
   tx.putAttachment(record);
+  // Who else was there, nothing tells.
+  for (const { scope } of record.addresses) if (scope !== undefined) noneIsNew(tx, scope);
   const { network, segment, createdAt } = record;
   const subnets = kind.readDetail(record.detail).subnets;
   const known = tx.network(network);

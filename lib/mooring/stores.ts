@@ -62,6 +62,13 @@ export function otherStores(dir: string, world: World, opened: Map<string, Named
   });
 }
 
+/** Whether others than the store of `dir` are in use, or were since the host was started. */
+export function isOneOfSeveral(dir: string, world: World): boolean {
+  const usual = world.storeDirectory;
+  const all = [...notedStores(), ...(existsSync(storeFile(usual)) ? [usual] : [])];
+  return withoutThose(all, [dir]).length > 0;
+}
+
 /** Whether the host has a store that is not among these. */
 export function hasMore(stores: readonly NamedStore[], world: World): boolean {
   const dirs = stores.map(({ dir }) => dir);

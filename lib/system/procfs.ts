@@ -5,7 +5,7 @@
  * since Linux 5.8 each is an instance of its own. Its end waits for RCU, half a millisecond, which whoever ends with
  * his answer would have to wait for, too: it is for those who stay.
  */
-import { closeSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
 import { SystemError } from '../base/errors.ts';
 import { closeAside } from './close-aside.ts';
 import { Libc } from './native.ts';
@@ -53,18 +53,40 @@ function mounted(): number {
   }
 }
 
-/** Calls `work` with what stands for /proc: a new one, or the host's where the kernel gives none. */
-export function withOwnProcfs<T>(work: (proc: string) => T): T {
-  let fd: number;
+/** Whether settings can be written by it: it may be read-only, or whoever confines us may not know it. */
+function isWritable(proc: string): boolean {
   try {
-    fd = mounted();
-  } catch (error) {
-    if (!(error instanceof SystemError)) throw error;
-    return work(PROC);
+    closeSync(openSync(`${proc}/sys/net/ipv4/ip_forward`, 'r+'));
+    return true;
+  } catch {
+    return false;
   }
-  try {
-    return work(`/proc/self/fd/${fd}`);
-  } finally {
-    closeAside(fd);
-  }
+}
+
+/** See World.withProcfs. */
+export type WithProcfs = <T>(work: (proc: string) => T) => T;
+
+/**
+ * Calls its argument with a new procfs, or with the host's where the kernel gives none, and where settings cannot be
+ * written by both: what a container sees read-only (Docker's /proc/sys) stays so. That is found out with the first.
+ */
+export function ownProcfs(): WithProcfs {
+  let isAllowed: boolean | undefined;
+  return (work) => {
+    if (isAllowed === false) return work(PROC);
+    let fd: number;
+    try {
+      fd = mounted();
+    } catch (error) {
+      if (!(error instanceof SystemError)) throw error;
+      return work(PROC);
+    }
+    try {
+      const proc = `/proc/self/fd/${fd}`;
+      isAllowed ??= isWritable(PROC) && isWritable(proc);
+      return work(isAllowed ? proc : PROC);
+    } finally {
+      closeAside(fd);
+    }
+  };
 }

@@ -179,7 +179,9 @@ function configure(
   const found = foundBy(work, record, inside, notifications);
   if (dad !== 'off') awaitDetection(sandbox, inside, dad, host.world.monotonic);
   // On a bridge with a thousand ports it takes milliseconds: each hears it before the kernel returns.
-  if (dad !== 'optimistic' && !unused) afterwards(host, () => announce(sandbox, inside, record.mac ?? ''));
+  // Behind members they remember what was before the bridge.
+  const known = !unused || config.members.length > 0;
+  if (dad !== 'optimistic' && known) afterwards(host, () => announce(sandbox, inside, record.mac ?? ''));
   extras(work, record, inside, undo);
   return found;
 }

@@ -22,7 +22,7 @@ function broken(reader: StoreReader, lines: readonly string[]): string {
     '': [undefined],
     attaching: ['attaching', 'attached'],
     attached: ['attached'],
-    removing: ['attached', undefined],
+    removing: ['attached', 'detaching', undefined],
     removed: [undefined],
   };
   return expected[step]?.includes(record?.state)

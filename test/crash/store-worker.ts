@@ -44,7 +44,7 @@ function attach(tx: StoreTransaction, containerId: string): AttachmentRecord {
 function once(store: LeaseStore): void {
   say('ready');
   readFileSync(0);
-  const record = store.write((tx) => attach(tx, `c${process.pid}`));
+  const record = store.intend((tx) => attach(tx, `c${process.pid}`));
   store.write((tx) => tx.putAttachment({ ...record, state: 'attached' }));
   say(record.addresses.map(({ address }) => address).join(' '));
 }
@@ -52,12 +52,13 @@ function once(store: LeaseStore): void {
 function loop(store: LeaseStore): void {
   for (let number = 0; ; number++) {
     const name = `c${process.pid}-${number}`;
-    const record = store.write((tx) => attach(tx, name));
+    const record = store.intend((tx) => attach(tx, name));
     say(`attaching ${name}`);
     store.write((tx) => tx.putAttachment({ ...record, state: 'attached' }));
     say(`attached ${name}`);
     if (number % 4 === 3) store.close();
     say(`removing ${name}`);
+    store.intend((tx) => tx.putAttachment({ ...record, state: 'detaching' }));
     store.write((tx) => tx.removeAttachment(record));
     say(`removed ${name}`);
   }

@@ -178,10 +178,12 @@ const holding: fc.Arbitrary<Held> = fc.record({
     .filter(([a, b]) => a === undefined || b === undefined || !meet(a, b)),
 });
 
-const put = fc.tuple(container, holding).map(([name, wanted]) =>
-  step(`put ${name} ${JSON.stringify(wanted)}`, (model, real) => {
+const way = fc.constantFrom('write' as const, 'intend' as const);
+
+const put = fc.tuple(container, holding, way).map(([name, wanted, by]) =>
+  step(`put ${name} ${JSON.stringify(wanted)} (${by})`, (model, real) => {
     const expected = model.refusal(name, wanted);
-    const is = refusalOf(() => real.store.write((tx) => tx.putAttachment(recordOf(name, wanted))));
+    const is = refusalOf(() => real.store[by]((tx) => tx.putAttachment(recordOf(name, wanted))));
     same('refusal', is, expected);
     if (expected === undefined) model.put(name, wanted);
   }),
@@ -196,8 +198,8 @@ const remove = container.map((name) =>
   step(`remove ${name}`, (model, real) => removeFrom(model, real, name)),
 );
 
-const take = fc.tuple(container, scope).map(([name, where]) =>
-  step(`allocate ${name} ${where}`, (model, real) => {
+const take = fc.tuple(container, scope, way).map(([name, where, by]) =>
+  step(`allocate ${name} ${where} (${by})`, (model, real) => {
     removeFrom(model, real, name);
     const wanted = { requested: [], identities: [] };
     const texts = (list: ReturnType<typeof allocate>) =>
@@ -206,7 +208,7 @@ const take = fc.tuple(container, scope).map(([name, where]) =>
     const expected = refusalOf(() => (ours = texts(allocate(model.ledger, where, POOL, wanted))));
     let theirs: readonly string[] | undefined;
     const refusal = refusalOf(() =>
-      real.store.write((tx) => {
+      real.store[by]((tx) => {
         theirs = texts(allocate(tx, where, POOL, wanted));
         const addresses = theirs.map((text) => text.replace(/\/.*/, ''));
         tx.putAttachment(recordOf(name, { scope: where, addresses, ports: [] }));
@@ -219,11 +221,11 @@ const take = fc.tuple(container, scope).map(([name, where]) =>
   }),
 );
 
-const abort = fc.tuple(container, holding).map(([name, wanted]) =>
-  step(`abort ${name}`, (_, real) => {
+const abort = fc.tuple(container, holding, way).map(([name, wanted, by]) =>
+  step(`abort ${name} (${by})`, (_, real) => {
     const thrown = new Error('changed my mind');
     try {
-      real.store.write((tx) => {
+      real.store[by]((tx) => {
         tx.removeAttachment({ network: 'net', containerId: name, ifname: 'eth0' });
         if (tx.attachments().length === 0) tx.putAttachment(recordOf(name, wanted));
         throw thrown;

@@ -1,14 +1,19 @@
 import t from 'tap';
 import { formatAddress, parseAddress, parsePrefix } from '../../lib/base/ip.ts';
-import { leaseAddresses } from '../../ipam/lease.ts';
+import { leaseAddresses, noneIsNew } from '../../ipam/lease.ts';
 import type { PoolConfig } from '../../ipam/pool.ts';
 import { MemoryLedger } from './ipam-ledger.ts';
 
 const SCOPE = 'quay';
 
 /** Leases and takes; "ADDRESS" of those that are new, "ADDRESS again" of others. */
-function lease(ledger: MemoryLedger, config: PoolConfig, requested: readonly string[] = []): string {
-  const source = { scope: SCOPE, config, extraRanges: [] };
+function lease(
+  ledger: MemoryLedger,
+  config: PoolConfig,
+  requested: readonly string[] = [],
+  isBlank: () => boolean = () => true,
+): string {
+  const source = { scope: SCOPE, config, extraRanges: [], isBlank };
   const wanted = { requested: requested.map(parseAddress), identities: [] };
   const { addresses, unused } = leaseAddresses(ledger, source, wanted);
   const chosen = addresses.map(({ address }) => formatAddress(parsePrefix(address).address));
@@ -45,4 +50,33 @@ t.test('a reserved address is expected', async (t) => {
   const config = { subnet: '10.22.0.0/24', reservations: { mail: ['10.22.0.50'] } };
   lease(ledger, config);
   t.equal(lease(ledger, config), '10.22.0.3 again');
+});
+
+t.test('where anything may have been before, nothing is new', async (t) => {
+  const ledger = new MemoryLedger();
+  const config = { subnet: '10.22.0.0/24' };
+  t.match(
+    lease(ledger, config, [], () => false),
+    / again$/,
+  );
+  t.equal(lease(ledger, config), '10.22.0.3 again', 'and so it stays');
+  const other = new MemoryLedger();
+  t.match(lease(other, config), / again$/);
+  t.equal(
+    lease(other, config, [], () => false),
+    '10.22.0.3',
+    'what is on file is known',
+  );
+  noneIsNew(other, SCOPE);
+  t.equal(lease(other, config), '10.22.0.4 again');
+});
+
+t.test('of a family that comes later', async (t) => {
+  const ledger = new MemoryLedger();
+  const both = { ranges: [[{ subnet: '10.22.0.0/24' }], [{ subnet: 'fd00::/64' }]] };
+  const plain = { ranges: both.ranges.slice(0, 1) };
+  lease(ledger, plain);
+  lease(ledger, both, [], () => false);
+  t.equal(lease(ledger, both), '10.22.0.4 fd00::3 again');
+  t.equal(lease(ledger, plain), '10.22.0.5', 'the other one is as it was');
 });

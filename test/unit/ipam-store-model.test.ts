@@ -78,7 +78,8 @@ t.test('the stored ledger behaves as a plain list does, over thousands of random
   let number = 0;
   let removed = 0;
   for (let round = 0; round < 40; round++) {
-    const differences = store.write((tx) => {
+    const change = random() < 0.5 ? store.intend.bind(store) : store.write.bind(store);
+    const differences = change((tx) => {
       const found: string[] = [];
       for (let step = 0; step < 100; step++) {
         const scope = SCOPES[Math.floor(random() * 2)] ?? 'one';

@@ -7,6 +7,7 @@ import { RECORD_VERSION } from '../../ipam/record.ts';
 import type { NetworkRecord } from '../../ipam/record.ts';
 import { checkStore } from '../../ipam/store/check.ts';
 import { openStore } from '../../ipam/store/open.ts';
+import { Connection } from '../../ipam/store/sqlite/connection.ts';
 import type { LeaseStore } from '../../ipam/store/store.ts';
 import { BOOT, attachment, keyOf, port } from './ipam-record.ts';
 import { naming } from '../naming.ts';
@@ -256,46 +257,65 @@ t.test('a record put again keeps its ports, changes them, or is refused asking t
   store.close();
 });
 
-t.test('a transaction is whole or not at all', async (t) => {
-  const store = open(t.testdir());
-  const boom = new Error('boom');
-  t.throws(
-    () =>
-      store.write((tx) => {
-        tx.putAttachment(attachment('one', { addresses: [home('10.1.0.2/24')], ports: [port('tcp 80')] }));
-        throw boom;
-      }),
-    boom,
+for (const way of ['write', 'intend'] as const) {
+  t.test(`a transaction is whole or not at all: ${way}`, async (t) => {
+    const store = open(t.testdir());
+    const boom = new Error('boom');
+    t.throws(
+      () =>
+        store[way]((tx) => {
+          tx.putAttachment(attachment('one', { addresses: [home('10.1.0.2/24')], ports: [port('tcp 80')] }));
+          throw boom;
+        }),
+      boom,
+    );
+    t.equal(
+      store.read((reader) => reader.attachments().length),
+      0,
+    );
+    t.equal(
+      failure(() => store[way](async () => undefined))?.kind,
+      'internal',
+      'asynchronous functions are refused',
+    );
+    t.equal(
+      failure(() => store[way]((tx) => tx.putAttachment(attachment('one')) ?? Promise.resolve()))?.kind,
+      'internal',
+    );
+    t.equal(
+      store.read((reader) => reader.attachments().length),
+      0,
+      'and what they did is undone',
+    );
+    t.equal(
+      failure(() => store.write(() => store[way](() => 0)))?.kind,
+      'internal',
+      'no transaction inside another',
+    );
+    t.equal(failure(() => store[way](() => store.write(() => 0)))?.kind, 'internal');
+    t.equal(failure(() => store.read(() => store[way](() => 0)))?.kind, 'internal');
+    t.equal(
+      store[way](() => 7),
+      7,
+    );
+    store.close();
+  });
+}
+
+t.test('what is committed unflushed is the exception, whatever becomes of it', async (t) => {
+  const connection = new Connection(`${t.testdir()}/leases.db`);
+  const level = () => connection.get('PRAGMA synchronous')?.['synchronous'];
+  const [normal, full] = [1, 2];
+  t.equal(level(), full);
+  t.equal(connection.unflushed(level), normal);
+  t.equal(level(), full);
+  t.throws(() =>
+    connection.unflushed(() => {
+      throw new Error('boom');
+    }),
   );
-  t.equal(
-    store.read((reader) => reader.attachments().length),
-    0,
-  );
-  t.equal(
-    failure(() => store.write(async () => undefined))?.kind,
-    'internal',
-    'asynchronous functions are refused',
-  );
-  t.equal(
-    failure(() => store.write((tx) => tx.putAttachment(attachment('one')) ?? Promise.resolve()))?.kind,
-    'internal',
-  );
-  t.equal(
-    store.read((reader) => reader.attachments().length),
-    0,
-    'and what they did is undone',
-  );
-  t.equal(
-    failure(() => store.write(() => store.write(() => 0)))?.kind,
-    'internal',
-    'no transaction inside another',
-  );
-  t.equal(failure(() => store.read(() => store.write(() => 0)))?.kind, 'internal');
-  t.equal(
-    store.write(() => 7),
-    7,
-  );
-  store.close();
+  t.equal(level(), full);
+  connection.close();
 });
 
 t.test('two connections see each other only after commit', async (t) => {
