@@ -1,5 +1,5 @@
 /**
- * Plugging a container in: intent on disk, then the kernel, then the record made final. Whatever fails takes everything
+ * Plugging a container in: intent on record, then the kernel, then the record made final. Whatever fails takes everything
  * back.
  */
 import { NetmoorError, errorText } from '../base/errors.ts';

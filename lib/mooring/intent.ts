@@ -1,4 +1,4 @@
-/** What is about to be done, put on disk before the kernel is touched: the record with its addresses and ports. */
+/** What is about to be done, put on record before the kernel is touched, with its addresses and ports. */
 import { NetmoorError } from '../base/errors.ts';
 import { formatAddress } from '../base/ip.ts';
 import type { UndoStack } from '../base/undo.ts';
@@ -117,7 +117,7 @@ function rememberAttachment<C extends MooringConfig, D extends MooringDetail>(
 }
 
 /**
- * The intent, with its addresses when they are the store's, in one transaction, on disk before anything else happens.
+ * The intent, with its addresses when they are the store's, in one transaction, before anything else happens.
  */
 export async function recordIntent<C extends MooringConfig, D extends MooringDetail>(
   kind: Kind<C, D>,
