@@ -1,5 +1,6 @@
 /** The DHCPv6 servers, relays and clients of this tier with each other: what fails with ours then is ours. */
 import t from 'tap';
+import { until } from '../kernel/harness-until.ts';
 import { DhcpClient, dhcpcd, networkd } from './clients.ts';
 import type { ClientKind } from './clients.ts';
 import { DEEP_ADDRESS6, MANAGED, PREFIXES, SERVING6, STATELESS, skip, withDhcpLan } from './dhcp-lan.ts';
@@ -43,6 +44,9 @@ for (const [name, kind] of Object.entries(SERVERS6)) {
         );
       await client.renew();
       await server.says('RENEW');
+      // While it waits for the answer it does not release.
+      const answered = () => [...client.text.matchAll(/REPLY6 received/g)].length > 1;
+      await until(answered, 'the answer to RENEW');
       await client.release();
       await server.says('RELEASE');
       await t.resolves(server.ended(address), 'the lease file says that it is over');
