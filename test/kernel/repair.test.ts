@@ -3,6 +3,7 @@ import t from 'tap';
 import { until, withHost, world } from './harness.ts';
 import type { Host } from './harness.ts';
 import { ask, lacking, serve } from './harness.ts';
+import { Docker } from '../runtime/docker.ts';
 import { Live, echo } from './live.ts';
 import { DUAL_STACK, Network } from './moorings.ts';
 import { NETMOOR, asked, netmoor, refused } from './netmoor-command.ts';
@@ -180,18 +181,6 @@ t.test('connections go on', { skip }, async (t) => {
   });
 });
 
-/** How Docker begins: its chains, its own rules, and the policy (daemon/libnetwork/iptables). */
-const DOCKER = `
-  for table in iptables-nft ip6tables-nft; do
-    $table -F FORWARD
-    $table -N DOCKER-USER 2>/dev/null || $table -F DOCKER-USER
-    $table -A DOCKER-USER -j RETURN
-    $table -A FORWARD -j DOCKER-USER
-    $table -A FORWARD -o docker0 -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
-    $table -A FORWARD -i docker0 ! -o docker0 -j ACCEPT
-    $table -P FORWARD DROP
-  done`;
-
 const FIREWALLD = `
   mkdir -p /run/dbus
   dbus-daemon --system --fork --nopidfile
@@ -219,8 +208,6 @@ t.test('firewalls that are loaded anew', { skip }, async (t) => {
       t.same(await reached(), ['c1', 'outside'], `${what}: open again`);
       t.same(await others(), before, `${what}: what is others' was left alone`);
     };
-    await again('docker starts', DOCKER);
-    await again('docker starts again', DOCKER);
     await again('ufw is enabled', 'iptables-nft -F FORWARD; ufw --force enable');
     await again(
       'ufw is reset by its rules',
@@ -234,6 +221,33 @@ t.test('firewalls that are loaded anew', { skip }, async (t) => {
     await until(running, 'firewalld', 30_000);
     await again('firewalld starts', ':');
     await again('firewalld is reloaded', 'firewall-cmd --reload');
+  });
+});
+
+t.test('Docker was there first, and is restarted', { skip: lacking('dockerd') ?? false }, async (t) => {
+  await withHost(t, async (host) => {
+    const docker = await Docker.start(host);
+    t.match(
+      await host.must(['iptables-nft', '-S', 'FORWARD']),
+      /^-P FORWARD DROP$/m,
+      'it forwards its own alone',
+    );
+    const { place } = await new Network(host, DUAL_STACK).container('c1', { ports: PORTS });
+    await serve(place, 'tcp', 80);
+    await serve(host.outside, 'tcp', 80);
+    const reached = async () => [
+      (await ask(host.outside, 'tcp', world.host4, 8080))?.from,
+      (await ask(place, 'tcp', world.internet4, 80))?.from,
+    ];
+    t.same(await reached(), ['c1', 'outside'], 'beside it');
+    await docker.restart();
+    t.match(await asked(host, 'repair'), { yes: true, view: { ok: true } });
+    t.same(await reached(), ['c1', 'outside'], 'after its restart');
+    await host.shell('iptables-nft -F FORWARD; iptables-nft -F DOCKER-USER');
+    t.equal(await ask(place, 'tcp', world.internet4, 80, silence), undefined, 'its chains are emptied: shut');
+    await docker.restart();
+    t.match(await asked(host, 'repair'), { yes: true, view: { ok: true } });
+    t.same(await reached(), ['c1', 'outside'], 'put back');
   });
 });
 
