@@ -9,10 +9,13 @@ import type { Outcome } from '../kernel/harness-process.ts';
 
 const IMAGE = 'localhost/busybox:1';
 
+/** What makes podman's networks: CNI plugins, or its own successor of them. */
+export type Backend = 'cni' | 'netavark';
+
 /** The limits are stated because podman otherwise raises them, which takes CAP_SYS_RESOURCE. */
-const CONTAINERS_CONF = `
+const containersConf = (backend: Backend): string => `
 [network]
-network_backend = "cni"
+network_backend = "${backend}"
 cni_plugin_dirs = ${JSON.stringify(PLUGIN_PATH)}
 network_config_dir = "/etc/cni/net.d"
 [engine]
@@ -59,8 +62,8 @@ export class Podman {
     this.#host = host;
   }
 
-  static async start(host: Host): Promise<Podman> {
-    host.write('/etc/containers/containers.conf', CONTAINERS_CONF);
+  static async start(host: Host, backend: Backend = 'cni'): Promise<Podman> {
+    host.write('/etc/containers/containers.conf', containersConf(backend));
     host.write('/etc/containers/storage.conf', STORAGE_CONF);
     await makeRootfs(host);
     const podman = new Podman(host);
