@@ -1,6 +1,6 @@
 /**
- * Plugging a container in: intent on record, then the kernel, then the record made final. Whatever fails takes everything
- * back.
+ * Plugging a container in: intent on record, then the kernel, then the record made final. Whatever fails takes
+ * everything back.
  */
 import { NetmoorError, errorText } from '../base/errors.ts';
 import { withoutLength } from '../base/ip.ts';
