@@ -35,7 +35,7 @@ const PRIVATE = JSON.stringify({
 function boot(host: Host, name: string): Background {
   const cgroups = `for each in /sys/fs/cgroup/systemd /sys/fs/cgroup/unified /sys/fs/cgroup; do
     [ -e $each/cgroup.procs ] || continue
-    mkdir -p $each/${host.id}.${name}; echo $$ > $each/${host.id}.${name}/cgroup.procs
+    mkdir -p $each/${host.id}/${name}; echo $$ > $each/${host.id}/${name}/cgroup.procs
   done`;
   const quiet =
     '--quiet --register=no --keep-unit --console=pipe --link-journal=no --resolv-conf=off --timezone=off';
