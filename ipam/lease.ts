@@ -75,13 +75,13 @@ function chooseAgain(
 }
 
 /** The name under which the highest address that was ever leased stands, beside those of round robin. */
-const highestOf = ({ family }: Pick<Address, 'family'>): string => `highest of IPv${family}`;
+const highestOf = ({ family }: Address): string => `highest of IPv${family}`;
 
 /** Nothing is beyond these. */
-const TOP: readonly Address[] = [
-  { family: 4, value: 0xffff_ffffn },
-  { family: 6, value: (1n << 128n) - 1n },
-];
+const TOP: Readonly<Record<Address['family'], Address>> = {
+  4: { family: 4, value: 0xffff_ffffn },
+  6: { family: 6, value: (1n << 128n) - 1n },
+};
 
 function raiseHighest(ledger: AddressLedger, scope: string, address: Address): void {
   const highest = ledger.cursor(scope, highestOf(address));
@@ -91,7 +91,7 @@ function raiseHighest(ledger: AddressLedger, scope: string, address: Address): v
 
 /** From now on no address of the scope counts as new: somebody may have had any of them that the store knows not of. */
 export function noneIsNew(ledger: AddressLedger, scope: string): void {
-  for (const address of TOP) raiseHighest(ledger, scope, address);
+  for (const address of Object.values(TOP)) raiseHighest(ledger, scope, address);
 }
 
 /**
@@ -104,17 +104,11 @@ function areNew(
   { scope, isBlank = () => false }: PoolSource,
   chosen: readonly Address[],
 ): boolean {
-  const isBeyond = (address: Address): boolean => {
-    const highest = ledger.cursor(scope, highestOf(address));
-    return highest !== undefined && address.value > highest.value;
-  };
-  const all = chosen.every(isBeyond);
-  const begun = chosen.filter((address) => ledger.cursor(scope, highestOf(address)) === undefined);
-  const unknown = begun.length > 0 && !isBlank() ? begun : [];
-  for (const top of TOP)
-    if (unknown.some(({ family }) => family === top.family)) raiseHighest(ledger, scope, top);
-  for (const address of chosen) raiseHighest(ledger, scope, address);
-  return all;
+  const before = chosen.map((address) => ({ address, highest: ledger.cursor(scope, highestOf(address)) }));
+  const isLost = before.some(({ highest }) => highest === undefined) && !isBlank();
+  for (const { address, highest } of before)
+    raiseHighest(ledger, scope, isLost && highest === undefined ? TOP[address.family] : address);
+  return before.every(({ address, highest }) => highest !== undefined && address.value > highest.value);
 }
 
 /**

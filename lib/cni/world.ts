@@ -4,6 +4,7 @@
  */
 import type { Environment } from './environment.ts';
 import type { Netns } from '../system/netns.ts';
+import type { WithProcfs } from '../system/procfs.ts';
 import type { ProcessIdentity } from '../system/process.ts';
 import type { Worker } from '../system/worker.ts';
 
@@ -73,8 +74,7 @@ export interface World {
   /** Throws NetmoorError('bad-netns') when there is no namespace at this path. */
   readonly openNetns: (path: string) => Netns;
   readonly closeNetns: (netns: Netns) => void;
-  /** Calls `work` with what stands for /proc, to write settings of the network by. */
-  readonly withProcfs: <T>(work: (proc: string) => T) => T;
+  readonly withProcfs: WithProcfs;
   readonly isExecutable: (file: string) => boolean;
   /** A plugin that the running executable is under another name; for those that CNI_PATH does not have. */
   readonly ownProgram?: (type: string) => Program | undefined;

@@ -4,13 +4,13 @@
  */
 import { NetmoorError } from '../base/errors.ts';
 import type { Prefix } from '../base/ip.ts';
-import type { World } from '../cni/world.ts';
 import { arpNotification, findSettings } from '../netlink/devconf.ts';
 import type { Ipv6Setting } from '../netlink/devconf.ts';
 import type { Link } from '../netlink/link-message.ts';
 import type { NetlinkSocket } from '../netlink/socket.ts';
 import { inNetns } from '../system/netns.ts';
 import type { Netns } from '../system/netns.ts';
+import type { WithProcfs } from '../system/procfs.ts';
 import { ensureSysctl, readSysctlIfPresent, writeSysctlsIn } from '../system/sysctl.ts';
 
 /**
@@ -97,7 +97,7 @@ interface Inside {
   readonly netns: Netns;
   /** A socket in it. */
   readonly route: NetlinkSocket;
-  readonly withProcfs: World['withProcfs'];
+  readonly withProcfs: WithProcfs;
 }
 
 /** Throws NetmoorError('kernel') when IPv6 is wanted and the kernel has none. */

@@ -17,6 +17,7 @@ import { openAddressWatch, untilDetected } from '../netlink/watch.ts';
 import { advertiseAddresses } from '../system/neighbour-discovery.ts';
 import { inNetns } from '../system/netns.ts';
 import type { Netns } from '../system/netns.ts';
+import type { WithProcfs } from '../system/procfs.ts';
 import type { UndoStack } from '../base/undo.ts';
 import { setKernelKeys } from './kernel-keys.ts';
 import type { Dad, Routers } from './kernel-keys.ts';
@@ -25,8 +26,7 @@ import type { Dad, Routers } from './kernel-keys.ts';
 export interface Sandbox {
   readonly netns: Netns;
   readonly route: NetlinkSocket;
-  /** See World. */
-  readonly withProcfs: World['withProcfs'];
+  readonly withProcfs: WithProcfs;
 }
 
 export interface SandboxWanted {

@@ -31,8 +31,11 @@ function identityOf(dir: string): string {
 }
 
 function withoutThose(dirs: readonly string[], known: readonly string[]): string[] {
+  // Mostly there is one store, by one name: then nothing has to be looked at.
+  const others = dirs.filter((dir) => !known.includes(dir));
+  if (others.length === 0) return [];
   const seen = new Set(known.map(identityOf));
-  return dirs.filter((dir) => {
+  return others.filter((dir) => {
     const identity = identityOf(dir);
     const isNew = !seen.has(identity);
     seen.add(identity);

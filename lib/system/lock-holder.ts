@@ -1,9 +1,10 @@
 /** Who has a lock on a file (fcntl_locking(2)): for naming him. */
 import { readFileSync, statSync } from 'node:fs';
+import { processName } from './process.ts';
 
 export interface LockHolder {
   readonly pid: number;
-  /** What it calls itself (proc_pid_comm(5)): any bytes, chosen by whoever runs it. */
+  /** As of processName(). */
   readonly name: string;
 }
 
@@ -20,7 +21,7 @@ export function lockHolder(file: string, byte: number): LockHolder | undefined {
     for (const line of readFileSync('/proc/locks', 'utf8').split('\n')) {
       const [, pid, inode, first, last] = HELD.exec(line) ?? [];
       if (inode !== `${ino}` || Number(first) > byte || Number(last) < byte || Number(pid) === 0) continue;
-      return { pid: Number(pid), name: readFileSync(`/proc/${pid}/comm`, 'utf8').replace(/\n$/, '') };
+      return { pid: Number(pid), name: processName(Number(pid)) };
     }
   } catch {
     // It has let go, or is not ours to know.

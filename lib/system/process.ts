@@ -24,6 +24,11 @@ export function processIdentity(pid: number): ProcessIdentity | undefined {
   return started === undefined || state === 'Z' || state === 'X' ? undefined : { pid, started };
 }
 
+/** What a process calls itself (proc_pid_comm(5)): any bytes, chosen by whoever runs it. Throws Node's errors. */
+export function processName(pid: number): string {
+  return readFileSync(`/proc/${pid}/comm`, 'utf8').replace(/\n$/, '');
+}
+
 export function isAlive(process: ProcessIdentity): boolean {
   return processIdentity(process.pid)?.started === process.started;
 }

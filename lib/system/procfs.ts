@@ -63,7 +63,7 @@ function isWritable(proc: string): boolean {
   }
 }
 
-/** See World.withProcfs. */
+/** Calls `work` with what stands for /proc, to write settings of the network by. */
 export type WithProcfs = <T>(work: (proc: string) => T) => T;
 
 /**

@@ -1,10 +1,11 @@
 /** Which processes have a socket open, by the number of its inode (proc_pid_fd(5)): for naming them. */
 import { readFileSync, readdirSync, readlinkSync, statSync } from 'node:fs';
 import { isErrno } from '../base/errors.ts';
+import { processName } from './process.ts';
 
 export interface SocketHolder {
   readonly pid: number;
-  /** What it calls itself (proc_pid_comm(5)): any bytes, chosen by whoever runs it. */
+  /** As of processName(). */
   readonly name: string;
   readonly arguments: readonly string[];
   /** Who runs it is who we are. */
@@ -35,7 +36,7 @@ function socketsOf(pid: number): number[] {
 }
 
 function holder(pid: number): SocketHolder {
-  const name = attempt(() => readFileSync(`/proc/${pid}/comm`, 'utf8'))?.replace(/\n$/, '') ?? '';
+  const name = attempt(() => processName(pid)) ?? '';
   const [own, its] = [statSync('/proc/self').uid, attempt(() => statSync(`/proc/${pid}`))?.uid];
   return { pid, name, arguments: argumentsOf(pid), isOurs: own === its };
 }

@@ -94,3 +94,10 @@ export async function heardBy<L extends string>(
     );
   return all.filter(([, listener]) => listener.output.includes(mark)).map(([name]) => name as L);
 }
+
+/** br_netfilter cuts off what stands behind an IP packet, by which a frame is told here. */
+export async function withoutBrNetfilter(host: Place): Promise<void> {
+  await host.shell(
+    'for each in iptables ip6tables arptables; do echo 0 > /proc/sys/net/bridge/bridge-nf-call-$each; done',
+  );
+}

@@ -20,10 +20,10 @@ import {
   udp,
 } from './guard-frames.ts';
 import type { Ends, Extension } from './guard-frames.ts';
-import { heardBy, marker, startListener, startSender } from './guard-wire.ts';
+import { heardBy, marker, startListener, startSender, withoutBrNetfilter } from './guard-wire.ts';
 import { addChainMust } from './harness-chain.ts';
 import { lacking, withHost } from './harness.ts';
-import type { Host, Place } from './harness.ts';
+import type { Place } from './harness.ts';
 import { Network } from './moorings.ts';
 
 const skip = lacking('perl', 'taskset') ?? false;
@@ -104,13 +104,6 @@ const FRAMES: Readonly<Record<string, readonly [Buffer, boolean, boolean]>> = {
   ],
   'neither IP nor ARP': [bpdu({ from: MAC }), true, false],
 };
-
-/** br_netfilter cuts off what stands behind an IP packet, by which a frame is told here. */
-async function withoutBrNetfilter(host: Host): Promise<void> {
-  await host.shell(
-    'for each in iptables ip6tables arptables; do echo 0 > /proc/sys/net/bridge/bridge-nf-call-$each; done',
-  );
-}
 
 for (const [at, config] of [{}, { spoofchk: true }].entries())
   t.test(`what a neighbour hears${at === 0 ? '' : ', with spoofchk'}`, { skip }, async (t) => {

@@ -181,6 +181,18 @@ t.test('connections go on', { skip }, async (t) => {
   });
 });
 
+/** How Docker begins: its chains, its own rules, and the policy (daemon/libnetwork/iptables). */
+const DOCKER = `
+  for table in iptables-nft ip6tables-nft; do
+    $table -F FORWARD
+    $table -N DOCKER-USER 2>/dev/null || $table -F DOCKER-USER
+    $table -A DOCKER-USER -j RETURN
+    $table -A FORWARD -j DOCKER-USER
+    $table -A FORWARD -o docker0 -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
+    $table -A FORWARD -i docker0 ! -o docker0 -j ACCEPT
+    $table -P FORWARD DROP
+  done`;
+
 const FIREWALLD = `
   mkdir -p /run/dbus
   dbus-daemon --system --fork --nopidfile
@@ -208,6 +220,8 @@ t.test('firewalls that are loaded anew', { skip }, async (t) => {
       t.same(await reached(), ['c1', 'outside'], `${what}: open again`);
       t.same(await others(), before, `${what}: what is others' was left alone`);
     };
+    await again('docker starts', DOCKER);
+    await again('docker starts again', DOCKER);
     await again('ufw is enabled', 'iptables-nft -F FORWARD; ufw --force enable');
     await again(
       'ufw is reset by its rules',

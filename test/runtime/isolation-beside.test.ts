@@ -4,7 +4,7 @@
  */
 import t from 'tap';
 import { RA_BODY, arp, icmp6, ipv4, ipv6, naBody, udp } from '../kernel/guard-frames.ts';
-import { heardBy, marker, startListener, startSender } from '../kernel/guard-wire.ts';
+import { heardBy, marker, startListener, startSender, withoutBrNetfilter } from '../kernel/guard-wire.ts';
 import { ask, lacking, serve, until, withHost, world } from '../kernel/harness.ts';
 import type { Host, Place } from '../kernel/harness.ts';
 import { Docker } from './docker.ts';
@@ -73,9 +73,7 @@ const RUNTIMES = [
 for (const [name, start, without, across, routed] of RUNTIMES) {
   t.test(`what a container of ${name} can do`, { skip: without ?? false }, async (t) => {
     await withHost(t, async (host) => {
-      await host.shell(
-        'for each in iptables ip6tables arptables; do echo 0 > /proc/sys/net/bridge/bridge-nf-call-$each; done',
-      );
+      await withoutBrNetfilter(host);
       await serve(host, 'tcp', 9000);
       const secret = host.start(['socat', '-d', '-d', '-u', 'UDP4-RECV:9001,bind=127.0.0.1', 'STDOUT']);
       await secret.until(() => secret.errors.includes('starting data transfer'), 'the service on 127.0.0.1');

@@ -13,7 +13,7 @@ import { IFF_PROMISC, IFF_UP } from '../../../lib/netlink/link-message.ts';
 import { removeLinks } from '../../../lib/netlink/link-removal.ts';
 import type { Link } from '../../../lib/netlink/link-message.ts';
 import type { NetlinkSocket } from '../../../lib/netlink/socket.ts';
-import { writeSysctlsIn } from '../../../lib/system/sysctl.ts';
+import { ensureSysctlIfPresent } from '../../../lib/system/sysctl.ts';
 import { ALIAS, IFAPROT_NETMOOR } from '../../../lib/mooring/marks.ts';
 import { refuseHeld, refuseOtherKind } from './foreign-bridge.ts';
 import { giveBack, keepsBridge, membersOn, standsForMember } from './member-ports.ts';
@@ -134,19 +134,19 @@ function setKernelKeys(host: NetlinkSocket, wanted: BridgeWanted, link: Link): v
   // be how the host itself learns its routes.
   const settings = findSettings(host, link.index);
   const isOn = (setting: Ipv6Setting): boolean => (settings?.ipv6(setting) ?? 0) !== 0;
-  const set = (setting: Ipv6Setting, value: number): void =>
-    writeSysctlsIn(['net', 'ipv6', 'conf', link.name], [[setting, value]]);
+  const set = (value: string, setting: Ipv6Setting): void =>
+    void ensureSysctlIfPresent(value, 'net', 'ipv6', 'conf', link.name, setting);
   const ours = link.alias === ALIAS && !wanted.onLan;
-  if (ours && isOn('accept_ra') && !standsForMember(host, link.name)) set('accept_ra', 0);
+  if (ours && isOn('accept_ra') && !standsForMember(host, link.name)) set('0', 'accept_ra');
   const routed6 = wanted.gateways.some((gateway) => gateway.address.family === 6);
   if (routed6 || (link.alias === ALIAS && wanted.ipv6.wanted)) {
-    if (isOn('disable_ipv6')) set('disable_ipv6', 0);
+    if (isOn('disable_ipv6')) set('0', 'disable_ipv6');
     // Its MAC address is its own: a second of DAD would only hold up the first packets.
-    if (link.alias === ALIAS && isOn('accept_dad')) set('accept_dad', 0);
+    if (link.alias === ALIAS && isOn('accept_dad')) set('0', 'accept_dad');
   } else if (link.alias === ALIAS && settings?.ipv6('disable_ipv6') === 0) {
     // By its link-local address the host would offer whatever listens on [::] to containers of a network without IPv6,
     // past every rule that was written for IPv4.
-    wanted.ipv6.unlessUsed(() => set('disable_ipv6', 1));
+    wanted.ipv6.unlessUsed(() => set('1', 'disable_ipv6'));
   }
 }
 

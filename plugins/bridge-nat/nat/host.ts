@@ -100,9 +100,10 @@ function placed(
 }
 
 /** Loopback is the host's as a whole. */
-function isOn(own: readonly Address[], { family, value }: Address): boolean {
+function isOn(own: readonly Address[], wanted: Address): boolean {
+  const { family, value } = wanted;
   if (value === 0n || (family === 4 && value >> 24n === 127n)) return true;
-  return own.some((address) => address.family === family && address.value === value);
+  return own.some((address) => sameAddress(address, wanted));
 }
 
 /** What has to be said of the ports that the runtime asks for. */
