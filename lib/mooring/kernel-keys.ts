@@ -7,11 +7,9 @@ import type { Prefix } from '../base/ip.ts';
 import { arpNotification, findSettings } from '../netlink/devconf.ts';
 import type { Ipv6Setting } from '../netlink/devconf.ts';
 import type { Link } from '../netlink/link-message.ts';
-import type { NetlinkSocket } from '../netlink/socket.ts';
 import { inNetns } from '../system/netns.ts';
-import type { Netns } from '../system/netns.ts';
-import type { WithProcfs } from '../system/procfs.ts';
 import { ensureSysctl, readSysctlIfPresent, writeSysctlsIn } from '../system/sysctl.ts';
+import type { Sandbox } from './sandbox.ts';
 
 /**
  * Whether the kernel looks for duplicates of IPv6 addresses, and whether they can be used meanwhile (RFC 4862, RFC
@@ -93,15 +91,8 @@ function keysFor({ addresses, dad, routers = 'ignored' }: KeysWanted): Settings 
   return [...IPV6, ...BELIEVED[routers], ...detection, ...(dad === 'off' ? [] : DETECTED)];
 }
 
-interface Inside {
-  readonly netns: Netns;
-  /** A socket in it. */
-  readonly route: NetlinkSocket;
-  readonly withProcfs: WithProcfs;
-}
-
 /** Throws NetmoorError('kernel') when IPv6 is wanted and the kernel has none. */
-export function setKernelKeys({ netns, route, withProcfs }: Inside, link: Link, wanted: KeysWanted): void {
+export function setKernelKeys({ netns, route, withProcfs }: Sandbox, link: Link, wanted: KeysWanted): void {
   const settings = findSettings(route, link.index);
   const keys = keysFor(wanted);
   const isMissing = settings?.ipv6('disable_ipv6') === undefined;

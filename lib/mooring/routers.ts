@@ -1,9 +1,10 @@
 /** Routers of the LAN, where they are to tell the way out: asked, waited for, and put into the result. */
 import { isErrno } from '../base/errors.ts';
 import { formatAddress } from '../base/ip.ts';
+import type { UndoStack } from '../base/undo.ts';
 import { compactDns } from '../cni/result.ts';
 import type { CniRoute, Dns } from '../cni/result.ts';
-import { untilAutoconfigured } from '../netlink/autoconf.ts';
+import { openAutoconfWatch, untilAutoconfigured } from '../netlink/autoconf.ts';
 import type { Autoconfigured } from '../netlink/autoconf.ts';
 import type { Link } from '../netlink/link-message.ts';
 import { listRoutes } from '../netlink/route.ts';
@@ -26,7 +27,7 @@ const IP6_RT_PRIO_USER = 1024;
  * metric the kernel would take now this, now that one (find_rr_leaf). Said before the interface is raised; kernels
  * before 5.12 do not know it.
  */
-export function rankRouters({ netns, route }: Sandbox, name: string): void {
+function rankRouters({ netns, route }: Sandbox, name: string): void {
   const metrics = listRoutes(route, 6)
     .filter(({ destination, table }) => destination.length === 0 && table === RT_TABLE_MAIN)
     .map(({ priority = IP6_RT_PRIO_USER }) => priority);
@@ -34,6 +35,26 @@ export function rankRouters({ netns, route }: Sandbox, name: string): void {
   const last = metrics.reduce((most, each) => Math.max(most, each), 0);
   const metric = String(Math.min(last + IP6_RT_PRIO_USER, LAST_METRIC));
   inNetns(netns, () => ensureSysctlIfPresent(metric, 'net', 'ipv6', 'conf', name, 'ra_defrtr_metric'));
+}
+
+/** What the kernel tells of routers from here on. */
+export interface RouterWatch {
+  readonly notifications: NetlinkSocket;
+  /** May be said more than once. */
+  readonly close: () => void;
+}
+
+/** Begun before the interface `ifname` is raised, where routers are to be heard. */
+export function openRouterWatch(sandbox: Sandbox, ifname: string, undo: UndoStack): RouterWatch {
+  rankRouters(sandbox, ifname);
+  const notifications = inNetns(sandbox.netns, openAutoconfWatch);
+  let open = true;
+  const close = (): void => {
+    if (open) notifications.close();
+    open = false;
+  };
+  undo.push('stop listening', close);
+  return { notifications, close };
 }
 
 /** False when the link has no address to ask from: the one it had a moment ago turned out to be another's. */
@@ -69,7 +90,7 @@ export function dnsBy({ servers, domains }: Autoconfigured): Dns {
 export const ROUTER_MS = 1_000;
 
 /**
- * Waits for a router to speak, and not long. `notifications`: of openAutoconfWatch(), opened before the interface was
+ * Waits for a router to speak, and not long. `notifications`: of openRouterWatch(), opened before the interface was
  * raised.
  */
 export function awaitRouter(

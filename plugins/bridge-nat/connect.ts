@@ -7,33 +7,35 @@ import type { Family } from '../../lib/base/ip.ts';
 import type { UndoStack } from '../../lib/base/undo.ts';
 import type { CniInterface } from '../../lib/cni/result.ts';
 import { whileAttached } from '../../lib/mooring/alone.ts';
+import {
+  announce,
+  awaitDetection,
+  configureInterface,
+  raiseInterface,
+} from '../../lib/mooring/container-interface.ts';
 import { afterwards, writeAlone } from '../../lib/mooring/host.ts';
 import type { Host } from '../../lib/mooring/host.ts';
 import type { Connection, Found, Request } from '../../lib/mooring/kind.ts';
-import { quickenDetection } from '../../lib/mooring/kernel-keys.ts';
-import type { Dad, Routers } from '../../lib/mooring/kernel-keys.ts';
 import { lastOf } from '../../lib/mooring/records.ts';
-import { askRouters, awaitRouter, dnsBy, rankRouters, routesBy } from '../../lib/mooring/routers.ts';
+import { askRouters } from '../../lib/mooring/routers.ts';
 import { kernelRoute } from '../../lib/mooring/routes.ts';
-import { announce, awaitDetection, configureInterface, raiseInterface } from '../../lib/mooring/sandbox.ts';
 import type { Sandbox } from '../../lib/mooring/sandbox.ts';
 import { prefixesOf } from '../../lib/mooring/verify.ts';
-import { openAutoconfWatch } from '../../lib/netlink/autoconf.ts';
 import { findLink } from '../../lib/netlink/link.ts';
 import { linkChange } from '../../lib/netlink/link-change.ts';
 import type { Link } from '../../lib/netlink/link-message.ts';
-import type { NetlinkSocket } from '../../lib/netlink/socket.ts';
 import { untilLinkUp } from '../../lib/netlink/watch.ts';
 import { standsWhole } from '../../lib/nftables/check.ts';
 import { acceptForwarding } from '../../lib/nftables/forward.ts';
 import { currentGeneration } from '../../lib/nftables/query.ts';
-import { inNetns } from '../../lib/system/netns.ts';
 import type { BridgeNatConfig } from './config.ts';
 import { KIND, readDetail, rulesOf } from './detail.ts';
 import type { BridgeNatDetail, BridgeNatRecord } from './detail.ts';
 import { flushFlows, leaveBridge, leaveOwnRules, leaveRules } from './disconnect.ts';
-import { dnsThroughProxy, giveUpEgress, takeEgress } from './egress/taking.ts';
+import { giveUpEgress, takeEgress } from './egress/taking.ts';
 import { enableForwarding } from './bridge/forwarding.ts';
+import { dadOf, hear, routersOf } from './hearing.ts';
+import type { Hearing } from './hearing.ts';
 import { bridgeMacFor, ifbNameFor } from './names.ts';
 import { isUndisturbed, standRules } from './stand-rules.ts';
 import { proxyAttachment, unproxyAttachment } from './bridge/ndp-proxy.ts';
@@ -91,37 +93,6 @@ function raisePort({ host }: Work, link: Link): void {
   host.route.request(linkChange(link.index, { up: true }, `raise ${link.name}`));
 }
 
-/** The store rules duplicates out, a DHCPv6 server on a LAN that is not ours does not; who wants more says so. */
-function dadOf({ enabledad, ipam }: BridgeNatConfig): Dad {
-  if (enabledad) return 'strict';
-  return dhcp6Of(ipam) === undefined ? 'off' : 'optimistic';
-}
-
-function dhcp6Of(ipam: BridgeNatConfig['ipam']): 'stateful' | 'stateless' | undefined {
-  return ipam.kind === 'delegated' ? ipam.dhcp6 : undefined;
-}
-
-/** DHCPv6 tells no way out, nor what is on the link: routers do (RFC 9915, section 4.1). */
-function routersOf({ ipam }: BridgeNatConfig): Routers {
-  const dhcp6 = dhcp6Of(ipam);
-  if (dhcp6 === undefined) return 'ignored';
-  return dhcp6 === 'stateful' ? 'routes' : 'slaac';
-}
-
-/** What routers say, where they are to be believed; undefined where not. */
-function foundBy(
-  { host, sandbox }: Work,
-  record: BridgeNatRecord,
-  inside: Link,
-  notifications: NetlinkSocket | undefined,
-): Found<BridgeNatDetail> | undefined {
-  const { addresses, detail } = record;
-  if (notifications === undefined)
-    return detail.egress?.proxy && { addresses, detail, routes: [], dns: dnsThroughProxy(record) };
-  const found = awaitRouter(sandbox, inside, notifications, host.world.monotonic);
-  return { addresses, detail, routes: routesBy(found, inside), dns: dnsBy(found) };
-}
-
 /** What few attachments ask for, done in the container when all else is: as plugins behind this one would. */
 type Extras = (work: Work, record: BridgeNatRecord, inside: Link, undo: UndoStack) => void;
 
@@ -135,32 +106,36 @@ async function extrasOf({ detail: { sourceRouting, tuning } }: BridgeNatRecord):
   };
 }
 
+/** The container is plugged into the bridge by `link`, and has no addresses yet. */
+interface Plugged extends Work {
+  readonly link: Link;
+  readonly hearing: Hearing;
+  readonly extras: Extras;
+}
+
 /** Addresses, routes and rules; the container is reachable when it returns. */
 function configure(
-  work: Work,
+  plugged: Plugged,
   record: BridgeNatRecord,
-  link: Link,
-  notifications: NetlinkSocket | undefined,
-  extras: Extras,
   undo: UndoStack,
   unused: boolean,
 ): Found<BridgeNatDetail> | undefined {
-  const { host, request, sandbox } = work;
+  const { host, request, sandbox, link, hearing, extras } = plugged;
   const { config, key } = request;
   const addresses = prefixesOf(record);
   const families = new Set<Family>(addresses.map(({ address }) => address.family));
   if (config.isGateway) enableForwarding(host.route, families);
-  writeRules(work, record, undo);
+  writeRules(plugged, record, undo);
   host.step('attach: rules written');
   if (record.detail.ndpProxy) {
     undo.push('no longer answer for its addresses', () => unproxyAttachment(host, record));
     proxyAttachment(host, record);
     host.step('attach: proxies made');
   }
-  raisePort(work, link);
+  raisePort(plugged, link);
   if (config.disableContainerInterface) {
     const inside = findLink(sandbox.route, key.ifname);
-    if (inside) extras(work, record, inside, undo);
+    if (inside) extras(plugged, record, inside, undo);
     return undefined;
   }
   const dad = dadOf(config);
@@ -173,16 +148,16 @@ function configure(
   };
   const inside = configureInterface(sandbox, wanted, undo);
   host.step('attach: container configured');
-  awaitPort(work, link);
+  awaitPort(plugged, link);
   // Before routers are heard: it makes the kernel forget its neighbours (neigh_changeaddr).
   if (dad === 'optimistic') announce(sandbox, inside, record.mac ?? '');
-  const found = foundBy(work, record, inside, notifications);
+  const found = hearing.found(record, inside);
   if (dad !== 'off') awaitDetection(sandbox, inside, dad, host.world.monotonic);
   // On a bridge with a thousand ports it takes milliseconds: each hears it before the kernel returns.
   // Behind members they remember what was before the bridge.
   const known = !unused || config.members.length > 0;
   if (dad !== 'optimistic' && known) afterwards(host, () => announce(sandbox, inside, record.mac ?? ''));
-  extras(work, record, inside, undo);
+  extras(plugged, record, inside, undo);
   return found;
 }
 
@@ -197,37 +172,6 @@ function interfacesOf(host: Host, record: BridgeNatRecord, bridge: Link, link: L
     // Where the reference bandwidth plugin appends it.
     ...(ifb ? [{ name: ifb.name, mac: ifb.mac ?? '', mtu: ifb.mtu }] : []),
   ];
-}
-
-interface Listening {
-  readonly notifications: NetlinkSocket | undefined;
-  readonly stop: () => void;
-}
-
-/** Begun before the interface is raised, where routers are to be heard. */
-function listen({ request, sandbox }: Work, undo: UndoStack): Listening {
-  const { config, key } = request;
-  if (routersOf(config) === 'ignored') return { notifications: undefined, stop: () => {} };
-  rankRouters(sandbox, key.ifname);
-  const unhurried = dadOf(config) === 'optimistic' ? quickened(sandbox, key.ifname) : undefined;
-  const notifications = inNetns(sandbox.netns, openAutoconfWatch);
-  let listening = true;
-  const hangUp = (): void => {
-    if (listening) notifications.close();
-    listening = false;
-  };
-  undo.push('stop listening', hangUp);
-  return {
-    notifications,
-    stop() {
-      hangUp();
-      if (unhurried) inNetns(sandbox.netns, unhurried);
-    },
-  };
-}
-
-function quickened({ netns }: Sandbox, ifname: string): () => void {
-  return inNetns(netns, () => quickenDetection(ifname));
 }
 
 /** Without addresses, but for the link-local one, by which routers and DHCPv6 servers can be asked at once. */
@@ -292,7 +236,7 @@ export async function connect(
     host.step('attach: bandwidth limited');
   }
   const extras = await extrasOf(record);
-  const { notifications, stop } = listen(work, undo);
+  const plugged: Plugged = { ...work, link, extras, hearing: hear(work, undo) };
   const generation = currentGeneration(host.netfilter, 'read the generation of the ruleset');
   return {
     hostIfindex: link.index,
@@ -303,12 +247,12 @@ export async function connect(
       if (leased.detail.gateways.length > record.detail.gateways.length) readyBridge(work, leased);
       if (leased.addresses.length > record.addresses.length) relabel(work, leased, link);
       try {
-        const found = configure(work, leased, link, notifications, extras, more, unused);
+        const found = configure(plugged, leased, more, unused);
         await takePublicAddresses(work, leased, more);
         await serveGuests(work);
         return found;
       } finally {
-        stop();
+        plugged.hearing.end();
       }
     },
     assure: (attached) => assureRules(work, attached, generation),

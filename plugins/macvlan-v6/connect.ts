@@ -3,21 +3,21 @@ import { parsePrefix } from '../../lib/base/ip.ts';
 import type { Address } from '../../lib/base/ip.ts';
 import type { UndoStack } from '../../lib/base/undo.ts';
 import type { CniInterface } from '../../lib/cni/result.ts';
-import type { Host } from '../../lib/mooring/host.ts';
-import type { Connection, Found, Request } from '../../lib/mooring/kind.ts';
-import { quickenDetection } from '../../lib/mooring/kernel-keys.ts';
-import { rankRouters } from '../../lib/mooring/routers.ts';
-import { kernelRoute } from '../../lib/mooring/routes.ts';
 import {
   announce,
   announceHeld,
   awaitDetection,
   configureInterface,
   raiseInterface,
-} from '../../lib/mooring/sandbox.ts';
-import type { Sandbox, SandboxWanted } from '../../lib/mooring/sandbox.ts';
+} from '../../lib/mooring/container-interface.ts';
+import type { InterfaceWanted } from '../../lib/mooring/container-interface.ts';
+import type { Host } from '../../lib/mooring/host.ts';
+import type { Connection, Found, Request } from '../../lib/mooring/kind.ts';
+import { quickenDetection } from '../../lib/mooring/kernel-keys.ts';
+import { openRouterWatch } from '../../lib/mooring/routers.ts';
+import { kernelRoute } from '../../lib/mooring/routes.ts';
+import type { Sandbox } from '../../lib/mooring/sandbox.ts';
 import { prefixesOf } from '../../lib/mooring/verify.ts';
-import { openAutoconfWatch } from '../../lib/netlink/autoconf.ts';
 import type { NetlinkSocket } from '../../lib/netlink/socket.ts';
 import { inNetns } from '../../lib/system/netns.ts';
 import { giveAccess } from './access.ts';
@@ -32,7 +32,7 @@ import { knownMacs } from './strangers.ts';
 import { interfaceWanted, routersFor } from './wanted.ts';
 import type { Made, Work } from './work.ts';
 
-function wantedOf({ request }: Work, record: MacvlanRecord): SandboxWanted {
+function wantedOf({ request }: Work, record: MacvlanRecord): InterfaceWanted {
   return {
     ...interfaceWanted({ request }),
     addresses: prefixesOf(record),
@@ -117,13 +117,7 @@ export async function connect(
   host.step('attach: guarded');
   chooseIdentifier(work, link);
   const believes = routersFor(request.config) !== 'ignored';
-  let notifications = believes ? inNetns(request.netns, openAutoconfWatch) : undefined;
-  const stopListening = (): void => {
-    notifications?.close();
-    notifications = undefined;
-  };
-  undo.push('stop listening', stopListening);
-  if (believes) rankRouters(sandbox, link.name);
+  const routers = believes ? openRouterWatch(sandbox, link.name, undo) : undefined;
   return {
     raise() {
       whenMacIsFree(work, made, known.mac ?? '', () => raiseInterface(sandbox, wantedOf(work, record)));
@@ -135,9 +129,9 @@ export async function connect(
           label(work, whole, link);
           guardAddresses(work, known, whole);
         }
-        return { ...configure(work, made, whole, notifications, more), ...mac };
+        return { ...configure(work, made, whole, routers?.notifications, more), ...mac };
       } finally {
-        stopListening();
+        routers?.close();
       }
     },
     assure: (attached) => assureGuard(work, attached),

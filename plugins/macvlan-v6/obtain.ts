@@ -11,7 +11,7 @@ import type { Dns } from '../../lib/cni/result.ts';
 import type { DhcpAsk, Found, Leased } from '../../lib/mooring/kind.ts';
 import { askRouters } from '../../lib/mooring/routers.ts';
 import { kernelRoute, subnetsOf } from '../../lib/mooring/routes.ts';
-import { configureInterface } from '../../lib/mooring/sandbox.ts';
+import { configureInterface } from '../../lib/mooring/container-interface.ts';
 import { nothingAdvertised } from '../../lib/netlink/autoconf.ts';
 import type { Autoconfigured } from '../../lib/netlink/autoconf.ts';
 import type { NetlinkSocket } from '../../lib/netlink/socket.ts';

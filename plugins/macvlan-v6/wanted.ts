@@ -1,6 +1,6 @@
 /** What the interface in the container is to be like, apart from its addresses. */
 import type { Routers } from '../../lib/mooring/kernel-keys.ts';
-import type { SandboxWanted } from '../../lib/mooring/sandbox.ts';
+import type { InterfaceWanted } from '../../lib/mooring/container-interface.ts';
 import type { MacvlanConfig } from './config.ts';
 import type { Work } from './work.ts';
 
@@ -12,6 +12,6 @@ export function routersFor({ slaac, dhcp6 }: Pick<MacvlanConfig, 'slaac' | 'dhcp
 
 export function interfaceWanted({
   request: { config, key },
-}: Pick<Work, 'request'>): Omit<SandboxWanted, 'addresses' | 'routes'> {
+}: Pick<Work, 'request'>): Omit<InterfaceWanted, 'addresses' | 'routes'> {
   return { ifname: key.ifname, dad: config.dad, routers: routersFor(config) };
 }

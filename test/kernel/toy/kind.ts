@@ -7,7 +7,7 @@ import { requestedMac } from '../../../lib/cni/requested.ts';
 import { lostInterface } from '../../../lib/mooring/death.ts';
 import { readIpamChoice } from '../../../lib/mooring/ipam.ts';
 import type { Kind, MooringConfig, MooringDetail } from '../../../lib/mooring/kind.ts';
-import { configureInterface, raiseInterface } from '../../../lib/mooring/sandbox.ts';
+import { configureInterface, raiseInterface } from '../../../lib/mooring/container-interface.ts';
 import { prefixesOf, verifyInterface } from '../../../lib/mooring/verify.ts';
 import { findLink, listLinks } from '../../../lib/netlink/link.ts';
 import { linkChange } from '../../../lib/netlink/link-change.ts';
