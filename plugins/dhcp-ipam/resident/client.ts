@@ -6,31 +6,31 @@ import { withoutLength } from '../../../lib/base/ip.ts';
 import { NetmoorError, errorText } from '../../../lib/base/errors.ts';
 import type { Priority, ResidentHost } from '../../../lib/cni/resident.ts';
 import { closeAside } from '../../../lib/system/close-aside.ts';
-import { ownNetns } from '../../../lib/system/netns.ts';
 import type { Alarm } from '../../../lib/system/reactor.ts';
 import type { Lease4, Lease6 } from '../../../ipam/dhcp/lease.ts';
 import type { LossCause } from '../../../ipam/dhcp/machine.ts';
-import { bareKey, formatKey } from '../../../ipam/record.ts';
+import { formatKey } from '../../../ipam/record.ts';
 import type { ClientRecord, DhcpLeaseRecord } from '../../../ipam/dhcp/record.ts';
 import type { Data4 } from '../../../ipam/dhcp/v4/data.ts';
 import type { Wish4 } from '../../../ipam/dhcp/v4/wish.ts';
 import type { Data6, Wish6 } from '../../../ipam/dhcp/v6/client.ts';
 import { ipsOf } from '../leased.ts';
 import type { Leases } from '../leased.ts';
-import type { Entered, Whereabouts } from '../tasks/enter.ts';
-import type { Change } from '../tasks/follow.ts';
-import type { Question, Taken } from '../tasks/others.ts';
+import type { Entered } from '../tasks/enter.ts';
+import type { Taken } from '../tasks/others.ts';
 import type { Segment } from '../tasks/whence.ts';
 import { whoseAre } from './arp-probe.ts';
+import type { Base } from './base.ts';
 import type { Books } from './books.ts';
+import { Entrance } from './entrance.ts';
 import { runner4, runner6 } from './family.ts';
 import type { LinkWorld, Runner4, Runner6 } from './family.ts';
+import { InterfaceFollower, listTaken } from './interface-follower.ts';
+import type { Followed } from './interface-follower.ts';
 import { lapseOf } from './lapse.ts';
-import { runTask } from './run-task.ts';
 import { Thrift } from './thrift.ts';
 import type { Outcome } from './runner.ts';
 import type { Ports } from './ports.ts';
-import type { Place } from './transport4.ts';
 
 export interface ClientWorld {
   readonly host: ResidentHost;
@@ -43,13 +43,6 @@ export interface ClientWorld {
 export interface Wishes {
   readonly v4?: Wish4 | undefined;
   readonly v6?: Wish6 | undefined;
-}
-
-/** The record without what changes with the leases. */
-export type Base = Omit<DhcpLeaseRecord, 'v4' | 'v6' | 'lapsesAt' | 'applied'>;
-
-export function baseOf({ v4: _4, v6: _6, lapsesAt: _at, applied: _applied, ...base }: DhcpLeaseRecord): Base {
-  return base;
 }
 
 /** Who waits for the first leases. */
@@ -73,17 +66,11 @@ const FAREWELL_MS = 500;
 export class Client {
   readonly base: Base;
   readonly #world: ClientWorld;
+  readonly #entrance: Entrance;
+  readonly #interface: InterfaceFollower;
   readonly #v4: Runner4 | undefined;
   readonly #v6: Runner6 | undefined;
-  /** What the interface has been given. */
-  #applied: Leases = {};
   #waiting: Waiting | undefined;
-  /** Opened once by ADD, for the first socket. */
-  #spare: Entered | undefined;
-  /** Set when the container's namespace is gone: where its leases are given back from. */
-  #elsewhere: Segment | undefined;
-  /** Changes of the interface are made one after the other. */
-  #following: Promise<void> = Promise.resolve();
   #closed = false;
   readonly #thrift = new Thrift();
   /** Set when somebody else has the place of its container. */
@@ -94,7 +81,9 @@ export class Client {
   constructor(base: Base, wishes: Wishes, world: ClientWorld) {
     this.base = base;
     this.#world = world;
-    const link: LinkWorld = { ...world, place: async () => this.#place() };
+    this.#entrance = new Entrance(base, world.host);
+    this.#interface = new InterfaceFollower(this.#followed(), this.#entrance, world.host);
+    const link: LinkWorld = { ...world, place: async () => this.#entrance.place() };
     this.#v4 = wishes.v4 && runner4(wishes.v4, link, this.#outcome<Lease4>('DHCPv4'));
     this.#v6 = wishes.v6 && runner6(wishes.v6, link, this.#outcome<Lease6>('DHCPv6'));
   }
@@ -106,7 +95,7 @@ export class Client {
 
   /** Why its container is gone for certain, if it is. */
   get gone(): string | undefined {
-    return this.base.gone ?? this.#gone;
+    return this.base.gone ?? this.#entrance.gone ?? this.#gone;
   }
 
   get isClosed(): boolean {
@@ -133,13 +122,13 @@ export class Client {
       ...(v4?.data ? { v4: clientRecord(v4.wish, v4.data, v4.lease) } : {}),
       ...(v6?.data ? { v6: clientRecord(v6.wish, v6.data, v6.lease) } : {}),
       ...(lapsesAt === undefined ? {} : { lapsesAt }),
-      ...(this.#isBehind ? { applied: given(this.#applied) } : {}),
+      ...(this.#interface.isBehind ? { applied: given(this.#interface.applied) } : {}),
     };
   }
 
   /** From nothing, or from what an earlier life of the key held. Resolves when all is held, written down and in use. */
   async acquire(entered: Entered, remembered: Leases, milliseconds: number): Promise<void> {
-    this.#spare = entered;
+    this.#entrance.offer(entered);
     const { reactor } = this.#world;
     let alarm: { cancel(): void } | undefined;
     try {
@@ -151,20 +140,20 @@ export class Client {
       });
       this.#waiting = undefined;
       // What the main plugin does.
-      this.#applied = this.leases;
+      this.#interface.has(this.leases);
       await this.#save();
-      await this.#follow(true);
+      await this.#interface.follow(true);
       reactor.at(reactor.now() + DETECTION_MS, () => void this.lookForDuplicates());
     } finally {
       alarm?.cancel();
       this.#waiting = undefined;
-      this.#forgetSpare();
+      this.#entrance.forget();
     }
   }
 
   /** Goes on where a record left off. */
   resume({ v4, v6, applied }: Pick<DhcpLeaseRecord, 'v4' | 'v6' | 'applied'>): void {
-    this.#applied = applied ?? { v4: v4?.lease, v6: v6?.lease };
+    this.#interface.has(applied ?? { v4: v4?.lease, v6: v6?.lease });
     if (v4) this.#v4?.resume(v4.data as Data4);
     if (v6) this.#v6?.resume(v6.data as Data6);
     if (applied) void this.#change();
@@ -183,7 +172,7 @@ export class Client {
     const held = this.#v6?.lease?.addresses ?? [];
     if (held.length === 0 || this.#closed) return;
     try {
-      const { fd, duplicates } = await this.#enter();
+      const { fd, duplicates } = await this.#entrance.enter();
       closeAside(fd);
       for (const address of duplicates.filter((text) => held.some((each) => each.address === text)))
         this.#v6?.feed({ is: 'duplicate', address });
@@ -197,7 +186,7 @@ export class Client {
    * servers have been told, or cannot be. False when they could not.
    */
   async release(elsewhere: Segment | undefined): Promise<boolean> {
-    this.#elsewhere = elsewhere;
+    this.#entrance.leadTo(elsewhere);
     this.#waiting?.reject(new NetmoorError('try-again', `${formatKey(this.base)} was detached meanwhile`));
     const { reactor } = this.#world;
     const deadline = reactor.now() + FAREWELL_MS;
@@ -216,7 +205,7 @@ export class Client {
     this.#closed = true;
     this.#again?.cancel();
     for (const runner of this.#runners()) runner.close();
-    this.#forgetSpare();
+    this.#entrance.forget();
   }
 
   #runners(): readonly (Runner4 | Runner6)[] {
@@ -258,19 +247,15 @@ export class Client {
     if (this.#waiting === undefined) void this.#change();
   }
 
-  get #isBehind(): boolean {
-    return isNews(this.#applied, this.leases, false);
-  }
-
   /**
    * After ADD: written down, then brought onto the interface; also when it cannot be written down, since an address
    * that is leased no more must not be used.
    */
   async #change(): Promise<void> {
     this.#again?.cancel();
-    const wasBehind = this.#isBehind;
+    const wasBehind = this.#interface.isBehind;
     const outcomes = [await this.#tried(async () => this.#save())];
-    outcomes.push(await this.#tried(async () => this.#follow(false)));
+    outcomes.push(await this.#tried(async () => this.#interface.follow(false)));
     // The interface has caught up, and an engine to come need not see to it.
     if (wasBehind) outcomes.push(await this.#tried(async () => this.#save()));
     if (!outcomes.includes(false)) this.#againMs = AGAIN_MS;
@@ -299,88 +284,26 @@ export class Client {
     if (!this.#closed) this.#gone = (await this.#world.books.put(this.record)) ?? this.#gone;
   }
 
-  async #follow(first: boolean): Promise<void> {
-    const work = async (): Promise<void> => {
-      if (this.#closed) return;
-      const [before, after] = [this.#applied, this.leases];
-      const taken = await this.#taken(first ? {} : before, after);
-      if (taken.length > 0) return this.#refuse(taken, first);
-      if (!isNews(before, after, first)) {
-        this.#applied = after;
-        return;
-      }
-      const { priority } = this.base;
-      const change: Change = {
-        key: bareKey(this.base),
-        where: this.#whereabouts(),
-        before,
-        after,
-        ...(priority === undefined ? {} : { priority }),
-        first,
-      };
-      await runTask<undefined>(this.#world.host, 'follow', change);
-      this.#applied = after;
+  #followed(): Followed {
+    return {
+      base: this.base,
+      leases: () => this.leases,
+      isClosed: () => this.#closed,
+      refuse: (taken) => this.#refuse(taken),
     };
-    this.#following = this.#following.then(work, work);
-    return this.#following;
   }
 
-  /** What has come that another container of ours lives with. */
-  async #taken(before: Leases, after: Leases): Promise<readonly Taken[]> {
-    const known = new Set(ipsOf(before).map(({ address }) => address));
-    const come = ipsOf(after).map(({ address }) => address);
-    const addresses = come.filter((address) => !known.has(address));
-    if (addresses.length === 0) return [];
-    const question: Question = { key: bareKey(this.base), addresses };
-    return runTask<Taken[]>(this.#world.host, 'others', question);
-  }
-
-  /** Declined, as if it had answered on the link; what the interface had and has no more goes from it thereby. */
-  #refuse(taken: readonly Taken[], first: boolean): void {
-    const list = taken.map(({ address, by }) => `${address} is that of ${by}`).join(', ');
-    this.#log('warning', `a server has leased what is not its own to give: ${list}`);
+  /** Declined, as if it had answered on the link. */
+  #refuse(taken: readonly Taken[]): void {
+    this.#log('warning', `a server has leased what is not its own to give: ${listTaken(taken)}`);
     for (const { address } of taken)
       for (const runner of this.#runners()) runner.feed({ is: 'duplicate', address: withoutLength(address) });
-    if (!first) return;
-    throw new NetmoorError(
-      'address-taken',
-      `the DHCP server has leased what another container has: ${list}`,
-      'exclude the addresses of containers from what the server leases',
-    );
-  }
-
-  #whereabouts(): Whereabouts {
-    const { netns, ifname, link } = this.base;
-    return { path: netns.path, inode: netns.inode, ifname, link };
-  }
-
-  async #place(): Promise<Place> {
-    const { link } = this.base;
-    if (this.#elsewhere !== undefined) return { netns: ownNetns(), ...this.#elsewhere, mac: link.mac };
-    const entered = this.#spare ?? (await this.#enter());
-    this.#spare = undefined;
-    const { fd, inode, ifname, index } = entered;
-    return { netns: { fd, path: this.base.netns.path, id: inode }, ifname, index, mac: link.mac };
-  }
-
-  async #enter(): Promise<Entered> {
-    try {
-      return await runTask<Entered>(this.#world.host, 'enter', this.#whereabouts());
-    } catch (error) {
-      if (error instanceof NetmoorError && error.kind === 'bad-netns') this.#gone = error.message;
-      throw error;
-    }
-  }
-
-  #forgetSpare(): void {
-    if (this.#spare !== undefined) closeAside(this.#spare.fd);
-    this.#spare = undefined;
   }
 
   async #check(addresses: readonly string[]): Promise<void> {
     let taken: readonly string[] = [];
     try {
-      taken = await whoseAre(await this.#place(), addresses, this.#world.reactor);
+      taken = await whoseAre(await this.#entrance.place(), addresses, this.#world.reactor);
     } catch (error) {
       this.#log('warning', `nobody could be asked for ${addresses.join(', ')}: ${errorText(error)}`);
     }
@@ -407,18 +330,4 @@ function clientRecord<Lease>(wish: object, data: object, lease: Lease | undefine
 
 function given({ v4, v6 }: Leases): { v4?: Lease4; v6?: Lease6 } {
   return { ...(v4 ? { v4 } : {}), ...(v6 ? { v6 } : {}) };
-}
-
-/** Whether the interface has to be touched: at ADD the main plugin sees to all but the MTU. */
-function isNews(before: Leases, after: Leases, first: boolean): boolean {
-  if (first) return after.v4?.mtu !== undefined;
-  const used = ({ v4, v6 }: Leases): string =>
-    JSON.stringify([
-      v4?.address,
-      v4?.gateway,
-      v4?.routes,
-      v4?.mtu,
-      v6?.addresses.map(({ address }) => address),
-    ]);
-  return used(before) !== used(after);
 }

@@ -2,36 +2,29 @@
  * All DHCP clients of this host. They live in the store: what an engine has written down the next one goes on with,
  * without asking anybody as long as a lease is valid.
  */
-import { withoutLength } from '../../../lib/base/ip.ts';
 import { NetmoorError, errorText } from '../../../lib/base/errors.ts';
 import type { Uncollected } from '../../../lib/mooring/collect.ts';
 import { here } from '../../../lib/mooring/vantage.ts';
 import { bareKey, formatKey } from '../../../ipam/record.ts';
 import type { AttachmentKey } from '../../../ipam/record.ts';
-import { DHCP_LEASE_VERSION } from '../../../ipam/dhcp/record.ts';
 import type { DhcpLeaseRecord } from '../../../ipam/dhcp/record.ts';
 import type { Wish4 } from '../../../ipam/dhcp/v4/wish.ts';
 import type { Wish6 } from '../../../ipam/dhcp/v6/client.ts';
 import type { DhcpConfig } from '../config.ts';
-import { identityOf } from '../identity.ts';
 import type { Leases } from '../leased.ts';
 import type { Entered, Whereabouts } from '../tasks/enter.ts';
 import type { Segment } from '../tasks/whence.ts';
-import { Client, baseOf } from './client.ts';
-import type { Base, ClientWorld, Wishes } from './client.ts';
+import { baseFor, wishesFor } from './acquisition.ts';
+import type { Acquisition } from './acquisition.ts';
+import { baseOf } from './base.ts';
+import { Client } from './client.ts';
+import type { ClientWorld } from './client.ts';
+import { GivenBack } from './given-back.ts';
 import { runTask } from './run-task.ts';
-
-export interface Acquisition {
-  readonly key: AttachmentKey;
-  readonly config: DhcpConfig;
-  /** CNI_NETNS */
-  readonly netns: string;
-}
 
 /** How long a bridge port is waited for; beyond it messages are sent all the same, and again when they are lost. */
 const PORT_MS = 2000;
 
-const MOST_GIVEN = 4096;
 /** Farewells at one time. */
 const MOST_AT_ONCE = 32;
 
@@ -47,8 +40,7 @@ export class Manager {
   readonly #former = new Map<string, DhcpLeaseRecord>();
   /** Who is being taken leave of. */
   readonly #farewells = new Map<string, Promise<void>>();
-  /** The address that each key had last, of those that were given back; the oldest first. */
-  readonly #given = new Map<string, string>();
+  readonly #givenBack = new GivenBack();
 
   /** Whose records are to go. */
   readonly #unforgotten = new Map<string, AttachmentKey>();
@@ -111,8 +103,10 @@ export class Manager {
     const before = this.#clients.get(name);
     const earlier = before ? remembered(before.record) : this.#earlierBoot(name);
     before?.close();
-    const base = this.#baseOf({ key, config, netns }, entered);
-    const client = new Client(base, this.#wishesOf(key, config, entered), this.#world);
+    const wanted = { key, config, netns };
+    const base = baseFor(wanted, entered, this.#world);
+    const wishes = wishesFor(wanted, entered, this.#world, this.#givenBack.lastOf(name));
+    const client = new Client(base, wishes, this.#world);
     this.#clients.set(name, client);
     this.#unforgotten.delete(name);
     try {
@@ -143,38 +137,6 @@ export class Manager {
     return former ? { v4: former.v4?.lease } : {};
   }
 
-  #baseOf({ key, config, netns }: Acquisition, { inode, index, mac }: Entered): Base {
-    const { world } = this.#world.host;
-    const createdAt = world.now();
-    const { priority, segment } = config;
-    return {
-      version: DHCP_LEASE_VERSION,
-      ...bareKey(key),
-      incarnation: `dhcp.${createdAt}.${Math.round(this.#world.reactor.now() * 1000)}`,
-      bootId: world.bootId,
-      host: here(world),
-      createdAt,
-      netns: { path: netns, inode },
-      link: { index, mac },
-      ...(segment === undefined ? {} : { segment }),
-      ...(priority === undefined ? {} : { priority }),
-    };
-  }
-
-  #wishesOf(key: AttachmentKey, { v4, v6, clientId }: DhcpConfig, { mac }: Entered): Wishes {
-    const who = identityOf(key, this.#world.host.world.machineId);
-    const preferredAddress = this.#given.get(formatKey(key));
-    return {
-      v4: v4 && {
-        ...v4,
-        mac,
-        clientId: clientId ?? who.clientId,
-        ...(preferredAddress === undefined ? {} : { preferredAddress }),
-      },
-      v6: v6 && { ...v6, duid: who.duid, iaid: who.iaid },
-    };
-  }
-
   async #giveUp(name: string, client: Client): Promise<void> {
     await this.#farewell(name, client, async () => {
       await client.release(undefined);
@@ -187,7 +149,7 @@ export class Manager {
    */
   async #farewell(name: string, client: Client, part: () => Promise<void>): Promise<void> {
     if (this.#clients.get(name) === client) this.#clients.delete(name);
-    this.#noteGiven(name, client);
+    this.#givenBack.note(name, client.leases);
     const said = part().then(async () => this.#forget(bareKey(client.base)));
     // GC may take leave of whose ADD fails over it, and takes leave itself.
     const settled = Promise.allSettled([this.#farewells.get(name), said]).then(() => {});
@@ -205,15 +167,6 @@ export class Manager {
     this.#unforgotten.set(name, key);
     await this.#world.books.remove(key);
     this.#unforgotten.delete(name);
-  }
-
-  /** Servers forget what was given back; asked for it again, most give it again. */
-  #noteGiven(name: string, { leases: { v4 } }: Client): void {
-    if (v4 === undefined) return;
-    this.#given.delete(name);
-    this.#given.set(name, withoutLength(v4.address));
-    const [oldest] = this.#given.keys();
-    if (this.#given.size > MOST_GIVEN && oldest !== undefined) this.#given.delete(oldest);
   }
 
   /** Absence is fine: it was released before, or never held anything. */
