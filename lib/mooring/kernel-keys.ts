@@ -4,8 +4,9 @@
  */
 import { NetmoorError } from '../base/errors.ts';
 import type { Prefix } from '../base/ip.ts';
-import { arpNotification, findSettings } from '../netlink/devconf.ts';
+import { arpNotification, settingsOf } from '../netlink/devconf.ts';
 import type { Ipv6Setting } from '../netlink/devconf.ts';
+import { findLink } from '../netlink/link.ts';
 import type { Link } from '../netlink/link-message.ts';
 import { inNetns } from '../system/netns.ts';
 import { ensureSysctl, readSysctlIfPresent, writeSysctlsIn } from '../system/sysctl.ts';
@@ -93,9 +94,9 @@ function keysFor({ addresses, dad, routers = 'ignored' }: KeysWanted): Settings 
 
 /** Throws NetmoorError('kernel') when IPv6 is wanted and the kernel has none. */
 export function setKernelKeys({ netns, route, withProcfs }: Sandbox, link: Link, wanted: KeysWanted): void {
-  const settings = findSettings(route, link.index);
+  const settings = settingsOf(link);
   const keys = keysFor(wanted);
-  const isMissing = settings?.ipv6('disable_ipv6') === undefined;
+  const isMissing = settings.ipv6('disable_ipv6') === undefined;
   if (isMissing && keys !== BELIEVED.ignored) {
     throw new NetmoorError(
       'kernel',
@@ -103,11 +104,11 @@ export function setKernelKeys({ netns, route, withProcfs }: Sandbox, link: Link,
       'remove the IPv6 ranges from the network config, or boot with IPv6',
     );
   }
-  const notifies = settings?.ipv4('arp_notify') ?? 1;
+  const notifies = settings.ipv4('arp_notify') ?? 1;
   if (notifies !== 1) route.request(arpNotification(link.index, `let ${link.name} announce its addresses`));
-  const amiss = isMissing ? [] : keys.filter(([key, value]) => settings?.ipv6(key) !== value);
-  const loopback = keys === BELIEVED.ignored ? undefined : findSettings(route, 'lo');
-  const isOff = loopback?.ipv6('disable_ipv6') === 1;
+  const amiss = isMissing ? [] : keys.filter(([key, value]) => settings.ipv6(key) !== value);
+  const loopback = keys === BELIEVED.ignored ? undefined : findLink(route, 'lo');
+  const isOff = loopback !== undefined && settingsOf(loopback).ipv6('disable_ipv6') === 1;
   if (amiss.length === 0 && !isOff) return;
   withProcfs((proc) =>
     inNetns(netns, () => {

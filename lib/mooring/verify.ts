@@ -74,8 +74,7 @@ function sameRoute(wanted: Route, present: Route, tables: readonly number[] = [M
 
 /** Tables that rules lead to what is sent from its addresses: source-based routing, ours or a chained plugin's. */
 function tablesBySource(socket: NetlinkSocket, addresses: readonly Prefix[]): number[] {
-  const rules = ([4, 6] as const).flatMap((family) => listRules(socket, family));
-  return rules.flatMap(({ from, table }) => {
+  return listRules(socket).flatMap(({ from, table }) => {
     const isOwn = from !== undefined && addresses.some(({ address }) => sameAddress(from.address, address));
     return isOwn && table !== undefined ? [table] : [];
   });

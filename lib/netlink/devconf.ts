@@ -9,8 +9,8 @@
  */
 import type { Family } from '../base/ip.ts';
 import { bytes, encode, headed, plainNest, s32, struct, u32 } from './codec.ts';
-import { encodeLink, linkMessage } from './link-codec.ts';
-import { askForLink } from './link.ts';
+import { encodeLink } from './link-codec.ts';
+import type { Link } from './link-message.ts';
 import type { NetlinkRequest, NetlinkSocket } from './socket.ts';
 import * as uapi from './uapi.ts';
 
@@ -72,11 +72,8 @@ export interface LinkSettings {
   ipv6(name: Ipv6Setting): number | undefined;
 }
 
-/** Of the link of that name or ifindex in the socket's namespace; undefined when there is none. Throws SystemError. */
-export function findSettings(socket: NetlinkSocket, which: string | number): LinkSettings | undefined {
-  const answer = askForLink(socket, which);
-  if (answer === undefined) return undefined;
-  const { families } = linkMessage.get(answer.data).attributes;
+/** As they were when the kernel told of the link. */
+export function settingsOf({ families }: Pick<Link, 'families'>): LinkSettings {
   const { inet, inet6 } = families === undefined ? {} : told.get(Buffer.from(families));
   return {
     // Those of IPv4 are numbered from one.

@@ -41,6 +41,8 @@ export interface Link {
   readonly isolated: boolean | undefined;
   /** Of the kinds "macvlan" and "macvtap". */
   readonly macvlan?: Macvlan;
+  /** IFLA_AF_SPEC: its settings of IPv4 and IPv6, for settingsOf() (devconf.ts). */
+  readonly families?: Uint8Array;
   /** Alternative names (alt-name.ts); absent when it has none. */
   readonly altNames?: readonly string[];
 }
@@ -73,6 +75,7 @@ export function decodeLink(message: NetlinkMessage): Link {
     promiscuity: attributes.promiscuity ?? 0,
     hairpin: port && port.hairpin === 1,
     isolated: port && port.isolated === 1,
+    ...(attributes.families && { families: attributes.families }),
     ...(attributes.altNames && { altNames: attributes.altNames }),
     ...(macvlan && { macvlan: { mode: modeOf(macvlan.mode), bcQueueLength: macvlan.bcQueueLength } }),
   };

@@ -8,6 +8,7 @@ import type { NetlinkMessage, NetlinkRequest, NetlinkSocket } from './socket.ts'
 import {
   AF_INET,
   AF_INET6,
+  AF_UNSPEC,
   FIB_RULE_INVERT,
   FR_ACT_BLACKHOLE,
   FR_ACT_PROHIBIT,
@@ -139,8 +140,15 @@ export function decodeRule({ data }: Pick<NetlinkMessage, 'data'>): RuleState {
   };
 }
 
-/** All rules of one family, in the order they are asked. */
-export function listRules(socket: NetlinkSocket, family: Family): RuleState[] {
-  const data = encodeRule({ family: familyNumber(family) });
-  return socket.dump({ type: RTM_GETRULE, data, op: `list IPv${family} rules` }).map(decodeRule);
+function isOfIp({ data }: NetlinkMessage): boolean {
+  const { family } = ruleMessage.get(data);
+  return family === AF_INET || family === AF_INET6;
+}
+
+/** The rules of IPv4 and IPv6, or of one of them, in the order they are asked; of what the kernel has not, none. */
+export function listRules(socket: NetlinkSocket, family?: Family): RuleState[] {
+  const data = encodeRule({ family: family === undefined ? AF_UNSPEC : familyNumber(family) });
+  const op = family === undefined ? 'list rules' : `list IPv${family} rules`;
+  // Those of multicast routing are among all (RTNL_FAMILY_IPMR).
+  return socket.dump({ type: RTM_GETRULE, data, op }).filter(isOfIp).map(decodeRule);
 }

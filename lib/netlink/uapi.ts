@@ -292,6 +292,7 @@ export const INET_DIAG_BC_S_LE = 3;
 export const IPPROTO_UDP = 17;
 
 // linux/socket.h (the kernel's own, not among the uapi headers; the families)
+export const AF_UNSPEC = 0;
 export const AF_INET = 2;
 export const AF_BRIDGE = 7;
 export const AF_INET6 = 10;

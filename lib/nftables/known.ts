@@ -70,6 +70,10 @@ function read(file: string): unknown {
  * What is known of the ruleset of this thread's namespace at `generation`; undefined when nothing is.
  */
 export function recall(generation: number, file = NOTE): Known | undefined {
+  return noteOf(generation, file);
+}
+
+function noteOf(generation: number, file: string): Note | undefined {
   try {
     const note = read(file);
     if (!isNote(note) || note.generation !== generation || note.layout !== LAYOUT) return undefined;
@@ -80,8 +84,11 @@ export function recall(generation: number, file = NOTE): Known | undefined {
 }
 
 /** Leaves the note. Where it cannot be left, the next one looks. */
-export function remember({ generation, families, bridges }: Known, file = NOTE): void {
-  const netns = netnsCookie();
+export function remember(known: Known, file = NOTE): void {
+  leave(known, netnsCookie(), file);
+}
+
+function leave({ generation, families, bridges }: Known, netns: string | undefined, file: string): void {
   if (netns === undefined) return;
   const note: Note = { netns, layout: LAYOUT, generation, families, bridges: bridges.slice(-MOST_BRIDGES) };
   try {
@@ -110,9 +117,9 @@ function joined<T>(before: readonly T[], more: readonly T[]): T[] {
  * what has been `seen` since.
  */
 export function carryOver(generation: number, seen?: Omit<Known, 'generation'>, file = NOTE): void {
-  const known = recall(generation, file);
+  const known = noteOf(generation, file);
   if (known === undefined && seen === undefined) return;
   const families = joined(known?.families ?? [], seen?.families ?? []);
   const bridges = joined(known?.bridges ?? [], seen?.bridges ?? []);
-  remember({ generation: generation + 1, families, bridges }, file);
+  leave({ generation: generation + 1, families, bridges }, known?.netns ?? netnsCookie(), file);
 }

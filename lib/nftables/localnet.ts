@@ -4,7 +4,8 @@
  * stands and off before the guard goes, whether or not the bridge outlives it.
  */
 import { isErrno } from '../base/errors.ts';
-import { findSettings } from '../netlink/devconf.ts';
+import { settingsOf } from '../netlink/devconf.ts';
+import { findLink } from '../netlink/link.ts';
 import type { NetlinkSocket } from '../netlink/socket.ts';
 import { ensureSysctl, readSysctl } from '../system/sysctl.ts';
 import type { SetElement } from './element.ts';
@@ -21,7 +22,8 @@ function keyOf(bridge: string): string[] {
 
 /** Undefined when there is no such interface. */
 export function readLocalnet(route: NetlinkSocket, bridge: string): number | undefined {
-  return findSettings(route, bridge)?.ipv4('route_localnet');
+  const link = findLink(route, bridge);
+  return link && settingsOf(link).ipv4('route_localnet');
 }
 
 /**

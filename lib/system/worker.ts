@@ -3,8 +3,9 @@
  * kind leaves a note for as long as its request runs, since the process lives on whatever becomes of the request. Notes
  * lie in /run and end with the boot; one whose process died counts for nothing.
  */
-import { closeSync, existsSync, mkdirSync, openSync, rmSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
+import { isErrno } from '../base/errors.ts';
 import { isAlive, processIdentity } from './process.ts';
 import type { ProcessIdentity } from './process.ts';
 
@@ -42,20 +43,40 @@ export async function asRequest<T>(
   const worker = { ...self, request };
   const note = noteOf(worker, notes);
   try {
-    mkdirSync(notes, { recursive: true, mode: 0o755 });
-    closeSync(openSync(note, 'wx', 0o644));
+    leave(note, notes);
   } catch {
     return work(self);
   }
   try {
     return await work(worker);
   } finally {
-    rmSync(note, { force: true });
+    takeAway(note);
+  }
+}
+
+function leave(note: string, notes: string): void {
+  const open = (): number => openSync(note, 'wx', 0o644);
+  let fd: number;
+  try {
+    fd = open();
+  } catch (error) {
+    if (!isErrno(error, 'ENOENT')) throw error;
+    mkdirSync(notes, { recursive: true, mode: 0o755 });
+    fd = open();
+  }
+  closeSync(fd);
+}
+
+function takeAway(note: string): void {
+  try {
+    unlinkSync(note);
+  } catch (error) {
+    if (!isErrno(error, 'ENOENT')) throw error;
   }
 }
 
 /** Takes away the note of a request of this process that ended without doing so itself: its thread died. */
 export function forgetRequest(request: string, notes = NOTES): void {
   const self = processIdentity(process.pid);
-  if (self !== undefined) rmSync(noteOf({ ...self, request }, notes), { force: true });
+  if (self !== undefined) takeAway(noteOf({ ...self, request }, notes));
 }

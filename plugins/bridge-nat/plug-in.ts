@@ -11,7 +11,7 @@ import type { Request } from '../../lib/mooring/kind.ts';
 import { formatLabel, parseLabel } from '../../lib/mooring/label.ts';
 import type { Sandbox } from '../../lib/mooring/sandbox.ts';
 import { prefixesOf } from '../../lib/mooring/verify.ts';
-import { findSettings } from '../../lib/netlink/devconf.ts';
+import { settingsOf } from '../../lib/netlink/devconf.ts';
 import { findLink } from '../../lib/netlink/link.ts';
 import { labelling, portChange } from '../../lib/netlink/link-change.ts';
 import { createVeth } from '../../lib/netlink/link-creation.ts';
@@ -100,9 +100,9 @@ function holdAddresses(work: Work, record: BridgeNatRecord, { index }: Link): vo
 }
 
 /** A port of a bridge needs no address of its own, and shall not believe router advertisements either. */
-function withoutIpv6({ route, world }: Host, { index, name }: Link): void {
-  if (findSettings(route, index)?.ipv6('disable_ipv6') !== 0) return;
-  world.withProcfs((proc) => writeSysctlsIn(['net', 'ipv6', 'conf', name], [['disable_ipv6', 1]], proc));
+function withoutIpv6({ world }: Host, link: Link): void {
+  if (settingsOf(link).ipv6('disable_ipv6') !== 0) return;
+  world.withProcfs((proc) => writeSysctlsIn(['net', 'ipv6', 'conf', link.name], [['disable_ipv6', 1]], proc));
 }
 
 export function plugIn(work: Work, record: BridgeNatRecord, bridge: Link, undo: UndoStack): Link {

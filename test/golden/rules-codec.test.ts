@@ -89,6 +89,24 @@ t.test('rules are added and removed with ip’s bytes', async (t) => {
   t.strictSame({ ...ruleMessage.get(ours.data), action: 0 }, ruleMessage.get(theirs.data));
 });
 
+t.test('rules of both families are listed at once, and those of multicast routing left out', async (t) => {
+  const of = (command: string): readonly GoldenMessage[] =>
+    (answers.find((each) => each.command === command)?.messages ?? []).filter(
+      ({ type }) => type === RTM_NEWRULE,
+    );
+  const both = [...of('ip rule show'), ...of('ip -6 rule show')];
+  const [first] = both;
+  if (first === undefined) throw new Error('there are no rules');
+  const multicast = Buffer.from(first.data);
+  // RTNL_FAMILY_IPMR (linux/rtnetlink.h).
+  multicast[0] = 128;
+  const kernel = new FakeKernel(() => [[...both, { ...first, data: multicast }], [done()]]);
+  const rules = listRules(kernel.socket());
+  t.equal(kernel.requests[0]?.data[0], 0, 'AF_UNSPEC');
+  t.strictSame(rules, both.map(decodeRule));
+  t.same([...new Set(rules.map(({ family }) => family))], [4, 6]);
+});
+
 t.test('rules are listed with ip’s question, and read as what was added', async (t) => {
   for (const [family, command] of [
     [4, 'ip rule show'],

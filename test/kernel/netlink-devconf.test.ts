@@ -5,9 +5,10 @@ import {
   IPV4_SETTINGS,
   IPV6_SETTINGS,
   arpNotification,
-  findSettings,
   isForwarding,
+  settingsOf,
 } from '../../lib/netlink/devconf.ts';
+import type { LinkSettings } from '../../lib/netlink/devconf.ts';
 import { findLink } from '../../lib/netlink/link.ts';
 import { NetlinkSocket } from '../../lib/netlink/socket.ts';
 import { writeSysctlsIn } from '../../lib/system/sysctl.ts';
@@ -21,6 +22,11 @@ function socketIn(t: Test, host: Host): NetlinkSocket {
   return socket;
 }
 
+function settingsOfLink(socket: NetlinkSocket): LinkSettings | undefined {
+  const link = findLink(socket, 'quay');
+  return link && settingsOf(link);
+}
+
 /** What the file says, in the unit of rtnetlink. */
 async function fileOf(host: Host, family: string, name: string): Promise<number> {
   const text = await host.must(['cat', `/proc/sys/net/${family}/conf/quay/${name}`]);
@@ -31,7 +37,7 @@ test('every setting, as it is and as it is made', async (t) => {
   await withHost(t, async (host) => {
     await host.shell('ip link add quay type bridge');
     const socket = socketIn(t, host);
-    const told = () => findSettings(socket, 'quay');
+    const told = () => settingsOfLink(socket);
     for (const name of IPV4_SETTINGS)
       t.equal(told()?.ipv4(name), await fileOf(host, 'ipv4', name), `ipv4 ${name}`);
     for (const name of IPV6_SETTINGS) {
@@ -55,9 +61,9 @@ test('what is not there', async (t) => {
   await withHost(t, async (host) => {
     await host.shell('ip link add quay type bridge; ip link set quay mtu 1000');
     const socket = socketIn(t, host);
-    t.equal(findSettings(socket, 'nowhere'), undefined);
-    t.equal(findSettings(socket, 'quay')?.ipv6('accept_ra'), undefined, 'too small for IPv6');
-    t.type(findSettings(socket, 'quay')?.ipv4('arp_notify'), 'number');
+    t.equal(settingsOfLink(socket)?.ipv6('accept_ra'), undefined, 'too small for IPv6');
+    t.type(settingsOfLink(socket)?.ipv4('arp_notify'), 'number');
+    t.equal(settingsOf({}).ipv4('arp_notify'), undefined, 'nor where the kernel tells of none');
     const keys = [
       ['no_such_setting', 1],
       ['arp_notify', 1],

@@ -4,7 +4,7 @@ import { formatPrefix, prefixesOverlap, sameAddress } from '../../../lib/base/ip
 import type { Prefix } from '../../../lib/base/ip.ts';
 import { addressAddition, addressRemoval, listAddresses } from '../../../lib/netlink/address.ts';
 import type { InterfaceAddress } from '../../../lib/netlink/address.ts';
-import { findSettings } from '../../../lib/netlink/devconf.ts';
+import { settingsOf } from '../../../lib/netlink/devconf.ts';
 import type { Ipv6Setting } from '../../../lib/netlink/devconf.ts';
 import { findLink, listLinks } from '../../../lib/netlink/link.ts';
 import { linkChange } from '../../../lib/netlink/link-change.ts';
@@ -132,8 +132,8 @@ function ensureGateways(host: NetlinkSocket, link: Link, wanted: BridgeWanted): 
 function setKernelKeys(host: NetlinkSocket, wanted: BridgeWanted, link: Link): void {
   // A container must not be able to make itself the host's router (CVE-2020-10749). A bridge that is not ours may well
   // be how the host itself learns its routes.
-  const settings = findSettings(host, link.index);
-  const isOn = (setting: Ipv6Setting): boolean => (settings?.ipv6(setting) ?? 0) !== 0;
+  const settings = settingsOf(link);
+  const isOn = (setting: Ipv6Setting): boolean => (settings.ipv6(setting) ?? 0) !== 0;
   const set = (value: string, setting: Ipv6Setting): void =>
     void ensureSysctlIfPresent(value, 'net', 'ipv6', 'conf', link.name, setting);
   const ours = link.alias === ALIAS && !wanted.onLan;
@@ -143,7 +143,7 @@ function setKernelKeys(host: NetlinkSocket, wanted: BridgeWanted, link: Link): v
     if (isOn('disable_ipv6')) set('0', 'disable_ipv6');
     // Its MAC address is its own: a second of DAD would only hold up the first packets.
     if (link.alias === ALIAS && isOn('accept_dad')) set('0', 'accept_dad');
-  } else if (link.alias === ALIAS && settings?.ipv6('disable_ipv6') === 0) {
+  } else if (link.alias === ALIAS && settings.ipv6('disable_ipv6') === 0) {
     // By its link-local address the host would offer whatever listens on [::] to containers of a network without IPv6,
     // past every rule that was written for IPv4.
     wanted.ipv6.unlessUsed(() => set('1', 'disable_ipv6'));

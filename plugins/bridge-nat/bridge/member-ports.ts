@@ -242,6 +242,7 @@ export function standsForMember(route: NetlinkSocket, bridge: string): boolean {
  * then. Throws NetmoorError, SystemError.
  */
 export function ensureMembers(host: Host, bridge: Link, members: readonly Member[]): Link {
+  if (members.length === 0) return bridge;
   const found = findMembers(host, bridge.name, members);
   if (found.length === 0) return bridge;
   if ((bridge.flags & IFF_UP) === 0)

@@ -21,8 +21,6 @@ const FIRST_TABLE = 0x6d0000;
 const TABLES = 0x10000;
 const TRIES = 16;
 
-const EITHER: readonly Family[] = [4, 6];
-
 /** Those that the host speaks. */
 export function families(): readonly Family[] {
   return hasIpv6() ? [4, 6] : [4];
@@ -38,19 +36,9 @@ export function isOurs({ protocol, priority, iif, action }: RuleState): boolean 
   );
 }
 
-/** Nobody has made rules where the kernel knows none. */
-function rulesIfAny(route: NetlinkSocket, family: Family): RuleState[] {
-  try {
-    return listRules(route, family);
-  } catch (error) {
-    if (isErrno(error, 'EAFNOSUPPORT', 'EOPNOTSUPP')) return [];
-    throw error;
-  }
-}
-
 /** All rules of netmoor's, in both families. */
 export function ownRules(route: NetlinkSocket): RuleState[] {
-  return EITHER.flatMap((family) => rulesIfAny(route, family).filter(isOurs));
+  return listRules(route).filter(isOurs);
 }
 
 /** Whether bridges but this one have ways out of their own: the tables hold them, too. */
@@ -78,7 +66,7 @@ export function chooseTable(
 ): number {
   const digest = sha256(JSON.stringify([bridge, interfaces, via, proxy !== undefined]));
   const start = digest.readUInt16BE(0);
-  const rules = families().flatMap((family) => listRules(route, family));
+  const rules = listRules(route);
   const tables = Array.from({ length: TRIES }, (_, step) => FIRST_TABLE + ((start + step) % TABLES));
   const present = rules.find((rule) => isOurs(rule) && rule.iif === bridge)?.table;
   if (present !== undefined && tables.includes(present)) return present;

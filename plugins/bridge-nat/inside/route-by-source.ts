@@ -126,7 +126,7 @@ export function routeBySource(
   undo: UndoStack,
 ): void {
   withNetnsLock(netns, host.world, () => {
-    const rules = FAMILIES.flatMap((family) => listRules(socket, family));
+    const rules = listRules(socket);
     const routes = FAMILIES.flatMap((family) => listRoutes(socket, family));
     const taken = new Set([...rules, ...routes].flatMap(({ table }) => table ?? []));
     const placed = place(record, wanted, taken);

@@ -1,7 +1,7 @@
 /** The rules of source-based routing (source-routing.ts) in a container, which bear netmoor's mark. */
 import { NetmoorError } from '../../../lib/base/errors.ts';
 import { bitsOf } from '../../../lib/base/ip.ts';
-import type { Address, Family, Prefix } from '../../../lib/base/ip.ts';
+import type { Address, Prefix } from '../../../lib/base/ip.ts';
 import type { Host } from '../../../lib/mooring/host.ts';
 import type { Removal } from '../../../lib/mooring/kind.ts';
 import { RTPROT_NETMOOR } from '../../../lib/mooring/marks.ts';
@@ -30,12 +30,9 @@ export function isFrom(rule: Pick<Rule, 'family' | 'from'>, { family, value }: A
 
 /** All of ours for these addresses. */
 export function removeRules(socket: NetlinkSocket, addresses: readonly Prefix[]): void {
-  const families = new Set<Family>(addresses.map(({ address }) => address.family));
-  const own = [...families]
-    .flatMap((family) => listRules(socket, family))
-    .filter(
-      (rule) => rule.protocol === RTPROT_NETMOOR && addresses.some(({ address }) => isFrom(rule, address)),
-    );
+  const own = listRules(socket).filter(
+    (rule) => rule.protocol === RTPROT_NETMOOR && addresses.some(({ address }) => isFrom(rule, address)),
+  );
   socket.requestAll(
     own.flatMap(({ action, ...rule }) =>
       action === undefined ? [] : [ruleRemoval({ ...rule, action }, 'remove a routing rule')],

@@ -11,7 +11,6 @@ import type { Link } from '../../../lib/netlink/link-message.ts';
 import { listRoutes } from '../../../lib/netlink/route.ts';
 import type { Route } from '../../../lib/netlink/route.ts';
 import { listRules } from '../../../lib/netlink/rule.ts';
-import type { RuleState } from '../../../lib/netlink/rule.ts';
 import type { NetlinkSocket } from '../../../lib/netlink/socket.ts';
 import { withSocketIn } from '../../../lib/netlink/socket-in.ts';
 import { inNetns } from '../../../lib/system/netns.ts';
@@ -27,7 +26,7 @@ const FAMILIES = [4, 6] as const;
 function verifySourceRouting(socket: NetlinkSocket, record: BridgeNatRecord): Complaints {
   const wanted = record.detail.sourceRouting;
   if (wanted === undefined) return [];
-  const rules: RuleState[] = FAMILIES.flatMap((family) => listRules(socket, family));
+  const rules = listRules(socket);
   const routes = FAMILIES.flatMap((family) => listRoutes(socket, family));
   return prefixesOf(record).flatMap(({ address, length }) => {
     const text = formatAddress(address);
