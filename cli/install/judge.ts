@@ -24,6 +24,8 @@ export interface Conflict {
 
 export type Judgement = { readonly step: Step } | { readonly conflict: Conflict };
 
+const NOT_ON_RECORD = 'it is there without a record of "netmoor install", as from a package';
+
 /** The name under which something else is kept. */
 export function asideOf(path: string): string {
   return `${path}.before-netmoor`;
@@ -51,7 +53,9 @@ export function judge(wanted: Wanted, manifest: InstalledManifest | undefined, f
   const step = (action: Action, why?: string): Judgement => ({
     step: { wanted, entry, action, ...(why === undefined ? {} : { why }) },
   });
-  if (content.kind === 'copy' && isOneFile(path, content.from)) return step('keep');
+  // What runs from there without being on record, a package has put there; its manager would miss it.
+  if (content.kind === 'copy' && isOneFile(path, content.from))
+    return before === undefined && !force ? { conflict: { path, why: NOT_ON_RECORD } } : step('keep');
   const found = look(path);
   if (found === undefined) return step('write');
   if (isSame(found, entry)) return step('keep');

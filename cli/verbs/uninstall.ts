@@ -1,4 +1,5 @@
 /** netmoor uninstall: takes away what netmoor install has written, and nothing else. */
+import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { NetmoorError } from '../../lib/base/errors.ts';
 import type { UninstallOutput } from '../../schemas/compiled/cli-uninstall.js';
@@ -45,7 +46,8 @@ function uninstall(context: VerbContext): Report {
   const layout = layoutOf(values.get('prefix')?.[0] ?? defaultPrefix(), DEFAULT_CNI_BIN);
   const manifest = requireManifest(layout);
   const dryRun = switches.has('dry-run');
-  requireWritable([layout.own, ...manifest.entries.map(({ path }) => dirname(path))]);
+  const directories = manifest.entries.map(({ path }) => dirname(path));
+  requireWritable([layout.own, ...directories.filter((directory) => existsSync(directory))]);
   if (!switches.has('force')) refuseAttached(context);
   const problems = dryRun ? [] : stopAll(layout, manifest, context);
   const removal = dryRun ? foresee(manifest) : remove(layout, manifest);
