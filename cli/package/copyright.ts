@@ -12,11 +12,10 @@ function continued(text: string): string {
 
 /** The lines that say whose it is; those of other texts within are in the text itself. */
 function holders(text: string): string {
-  const lines = text.split('\n').map((line) => line.trim());
-  const found = lines.filter(
-    (line) => /^(Copyright( \(c\)|,| \d)?|\(c\)|©)/i.test(line) && line.length < 150,
-  );
-  const first = found.slice(0, 3).map((line) => line.replace(/^Copyright(:|,)?\s*/i, ''));
+  const lines = text.split('\n').map((line) => line.replace(/^[\s*]+/, '').trim());
+  // In capitals it is what licences call those who are not liable.
+  const found = lines.filter((line) => /^(Copyright\b|\([cC]\)|©)/.test(line) && line.length < 150);
+  const first = found.slice(0, 3).map((line) => line.replace(/^Copyright(:|,)?\s*/, ''));
   return first.length === 0 ? 'its authors: see the licence' : first.join('\n           ');
 }
 

@@ -91,6 +91,15 @@ t.test('manual pages', async (t) => {
       t.equal(run('mandoc', '-T', 'lint', '-W', 'warning', path), '', file);
     }
   });
+  await t.test('say how a verb is called', { skip: lacking('mandoc') ?? false }, async (t) => {
+    const file = join(t.testdir({}), 'netmoor.1');
+    writeFileSync(file, page);
+    // What is bold or underlined is struck over.
+    const struck = run('mandoc', '-T', 'utf8', '-O', 'width=200', file).split('\b');
+    const text = struck.map((part, index) => (index < struck.length - 1 ? part.slice(0, -1) : part)).join('');
+    t.match(text, '  netmoor attach [NETWORK…] [OPTIONS]\n');
+    t.match(text, '  netmoor exec CONTAINER -- COMMAND…\n');
+  });
   t.equal(escaped(".so is no request, nor 'this; a\\b"), "\\&.so is no request, nor 'this; a\\eb");
   t.equal(prose('One of them. Another - “…”.'), 'One of them.\nAnother \\- \\[u201C]\\[u2026]\\[u201D].\n');
 });
@@ -108,6 +117,10 @@ t.test('the licence of everything inside', async (t) => {
   const licences = JSON.parse(readFileSync(LICENCES, 'utf8')) as Licence[];
   t.ok(licences.every((licence) => licence.text.length > 500));
   for (const part of ['OpenSSL', 'ICU', 'libuv', 'V8', 'zlib']) t.match(text, ` - ${part}, located at`);
+  const holder = (name: string): string =>
+    new RegExp(`^Files: inside/${name}/.*\nCopyright: (.*)$`, 'm').exec(text)?.[1] ?? '';
+  t.equal(holder('jsbn'), '(c) 2003-2005  Tom Wu');
+  t.equal(holder('minimist'), 'its authors: see the licence', 'not those who are not liable');
   // Paragraphs are fields: a line is empty, begins one, or continues it.
   for (const line of text.split('\n')) if (!/^($| |[A-Z][A-Za-z-]+: )/.test(line)) t.fail(line);
   t.test('a package without a text is refused', async (t) => {
