@@ -53,12 +53,15 @@ export function judge(wanted: Wanted, manifest: InstalledManifest | undefined, f
   const step = (action: Action, why?: string): Judgement => ({
     step: { wanted, entry, action, ...(why === undefined ? {} : { why }) },
   });
-  // What runs from there without being on record, a package has put there; its manager would miss it.
-  if (content.kind === 'copy' && isOneFile(path, content.from))
-    return before === undefined && !force ? { conflict: { path, why: NOT_ON_RECORD } } : step('keep');
+  // A program that is not on record a package has put there; its manager would miss it after uninstall.
+  const kept = (): Judgement =>
+    purpose === 'program' && before === undefined && !force
+      ? { conflict: { path, why: NOT_ON_RECORD } }
+      : step('keep');
+  if (content.kind === 'copy' && isOneFile(path, content.from)) return kept();
   const found = look(path);
   if (found === undefined) return step('write');
-  if (isSame(found, entry)) return step('keep');
+  if (isSame(found, entry)) return kept();
   if (found.kind === 'other') return { conflict: { path, why: 'it is no file', final: true } };
   // The directory is ours, and who has put another version there by hand wants a newer one.
   const program = purpose === 'program' && before !== undefined;

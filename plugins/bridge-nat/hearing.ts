@@ -1,6 +1,6 @@
 /**
- * How a container's interface learns what only the network can tell: whether another has its addresses, and what routers
- * say, where an IPAM plugin that speaks DHCPv6 needs them.
+ * How a container's interface learns what only the network can tell: whether another has its addresses, and what
+ * routers say, where an IPAM plugin that speaks DHCPv6 needs them.
  */
 import type { UndoStack } from '../../lib/base/undo.ts';
 import { quickenDetection } from '../../lib/mooring/kernel-keys.ts';

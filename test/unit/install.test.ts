@@ -293,6 +293,11 @@ t.test('what runs without a record', async (t) => {
   const wanted = { path, purpose: 'program', content: { kind: 'copy', from: path } } as const;
   t.match(judge(wanted, undefined, false), { conflict: { path } });
   t.match(judge(wanted, undefined, true), { step: { action: 'keep' } });
+  const same = {
+    ...wanted,
+    content: { kind: 'bytes', bytes: Buffer.from('from a package'), mode: 0o755 },
+  } as const;
+  t.match(judge(same, undefined, false), { conflict: { path } }, 'the same one');
 });
 
 t.test('a record that makes no sense', async (t) => {
