@@ -24,7 +24,8 @@ export interface Conflict {
 
 export type Judgement = { readonly step: Step } | { readonly conflict: Conflict };
 
-const NOT_ON_RECORD = 'it is there without a record of "netmoor install", as from a package';
+const NOT_ON_RECORD =
+  'it is there without a record of "netmoor install", as from a package; taken over by --force, it goes with uninstall';
 
 /** The name under which something else is kept. */
 export function asideOf(path: string): string {
