@@ -1,6 +1,7 @@
 /** The copyright file in Debian's machine-readable format (DEP-5), of what the build has collected (licences.ts). */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { UNNAMED_IN_NODE } from '../build/licences.ts';
 import type { Licence } from '../build/licences.ts';
 import { LICENCES, ROOT } from '../build/paths.ts';
 
@@ -39,13 +40,22 @@ function debianName(name: string, licence: string): string {
   return licence === 'MIT' ? 'Expat' : licence;
 }
 
+/** What is in Node.js and not in its licence. */
+function unnamed(): string {
+  const lines = UNNAMED_IN_NODE.map(
+    ({ licence, like, names }) =>
+      `\n Under ${licence}, the licence of ${like} above, there are in it, too: ${names}.`,
+  );
+  return lines.join('');
+}
+
 function ofLicence({ name, version, licence, text }: Licence): Paragraph {
   return {
     files: `inside/${name === 'Node.js' ? 'node' : name}/*`,
     name,
     licence: debianName(name, licence),
     text,
-    comment: `${name} ${version} is inside the executable netmoor.`,
+    comment: `${name} ${version} is inside the executable netmoor.${name === 'Node.js' ? unnamed() : ''}`,
   };
 }
 

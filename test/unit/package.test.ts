@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { licenceIn, packageOf } from '../../cli/build/licences.ts';
+import { UNNAMED_IN_NODE, licenceIn, packageOf } from '../../cli/build/licences.ts';
 import type { Licence } from '../../cli/build/licences.ts';
 import { removeLocales } from '../../cli/build/without-locales.ts';
 import { INPUTS, LICENCES, NODE, ROOT, TARGETS, WORK, targetOf } from '../../cli/build/paths.ts';
@@ -24,6 +24,7 @@ function run(program: string, ...args: string[]): string {
   const { status, stdout, stderr } = spawnSync(program, args, {
     encoding: 'utf8',
     env: { PATH: process.env['PATH'] },
+    maxBuffer: 256e6,
   });
   if (status !== 0) throw new Error(`${program} ${args.join(' ')}: ${status}\n${stdout}${stderr}`);
   return stdout;
@@ -117,6 +118,21 @@ t.test('the licence of everything inside', async (t) => {
   const licences = JSON.parse(readFileSync(LICENCES, 'utf8')) as Licence[];
   t.ok(licences.every((licence) => licence.text.length > 500));
   for (const part of ['OpenSSL', 'ICU', 'libuv', 'V8', 'zlib']) t.match(text, ` - ${part}, located at`);
+  const symbols = run('nm', '--defined-only', '--format=just-symbols', NODE);
+  for (const { licence, like, names } of UNNAMED_IN_NODE) {
+    const words = { 'Apache-2.0': 'Apache License\n', 'Unicode-3.0': 'UNICODE LICENSE V3\n' }[licence];
+    t.ok(words !== undefined && text.slice(text.indexOf(` - ${like}, located at`)).includes(words), licence);
+    for (const name of names.split(' ')) {
+      t.ok(new RegExp(`${name.length}${name}|^${name}_`, 'm').test(symbols), `${name} is in Node.js`);
+      t.notMatch(text, ` - ${name}, located at`, 'which does not say so');
+    }
+  }
+  const crates = [...symbols.matchAll(/^_ZN(\d+)([a-z]\w*?)17h[0-9a-f]{16}E$/gm)].map(
+    ([, length, path = '']) => path.slice(0, Number(length)),
+  );
+  t.ok(crates.includes('temporal_rs'));
+  for (const crate of new Set(crates))
+    t.match(text, new RegExp(`\\b${crate}\\b`), `the crate ${crate} is named`);
   const holder = (name: string): string =>
     new RegExp(`^Files: inside/${name}/.*\nCopyright: (.*)$`, 'm').exec(text)?.[1] ?? '';
   t.equal(holder('jsbn'), '(c) 2003-2005  Tom Wu');
