@@ -28,7 +28,7 @@ const WITHOUT_TEXT: Readonly<Record<string, { readonly licence: 'MIT'; readonly 
   'ip-cidr': { licence: 'MIT', holder: 'Alexander Balasyan <mywebstreet@gmail.com>' },
 };
 
-/** Parts of Node.js that its own file leaves out (LIEF's, and of Temporal, in Rust), under the MIT licence, and whose. */
+/** Under the MIT licence, parts of Node.js that its own file leaves out (LIEF's; Temporal's, in Rust), and whose. */
 const MIT_IN_NODE: Readonly<Record<string, string>> = {
   fmt: '2012-present Victor Zverovich and {fmt} contributors',
   libm: '2018 Jorge Aparicio',
@@ -46,8 +46,8 @@ export interface Unnamed {
 }
 
 /**
- * Others that it leaves out, under licences whose texts it has: parts of LIEF and V8, and crates of Rust. Where there is
- * a choice of licences, these are chosen.
+ * Others that it leaves out, under licences whose texts it has: parts of LIEF and V8, and crates of Rust. Where there
+ * is a choice of licences, these are chosen.
  */
 export const UNNAMED_IN_NODE: readonly Unnamed[] = [
   {

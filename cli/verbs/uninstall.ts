@@ -1,6 +1,6 @@
 /** netmoor uninstall: takes away what netmoor install has written, and nothing else. */
 import { existsSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { basename, dirname } from 'node:path';
 import { NetmoorError } from '../../lib/base/errors.ts';
 import type { UninstallOutput } from '../../schemas/compiled/cli-uninstall.js';
 import { refuseAttached } from '../install/attached.ts';
@@ -25,10 +25,12 @@ function requireManifest({ manifest: path, prefix }: Layout): InstalledManifest 
   );
 }
 
-/** Units that other units want are disabled before they vanish, else their links would lead nowhere. */
-function stopAll({ own }: Layout, { enabled }: InstalledManifest, { world }: VerbContext): string[] {
-  const units = systemdRuns() && enabled.length > 0 ? systemctlAll([['disable', '--now', ...enabled]]) : [];
-  return [...units, ...stopEngineOf(`${own}/netmoor`, world)];
+/** Units that others want, as we or a person told systemd, are disabled first: their links would lead nowhere. */
+function stopAll({ own }: Layout, { entries }: InstalledManifest, { world }: VerbContext): string[] {
+  const units = entries.filter(({ path, purpose }) => purpose === 'unit' && !path.endsWith('.conf'));
+  const names = units.map(({ path }) => basename(path));
+  const problems = systemdRuns() && names.length > 0 ? systemctlAll([['disable', '--now', ...names]]) : [];
+  return [...problems, ...stopEngineOf(`${own}/netmoor`, world)];
 }
 
 function formatUninstall({ dryRun, removed, restored = [], left, notes }: UninstallOutput): string {

@@ -187,14 +187,26 @@ echo '# mine' >> /usr/local/lib/systemd/system/netmoor-repair.service`);
 t.test('containers, the engine, systemd, privileges', async (t) => {
   await withHost(t, async (host) => {
     await makeInstallable(host, 'bare');
-    // A systemd that writes down what it is told.
-    await host.shell(`mkdir -p /run/systemd/system /run/told
-printf '#!/bin/sh\\necho "$*" >> /run/told/log\\n' > /usr/local/sbin/systemctl; chmod +x /usr/local/sbin/systemctl`);
+    // A systemd that writes down what it is told, and may refuse to enable anything.
+    await host.shell(`mkdir -p /run/systemd/system /run/told; touch /run/told/refuses
+printf '#!/bin/sh\\necho "$*" >> /run/told/log; test "$1" != enable -o ! -e /run/told/refuses\\n' > /usr/local/sbin/systemctl
+chmod +x /usr/local/sbin/systemctl`);
     const before = await listing(host);
-    t.equal((await install(host, BUILT, '--engine')).code, 0);
     const units =
       'netmoor-repair.service netmoor-repair-reload.service netmoor-engine.socket netmoor-engine.service';
-    t.same(read(host, '/run/told/log').trim().split('\n'), ['daemon-reload', `enable --now ${units}`]);
+    const told = async (code: number): Promise<string[]> => {
+      host.write('/run/told/log', '');
+      t.equal((await install(host, BUILT, '--engine')).code, code);
+      return read(host, '/run/told/log').trim().split('\n');
+    };
+    t.same(await told(1), ['daemon-reload', `enable --now ${units}`]);
+    await host.shell('rm /run/told/refuses');
+    t.same(
+      await told(0),
+      ['daemon-reload', `enable --now ${units}`],
+      'and once more, since that was not done',
+    );
+    t.same(await told(0), [''], 'that was done');
     t.match(
       read(host, '/usr/local/lib/systemd/system/netmoor-engine.service.d/stay.conf'),
       'ExecStart=/usr/local/bin/netmoor engine\n',
