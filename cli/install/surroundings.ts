@@ -77,8 +77,8 @@ export function shadowsOf(names: readonly string[], cniBin: string, own: string)
 }
 
 const ADVICE: Readonly<Record<string, string>> = {
-  EACCES: 'run it as root, or name directories of your own with --prefix and --cni-bin',
-  EPERM: 'run it as root, or name directories of your own with --prefix and --cni-bin',
+  EACCES: 'run it as root',
+  EPERM: 'run it as root',
   EROFS:
     'that file system is read-only: name others with --prefix and --cni-bin, such as --prefix /opt/netmoor',
   ENOENT: 'a symbolic link on the way there leads nowhere',
@@ -98,7 +98,7 @@ export function requireWritable(directories: readonly string[]): void {
       const forbidden = code === 'EACCES' || code === 'EPERM';
       throw new NetmoorError(
         forbidden ? 'privilege' : 'io',
-        `${directory} cannot be written: ${code ?? String(error)}`,
+        `${directory} cannot be written`,
         (code && ADVICE[code]) ?? '',
         { cause: error },
       );
