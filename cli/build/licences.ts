@@ -1,7 +1,7 @@
 /**
  * The licences of everything that is inside the executables: of each npm package that a bundle has something of, by
  * esbuild's list of inputs, of the native module, and of Node.js, whose own file has those of V8, libuv, OpenSSL, ICU
- * and whatever else it is made of. A package that comes without a text ends the build.
+ * and most of what else it is made of. A package that comes without a text ends the build.
  */
 import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -27,6 +27,44 @@ const GENERATOR = 'ajv';
 const WITHOUT_TEXT: Readonly<Record<string, { readonly licence: 'MIT'; readonly holder: string }>> = {
   'ip-cidr': { licence: 'MIT', holder: 'Alexander Balasyan <mywebstreet@gmail.com>' },
 };
+
+/** Under the MIT licence, parts of Node.js that its own file leaves out (LIEF's; Temporal's, in Rust), and whose. */
+const MIT_IN_NODE: Readonly<Record<string, string>> = {
+  fmt: '2012-present Victor Zverovich and {fmt} contributors',
+  libm: '2018 Jorge Aparicio',
+  memchr: '2015 Andrew Gallant',
+  spdlog: '2016-present Gabi Melman and spdlog contributors',
+};
+
+export interface Unnamed {
+  /** SPDX. */
+  readonly licence: string;
+  /** What of Node.js's own file is under it. */
+  readonly like: string;
+  /** With spaces between them. */
+  readonly names: string;
+}
+
+/**
+ * Others that it leaves out, under licences whose texts it has: parts of LIEF and V8, and crates of Rust. Where there
+ * is a choice of licences, these are chosen.
+ */
+export const UNNAMED_IN_NODE: readonly Unnamed[] = [
+  {
+    licence: 'Apache-2.0',
+    like: 'LIEF',
+    names:
+      'absl addr2line adler2 alloc calendrical_calculations compiler_builtins core diplomat_runtime fast_float frozen ' +
+      'gimli mbedtls miniz_oxide num_traits object panic_unwind rustc_demangle serde_core std temporal_capi temporal_rs ' +
+      'timezone_provider zoneinfo64',
+  },
+  {
+    licence: 'Unicode-3.0',
+    like: 'ICU',
+    names:
+      'icu_calendar icu_locale icu_locale_core icu_provider ixdtf litemap resb tinystr writeable yoke zerotrie zerovec',
+  },
+];
 
 const FILE = /^(licen[cs]e|copying)(\.(txt|md))?$/i;
 
@@ -74,8 +112,14 @@ export function collectLicences(): void {
   const inputs = JSON.parse(readFileSync(INPUTS, 'utf8')) as string[];
   const names = new Set([GENERATOR, ...inputs.flatMap((file) => packageOf(file) ?? [])]);
   const bundled = [...names].map((name) => licenceIn(join(ROOT, 'node_modules', name), name));
-  const others = [...bundled, ...NATIVE.map(nativeLicence)];
   const node = { ...licenceIn(join(ROOT, 'node_modules', NODE), NODE), name: 'Node.js' };
+  const within = Object.entries(MIT_IN_NODE).map(([name, holder]) => ({
+    name,
+    version: `in Node.js ${node.version}`,
+    licence: 'MIT',
+    text: textOfMit(holder),
+  }));
+  const others = [...bundled, ...NATIVE.map(nativeLicence), ...within];
   const all = [node, ...others.toSorted((a, b) => (a.name < b.name ? -1 : 1))];
   writeFileSync(LICENCES, `${JSON.stringify(all, undefined, 2)}\n`);
 }

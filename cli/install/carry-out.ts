@@ -2,7 +2,7 @@
 import { accessSync, constants, existsSync, linkSync, renameSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { makeDirectory } from '../../lib/system/directory.ts';
-import { isThere, look, put, removeLeftovers } from './disk.ts';
+import { isThere, look, placeOf, put, removeLeftovers } from './disk.ts';
 import type { Action, Step } from './judge.ts';
 import { asideOf } from './judge.ts';
 import type { Layout } from './layout.ts';
@@ -26,8 +26,8 @@ function missing(directories: readonly string[]): string[] {
 
 /** What an earlier installation had, and this one has no more. */
 export function obsolete(manifest: InstalledManifest | undefined, steps: readonly Step[]): Entry[] {
-  const paths = new Set(steps.map(({ wanted }) => wanted.path));
-  return manifest?.entries.filter(({ path }) => !paths.has(path)) ?? [];
+  const places = new Set(steps.map(({ wanted }) => placeOf(wanted.path)));
+  return manifest?.entries.filter(({ path }) => !places.has(placeOf(path))) ?? [];
 }
 
 /** Two names of one file, where nothing else had come in its place yet, rename(2) leaves as they are. */

@@ -51,6 +51,16 @@ export function isThere(path: string): boolean {
   return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
 }
 
+function realDirectory(directory: string): string {
+  if (existsSync(directory)) return realpathSync(directory);
+  return join(realDirectory(dirname(directory)), basename(directory));
+}
+
+/** The same for all paths of one directory entry, whatever links lead to its directory. */
+export function placeOf(path: string): string {
+  return join(realDirectory(dirname(path)), basename(path));
+}
+
 /** Undefined: there is nothing. */
 export function look(path: string): Found | undefined {
   const stat = lstatSync(path, { throwIfNoEntry: false });

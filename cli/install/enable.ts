@@ -1,6 +1,8 @@
 /** Which units are to be enabled, and having systemd do it. */
+import type { Layout } from './layout.ts';
+import { readManifest, writeManifest } from './manifest.ts';
 import type { InstalledManifest } from './manifest.ts';
-import { systemctlAll, systemdRuns } from './systemd.ts';
+import { systemctl, systemctlAll, systemdRuns } from './systemd.ts';
 import { ENGINE_UNITS, REPAIR_UNITS } from './texts.ts';
 
 /** None where systemd does not run, but for those that it was told of when it did. */
@@ -10,18 +12,30 @@ export function wantedUnits(engine: boolean, before: InstalledManifest | undefin
 }
 
 interface Change {
+  readonly layout: Layout;
   readonly before: InstalledManifest | undefined;
   /** Anything on disk: an engine that runs is of the version before. */
   readonly changed: boolean;
 }
 
+/** On record once they are: who is killed, or refused by systemd, can do it again. Returns what went wrong. */
+function enable(units: readonly string[], { layout }: Change): string[] {
+  const problem = systemctl('enable', '--now', ...units);
+  if (problem !== undefined) return [problem];
+  const manifest = readManifest(layout.manifest);
+  if (manifest !== undefined)
+    writeManifest(layout.manifest, { ...manifest, enabled: [...manifest.enabled, ...units] });
+  return [];
+}
+
 /** Returns what went wrong. A unit that a person has disabled since stays so. */
-export function enableUnits(enabled: readonly string[], { before, changed }: Change): string[] {
-  if (!systemdRuns() || !changed) return [];
-  const fresh = enabled.filter((unit) => before?.enabled.includes(unit) !== true);
-  return systemctlAll([
-    ['daemon-reload'],
-    ...(fresh.length === 0 ? [] : [['enable', '--now', ...fresh]]),
-    ...(before === undefined ? [] : [['try-restart', 'netmoor-engine.service']]),
-  ]);
+export function enableUnits(wanted: readonly string[], change: Change): string[] {
+  const { before, changed } = change;
+  const fresh = wanted.filter((unit) => before?.enabled.includes(unit) !== true);
+  if (!systemdRuns() || (!changed && fresh.length === 0)) return [];
+  return [
+    ...systemctlAll([['daemon-reload']]),
+    ...(fresh.length === 0 ? [] : enable(fresh, change)),
+    ...(before === undefined || !changed ? [] : systemctlAll([['try-restart', 'netmoor-engine.service']])),
+  ];
 }

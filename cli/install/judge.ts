@@ -24,6 +24,9 @@ export interface Conflict {
 
 export type Judgement = { readonly step: Step } | { readonly conflict: Conflict };
 
+const NOT_ON_RECORD =
+  'it is there without a record of "netmoor install", as from a package; taken over by --force, it goes with uninstall';
+
 /** The name under which something else is kept. */
 export function asideOf(path: string): string {
   return `${path}.before-netmoor`;
@@ -51,10 +54,15 @@ export function judge(wanted: Wanted, manifest: InstalledManifest | undefined, f
   const step = (action: Action, why?: string): Judgement => ({
     step: { wanted, entry, action, ...(why === undefined ? {} : { why }) },
   });
-  if (content.kind === 'copy' && isOneFile(path, content.from)) return step('keep');
+  // A program that is not on record a package has put there; its manager would miss it after uninstall.
+  const kept = (): Judgement =>
+    purpose === 'program' && before === undefined && !force
+      ? { conflict: { path, why: NOT_ON_RECORD } }
+      : step('keep');
+  if (content.kind === 'copy' && isOneFile(path, content.from)) return kept();
   const found = look(path);
   if (found === undefined) return step('write');
-  if (isSame(found, entry)) return step('keep');
+  if (isSame(found, entry)) return kept();
   if (found.kind === 'other') return { conflict: { path, why: 'it is no file', final: true } };
   // The directory is ours, and who has put another version there by hand wants a newer one.
   const program = purpose === 'program' && before !== undefined;

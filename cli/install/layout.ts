@@ -63,16 +63,20 @@ function directory(option: string, given: string): string {
   );
 }
 
+/** The names that are in both would be one file. */
+export function notForPluginsAlone(cniBin: string): UsageError {
+  return new UsageError(
+    `--cni-bin ${cniBin}: the command and the plugin of the name netmoor would be one file`,
+    'name a directory for plugins alone',
+  );
+}
+
 export function layoutOf(prefix: string, cniBin: string): Layout {
   const root = directory('prefix', prefix);
   const own = `${root}/lib/netmoor`;
   const bin = `${root}/bin`;
   const plugins = directory('cni-bin', cniBin);
-  if (plugins === own || plugins === bin)
-    throw new UsageError(
-      `--cni-bin ${cniBin}: the command and the plugin of the name netmoor would be one file`,
-      'name a directory for plugins alone',
-    );
+  if (plugins === own || plugins === bin) throw notForPluginsAlone(cniBin);
   return {
     prefix: root,
     cniBin: plugins,

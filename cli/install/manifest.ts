@@ -2,7 +2,7 @@
 import { NetmoorError } from '../../lib/base/errors.ts';
 import { validate } from '../../schemas/compiled/installed.js';
 import type { InstalledManifest } from '../../schemas/compiled/installed.js';
-import { isSame, isThere, put, readText } from './disk.ts';
+import { isSame, isThere, placeOf, put, readText } from './disk.ts';
 import type { Found } from './disk.ts';
 import type { Entry } from './plan.ts';
 
@@ -31,8 +31,10 @@ export function writeManifest(path: string, manifest: InstalledManifest): void {
   put(path, { kind: 'bytes', bytes, mode: 0o644 });
 }
 
+/** By its place: links may have come since that lead to it by another path. */
 export function entryAt(manifest: InstalledManifest | undefined, path: string): Entry | undefined {
-  return manifest?.entries.find((entry) => entry.path === path);
+  const place = placeOf(path);
+  return manifest?.entries.find((entry) => placeOf(entry.path) === place);
 }
 
 /**

@@ -4,9 +4,10 @@ import { NetmoorError } from '../../lib/base/errors.ts';
 import type { VerbContext, VerbList } from '../verb.ts';
 import { isChange } from './carry-out.ts';
 import { completions } from './completion/files.ts';
+import { placeOf } from './disk.ts';
 import { judge } from './judge.ts';
 import type { Conflict, Step } from './judge.ts';
-import { DEFAULT_CNI_BIN, LOOPBACK, PLUGINS, layoutOf, readNames } from './layout.ts';
+import { DEFAULT_CNI_BIN, LOOPBACK, PLUGINS, layoutOf, notForPluginsAlone, readNames } from './layout.ts';
 import type { Layout } from './layout.ts';
 import { readManifest } from './manifest.ts';
 import type { InstalledManifest } from './manifest.ts';
@@ -90,6 +91,9 @@ export async function prepare(asked: Asked, origin: Origin, verbs: VerbList): Pr
     },
     origin,
   );
+  // Links may lead where the paths do not say.
+  if (new Set(wanted.map(({ path }) => placeOf(path))).size < wanted.length)
+    throw notForPluginsAlone(layout.cniBin);
   const judgements = wanted.map((each) => judge(each, before, force));
   const shadows = shadowsOf([...PLUGINS, ...new Set([LOOPBACK, ...names])], layout.cniBin, layout.own);
   const steps = judgements.flatMap((each) => ('step' in each ? [each.step] : []));

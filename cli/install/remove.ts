@@ -59,8 +59,10 @@ export function remove({ manifest: file }: Layout, manifest: InstalledManifest):
   const programs = manifest.entries.filter(
     ({ path, purpose }) => purpose === 'program' && removal.left.some((left) => left.path === path),
   );
+  // As long as there is a record, who is killed over it can be followed by another.
+  const removed = [...removal.removed, ...removeDirectories(manifest.directories)];
   if (programs.length > 0) writeManifest(file, { ...manifest, entries: programs, enabled: [] });
   else rmSync(file, { force: true });
   removeLeftovers(file);
-  return { ...removal, removed: [...removal.removed, ...removeDirectories(manifest.directories)] };
+  return { ...removal, removed: [...removed, ...removeDirectories(manifest.directories)] };
 }

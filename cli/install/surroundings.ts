@@ -1,6 +1,6 @@
 /** What of the host decides what is installed. Changes nothing. */
 import { accessSync, constants, existsSync, readdirSync, realpathSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { NetmoorError, isErrno } from '../../lib/base/errors.ts';
 import {
   DEFAULT_PREFIX,
@@ -10,17 +10,25 @@ import {
   NETWORKS,
   USUAL_DIRECTORIES,
 } from './layout.ts';
+import { isThere } from './disk.ts';
 import type { InstalledManifest } from './manifest.ts';
 import { entryAt, readManifest } from './manifest.ts';
 
 /** The prefix of the installation that this process runs from, else the usual one. */
 export function defaultPrefix(): string {
-  const record = join(dirname(process.execPath), 'installed.json');
-  return (existsSync(record) && readManifest(record)?.prefix) || DEFAULT_PREFIX;
+  const own = dirname(process.execPath);
+  const record = join(own, 'installed.json');
+  try {
+    return readManifest(record)?.prefix ?? DEFAULT_PREFIX;
+  } catch {
+    // That it makes no sense is said by who needs what is in it.
+    return resolve(own, '../..');
+  }
 }
 
+/** Be it a link that leads nowhere: no directory can be made there. */
 function existing(path: string): string {
-  return existsSync(path) ? path : existing(dirname(path));
+  return isThere(path) ? path : existing(dirname(path));
 }
 
 function mayWrite(directory: string): boolean {
@@ -69,18 +77,19 @@ export function shadowsOf(names: readonly string[], cniBin: string, own: string)
 }
 
 const ADVICE: Readonly<Record<string, string>> = {
-  EACCES: 'run it as root, or name directories of your own with --prefix and --cni-bin',
-  EPERM: 'run it as root, or name directories of your own with --prefix and --cni-bin',
+  EACCES: 'run it as root',
+  EPERM: 'run it as root',
   EROFS:
     'that file system is read-only: name others with --prefix and --cni-bin, such as --prefix /opt/netmoor',
+  ENOENT: 'a symbolic link on the way there leads nowhere',
   ENOTDIR: 'something that is no directory is in the way',
 };
 
 /** Throws NetmoorError 'privilege' or 'io', before anything has been changed. */
 export function requireWritable(directories: readonly string[]): void {
   for (const directory of new Set(directories)) {
-    const place = existing(directory);
     try {
+      const place = existing(directory);
       accessSync(place, constants.W_OK | constants.X_OK);
       // Root may write whatever the permissions say, and finds out only by doing so that it is no directory.
       readdirSync(place);
@@ -89,7 +98,7 @@ export function requireWritable(directories: readonly string[]): void {
       const forbidden = code === 'EACCES' || code === 'EPERM';
       throw new NetmoorError(
         forbidden ? 'privilege' : 'io',
-        `${directory} cannot be written: ${code ?? String(error)}`,
+        `${directory} cannot be written`,
         (code && ADVICE[code]) ?? '',
         { cause: error },
       );

@@ -1,6 +1,7 @@
 /** The copyright file in Debian's machine-readable format (DEP-5), of what the build has collected (licences.ts). */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { UNNAMED_IN_NODE } from '../build/licences.ts';
 import type { Licence } from '../build/licences.ts';
 import { LICENCES, ROOT } from '../build/paths.ts';
 
@@ -12,11 +13,10 @@ function continued(text: string): string {
 
 /** The lines that say whose it is; those of other texts within are in the text itself. */
 function holders(text: string): string {
-  const lines = text.split('\n').map((line) => line.trim());
-  const found = lines.filter(
-    (line) => /^(Copyright( \(c\)|,| \d)?|\(c\)|©)/i.test(line) && line.length < 150,
-  );
-  const first = found.slice(0, 3).map((line) => line.replace(/^Copyright(:|,)?\s*/i, ''));
+  const lines = text.split('\n').map((line) => line.replace(/^[\s*]+/, '').trim());
+  // In capitals it is what licences call those who are not liable.
+  const found = lines.filter((line) => /^(Copyright\b|\([cC]\)|©)/.test(line) && line.length < 150);
+  const first = found.slice(0, 3).map((line) => line.replace(/^Copyright(:|,)?\s*/, ''));
   return first.length === 0 ? 'its authors: see the licence' : first.join('\n           ');
 }
 
@@ -40,13 +40,22 @@ function debianName(name: string, licence: string): string {
   return licence === 'MIT' ? 'Expat' : licence;
 }
 
+/** What is in Node.js and not in its licence. */
+function unnamed(): string {
+  const lines = UNNAMED_IN_NODE.map(
+    ({ licence, like, names }) =>
+      `\n Under ${licence}, the licence of ${like} above, there are in it, too: ${names}.`,
+  );
+  return lines.join('');
+}
+
 function ofLicence({ name, version, licence, text }: Licence): Paragraph {
   return {
     files: `inside/${name === 'Node.js' ? 'node' : name}/*`,
     name,
     licence: debianName(name, licence),
     text,
-    comment: `${name} ${version} is inside the executable netmoor.`,
+    comment: `${name} ${version} is inside the executable netmoor.${name === 'Node.js' ? unnamed() : ''}`,
   };
 }
 

@@ -94,7 +94,6 @@ Architecture: ${DEBIAN_ARCHITECTURES[target.arch]}
 Maintainer: ${MAINTAINER}
 Installed-Size: ${installedSize(entries)}
 Depends: ${depends}
-Recommends: init-system-helpers
 Suggests: podman | containerd | cri-o, containernetworking-plugins
 Section: admin
 Priority: optional

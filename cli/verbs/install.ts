@@ -27,7 +27,8 @@ async function install(verbs: VerbList, context: VerbContext): Promise<Report> {
   const view = viewOf(asked, origin, prepared);
   if (!dryRun) {
     const { steps } = prepared;
-    const enabled = wantedUnits(engine, before);
+    const wanted = wantedUnits(engine, before);
+    const enabled = wanted.filter((unit) => before?.enabled.includes(unit) === true);
     const { prefix, cniBin } = layout;
     const manifest = {
       version: 1 as const,
@@ -39,14 +40,14 @@ async function install(verbs: VerbList, context: VerbContext): Promise<Report> {
       enabled,
     };
     carryOut({ layout, steps, before, manifest });
-    problems.push(...enableUnits(enabled, { before, changed: steps.some(isChange) }));
+    problems.push(...enableUnits(wanted, { layout, before, changed: steps.some(isChange) }));
     if (!systemdRuns() && before !== undefined && steps.some(isChange))
       problems.push(...stopEngineOf(`${layout.own}/netmoor`, context.world));
     if (!canExecute(`${layout.own}/netmoor`))
       problems.push(
         `programs in ${layout.own} cannot be started: is it mounted noexec? choose another --prefix`,
       );
-    if (engine && enabled.length === 0)
+    if (engine && wanted.length === 0)
       notes.push('systemd does not run here: have your service manager run "netmoor engine"');
   }
   const json = { ...view, notes: [...notes, ...problems] };

@@ -1,5 +1,6 @@
 /** netmoor uninstall: takes away what netmoor install has written, and nothing else. */
-import { dirname } from 'node:path';
+import { existsSync } from 'node:fs';
+import { basename, dirname } from 'node:path';
 import { NetmoorError } from '../../lib/base/errors.ts';
 import type { UninstallOutput } from '../../schemas/compiled/cli-uninstall.js';
 import { refuseAttached } from '../install/attached.ts';
@@ -24,10 +25,12 @@ function requireManifest({ manifest: path, prefix }: Layout): InstalledManifest 
   );
 }
 
-/** Units that other units want are disabled before they vanish, else their links would lead nowhere. */
-function stopAll({ own }: Layout, { enabled }: InstalledManifest, { world }: VerbContext): string[] {
-  const units = systemdRuns() && enabled.length > 0 ? systemctlAll([['disable', '--now', ...enabled]]) : [];
-  return [...units, ...stopEngineOf(`${own}/netmoor`, world)];
+/** Units that others want, as we or a person told systemd, are disabled first: their links would lead nowhere. */
+function stopAll({ own }: Layout, { entries }: InstalledManifest, { world }: VerbContext): string[] {
+  const units = entries.filter(({ path, purpose }) => purpose === 'unit' && !path.endsWith('.conf'));
+  const names = units.map(({ path }) => basename(path));
+  const problems = systemdRuns() && names.length > 0 ? systemctlAll([['disable', '--now', ...names]]) : [];
+  return [...problems, ...stopEngineOf(`${own}/netmoor`, world)];
 }
 
 function formatUninstall({ dryRun, removed, restored = [], left, notes }: UninstallOutput): string {
@@ -45,7 +48,8 @@ function uninstall(context: VerbContext): Report {
   const layout = layoutOf(values.get('prefix')?.[0] ?? defaultPrefix(), DEFAULT_CNI_BIN);
   const manifest = requireManifest(layout);
   const dryRun = switches.has('dry-run');
-  requireWritable([layout.own, ...manifest.entries.map(({ path }) => dirname(path))]);
+  const directories = manifest.entries.map(({ path }) => dirname(path));
+  requireWritable([layout.own, ...directories.filter((directory) => existsSync(directory))]);
   if (!switches.has('force')) refuseAttached(context);
   const problems = dryRun ? [] : stopAll(layout, manifest, context);
   const removal = dryRun ? foresee(manifest) : remove(layout, manifest);

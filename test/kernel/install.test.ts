@@ -16,6 +16,11 @@ function read(host: Host, path: string): string {
   return readFileSync(host.path(path), 'utf8');
 }
 
+/** Be it a link, which from outside leads out of the host. */
+function isThere(host: Host, path: string): boolean {
+  return lstatSync(host.path(path), { throwIfNoEntry: false }) !== undefined;
+}
+
 t.test('once, again, elsewhere, and gone', { skip: lacking('fish', 'zsh') ?? false }, async (t) => {
   await withHost(t, async (host) => {
     await makeInstallable(host, 'bare');
@@ -33,7 +38,7 @@ t.test('once, again, elsewhere, and gone', { skip: lacking('fish', 'zsh') ?? fal
       const version = await host.run([`${CNI}/${name}`], { env: { CNI_COMMAND: 'VERSION' } });
       t.match(JSON.parse(version.stdout), { cniVersion: '1.1.0' }, name);
     }
-    t.notOk(existsSync(host.path(`${CNI}/bridge`)), 'others are for those who ask');
+    t.notOk(isThere(host, `${CNI}/bridge`), 'others are for those who ask');
     t.equal((await host.run(['netmoor', 'ls'])).code, 0, 'it is in the PATH');
     t.equal(
       read(host, '/usr/share/containers/oci/hooks.d/99-netmoor.json').includes('/usr/local/bin/netmoor-hook'),
@@ -64,7 +69,21 @@ t.test('once, again, elsewhere, and gone', { skip: lacking('fish', 'zsh') ?? fal
       { '/opt/plugins/bridge': 'write', [`${CNI}/bridge`]: 'remove' },
       'what was asked for holds',
     );
-    t.notOk(existsSync(host.path(`${CNI}/bridge-nat`)));
+    t.notOk(isThere(host, `${CNI}/bridge-nat`));
+
+    await host.shell('ln -s bin /usr/local/links; ln -s nowhere /opt/dangling');
+    t.match(
+      (await install(host, INSTALLED, '--cni-bin', '/usr/local/links')).error,
+      { code: 7, msg: naming('/usr/local/links') },
+      'the command itself would be overwritten',
+    );
+    t.match((await install(host, INSTALLED, '--cni-bin', '/opt/dangling/bin')).error, {
+      code: 5,
+      msg: naming('/opt/dangling/bin'),
+      details: naming('link'),
+    });
+    await host.shell('rm /usr/local/links /opt/dangling');
+    t.ok(isThere(host, '/opt/plugins/bridge-nat'), 'nothing was changed');
 
     const second = await install(host, INSTALLED, '--prefix', '/opt/netmoor', '--cni-bin', '/opt/others');
     t.match(second.error, { code: 5, msg: naming('99-netmoor.json') }, 'the hook is of the first');
@@ -152,6 +171,10 @@ echo '# mine' >> /usr/local/lib/systemd/system/netmoor-repair.service`);
       stderr: '',
     });
 
+    host.write(`${OWN}/installed.json`, '{');
+    t.match((await uninstall(host, INSTALLED)).error, { code: 5, msg: naming('installed.json') });
+    t.equal((await install(host, INSTALLED, '--force')).code, 0, 'begins anew');
+
     await host.shell(`echo half > ${OWN}/.launcher.netmoor-new-99999999`);
     host.write('/usr/local/share/zsh/site-functions/_netmoor', 'mine');
     const gone = await uninstall(host, INSTALLED);
@@ -164,14 +187,26 @@ echo '# mine' >> /usr/local/lib/systemd/system/netmoor-repair.service`);
 t.test('containers, the engine, systemd, privileges', async (t) => {
   await withHost(t, async (host) => {
     await makeInstallable(host, 'bare');
-    // A systemd that writes down what it is told.
-    await host.shell(`mkdir -p /run/systemd/system /run/told
-printf '#!/bin/sh\\necho "$*" >> /run/told/log\\n' > /usr/local/sbin/systemctl; chmod +x /usr/local/sbin/systemctl`);
+    // A systemd that writes down what it is told, and may refuse to enable anything.
+    await host.shell(`mkdir -p /run/systemd/system /run/told; touch /run/told/refuses
+printf '#!/bin/sh\\necho "$*" >> /run/told/log; test "$1" != enable -o ! -e /run/told/refuses\\n' > /usr/local/sbin/systemctl
+chmod +x /usr/local/sbin/systemctl`);
     const before = await listing(host);
-    t.equal((await install(host, BUILT, '--engine')).code, 0);
     const units =
       'netmoor-repair.service netmoor-repair-reload.service netmoor-engine.socket netmoor-engine.service';
-    t.same(read(host, '/run/told/log').trim().split('\n'), ['daemon-reload', `enable --now ${units}`]);
+    const told = async (code: number): Promise<string[]> => {
+      host.write('/run/told/log', '');
+      t.equal((await install(host, BUILT, '--engine')).code, code);
+      return read(host, '/run/told/log').trim().split('\n');
+    };
+    t.same(await told(1), ['daemon-reload', `enable --now ${units}`]);
+    await host.shell('rm /run/told/refuses');
+    t.same(
+      await told(0),
+      ['daemon-reload', `enable --now ${units}`],
+      'and once more, since that was not done',
+    );
+    t.same(await told(0), [''], 'that was done');
     t.match(
       read(host, '/usr/local/lib/systemd/system/netmoor-engine.service.d/stay.conf'),
       'ExecStart=/usr/local/bin/netmoor engine\n',

@@ -118,6 +118,10 @@ t.test('installed, used, upgraded, removed and purged', { skip }, async (t) => {
       await byContainerd(t, host);
       t.strictSame(JSON.parse(await host.must(['netmoor', 'ls', '--json'])), []);
 
+      await host.shell(
+        'SYSTEMD_OFFLINE=1 systemctl enable netmoor-repair.service netmoor-repair-reload.service netmoor-engine.service',
+      );
+      t.ok((await written(host)).includes('etc/systemd/system/docker.service.wants/netmoor-repair.service'));
       await host.shell(`${DPKG} --purge netmoor`);
       const ours = (path: string): boolean => path.includes('netmoor');
       const after = await written(host);

@@ -121,16 +121,21 @@ interface Bed {
   readonly root: string;
   readonly layout: Layout;
   /** What is done with each path, or why not. */
-  run(change?: { launcher?: string | undefined; force?: boolean; content?: string }): Record<string, string>;
+  run(change?: {
+    launcher?: string | undefined;
+    force?: boolean;
+    content?: string;
+    layout?: Layout;
+  }): Record<string, string>;
 }
 
 function bed(t: Test): Bed {
   const root = t.testdir({ from: { launcher: 'launcher' } });
-  const layout = { ...layoutOf(`${root}/prefix`, `${root}/cni`), units: `${root}/units` };
+  const usual = { ...layoutOf(`${root}/prefix`, `${root}/cni`), units: `${root}/units` };
   return {
     root,
-    layout,
-    run({ launcher = `${root}/from/launcher`, force = false, content = 'one' } = {}) {
+    layout: usual,
+    run({ launcher = `${root}/from/launcher`, force = false, content = 'one', layout = usual } = {}) {
       writeFileSync(`${root}/from/netmoor`, content);
       const origin: Origin = {
         version: '0.1.0',
@@ -247,6 +252,52 @@ t.test('broken off while it put something aside', async (t) => {
     t.same(readdirSync(`${root}/cni`), ['bridge'], linked ? 'kept already' : 'not yet');
     t.equal(readFileSync(`${root}/cni/bridge`, 'utf8'), 'mine');
   }
+});
+
+t.test('the same place by another path', async (t) => {
+  const { root, run } = bed(t);
+  run();
+  symlinkSync('prefix', `${root}/alias`);
+  symlinkSync('cni', `${root}/plugins`);
+  const layout = { ...layoutOf(`${root}/alias`, `${root}/plugins`), units: `${root}/units` };
+  t.match(run({ layout }), { 'alias/lib/netmoor/netmoor': 'keep', 'plugins/bridge-nat': 'replace' });
+  t.same(readdirSync(`${root}/prefix/lib/netmoor`), [
+    'installed.json',
+    'koffi-one.node',
+    'launcher',
+    'netmoor',
+  ]);
+  t.equal(readFileSync(`${root}/cni/bridge-nat`, 'utf8'), 'launcher', 'the names lead there');
+  t.match(run({ content: 'two', layout }), { 'alias/lib/netmoor/netmoor': 'replace' });
+  const manifest = readManifest(layout.manifest);
+  if (manifest === undefined) throw new Error('nothing is installed');
+  t.same(remove(layout, manifest).left, []);
+  t.same(readdirSync(root).toSorted(), ['alias', 'from', 'plugins']);
+});
+
+t.test('broken off while directories were removed', async (t) => {
+  const here = bed(t);
+  const { root, layout, run } = here;
+  run();
+  const manifest = manifestOf(here);
+  const impossible = `${root}/${'x'.repeat(300)}`;
+  t.throws(() => remove(layout, { ...manifest, directories: [...manifest.directories, impossible] }), {
+    code: 'ENAMETOOLONG',
+  });
+  t.same(remove(layout, manifestOf(here)).left, [], 'it is on record still');
+  t.same(readdirSync(root), ['from']);
+});
+
+t.test('what runs without a record', async (t) => {
+  const path = join(t.testdir({ netmoor: 'from a package' }), 'netmoor');
+  const wanted = { path, purpose: 'program', content: { kind: 'copy', from: path } } as const;
+  t.match(judge(wanted, undefined, false), { conflict: { path } });
+  t.match(judge(wanted, undefined, true), { step: { action: 'keep' } });
+  const same = {
+    ...wanted,
+    content: { kind: 'bytes', bytes: Buffer.from('from a package'), mode: 0o755 },
+  } as const;
+  t.match(judge(same, undefined, false), { conflict: { path } }, 'the same one');
 });
 
 t.test('a record that makes no sense', async (t) => {

@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { licenceIn, packageOf } from '../../cli/build/licences.ts';
+import { UNNAMED_IN_NODE, licenceIn, packageOf } from '../../cli/build/licences.ts';
 import type { Licence } from '../../cli/build/licences.ts';
 import { removeLocales } from '../../cli/build/without-locales.ts';
 import { INPUTS, LICENCES, NODE, ROOT, TARGETS, WORK, targetOf } from '../../cli/build/paths.ts';
@@ -24,6 +24,7 @@ function run(program: string, ...args: string[]): string {
   const { status, stdout, stderr } = spawnSync(program, args, {
     encoding: 'utf8',
     env: { PATH: process.env['PATH'] },
+    maxBuffer: 256e6,
   });
   if (status !== 0) throw new Error(`${program} ${args.join(' ')}: ${status}\n${stdout}${stderr}`);
   return stdout;
@@ -91,6 +92,15 @@ t.test('manual pages', async (t) => {
       t.equal(run('mandoc', '-T', 'lint', '-W', 'warning', path), '', file);
     }
   });
+  await t.test('say how a verb is called', { skip: lacking('mandoc') ?? false }, async (t) => {
+    const file = join(t.testdir({}), 'netmoor.1');
+    writeFileSync(file, page);
+    // What is bold or underlined is struck over.
+    const struck = run('mandoc', '-T', 'utf8', '-O', 'width=200', file).split('\b');
+    const text = struck.map((part, index) => (index < struck.length - 1 ? part.slice(0, -1) : part)).join('');
+    t.match(text, '  netmoor attach [NETWORK…] [OPTIONS]\n');
+    t.match(text, '  netmoor exec CONTAINER -- COMMAND…\n');
+  });
   t.equal(escaped(".so is no request, nor 'this; a\\b"), "\\&.so is no request, nor 'this; a\\eb");
   t.equal(prose('One of them. Another - “…”.'), 'One of them.\nAnother \\- \\[u201C]\\[u2026]\\[u201D].\n');
 });
@@ -108,6 +118,25 @@ t.test('the licence of everything inside', async (t) => {
   const licences = JSON.parse(readFileSync(LICENCES, 'utf8')) as Licence[];
   t.ok(licences.every((licence) => licence.text.length > 500));
   for (const part of ['OpenSSL', 'ICU', 'libuv', 'V8', 'zlib']) t.match(text, ` - ${part}, located at`);
+  const symbols = run('nm', '--defined-only', '--format=just-symbols', NODE);
+  for (const { licence, like, names } of UNNAMED_IN_NODE) {
+    const words = { 'Apache-2.0': 'Apache License\n', 'Unicode-3.0': 'UNICODE LICENSE V3\n' }[licence];
+    t.ok(words !== undefined && text.slice(text.indexOf(` - ${like}, located at`)).includes(words), licence);
+    for (const name of names.split(' ')) {
+      t.ok(new RegExp(`${name.length}${name}|^${name}_`, 'm').test(symbols), `${name} is in Node.js`);
+      t.notMatch(text, ` - ${name}, located at`, 'which does not say so');
+    }
+  }
+  const crates = [...symbols.matchAll(/^_ZN(\d+)([a-z]\w*?)17h[0-9a-f]{16}E$/gm)].map(
+    ([, length, path = '']) => path.slice(0, Number(length)),
+  );
+  t.ok(crates.includes('temporal_rs'));
+  for (const crate of new Set(crates))
+    t.match(text, new RegExp(`\\b${crate}\\b`), `the crate ${crate} is named`);
+  const holder = (name: string): string =>
+    new RegExp(`^Files: inside/${name}/.*\nCopyright: (.*)$`, 'm').exec(text)?.[1] ?? '';
+  t.equal(holder('jsbn'), '(c) 2003-2005  Tom Wu');
+  t.equal(holder('minimist'), 'its authors: see the licence', 'not those who are not liable');
   // Paragraphs are fields: a line is empty, begins one, or continues it.
   for (const line of text.split('\n')) if (!/^($| |[A-Z][A-Za-z-]+: )/.test(line)) t.fail(line);
   t.test('a package without a text is refused', async (t) => {

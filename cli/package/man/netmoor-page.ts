@@ -9,10 +9,10 @@ function itemOf({ name, value, about, repeated = false }: Option): Item {
   return { head: option(name, value), about: `${about.replace(/\.?$/, '.')}${again}` };
 }
 
-/** "[status|stop]" without the brackets, which the macro writes. */
+/** "[status|stop]" without the brackets, which the macros write. */
 function operandOf(operand: string): string {
   const optional = /^\[(.*)\](…?)$/.exec(operand);
-  return optional === null ? ` Ar ${words(operand)}` : ` Op Ar ${words(`${optional[1]}${optional[2]}`)}`;
+  return optional === null ? ` Ar ${words(operand)}` : ` Oo Ar ${words(`${optional[1]}${optional[2]}`)} Oc`;
 }
 
 function section(name: string, { about, operand, command, options }: Verb): string {
@@ -20,7 +20,7 @@ function section(name: string, { about, operand, command, options }: Verb): stri
     `.Nm netmoor Cm ${words(name)}`,
     operand === undefined ? '' : operandOf(operand),
     options.length === 0 ? '' : ' Op Ar OPTIONS',
-    command === undefined ? '' : ` Fl Fl Ar ${words(command)}`,
+    command === undefined ? '' : ` Fl \\- Ar ${words(command)}`,
   ].join('');
   return `.Ss ${words(name)}\n${usage}\n.Pp\n${prose(about)}${list(options.map(itemOf))}`;
 }
