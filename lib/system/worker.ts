@@ -3,8 +3,9 @@
  * kind leaves a note for as long as its request runs, since the process lives on whatever becomes of the request. Notes
  * lie in /run and end with the boot; one whose process died counts for nothing.
  */
-import { closeSync, existsSync, mkdirSync, openSync, rmSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { isErrno } from '../base/errors.ts';
 import { isAlive, processIdentity } from './process.ts';
 import type { ProcessIdentity } from './process.ts';
 
@@ -58,4 +59,26 @@ export async function asRequest<T>(
 export function forgetRequest(request: string, notes = NOTES): void {
   const self = processIdentity(process.pid);
   if (self !== undefined) rmSync(noteOf({ ...self, request }, notes), { force: true });
+}
+
+/** None where there cannot be any. */
+function notesIn(notes: string): string[] {
+  try {
+    return readdirSync(notes);
+  } catch (error) {
+    if (isErrno(error, 'ENOENT', 'ENOTDIR')) return [];
+    throw error;
+  }
+}
+
+/**
+ * Takes away the notes that killed processes have left, and this one's: to be called before its first request, since it
+ * may have been another program until now (execve(2)), with requests of its own.
+ */
+export function forgetEarlier(notes = NOTES): void {
+  for (const name of notesIn(notes)) {
+    const [pid = '', started = ''] = name.split('-');
+    const earlier = Number(pid) === process.pid || !isAlive({ pid: Number(pid), started });
+    if (earlier) rmSync(join(notes, name), { force: true });
+  }
 }
