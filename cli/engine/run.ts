@@ -4,7 +4,7 @@ import { errorText } from '../../lib/base/errors.ts';
 import { NetmoorError } from '../../lib/base/errors.ts';
 import type { Environment } from '../../lib/cni/environment.ts';
 import { closeOnExec } from '../../lib/system/descriptor.ts';
-import { VERSION } from '../../lib/engine/request.ts';
+import { VERSION, ownExecutable } from '../../lib/engine/request.ts';
 import { takeListener, takeNotify } from './activation.ts';
 import { Engine } from './engine.ts';
 import { closeInherited } from './inherited.ts';
@@ -52,14 +52,19 @@ async function started(options: RunOptions, log: Log): Promise<Engine | undefine
   });
 }
 
-/** The same process goes on as the engine of another executable. Returns when that cannot be run. */
-function becomeHeir(executable: string, idle: number | undefined): void {
+/**
+ * The same process goes on as the engine of another executable; where that cannot be run, of its own: leases have to be
+ * prolonged. Returns when neither can.
+ */
+function becomeHeir(heir: string, idle: number | undefined): void {
   const args = ['netmoor', 'engine', ...(idle === undefined ? [] : ['--idle-exit', String(idle)])];
-  try {
-    process.execve?.(executable, args, { PATH: process.env['PATH'] ?? '' });
-  } catch {
-    // Whoever needs an engine starts one.
-  }
+  const { executable = heir } = ownExecutable();
+  for (const file of [heir, executable])
+    try {
+      process.execve?.(file, args, { PATH: process.env['PATH'] ?? '' });
+    } catch {
+      // Whoever needs an engine starts one.
+    }
 }
 
 /** Resolves when it has ended as it should. Throws when it cannot begin. */

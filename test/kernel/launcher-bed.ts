@@ -17,8 +17,8 @@ export async function launcherIn(host: Host): Promise<void> {
 }
 
 /** What the engine says to the launcher of a version that there is not yet. */
-export async function laterRequest(host: Host): Promise<string> {
-  const texts = ['99.0.0', 'bridge-nat', '1:1', '1:1', '1:1', '1:1', `${BUILT}/netmoor`, '0', '0'];
+export async function laterRequest(host: Host, executable = `${BUILT}/netmoor`): Promise<string> {
+  const texts = ['99.0.0', 'bridge-nat', '1:1', '1:1', '1:1', '1:1', executable, '0', '0'];
   const body = Buffer.from(texts.map((text) => `${text}\0`).join(''));
   const length = Buffer.alloc(4);
   length.writeUInt32BE(body.length);
