@@ -4,6 +4,8 @@ import { errorText } from '../../lib/base/errors.ts';
 import { NetmoorError } from '../../lib/base/errors.ts';
 import type { Environment } from '../../lib/cni/environment.ts';
 import { closeOnExec } from '../../lib/system/descriptor.ts';
+import { connectEngine } from '../../lib/engine/client.ts';
+import { placesIn } from '../../lib/engine/places.ts';
 import { VERSION, ownExecutable } from '../../lib/engine/request.ts';
 import { takeListener, takeNotify } from './activation.ts';
 import { Engine } from './engine.ts';
@@ -11,6 +13,9 @@ import { closeInherited } from './inherited.ts';
 import { stderrLog, syslog } from './log.ts';
 import type { Log } from './log.ts';
 import { RESIDENTS } from './residents.ts';
+
+/** Milliseconds. */
+const KNOCK = 1_000;
 
 export interface RunOptions {
   /** Seconds; undefined: it stays. */
@@ -67,6 +72,15 @@ function becomeHeir(heir: string, idle: number | undefined): void {
     }
 }
 
+/** systemd starts the next one when somebody connects to its socket, for which leases cannot wait. */
+function knock(): void {
+  try {
+    connectEngine(placesIn().socket, () => KNOCK).close();
+  } catch {
+    // Whoever connects next does it.
+  }
+}
+
 /** Resolves when it has ended as it should. Throws when it cannot begin. */
 export async function runEngine(options: RunOptions): Promise<void> {
   const { environment, readyFd, idle } = options;
@@ -98,6 +112,7 @@ export async function runEngine(options: RunOptions): Promise<void> {
   log('notice', `netmoor ${VERSION} listens`);
   await engine.ended;
   await written();
-  // systemd starts the next one by itself, when somebody connects to its socket.
-  if (engine.heir !== undefined && engine.startedBy !== 'systemd') becomeHeir(engine.heir, idle);
+  if (engine.heir === undefined) return;
+  if (engine.startedBy === 'systemd') knock();
+  else becomeHeir(engine.heir, idle);
 }
