@@ -60,6 +60,9 @@ t.test('by the engine and without it, the same', { skip }, async (t) => {
     t.same(alike(helped), alike(alone));
     t.match(await call('CHECK', 'c2', { runtimeConfig: PORTS, prevResult: helped.json }), { code: 0 });
     t.match(await call('STATUS', 'c2', { cniVersion: '1.1.0' }), { code: 0, stdout: '' });
+    const relative = { ipam: { type: 'netmoor', resolvConf: 'absent/resolv.conf' } };
+    t.match(await call('ADD', 'c1', relative), { code: 1, json: { code: 5 } });
+    t.equal(await served(), 3, 'a file that lies where the caller does is the one-shot’s to find');
     const taken = await call('ADD', 'c1', { runtimeConfig: PORTS });
     t.match(taken, { code: 1, json: { cniVersion: '1.0.0', code: 102, msg: /8080/ } }, 'errors as well');
     t.match(await call('DEL', 'c2', { runtimeConfig: PORTS }), { code: 0, stdout: '' });
