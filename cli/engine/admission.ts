@@ -1,4 +1,6 @@
 /** Which requests are for this engine at all. A client that is refused does by itself what it asked for. */
+import { parseConfig } from '../../lib/cni/config.ts';
+import { isJsonObject } from '../../lib/cni/json.ts';
 import { VERSION } from '../../lib/engine/request.ts';
 import { refusal } from '../../lib/engine/protocol.ts';
 import type { Refusal } from '../../lib/engine/protocol.ts';
@@ -35,14 +37,31 @@ function mayMeanAnother(call: Call): boolean {
   return isLaunched(call) && call.program === DHCP_IPAM && call.stdin.includes('daemonSocketPath');
 }
 
+/** Files that a configuration names (schemas/ipam.schema.json); of one that makes no sense, none. */
+function filesIn({ stdin }: Call): string[] {
+  if (!['dataDir', 'resolvConf'].some((key) => stdin.includes(key))) return [];
+  try {
+    const { ipam } = parseConfig(stdin);
+    const named = isJsonObject(ipam) ? [ipam['dataDir'], ipam['resolvConf']] : [];
+    return named.filter((file) => typeof file === 'string' && file !== '') as string[];
+  } catch {
+    return [];
+  }
+}
+
+/** The configuration's files only for a launcher, which does by itself what is refused. */
+function namedBy(call: Call): string[] {
+  return [...pathsOf(call.environment), ...(isLaunched(call) ? filesIn(call) : [])];
+}
+
 function callerOnly(call: Call): Refused | undefined {
-  const { program, environment, args } = call;
+  const { program, args } = call;
   if (mayMeanAnother(call))
     return refusal('caller-only', 'the configuration names an engine', 'ask that one');
   const own =
     program === HOOK
       ? args.find((argument) => FILE_OF_THE_CALLER.test(argument))
-      : pathsOf(environment).find((path) => OF_THE_CALLER.test(path));
+      : namedBy(call).find((path) => OF_THE_CALLER.test(path));
   if (own === undefined) return undefined;
   return refusal(
     'caller-only',

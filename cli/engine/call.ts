@@ -66,5 +66,13 @@ export function isLaunched({ namespaces }: Pick<Call, 'namespaces'>): boolean {
   return namespaces.pidns !== undefined;
 }
 
-/** Whether the caller still waits; nothing is begun for one who does not. */
-export type Take = () => Promise<boolean>;
+/** Nothing is begun for one who does not wait any more. */
+export interface Caller {
+  /** Tells him that it is going to be done. False when he does not wait. */
+  readonly take: () => Promise<boolean>;
+  /** Asked when it is about to begin: others may have been before it. */
+  readonly waits: () => boolean;
+}
+
+/** One of whom nothing is known. */
+export const ANYBODY: Caller = { take: async () => true, waits: () => true };

@@ -21,8 +21,9 @@ import {
 import type { LauncherRequest } from '../../lib/engine/launcher-frame.ts';
 import { closeSync } from 'node:fs';
 import { errorText } from '../../lib/base/errors.ts';
-import { handed } from './call.ts';
-import type { Handed, Take } from './call.ts';
+import { isHungUp } from '../../lib/system/syscall.ts';
+import { ANYBODY, handed } from './call.ts';
+import type { Caller, Handed } from './call.ts';
 import type { Received } from '../../lib/system/rights.ts';
 
 /** Milliseconds. */
@@ -33,7 +34,7 @@ export interface Limits {
   readonly answer: number;
   /** Connections at a time. */
   readonly connections: number;
-  /** Bytes of requests that have not come to their end. */
+  /** Bytes of requests that have not been answered. What comes in one piece is taken all the same. */
   readonly bytes: number;
 }
 
@@ -56,7 +57,7 @@ const FULL = 'too much is on its way to the engine';
 export type Asked = Decoded | { readonly launched: LauncherRequest; readonly netns: Handed | undefined };
 
 /** Undefined: whoever asked has gone, or has to do it himself. */
-export type Handle = (asked: Asked, take: Take) => Promise<EngineAnswer | undefined>;
+export type Handle = (asked: Asked, caller: Caller) => Promise<EngineAnswer | undefined>;
 
 interface Frame {
   readonly launcher: boolean;
@@ -67,20 +68,22 @@ interface Frame {
 class Reader {
   readonly #chunks: Buffer[] = [];
   #length = 0;
+  #launcher = false;
 
   get length(): number {
     return this.#length;
   }
 
   get launcher(): boolean {
-    return this.#chunks[0] !== undefined && isLauncherFrame(this.#chunks[0]);
+    return this.#launcher;
   }
 
   /** The frame when it is complete. Throws MalformedFrame. */
   add(chunk: Buffer): Frame | undefined {
+    if (this.#length === 0) this.#launcher = isLauncherFrame(chunk);
     this.#chunks.push(chunk);
     this.#length += chunk.length;
-    const { launcher } = this;
+    const launcher = this.#launcher;
     const header = launcher ? LAUNCHER_HEADER_BYTES : HEADER_BYTES;
     if (this.#length < header) return undefined;
     // The header may come in pieces; what follows is put together once.
@@ -90,7 +93,8 @@ class Reader {
     const whole = header + (launcher ? launcherFrameLength(start) : frameLength(start));
     if (this.#length > whole) throw new MalformedFrame('more than one frame');
     if (this.#length < whole) return undefined;
-    return { launcher, body: Buffer.concat(this.#chunks).subarray(header) };
+    // It is as long under way as its answer is: once in memory is enough.
+    return { launcher, body: Buffer.concat(this.#chunks.splice(0)).subarray(header) };
   }
 }
 
@@ -127,7 +131,6 @@ async function receive(
     return await promise;
   } finally {
     clearTimeout(timer);
-    budget.held -= reader.length;
     socket.off('data', onData).off('end', onEnd).off('close', onEnd);
     // Whatever else it has to say is not read.
     socket.pause();
@@ -165,6 +168,19 @@ async function says(socket: Socket, text: string): Promise<boolean> {
   return new Promise((resolve) => socket.write(text, (error) => resolve(!error)));
 }
 
+/** Node offers no public way to the descriptor of a socket; undefined where this one leads nowhere. */
+export function descriptorOf(socket: Socket): number | undefined {
+  const handle: unknown = Reflect.get(socket, '_handle');
+  const fd: unknown = typeof handle === 'object' && handle !== null ? Reflect.get(handle, 'fd') : undefined;
+  return typeof fd === 'number' && fd >= 0 ? fd : undefined;
+}
+
+/** Whether a launcher still waits: it closes nothing before it ends. */
+function isThere(socket: Socket): boolean {
+  const fd = socket.destroyed ? undefined : descriptorOf(socket);
+  return fd !== undefined && !isHungUp(fd, 'look at a client');
+}
+
 /** A launcher that gets no answer does the work itself. */
 async function answerLauncher(
   socket: Socket,
@@ -173,10 +189,11 @@ async function answerLauncher(
   { answer: limit }: Limits,
 ): Promise<void> {
   let taken = false;
-  const answer = await handle(asked, async () => {
+  const take = async (): Promise<boolean> => {
     taken = await says(socket, TAKEN);
     return taken;
-  });
+  };
+  const answer = await handle(asked, { take, waits: () => isThere(socket) });
   const done = taken && answer !== undefined && 'exitCode' in answer;
   await send(socket, done ? encodeLauncherAnswer(answer) : Buffer.from(REFUSED), limit);
 }
@@ -196,15 +213,29 @@ export async function converse(
   limits: Limits,
   budget: Budget,
 ): Promise<void> {
-  const netns = first && namespaceIn(first);
   const reader = new Reader();
+  try {
+    await answerNext(socket, first, handle, limits, { reader, budget });
+  } finally {
+    budget.held -= reader.length;
+  }
+}
+
+async function answerNext(
+  socket: Socket,
+  first: Received | undefined,
+  handle: Handle,
+  limits: Limits,
+  { reader, budget }: { readonly reader: Reader; readonly budget: Budget },
+): Promise<void> {
+  const netns = first && namespaceIn(first);
   let answer: EngineAnswer;
   try {
     if (first === undefined) throw new MalformedFrame(SLOW);
     const asked = decoded(await receive(socket, reader, first.data, limits, budget), netns);
     if ('launched' in asked) return await answerLauncher(socket, asked, handle, limits);
     netns?.release();
-    answer = (await handle(asked, async () => true)) ?? refusal('stopping', 'nothing was done', 'try again');
+    answer = (await handle(asked, ANYBODY)) ?? refusal('stopping', 'nothing was done', 'try again');
   } catch (error) {
     netns?.release();
     if (reader.launcher) return send(socket, Buffer.from(REFUSED), limits.answer);

@@ -14,10 +14,11 @@ import { PROTOCOL, refusal } from '../../lib/engine/protocol.ts';
 import type { EngineAnswer, OrderRequest } from '../../lib/engine/protocol.ts';
 import { VERSION, isNewer, ownNamespaces } from '../../lib/engine/request.ts';
 import { openReactor } from '../../lib/system/reactor.ts';
+import { forgetEarlier } from '../../lib/system/worker.ts';
 import type { Answer } from '../../lib/cni/dispatch.ts';
 import { notFromHere, otherVersion } from './admission.ts';
 import { callOf, callOfLauncher } from './call.ts';
-import type { Call, Take } from './call.ts';
+import type { Call, Caller } from './call.ts';
 import type { Client } from './client.ts';
 import type { Asked, Limits } from './connection.ts';
 import { noCounts } from './counts.ts';
@@ -133,6 +134,7 @@ export class Engine {
     if (seat === undefined) return undefined;
     let engine: Engine | undefined;
     try {
+      forgetEarlier();
       engine = new Engine(options, seat);
       for (const resident of engine.#residents) await resident.start();
       await engine.#listen(options.listener ?? seat.listen(), places);
@@ -169,7 +171,7 @@ export class Engine {
   async #listen(fd: number, { directory }: EnginePlaces): Promise<void> {
     const { log, limits } = this.#options;
     this.#server = await EngineServer.listen(fd, {
-      handle: async (asked, take, client) => this.#handle(asked, take, client),
+      handle: async (asked, caller, client) => this.#handle(asked, caller, client),
       reactor: this.#reactor,
       turnedAway: (why) => {
         this.#counts.refused += 1;
@@ -195,15 +197,15 @@ export class Engine {
     }
   }
 
-  async #handle(asked: Asked, take: Take, client: Client): Promise<EngineAnswer | undefined> {
+  async #handle(asked: Asked, caller: Caller, client: Client): Promise<EngineAnswer | undefined> {
     try {
       if ('otherProtocol' in asked)
         return otherVersion(`one that speaks protocol ${asked.otherProtocol}, not ${PROTOCOL}`);
       if ('launched' in asked)
-        return await this.#answer(callOfLauncher(asked.launched, asked.netns), take, client);
+        return await this.#answer(callOfLauncher(asked.launched, asked.netns), caller, client);
       const { request } = asked;
       return request.kind === 'plugin'
-        ? await this.#answer(callOf(request), take, client)
+        ? await this.#answer(callOf(request), caller, client)
         : await this.#obey(request, client);
     } catch (error) {
       // Nothing that a request does may end up here.
@@ -213,7 +215,7 @@ export class Engine {
     }
   }
 
-  async #answer(call: Call, take: Take, client: Client): Promise<EngineAnswer | undefined> {
+  async #answer(call: Call, caller: Caller, client: Client): Promise<EngineAnswer | undefined> {
     const refused = this.#notNow(call, client);
     if (refused !== undefined) {
       call.netns?.release();
@@ -221,7 +223,7 @@ export class Engine {
     }
     clearTimeout(this.#idle);
     try {
-      return await this.#requests.answer(call, take);
+      return await this.#requests.answer(call, caller);
     } finally {
       this.#rest();
     }

@@ -15,14 +15,14 @@ import { refusal } from '../../lib/engine/protocol.ts';
 import type { EngineAnswer } from '../../lib/engine/protocol.ts';
 import { forgetRequest } from '../../lib/system/worker.ts';
 import { notForUs } from './admission.ts';
-import { isLaunched } from './call.ts';
-import type { Call, Namespaces, Take } from './call.ts';
+import { ANYBODY, isLaunched } from './call.ts';
+import type { Call, Caller, Namespaces } from './call.ts';
 import type { Counts } from './counts.ts';
 import type { Outcome } from './jobs.ts';
 import { Order } from './order.ts';
 import { HOOK } from './programs.ts';
 import type { Lane } from './programs.ts';
-import { ThreadLost } from './workers.ts';
+import { NotWanted, ThreadLost } from './workers.ts';
 import type { WorkerPool } from './workers.ts';
 
 /** Milliseconds that a request may take, waiting included; the runtimes give up at about the same time. */
@@ -45,10 +45,20 @@ export interface RequestsOptions {
 
 interface Underway {
   readonly call: Call;
+  readonly caller: Caller;
   readonly name: string;
   began: boolean;
   /** Its caller has been answered. */
   late: boolean;
+}
+
+/** What there is in the place of an answer. */
+type Unanswered = ThreadLost | NotWanted;
+
+/** Whether it begins: its caller may have been told that nothing was begun, or may have gone. */
+function begins(underway: Underway): boolean {
+  underway.began = !underway.late && underway.caller.waits();
+  return underway.began;
 }
 
 /** The version of the protocol that the answer to a configuration has to be of. */
@@ -114,23 +124,28 @@ export class Requests {
    * a launcher whose request is lost with its thread. The namespace that came with the call is closed when nothing is
    * done in it any more.
    */
-  async answer(call: Call, take: Take = async () => true): Promise<EngineAnswer | undefined> {
+  async answer(call: Call, caller: Caller = ANYBODY): Promise<EngineAnswer | undefined> {
     const { namespaces, counts } = this.#options;
     const refused = notForUs(call, namespaces) ?? this.#unknown(call.program) ?? this.#tooBusy();
-    if (refused !== undefined || !(await take())) {
+    if (refused !== undefined || !(await caller.take())) {
       counts.refused += 1;
       call.netns?.release();
       return refused;
     }
     this.#number += 1;
     const began = performance.now();
-    const underway = { call, name: `${this.#number}`, began: false, late: false };
+    const underway = { call, caller, name: `${this.#number}`, began: false, late: false };
     const found = await this.#timed(underway);
+    if (found instanceof NotWanted) return this.#abandoned();
     const answer = found instanceof ThreadLost ? failure(found, call) : fitting(found, call);
     counts.served += 1;
     if (answer.exitCode !== 0) counts.failed += 1;
     this.#options.done(call, answer, performance.now() - began);
     return found instanceof ThreadLost && isLaunched(call) ? undefined : answer;
+  }
+
+  #abandoned(): undefined {
+    this.#options.counts.refused += 1;
   }
 
   #unknown(program: string): EngineAnswer | undefined {
@@ -146,8 +161,8 @@ export class Requests {
   }
 
   /** The answer, or at the deadline the one that says so; what is under way goes on to its end then. */
-  async #timed(underway: Underway): Promise<Answer | ThreadLost> {
-    const { promise, resolve } = Promise.withResolvers<Answer | ThreadLost>();
+  async #timed(underway: Underway): Promise<Answer | Unanswered> {
+    const { promise, resolve } = Promise.withResolvers<Answer | Unanswered>();
     const limit = Math.min(TIME_LIMIT, underway.call.deadline);
     const timer = setTimeout(() => {
       underway.late = true;
@@ -160,7 +175,7 @@ export class Requests {
     return answer;
   }
 
-  async #inOrder(underway: Underway): Promise<Answer | ThreadLost> {
+  async #inOrder(underway: Underway): Promise<Answer | Unanswered> {
     const { counts } = this.#options;
     const { call } = underway;
     const container = containerOf(call);
@@ -177,16 +192,13 @@ export class Requests {
         }
       });
     } catch (error) {
-      return error instanceof ThreadLost ? error : failure(error, call);
+      return error instanceof ThreadLost || error instanceof NotWanted ? error : failure(error, call);
     } finally {
       call.netns?.release();
     }
   }
 
   async #run(underway: Underway): Promise<Answer> {
-    // Its caller has been told that nothing was begun.
-    if (underway.late) return tooLate(underway, 0);
-    underway.began = true;
     const { laneOf, lanes, residents } = this.#options;
     const resident = residents.get(underway.call.program);
     if (resident !== undefined) return this.#onMainLoop(resident, underway);
@@ -195,12 +207,15 @@ export class Requests {
     return this.#inThread(lanes[lane], underway);
   }
 
-  async #onMainLoop(plugin: Plugin, { call: { environment, stdin } }: Underway): Promise<Answer> {
+  async #onMainLoop(plugin: Plugin, underway: Underway): Promise<Answer> {
+    if (!begins(underway)) throw new NotWanted();
+    const { environment, stdin } = underway.call;
     // It has no record in hand, and leaves no note of itself: the main loop waits for no disk.
     return dispatch(plugin, { environment, readStdin: () => stdin }, this.#world);
   }
 
-  async #inThread(pool: WorkerPool, { call, name }: Underway): Promise<Answer> {
+  async #inThread(pool: WorkerPool, underway: Underway): Promise<Answer> {
+    const { call, name } = underway;
     const { program, args, environment, stdin } = call;
     const job = {
       is: 'plugin',
@@ -213,7 +228,7 @@ export class Requests {
     } as const;
     let outcome: Outcome;
     try {
-      outcome = await pool.run(job);
+      outcome = await pool.run(job, () => begins(underway));
     } catch (error) {
       forgetRequest(name);
       throw error;

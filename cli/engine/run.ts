@@ -4,13 +4,18 @@ import { errorText } from '../../lib/base/errors.ts';
 import { NetmoorError } from '../../lib/base/errors.ts';
 import type { Environment } from '../../lib/cni/environment.ts';
 import { closeOnExec } from '../../lib/system/descriptor.ts';
-import { VERSION } from '../../lib/engine/request.ts';
+import { connectEngine } from '../../lib/engine/client.ts';
+import { placesIn } from '../../lib/engine/places.ts';
+import { VERSION, ownExecutable } from '../../lib/engine/request.ts';
 import { takeListener, takeNotify } from './activation.ts';
 import { Engine } from './engine.ts';
 import { closeInherited } from './inherited.ts';
 import { stderrLog, syslog } from './log.ts';
 import type { Log } from './log.ts';
 import { RESIDENTS } from './residents.ts';
+
+/** Milliseconds. */
+const KNOCK = 1_000;
 
 export interface RunOptions {
   /** Seconds; undefined: it stays. */
@@ -52,13 +57,27 @@ async function started(options: RunOptions, log: Log): Promise<Engine | undefine
   });
 }
 
-/** The same process goes on as the engine of another executable. Returns when that cannot be run. */
-function becomeHeir(executable: string, idle: number | undefined): void {
+/**
+ * The same process goes on as the engine of another executable; where that cannot be run, of its own: leases have to be
+ * prolonged. Returns when neither can.
+ */
+function becomeHeir(heir: string, idle: number | undefined): void {
   const args = ['netmoor', 'engine', ...(idle === undefined ? [] : ['--idle-exit', String(idle)])];
+  const { executable = heir } = ownExecutable();
+  for (const file of [heir, executable])
+    try {
+      process.execve?.(file, args, { PATH: process.env['PATH'] ?? '' });
+    } catch {
+      // Whoever needs an engine starts one.
+    }
+}
+
+/** systemd starts the next one when somebody connects to its socket, for which leases cannot wait. */
+function knock(): void {
   try {
-    process.execve?.(executable, args, { PATH: process.env['PATH'] ?? '' });
+    connectEngine(placesIn().socket, () => KNOCK).close();
   } catch {
-    // Whoever needs an engine starts one.
+    // Whoever connects next does it.
   }
 }
 
@@ -93,6 +112,7 @@ export async function runEngine(options: RunOptions): Promise<void> {
   log('notice', `netmoor ${VERSION} listens`);
   await engine.ended;
   await written();
-  // systemd starts the next one by itself, when somebody connects to its socket.
-  if (engine.heir !== undefined && engine.startedBy !== 'systemd') becomeHeir(engine.heir, idle);
+  if (engine.heir === undefined) return;
+  if (engine.startedBy === 'systemd') knock();
+  else becomeHeir(engine.heir, idle);
 }

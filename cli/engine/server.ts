@@ -4,26 +4,19 @@ import type { Server, Socket } from 'node:net';
 import { once } from 'node:events';
 import { refusal } from '../../lib/engine/protocol.ts';
 import type { Reactor } from '../../lib/system/reactor.ts';
-import type { Take } from './call.ts';
+import type { Caller } from './call.ts';
 import { clientOf } from './client.ts';
 import type { Client } from './client.ts';
-import { LIMITS, converse, reply } from './connection.ts';
+import { LIMITS, converse, descriptorOf, reply } from './connection.ts';
 import type { Asked, Budget, Handle, Limits } from './connection.ts';
 import { firstBytes } from './first-bytes.ts';
 
 export interface ServerOptions {
-  readonly handle: (asked: Asked, take: Take, client: Client) => ReturnType<Handle>;
+  readonly handle: (asked: Asked, caller: Caller, client: Client) => ReturnType<Handle>;
   readonly reactor: Reactor;
   /** A connection that was not answered, and why. */
   readonly turnedAway: (why: string) => void;
   readonly limits?: Limits;
-}
-
-/** Node offers no public way to the descriptor of a socket; undefined where this one leads nowhere. */
-function descriptorOf(socket: Socket): number | undefined {
-  const handle: unknown = Reflect.get(socket, '_handle');
-  const fd: unknown = typeof handle === 'object' && handle !== null ? Reflect.get(handle, 'fd') : undefined;
-  return typeof fd === 'number' && fd >= 0 ? fd : undefined;
 }
 
 /** Undefined when that cannot be known. */
@@ -90,7 +83,7 @@ export class EngineServer {
       const limit = this.#limits.request;
       // Whoever has closed it has asked for nothing.
       const first = await firstBytes(fd, reactor, limit).catch(() => undefined);
-      const from: Handle = async (asked, take) => handle(asked, take, client);
+      const from: Handle = async (asked, caller) => handle(asked, caller, client);
       return converse(socket, first, from, this.#limits, this.#budget);
     }
     turnedAway(refused === FULL ? 'too many clients' : `a client of user ${client?.uid ?? 'unknown'}`);

@@ -56,8 +56,7 @@ function opening({ environment, netns }: PluginJob): Own {
   if (netns === undefined) return {};
   const path = environment['CNI_NETNS'];
   return {
-    openNetns: (asked) =>
-      asked === path ? { ...openNetns(`/proc/self/fd/${netns}`), path: asked } : openNetns(asked),
+    openNetns: (asked) => openNetns(asked, asked === path ? `/proc/self/fd/${netns}` : asked),
   };
 }
 

@@ -34,6 +34,14 @@ export class ThreadLost extends NetmoorError {
   }
 }
 
+/** What becomes of a job that nobody waits for when a thread is to take it up. */
+export class NotWanted extends Error {
+  constructor() {
+    super('nobody waits for it any more');
+    this.name = 'NotWanted';
+  }
+}
+
 /** Jobs of one thread at the same time. */
 const MOST_TOGETHER = 32;
 
@@ -46,6 +54,7 @@ interface Waiting {
   readonly job: Job;
   /** What PoolOptions.together says of it. */
   readonly word: string | undefined;
+  readonly wanted: () => boolean;
   readonly resolve: (outcome: Outcome) => void;
   readonly reject: (error: Error) => void;
 }
@@ -58,6 +67,12 @@ interface Thread {
   began: number;
   ready: boolean;
   idle: NodeJS.Timeout | undefined;
+}
+
+function isWanted({ wanted, reject }: Waiting): boolean {
+  const begins = wanted();
+  if (!begins) reject(new NotWanted());
+  return begins;
 }
 
 /** A thread of a lane; its code is a bundle in the single executable, else the source. */
@@ -105,12 +120,15 @@ export class WorkerPool {
     return this.#waiting.length;
   }
 
-  /** Rejects with ThreadLost when the thread dies over it. */
-  async run(job: Job): Promise<Outcome> {
+  /**
+   * `wanted` is asked when a thread takes it up. Rejects with ThreadLost when the thread dies over it, with NotWanted
+   * when it was not begun.
+   */
+  async run(job: Job, wanted = (): boolean => true): Promise<Outcome> {
     if (this.#stopped) throw new NetmoorError('try-again', 'the engine is stopping', 'try again');
     const word = this.#options.together?.(job);
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ job, word, resolve, reject });
+      this.#waiting.push({ job, word, wanted, resolve, reject });
       this.#assign();
     });
   }
@@ -129,8 +147,9 @@ export class WorkerPool {
       return;
     }
     if (idle !== undefined) {
-      this.#give(idle, this.#next());
+      this.#give(idle, this.#next().filter(isWanted));
       this.#assign();
+      this.#tellDrained();
     } else if (threads.every(({ ready }) => ready) && threads.length < mostStuck) this.#grow();
   }
 
@@ -146,6 +165,7 @@ export class WorkerPool {
   }
 
   #give(thread: Thread, given: readonly Waiting[]): void {
+    if (given.length === 0) return;
     clearTimeout(thread.idle);
     thread.began = performance.now();
     given.forEach((each, index) => void thread.current.set(index, each));

@@ -34,7 +34,7 @@ export interface PluginCall {
 }
 
 /** Absent where it runs from source. */
-function ownExecutable(): { executable?: string } {
+export function ownExecutable(): { executable?: string } {
   const sea = process.getBuiltinModule('node:sea') as { isSea(): boolean };
   return sea.isSea() ? { executable: process.execPath } : {};
 }

@@ -220,6 +220,8 @@ static int print(void) {
 int main(int argc, char **argv) {
   const char *command = getenv("CNI_COMMAND");
   if (argc < 1) return 1;
+  /* Whoever closes stdin gives none: the next descriptor that is opened would be taken for it. */
+  if (fcntl(STDIN_FILENO, F_GETFD) < 0) open("/dev/null", O_RDONLY);
   int hook = strcmp(program_invocation_short_name, HOOK) == 0;
   if (!hook && command && strcmp(command, "VERSION") == 0)
     return write_all(STDOUT_FILENO, VERSION_ANSWER, sizeof VERSION_ANSWER - 1) < 0;

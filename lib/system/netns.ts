@@ -30,13 +30,14 @@ export function ownNetnsId(): string {
 }
 
 /**
- * Opens a namespace by path; throws NetmoorError('bad-netns') when there is none or it is something else. O_NONBLOCK:
- * the other end of a FIFO would otherwise be waited for.
+ * Opens a namespace by path; throws NetmoorError('bad-netns') when there is none or it is something else. `from`: where
+ * it lies if not there, a descriptor of whoever has opened it before. O_NONBLOCK: the other end of a FIFO would
+ * otherwise be waited for.
  */
-export function openNetns(path: string): Netns {
+export function openNetns(path: string, from = path): Netns {
   let fd: number;
   try {
-    fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    fd = openSync(from, constants.O_RDONLY | constants.O_NONBLOCK);
   } catch (error) {
     const gone = isErrno(error, 'ENOENT', 'ESRCH', 'ENOTDIR');
     const advice = gone ? 'the container may have ended' : 'check the path and the permissions on it';

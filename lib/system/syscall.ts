@@ -129,6 +129,13 @@ export function waitReadable(fd: number, milliseconds: number, op: string): bool
   return retried(op, (libc) => libc.call('int poll(void *, uint64_t, int)', pollfd, 1, wait)) > 0;
 }
 
+/** Whether a stream socket has been closed at its other end, for reading and writing, or its holder has ended. */
+export function isHungUp(fd: number, op: string): boolean {
+  const pollfd = Buffer.alloc(8);
+  pollfd.writeInt32LE(fd, 0);
+  return retried(op, (libc) => libc.call('int poll(void *, uint64_t, int)', pollfd, 1, 0)) > 0;
+}
+
 export function setns(fd: number, nstype: number, op: string): void {
   retried(op, (libc) => libc.call('int setns(int, int)', fd, nstype));
 }

@@ -3,7 +3,7 @@
  * kind leaves a note for as long as its request runs, since the process lives on whatever becomes of the request. Notes
  * lie in /run and end with the boot; one whose process died counts for nothing.
  */
-import { closeSync, existsSync, mkdirSync, openSync, unlinkSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, readdirSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { isErrno } from '../base/errors.ts';
 import { isAlive, processIdentity } from './process.ts';
@@ -79,4 +79,26 @@ function takeAway(note: string): void {
 export function forgetRequest(request: string, notes = NOTES): void {
   const self = processIdentity(process.pid);
   if (self !== undefined) takeAway(noteOf({ ...self, request }, notes));
+}
+
+/** None where there cannot be any. */
+function notesIn(notes: string): string[] {
+  try {
+    return readdirSync(notes);
+  } catch (error) {
+    if (isErrno(error, 'ENOENT', 'ENOTDIR')) return [];
+    throw error;
+  }
+}
+
+/**
+ * Takes away the notes that killed processes have left, and this one's: to be called before its first request, since it
+ * may have been another program until now (execve(2)), with requests of its own.
+ */
+export function forgetEarlier(notes = NOTES): void {
+  for (const name of notesIn(notes)) {
+    const [pid = '', started = ''] = name.split('-');
+    const earlier = Number(pid) === process.pid || !isAlive({ pid: Number(pid), started });
+    if (earlier) takeAway(join(notes, name));
+  }
 }

@@ -2,6 +2,7 @@
 import t from 'tap';
 import { NETMOOR, askStatus, noEngine } from '../kernel/engine-bed.ts';
 import { until } from '../kernel/harness.ts';
+import { laterRequest } from '../kernel/launcher-bed.ts';
 import { SERVING4, skip } from './dhcp-lan.ts';
 import { dhcpd4 } from './dhcpd.ts';
 import { kea4 } from './kea.ts';
@@ -71,6 +72,22 @@ t.test('killed, and started by the next call of a plugin', { skip }, async (t) =
     await noEngine(bed.host);
     await network.del('boat');
     await server.says('RELEASE');
+    await givenBack(server, boat.ip4);
+  });
+});
+
+t.test('made way for a later version', { skip }, async (t) => {
+  await withEngine(t, async (bed) => {
+    const server = await DhcpServer.start(bed.host, bed.lan.router, kea4(SHORT));
+    const network = await bed.network('bridge-nat');
+    const boat = await network.moor('boat');
+    const asked = counted(server, 'DISCOVER');
+    t.equal(await laterRequest(bed.host), 'R');
+    await bed.engine.says(/takes over.*stopped.*listens/s);
+    await goesOn(server, 3);
+    t.equal(counted(server, 'DISCOVER'), asked, 'though nobody asks for anything');
+    t.same(await addressesOf(boat.place), [`${boat.ip4}/24`]);
+    await network.del('boat');
     await givenBack(server, boat.ip4);
   });
 });

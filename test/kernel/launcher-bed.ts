@@ -16,12 +16,17 @@ export async function launcherIn(host: Host): Promise<void> {
   await host.shell(`mkdir ${LAUNCHED}\n${links.join('\n')}`);
 }
 
-/** What the engine says to the launcher of a version that there is not yet. */
-export async function laterRequest(host: Host): Promise<string> {
-  const texts = ['99.0.0', 'bridge-nat', '1:1', '1:1', '1:1', '1:1', `${BUILT}/netmoor`, '0', '0'];
+/** What the launcher of a version asks that there is not yet. */
+export function laterFrame(executable: string): Buffer {
+  const texts = ['99.0.0', 'bridge-nat', '1:1', '1:1', '1:1', '1:1', executable, '0', '0'];
   const body = Buffer.from(texts.map((text) => `${text}\0`).join(''));
   const length = Buffer.alloc(4);
   length.writeUInt32BE(body.length);
-  const input = Buffer.concat([Buffer.from(MAGIC), length, body]);
+  return Buffer.concat([Buffer.from(MAGIC), length, body]);
+}
+
+/** What the engine says to that. */
+export async function laterRequest(host: Host, executable = `${BUILT}/netmoor`): Promise<string> {
+  const input = laterFrame(executable);
   return host.must(['socat', '-t', '10', '-', `UNIX-CONNECT:${SOCKET}`], { input });
 }

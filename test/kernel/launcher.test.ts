@@ -60,6 +60,9 @@ t.test('by the engine and without it, the same', { skip }, async (t) => {
     t.same(alike(helped), alike(alone));
     t.match(await call('CHECK', 'c2', { runtimeConfig: PORTS, prevResult: helped.json }), { code: 0 });
     t.match(await call('STATUS', 'c2', { cniVersion: '1.1.0' }), { code: 0, stdout: '' });
+    const relative = { ipam: { type: 'netmoor', resolvConf: 'absent/resolv.conf' } };
+    t.match(await call('ADD', 'c1', relative), { code: 1, json: { code: 5 } });
+    t.equal(await served(), 3, 'a file that lies where the caller does is the one-shot’s to find');
     const taken = await call('ADD', 'c1', { runtimeConfig: PORTS });
     t.match(taken, { code: 1, json: { cniVersion: '1.0.0', code: 102, msg: /8080/ } }, 'errors as well');
     t.match(await call('DEL', 'c2', { runtimeConfig: PORTS }), { code: 0, stdout: '' });
@@ -71,7 +74,7 @@ t.test('by the engine and without it, the same', { skip }, async (t) => {
 });
 
 t.test('the namespace is the one that the caller has opened', { skip }, async (t) => {
-  await withBerth(t, async ({ host, served }) => {
+  await withBerth(t, async ({ host, call, served }) => {
     const engine = await startEngine(host);
     const sleeper = (await host.container('c2')).start(['sleep', '1000']);
     const pid = await until(async () => {
@@ -88,6 +91,10 @@ t.test('the namespace is the one that the caller has opened', { skip }, async (t
     t.match(added, { code: 0, json: { interfaces: [{}, {}, { sandbox: netns }] } });
     t.equal(await served(), 1);
     t.equal((await host.at('/run/netns/c2').ip('link', 'show', 'dev', 'eth0')).length, 1);
+    host.write('/run/netns/left', '');
+    const left = await call('ADD', 'left');
+    t.match(left, { code: 1, json: { code: 4, msg: /"\/run\/netns\/left"/ } }, 'errors name it as he does');
+    t.equal(await served(), 2);
     await sleeper.stop();
     await engine.stop();
   });
@@ -183,6 +190,9 @@ t.test('an engine that is killed half-way', { skip }, async (t) => {
       await noEngine(host);
       await engine.stop();
     }
+    const last = await startEngine(host);
+    t.equal(await host.shell('ls /run/netmoor/requests'), '', 'the next engine forgets what was under way');
+    await last.stop();
     const after = await host.snapshot({ ignoreFiles: /netmoor/ });
     t.same(without(after, 'processes'), without(before, 'processes'), 'nothing is left');
   });
@@ -222,6 +232,24 @@ t.test('an engine of an older version makes way', { skip }, async (t) => {
       return status.running && status.since !== since ? status : undefined;
     }, 'the next one');
     t.equal(next.pid, pid, 'in the same process');
+    t.match(await call('ADD', 'c1'), { code: 0 });
+    t.match((await askStatus(host)).requests, { served: 1 });
+    await engine.stop();
+  });
+});
+
+t.test('where the later version cannot be run, the engine goes on', { skip }, async (t) => {
+  await withBerth(t, async ({ host, call }) => {
+    await host.container('c1');
+    const engine = await startEngine(host);
+    const { pid, since } = await askStatus(host);
+    host.write('/run/half-written', 'no program', 0o755);
+    t.equal(await laterRequest(host, '/run/half-written'), 'R');
+    const next = await until(async () => {
+      const status = await askStatus(host);
+      return status.running && status.since !== since ? status : undefined;
+    }, 'the same again');
+    t.equal(next.pid, pid);
     t.match(await call('ADD', 'c1'), { code: 0 });
     t.match((await askStatus(host)).requests, { served: 1 });
     await engine.stop();

@@ -8,6 +8,7 @@ import type { EngineAnswer } from '../../lib/engine/protocol.ts';
 import { pluginRequest } from '../../lib/engine/request.ts';
 import { Machine } from './systemd-machine.ts';
 import { SOCKET, callOf } from '../kernel/engine-bed.ts';
+import { laterFrame } from '../kernel/launcher-bed.ts';
 import { until, withHost } from '../kernel/harness.ts';
 
 t.setTimeout(180_000);
@@ -106,6 +107,18 @@ t.test('under a real systemd', { skip }, async (t) => {
     t.match(await ask(machine, 'DEL', 'c1'), { exitCode: 0 }, 'it knows what the killed one had done');
     t.match(await ask(machine, 'ADD', 'c2'), { exitCode: 0 });
     t.match(await machine.run(['netmoor', 'engine']), { code: 1 }, 'a second one does not begin');
+
+    const before = await machine.property(SERVICE, 'MainPID');
+    const later = laterFrame('/usr/local/bin/netmoor').toString('base64');
+    const said = await machine.shell(`echo ${later} | base64 -d | socat -t 60 - UNIX-CONNECT:${SOCKET}`);
+    t.equal(said, 'R', 'it makes way for a later version');
+    await until(
+      async () =>
+        (await machine.property(SERVICE, 'MainPID')) !== before && (await state(SERVICE)) === 'active',
+      'the next one, though nobody asks',
+      30_000,
+    );
+    t.equal(await machine.property(SERVICE, 'Result'), 'success');
 
     await machine.must('systemctl', 'stop', SERVICE);
     t.equal(await machine.property(SERVICE, 'Result'), 'success');

@@ -113,6 +113,19 @@ t.test('connections and bytes are bounded', async (t) => {
   for (const client of clients) client.destroy();
 });
 
+t.test('bytes count until they are answered', async (t) => {
+  const { socket, engine, dir } = await started(t, { bytes: 400_000 });
+  const log = join(dir, 'log');
+  const padding = 'x'.repeat(300_000);
+  const first = ask(socket, toyCall('ADD', 'c1', { log, awaits: 'DEL c2 ends', padding }));
+  await until(async () => (await engine.report()).requests?.running === 1, 'it has begun');
+  const large = await ask(socket, toyCall('ADD', 'c3', { padding }));
+  t.match(large, { refused: { kind: 'too-busy' } }, 'no room for another');
+  t.match(await ask(socket, toyCall('DEL', 'c2', { log })), { exitCode: 0 }, 'what is small is done');
+  t.match(await first, { exitCode: 0 });
+  t.match(await ask(socket, toyCall('ADD', 'c3', { padding })), { exitCode: 0 });
+});
+
 t.test('clients that go before they are answered', async (t) => {
   const { socket, engine } = await started(t);
   for (let i = 0; i < 20; i++) {

@@ -1,5 +1,7 @@
 /** What the engine does with requests, by a toy plugin: order, deadlines, threads that die, refusals, its report. */
+import { once } from 'node:events';
 import { appendFileSync, existsSync, readFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import t from 'tap';
 import type { Test } from 'tap';
@@ -99,6 +101,24 @@ t.test(
     t.match((await engine.report()).requests, { served: 2, failed: 1, running: 0, waiting: 0 });
   },
 );
+
+t.test('a launcher that ends while its request waits has asked for nothing', async (t) => {
+  const { socket, dir, engine } = await started(t);
+  const log = join(dir, 'log');
+  const first = ask(socket, toyCall('ADD', 'c1', { log, awaits: 'DEL c2 ends' }));
+  await until(() => existsSync(log), 'it has begun');
+  const gone = connect(socket);
+  gone.write(toyLaunch('ADD', 'c1', { log }));
+  await once(gone, 'data');
+  const patient = saidTo(socket, toyLaunch('DEL', 'c1', { log }));
+  await until(async () => (await engine.report()).requests?.waiting === 2, 'they wait');
+  gone.destroy();
+  await ask(socket, toyCall('DEL', 'c2', { log }));
+  await first;
+  t.match((await patient)[1], 0);
+  t.notMatch(readFileSync(log, 'utf8'), /ADD c1 ends\nADD c1 begins/);
+  t.match((await engine.report()).requests, { served: 3, refused: 1, running: 0, waiting: 0 });
+});
 
 t.test('a request that is refused keeps no engine alive', async (t) => {
   const { socket, engine } = await started(t, { idle: 400 });

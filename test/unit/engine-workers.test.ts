@@ -97,6 +97,30 @@ t.test('another takes over where one waits; not more than there may be', async (
   stage.pool.stop();
 });
 
+t.test('what nobody waits for any more is not begun', async (t) => {
+  const stage = new Stage({ together: () => 'early' });
+  const gone = new Set(['b', 'd', 'e']);
+  const run = async (name: string): Promise<Outcome> =>
+    stage.pool.run({ is: 'task', name, argument: {} }, () => !gone.has(name));
+  const first = run('a');
+  stage.puppets[0]?.ready();
+  const others = Promise.allSettled(['b', 'c', 'd'].map(run));
+  stage.puppets[0]?.done();
+  t.same(stage.given, ['a c'], 'asked when it is its turn');
+  const last = run('e');
+  stage.puppets[0]?.done();
+  t.same(await first, { value: 'a' });
+  t.match(await others, [
+    { reason: { name: 'NotWanted' } },
+    { value: {} },
+    { reason: { name: 'NotWanted' } },
+  ]);
+  await t.rejects(last, { name: 'NotWanted' });
+  await stage.pool.drained();
+  t.same(stage.given, ['a c']);
+  stage.pool.stop();
+});
+
 t.test('a thread takes all at once that can be done together', async (t) => {
   const stage = new Stage({ together: (job) => (job.is === 'task' && job.name < 'm' ? 'early' : undefined) });
   const all = ['a', 'z', 'b', 'y', 'c'].map(async (name) => stage.run(name));

@@ -19,7 +19,7 @@ import {
 import type { LauncherRequest } from '../../lib/engine/launcher-frame.ts';
 import { FRAME_BYTES } from '../../lib/engine/protocol.ts';
 import { VERSION, ownNamespaces } from '../../lib/engine/request.ts';
-import { build } from './launcher-build.ts';
+import { LEAK_CHECK, build } from './launcher-build.ts';
 
 const ship = build(t);
 const ADD = { CNI_COMMAND: 'ADD', CNI_CONTAINERID: 'boat' };
@@ -169,6 +169,22 @@ t.test('a result that nobody takes is a failure', async (t) => {
     options,
   );
   t.equal(stderr, '1');
+});
+
+t.test('a caller who has closed stdin, or all', async (t) => {
+  const { asked } = await engine(t, (socket) => socket.end(answerOf(0, 'a result')));
+  const run = async (closing: string): Promise<string> => {
+    const [script, program] = [`"$0" ${closing}; printf " %s" $?`, join(ship.directory, 'bridge-nat')];
+    const options = { env: { ...process.env, ...ADD, ...LEAK_CHECK } };
+    return (await promisify(execFile)('bash', ['-c', script, program], options)).stdout;
+  };
+  t.equal(await run('<&-'), 'a result 0');
+  t.equal(await run('<&- >&- 2>&-'), ' 1', 'a result that cannot be told is a failure');
+  t.same(
+    asked.map(({ stdin }) => stdin.length),
+    [0, 0],
+    'the engine is asked, with no input',
+  );
 });
 
 t.test('an installation without its executable', async (t) => {

@@ -1,12 +1,12 @@
 /** Who is at work: a process, or one request of a process that serves many. */
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
 import { causeOfDeath } from '../../lib/mooring/death.ts';
 import type { NetlinkSocket } from '../../lib/netlink/socket.ts';
 import { processIdentity } from '../../lib/system/process.ts';
-import { asRequest, isAtWork, isSameWorker } from '../../lib/system/worker.ts';
+import { asRequest, forgetEarlier, isAtWork, isSameWorker } from '../../lib/system/worker.ts';
 import type { Worker } from '../../lib/system/worker.ts';
 import { fakeWorld } from './cni-fakes.ts';
 import { attachment } from './ipam-record.ts';
@@ -43,6 +43,19 @@ t.test('a process with one request, one that has ended, and one whose number is 
   t.ok(isAtWork(self, notes));
   t.notOk(isAtWork({ pid: 2 ** 22 + 1, started: '1' }, notes));
   t.notOk(isAtWork({ ...self, started: '1' }, notes));
+});
+
+t.test('what earlier processes have left is forgotten', async (t) => {
+  const left = join(notes, 'left');
+  mkdirSync(left);
+  const other = processIdentity(process.ppid);
+  const living = `${other?.pid}-${other?.started}-1`;
+  const earlier = [`${2 ** 22 + 1}-1-1`, `${other?.pid}-1-1`, `${self?.pid}-${self?.started}-1`];
+  for (const name of [...earlier, living]) writeFileSync(join(left, name), '');
+  forgetEarlier(left);
+  t.same(readdirSync(left), [living], 'but not what is of another that lives');
+  rmSync(left, { recursive: true });
+  forgetEarlier(left);
 });
 
 t.test('where no note can be left the process answers for it', async (t) => {
