@@ -21,25 +21,34 @@ const WIDE = [
   [0x20000, 0x3fffd],
 ] as const;
 
-/** Marks that join the character before them, and format characters. */
-const NO_CELL = /^[\p{Mn}\p{Me}\p{Cf}]/u;
-const EMOJI = /^\p{Emoji_Presentation}/u;
-/** What would steer the terminal, or turn the reading direction. */
-const CONTROL = /[\p{Cc}\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu;
+/** Mostly it is that, and nothing more has to be looked at. */
+const PLAIN = /^[\x20-\x7e]*$/;
 
-/** Text that prints as what it is: control characters become question marks. */
+/**
+ * Text that prints as what it is: what would steer the terminal, or turn the reading direction, becomes question marks.
+ */
 export function printable(text: string): string {
-  return text.replace(CONTROL, '?');
+  if (PLAIN.test(text)) return text;
+  return text.replace(/[\p{Cc}\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu, '?');
+}
+
+/** Marks that join the character before them, and format characters. */
+function takesNoCell(character: string): boolean {
+  return /^[\p{Mn}\p{Me}\p{Cf}]/u.test(character);
+}
+
+function isEmoji(character: string): boolean {
+  return /^\p{Emoji_Presentation}/u.test(character);
 }
 
 /** Cells the text takes in a terminal. */
 export function widthOf(text: string): number {
-  if (/^[\x20-\x7e]*$/.test(text)) return text.length;
+  if (PLAIN.test(text)) return text.length;
   let width = 0;
   for (const character of text) {
     const code = character.codePointAt(0) ?? 0;
-    if (NO_CELL.test(character)) continue;
-    const wide = EMOJI.test(character) || WIDE.some(([first, last]) => first <= code && code <= last);
+    if (takesNoCell(character)) continue;
+    const wide = isEmoji(character) || WIDE.some(([first, last]) => first <= code && code <= last);
     width += wide ? 2 : 1;
   }
   return width;

@@ -39,14 +39,13 @@ export interface Vlans {
 const bridgeData = struct({ vlanFiltering: u8(IFLA_BR_VLAN_FILTERING) });
 
 /** IFLA_INFO_DATA of a bridge that is to tell VLANs apart: for its creation, or a change. */
-export const VLAN_FILTERING: { readonly kind: 'bridge'; readonly data: Uint8Array } = {
-  kind: 'bridge',
-  data: Buffer.from(encode(bridgeData, { vlanFiltering: 1 })),
-};
+export function vlanFilteringInfo(): { readonly kind: 'bridge'; readonly data: Uint8Array } {
+  return { kind: 'bridge', data: encode(bridgeData, { vlanFiltering: 1 }) };
+}
 
 /** Has a bridge tell VLANs apart. EOPNOTSUPP: the kernel cannot. */
 export function vlanFiltering(index: number, op: string): NetlinkRequest {
-  return { type: RTM_NEWLINK, op, data: encodeLink({ info: VLAN_FILTERING }, { index }) };
+  return { type: RTM_NEWLINK, op, data: encodeLink({ info: vlanFilteringInfo() }, { index }) };
 }
 
 /** Whether a bridge tells VLANs apart. */

@@ -4,7 +4,7 @@
  */
 import { parseMac } from '../base/mac.ts';
 import { DecodeError } from './attributes.ts';
-import { VLAN_FILTERING } from './bridge-vlan.ts';
+import { vlanFilteringInfo } from './bridge-vlan.ts';
 import { labelling } from './link-change.ts';
 import { encodeLink } from './link-codec.ts';
 import { decodeLink, getRequest } from './link-message.ts';
@@ -41,7 +41,7 @@ export function createBridge(
       name: bridge.name,
       mac: parseMac(bridge.mac),
       ...(bridge.mtu !== undefined && { mtu: bridge.mtu }),
-      info: bridge.vlanFiltering ? VLAN_FILTERING : { kind: 'bridge' },
+      info: bridge.vlanFiltering ? vlanFilteringInfo() : { kind: 'bridge' },
     }),
   };
   return createAndFind(socket, [request, labelling({ name: bridge.name }, bridge.alias)], bridge.name);

@@ -41,7 +41,9 @@ export const RULE_PRIORITY = 109;
 const LAST = 0xffffffff;
 /** A place in the list has room for so many interfaces of one pattern. */
 const RANKS = 1000;
-const DEFAULT: Readonly<Record<Family, Prefix>> = { 4: parsePrefix('0.0.0.0/0'), 6: parsePrefix('::/0') };
+function defaultRoute(family: Family): Prefix {
+  return { address: { family, value: 0n }, length: 0 };
+}
 
 /** Undefined: it goes as the host goes. */
 export function egressOf({ detail, segment }: BridgeNatRecord): Egress | undefined {
@@ -105,7 +107,7 @@ export function waysOut(egress: Egress, sight: Sight, family: Family): Route[] {
     if ((link.flags & IFF_UP) === 0 || own.length === 0) return [];
     const gateway = isPointToPoint(link) ? undefined : gatewayOn(egress, own, family);
     if (gateway === undefined && !isPointToPoint(link)) return [];
-    const base = { destination: DEFAULT[family], interface: link.index, priority, table: egress.table };
+    const base = { destination: defaultRoute(family), interface: link.index, priority, table: egress.table };
     const through = gateway === undefined ? {} : { gateway, onLink: true };
     return [{ ...base, ...through, protocol: RTPROT_NETMOOR }];
   });
@@ -122,7 +124,7 @@ export function waysIn({ bridge, subnets, table }: Egress, { links }: Sight, fam
 
 export function nowhere({ table }: Pick<Egress, 'table'>, family: Family): Route {
   const scope = RT_SCOPE_UNIVERSE;
-  const route = { destination: DEFAULT[family], priority: LAST, table, scope };
+  const route = { destination: defaultRoute(family), priority: LAST, table, scope };
   return { ...route, unreachable: true, protocol: RTPROT_NETMOOR };
 }
 

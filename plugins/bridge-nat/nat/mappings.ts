@@ -76,7 +76,7 @@ const NOBODYS = [
   '::/127',
   'fe80::/10',
   'ff00::/8',
-].map(parsePrefix);
+];
 
 export function readOneToOne({ oneToOne = [] }: BridgeNatInput): PublicAddress[] {
   const listed = Array.isArray(oneToOne)
@@ -84,9 +84,10 @@ export function readOneToOne({ oneToOne = [] }: BridgeNatInput): PublicAddress[]
     : Object.entries(oneToOne)
         .filter(([key]) => !/^(_|\/\/)/.test(key))
         .map(([key, to]) => ({ key: 'oneToOne', public: key, container: String(to) }));
+  const nobodys = listed.length === 0 ? [] : NOBODYS.map(parsePrefix);
   const pairs = listed.map(({ key, ...pair }) => {
     const address = readAddress(`${key}: public`, pair.public);
-    if (NOBODYS.some((prefix) => prefixContains(prefix, address)))
+    if (nobodys.some((prefix) => prefixContains(prefix, address)))
       refuse(`${key}: ${pair.public} is no address that others reach`, 'name a public one');
     return {
       public: address,
