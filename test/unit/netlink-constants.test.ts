@@ -45,7 +45,7 @@ const missing = HEADERS.filter((path) => !existsSync(`/usr/include/${path}`));
 const skip = missing.length > 0 && `lacks /usr/include/${missing[0]} (linux-libc-dev)`;
 
 /** In no header for user space. */
-const FAMILIES = ['AF_INET', 'AF_INET6', 'AF_BRIDGE'];
+const FAMILIES = ['AF_UNSPEC', 'AF_INET', 'AF_INET6', 'AF_BRIDGE'];
 /** The same; the kernel tests see them happen. */
 const INET6 = ['IF_RS_SENT', 'IF_RA_RCVD', 'IF_RA_MANAGED', 'IF_RA_OTHERCONF', 'IF_READY'];
 const IN_NO_HEADER = [...FAMILIES, ...INET6];
@@ -64,6 +64,7 @@ t.test('address families are those that ip and bridge send', async (t) => {
     readGoldens('ip.hex')
       .filter(({ command }) => command.startsWith(beginning))
       .map(({ messages }) => messages[0]?.data[0]);
+  t.strictSame(new Set(families('ip link set')), new Set([uapi.AF_UNSPEC]));
   t.strictSame(new Set(families('ip address add 10.')), new Set([uapi.AF_INET]));
   t.strictSame(new Set(families('ip address add fd00:')), new Set([uapi.AF_INET6]));
   t.strictSame(new Set(families('bridge link set')), new Set([uapi.AF_BRIDGE]));
