@@ -11,6 +11,7 @@ import { whyElsewhere } from '../lib/mooring/vantage.ts';
 import { verifyLeases } from '../lib/mooring/verify.ts';
 import { kindsNamed } from '../plugins/kinds.ts';
 import type { KindList } from '../plugins/kinds.ts';
+import { isStranded } from '../plugins/bridge-nat/egress/verify.ts';
 
 /** One item of `attachments` in schemas/cli-check.schema.json. */
 export interface Verdict {
@@ -23,6 +24,15 @@ export interface Verdict {
   readonly notes: readonly string[];
   /** It is dead, and nothing is promised to it any more. */
   readonly stale?: true;
+}
+
+/** The advice where nothing else is amiss: there is nothing to repair, nor to attach again. */
+export const WAIT_FOR_WAY_OUT =
+  'bring that interface up: the engine leads traffic there as soon as it is, or else "netmoor repair"';
+
+/** Whether it lacks but the interface of its way out. */
+export function waitsForWayOut({ differences }: Verdict): boolean {
+  return differences.length > 0 && differences.every(isStranded);
 }
 
 type Finding = Pick<Verdict, 'differences' | 'notes' | 'stale'>;

@@ -19,7 +19,7 @@ import { formatRepaired, repairedOf } from '../repair/view.ts';
 import type { Repaired } from '../repair/view.ts';
 import { unpublishedPorts } from '../unpublished.ts';
 import type { Verb, VerbContext } from '../verb.ts';
-import { verifyAll } from '../verification.ts';
+import { WAIT_FOR_WAY_OUT, verifyAll, waitsForWayOut } from '../verification.ts';
 import type { Verdict } from '../verification.ts';
 
 /** schemas/cli-check.schema.json */
@@ -52,11 +52,12 @@ export function formatCheck({
     store.length === 0
       ? ['lease store: ok']
       : ['lease store: not in order', ...store.map((text) => `  ${text}`)];
-  const advice = ok
-    ? []
-    : [
-        '"netmoor repair" puts the host\'s side right, "netmoor gc" clears away what is stale; what is left is to be attached again',
-      ];
+  const amiss = attachments.filter(({ differences }) => differences.length > 0);
+  const isElsewhere = store.length > 0 || tried.some(({ complaints }) => complaints.length > 0);
+  const isAwaited = amiss.length > 0 && amiss.every(waitsForWayOut) && !isElsewhere;
+  const general =
+    '"netmoor repair" puts the host\'s side right, "netmoor gc" clears away what is stale; what is left is to be attached again';
+  const advice = ok ? [] : [isAwaited ? WAIT_FOR_WAY_OUT : general];
   return [
     ...formatRepaired(repaired),
     ...attachments.flatMap(formatVerdict),

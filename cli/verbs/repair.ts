@@ -3,6 +3,7 @@ import { formatRepaired } from '../repair/view.ts';
 import type { Repaired } from '../repair/view.ts';
 import { containerLabel } from '../attachment-view.ts';
 import type { Verb } from '../verb.ts';
+import { WAIT_FOR_WAY_OUT, waitsForWayOut } from '../verification.ts';
 import type { Verdict } from '../verification.ts';
 import { examine } from './check.ts';
 
@@ -17,17 +18,22 @@ export interface RepairView {
   readonly failures: readonly string[];
 }
 
+function adviceOn(verdict: Verdict): string {
+  if (verdict.stale) return '"netmoor gc" clears it away';
+  if (waitsForWayOut(verdict)) return WAIT_FOR_WAY_OUT;
+  return (
+    'attach it again: "netmoor detach", then "netmoor attach"; of podman: ' +
+    `"podman network reload ${containerLabel(verdict)}"; of other runtimes: restart the container`
+  );
+}
+
 function formatLeft(verdict: Verdict): string[] {
-  const { network, ifname, differences, stale } = verdict;
+  const { network, ifname, differences } = verdict;
   const label = containerLabel(verdict);
-  const advice = stale
-    ? '"netmoor gc" clears it away'
-    : `attach it again: "netmoor detach", then "netmoor attach"; of podman: "podman network reload ${label}"; ` +
-      'of other runtimes: restart the container';
   return [
     `${label} ${ifname} on ${network}: not as promised`,
     ...differences.map((text) => `  ${text}`),
-    `  ${advice}`,
+    `  ${adviceOn(verdict)}`,
   ];
 }
 

@@ -43,6 +43,8 @@ export function parseJson(bytes: Buffer, what: string): Json {
     refuse(what, `is larger than ${JSON_BYTES} bytes`, 'no configuration needs that much');
   if (!isUtf8(bytes)) refuse(what, 'is not UTF-8 text', 'JSON is written in UTF-8 (RFC 8259)');
   const text = bytes.toString();
+  if (text.startsWith('\uFEFF'))
+    refuse(what, 'begins with a byte order mark (U+FEFF)', 'save it as UTF-8 without one (RFC 8259, 8.1)');
   if (text.trim() === '') refuse(what, 'is empty', 'it must be a JSON object');
   let value: Json;
   try {

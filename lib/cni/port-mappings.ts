@@ -1,6 +1,6 @@
 /** Published ports (capability `portMappings`, CNI CONVENTIONS.md), checked and free of contradictions. */
 import { NetmoorError, errorText } from '../base/errors.ts';
-import { formatAddress, parseAddress } from '../base/ip.ts';
+import { formatAddress, parseAddress, parsePrefix, prefixContains } from '../base/ip.ts';
 import type { Address } from '../base/ip.ts';
 import type { TransportProtocol } from '../base/transport.ts';
 import { quote } from './quote.ts';
@@ -45,12 +45,25 @@ function checkPorts(place: string, key: string, port: number, count: number): vo
   );
 }
 
+/** Multicast groups, the broadcast address, and IPv4-mapped ones, which are never on the wire (RFC 4291, 2.5.5.2). */
+const NO_HOSTS = ['224.0.0.0/4', '255.255.255.255/32', 'ff00::/8', '::ffff:0:0/96'].map(parsePrefix);
+
+/** Whether a packet may ever come for it as for an address of the host. */
+export function canBeOfHost(address: Address): boolean {
+  return !NO_HOSTS.some((prefix) => prefixContains(prefix, address));
+}
+
 function readHostIp(place: string, text: string): Address {
+  const advice = 'give an address of the host, or leave it out';
+  let address: Address;
   try {
-    return parseAddress(text);
+    address = parseAddress(text);
   } catch (error) {
-    return refuse(place, `.hostIP: ${errorText(error)}`, 'give an address of the host, or leave it out');
+    return refuse(place, `.hostIP: ${errorText(error)}`, advice);
   }
+  return canBeOfHost(address)
+    ? address
+    : refuse(place, `.hostIP: ${quote(text)} is no address of a host`, advice);
 }
 
 function readMapping(place: string, input: PortMappingInput): PortMapping | undefined {

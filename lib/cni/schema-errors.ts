@@ -79,6 +79,30 @@ function adviceOn(keyword: string, value: unknown): string {
   return typeof value === 'string' && value.includes('\0') ? 'no path has a NUL byte: take it out' : '';
 }
 
+/** Of alternatives (`oneOf`) the one that the value is of the type of says what is wrong with it. */
+function telling(errors: readonly SchemaError[]): SchemaError | undefined {
+  const [first] = errors;
+  const last = errors.at(-1);
+  if (first === undefined || last?.keyword !== 'oneOf') return first;
+  const isMismatch = ({ keyword, instancePath }: SchemaError): boolean =>
+    keyword === 'type' && instancePath === last.instancePath;
+  const within = errors.find((error) => error !== last && !isMismatch(error));
+  if (within !== undefined || !isMismatch(first)) return within ?? first;
+  return { ...first, params: { type: errors.filter(isMismatch).flatMap(({ params }) => params['type']) } };
+}
+
+function adviceOnType(wanted: readonly string[], value: unknown): string {
+  const isWord = typeof value === 'string';
+  if (wanted.includes('boolean') && (value === 'true' || value === 'false'))
+    return `write ${value}, without quotes`;
+  if (wanted.includes('array') && (isWord || typeof value === 'number'))
+    return `put it in brackets: [${quote(value)}]`;
+  if (wanted.includes('string')) return 'write it as string, in quotes';
+  if (wanted.includes('array')) return 'write it as a list, in brackets';
+  if (wanted.includes('object')) return 'write it as object, in braces';
+  return `write it as ${wanted.join(' or ')}, without quotes`;
+}
+
 /**
  * The first of `errors` as a NetmoorError: 'unsupported-field' for unknown keys, 'bad-config' for all else. `prefix` is
  * the place of `data` in the whole document, '' for all of it.
@@ -89,7 +113,7 @@ export function schemaProblem(
   data: unknown,
   prefix: string,
 ): NetmoorError {
-  const error = errors?.[0];
+  const error = telling(errors ?? []);
   if (error === undefined)
     return new NetmoorError('internal', `${prefix || 'the configuration'} was refused without a reason`);
   const steps = pointerSteps(error.instancePath);
@@ -116,9 +140,9 @@ export function schemaProblem(
     );
   }
   if (error.keyword === 'type') {
-    const wanted = Array.isArray(type) ? type.join(' or ') : String(type);
-    const advice = `write it as ${wanted}${wanted === 'string' ? ', in quotes' : ', without quotes'}`;
-    return new NetmoorError('bad-config', `${place} must be of type ${wanted}, not ${quote(value)}`, advice);
+    const wanted = [type].flat().map(String);
+    const message = `${place} must be of type ${wanted.join(' or ')}, not ${quote(value)}`;
+    return new NetmoorError('bad-config', message, adviceOnType(wanted, value));
   }
   const message = `${place} ${error.message ?? 'is not allowed'}, not ${quote(value)}`;
   return new NetmoorError('bad-config', message, adviceOn(error.keyword, value));

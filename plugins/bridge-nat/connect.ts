@@ -3,6 +3,7 @@
  * pushes its undo.
  */
 import { NetmoorError } from '../../lib/base/errors.ts';
+import { parsePrefix } from '../../lib/base/ip.ts';
 import type { Family } from '../../lib/base/ip.ts';
 import type { UndoStack } from '../../lib/base/undo.ts';
 import type { CniInterface } from '../../lib/cni/result.ts';
@@ -37,6 +38,7 @@ import { enableForwarding } from './bridge/forwarding.ts';
 import { dadOf, hear, routersOf } from './hearing.ts';
 import type { Hearing } from './hearing.ts';
 import { bridgeMacFor, ifbNameFor } from './names.ts';
+import { notesOnNameServers } from './isolation.ts';
 import { isUndisturbed, standRules } from './stand-rules.ts';
 import { proxyAttachment, unproxyAttachment } from './bridge/ndp-proxy.ts';
 import { besideOthers, rulesOfOthers } from './standby.ts';
@@ -202,6 +204,15 @@ async function serveGuests({ host, request }: Work): Promise<void> {
   requestService(host, request.key.network);
 }
 
+/** What has to be said of the configuration, and of what has come of it. */
+function tell({ host, request }: Work, { detail }: BridgeNatRecord): void {
+  const { notes, dns, egress, isolation } = request.config;
+  const gateways = detail.gateways.map(parsePrefix);
+  // Tor's DNSPort answers there.
+  const servers = egress?.proxy ? [] : notesOnNameServers(dns, gateways, isolation.hostAccess);
+  for (const line of [...notes, ...servers]) host.surroundings.note(`${request.key.network}: ${line}`);
+}
+
 /** Plugs the container in; what follows is for whoever knows the addresses. */
 export async function connect(
   host: Host,
@@ -212,7 +223,7 @@ export async function connect(
 ): Promise<Connection<BridgeNatDetail>> {
   const work: Work = { host, request, sandbox };
   await refuseServices(work, record);
-  for (const line of request.config.notes) host.surroundings.note(`${request.key.network}: ${line}`);
+  tell(work, record);
   undo.push(`leave bridge ${request.segment}`, () => {
     writeAlone(host, (tx, ask) => {
       const last = lastOf(tx, ask, { name: KIND }, record);

@@ -1,9 +1,12 @@
 /** What a network keeps its containers from, and others from its containers, as configured. Pure. */
 import { NetmoorError } from '../../lib/base/errors.ts';
+import { formatAddress, parseAddress } from '../../lib/base/ip.ts';
+import type { Prefix } from '../../lib/base/ip.ts';
 import { PROTOCOL_NUMBERS } from '../../lib/base/transport.ts';
 import type { TransportProtocol } from '../../lib/base/transport.ts';
 import { quote } from '../../lib/cni/quote.ts';
 import { interfaceNameProblem } from '../../lib/cni/names.ts';
+import type { Dns } from '../../lib/cni/result.ts';
 import type { HostAccess, HostService } from '../../lib/nftables/rules.ts';
 import type { IpamChoice } from '../../lib/mooring/ipam.ts';
 import type { BridgeNatInput } from '../../schemas/compiled/bridge-nat.js';
@@ -93,4 +96,30 @@ export function readIsolation(input: BridgeNatInput, ipam: IpamChoice): Isolatio
     allowServers,
     hostAccess: readHostAccess(hostAccess),
   };
+}
+
+const DNS_PORT = 53;
+
+function isServed({ services }: HostAccess): boolean {
+  return services.some(
+    ({ protocol, firstPort, lastPort }) =>
+      protocol === PROTOCOL_NUMBERS.udp && firstPort <= DNS_PORT && DNS_PORT <= lastPort,
+  );
+}
+
+/** A resolver of the host that containers are kept from; a published port may answer there nevertheless. */
+export function notesOnNameServers(
+  { nameservers = [] }: Dns,
+  gateways: readonly Prefix[],
+  hostAccess: HostAccess | undefined,
+): string[] {
+  if (hostAccess === undefined || isServed(hostAccess)) return [];
+  const own = gateways.map(({ address }) => formatAddress(address));
+  return nameservers
+    .filter((server) => own.includes(formatAddress(parseAddress(server))))
+    .map(
+      (server) =>
+        `dns: ${server} is the host, of which containers reach no port 53 unless "hostAccess" has it: ` +
+        'only a published port answers them there',
+    );
 }

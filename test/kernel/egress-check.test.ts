@@ -7,7 +7,7 @@ import { startEngine } from './engine-bed.ts';
 import { ask, lacking, serve, until, withHost, world } from './harness.ts';
 import type { Host } from './harness.ts';
 import { DUAL_STACK, Network } from './moorings.ts';
-import { asked } from './netmoor-command.ts';
+import { asked, netmoor } from './netmoor-command.ts';
 import { naming } from '../naming.ts';
 
 const skip = lacking() ?? false;
@@ -127,6 +127,11 @@ ip address add fd07::1/64 dev far nodad'`);
     t.equal(await network.check('c1', result), undefined, 'nothing has changed');
     await host.must(['ip', 'link', 'delete', 'eth7']);
     t.match(await network.check('c1', result), naming('no eth7', 'nothing leaks'));
+    for (const verb of ['check', 'repair']) {
+      const { out } = await netmoor(host, verb, 'other');
+      t.match(out, naming('nothing leaks', 'bring that interface up'), verb);
+      t.notMatch(out, /attach/, 'which would not help');
+    }
     await network.del('c1');
     t.equal(await host.shell('ip rule show pref 109; ip -6 rule show pref 109'), '');
   });

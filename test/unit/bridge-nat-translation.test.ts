@@ -46,6 +46,7 @@ t.test('refused, naming what is wrong', async (t) => {
     [{ forwards: [{ ...forward, to: '10.9.9.6:22' }] }, 'forwards', '10.9.9.6'],
     [{ forwards: [{ ...forward, hostIP: '2001:db8::5' }] }, 'forwards[0]', 'hostIP'],
     [{ forwards: [{ ...forward, hostIP: 'nowhere' }] }, 'forwards[0].hostIP', '"nowhere"'],
+    [{ forwards: [{ ...forward, hostIP: '224.0.0.1' }] }, 'forwards[0].hostIP', '224.0.0.1'],
     [{ forwards: [{ ...forward, protocol: 'icmp' }] }, 'forwards[0].protocol', '"icmp"'],
     [{ forwards: [{ ...forward, range: 65535 }] }, 'forwards[0]', '65535'],
     [{ forwards: [{ ...forward, hostPort: 0 }] }, 'forwards[0].hostPort', '0'],

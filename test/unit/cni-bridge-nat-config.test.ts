@@ -7,6 +7,7 @@ import { readParameters } from '../../lib/cni/environment.ts';
 import type { Leased } from '../../lib/mooring/kind.ts';
 import { readBridgeNatConfig } from '../../plugins/bridge-nat/config.ts';
 import type { BridgeNatConfig } from '../../plugins/bridge-nat/config.ts';
+import { notesOnNameServers } from '../../plugins/bridge-nat/isolation.ts';
 import { mayShareSubnet } from '../../plugins/bridge-nat/bridge/ndp-proxy.ts';
 import { planAttachment } from '../../plugins/bridge-nat/plan.ts';
 import { parsePool } from '../../ipam/pool.ts';
@@ -371,6 +372,9 @@ t.test('egress: names in order, or tor; what would leak, or lead nowhere, is ref
   refused({ interface: '*' }, {}, 'real uplink');
   refused({ interface: 't*n' }, {}, 'end of a name');
   refused({ interface: 'a/b' }, {}, 'a/b');
+  refused({ interface: '' }, {}, 'empty');
+  refused({ interface: ['tun0', 'nm-net1'] }, {}, 'nm-net1', 'bridge');
+  refused({ interface: 'br0' }, { bridge: 'br0' }, 'br0', 'bridge');
   refused({ ...one, via: 'router' }, {}, 'via');
   refused({ ...one, vai: '192.0.2.1' }, {}, 'vai');
   refused({ tor: { ...tor, address: '127.0.0.1' } }, {}, '127.0.0.1');
@@ -378,4 +382,51 @@ t.test('egress: names in order, or tor; what would leak, or lead nowhere, is ref
   refused(one, { dns: {} }, 'name servers');
   refused(one, { ipam: {} }, 'addresses');
   refused(one, { isGateway: false }, 'isGateway');
+});
+
+t.test('name servers of the host that containers do not reach are told', async (t) => {
+  const gateways = ['10.1.0.1/16', 'fd01::1/64'].map(parsePrefix);
+  const told = (members: object, ...nameservers: string[]): string[] =>
+    notesOnNameServers({ nameservers }, gateways, read({ ...DNS, ...members }).isolation.hostAccess);
+  const egress = { interface: 'tun0' };
+  const notes = told({ egress }, '10.8.0.1', 'fd01:0::1', '10.1.0.1');
+  t.match(notes, [naming('fd01:0::1'), naming('10.1.0.1')]);
+  t.equal(notes.length, 2);
+  t.strictSame(told({ egress }, '10.8.0.1', '10.1.0.10'), [], 'elsewhere');
+  t.strictSame(told({ hostAccess: ['udp/50-60'] }, '10.1.0.1'), [], 'allowed');
+  t.strictSame(told({}, '10.1.0.1'), [], 'everything is');
+  t.equal(told({ hostAccess: ['tcp/53'] }, '10.1.0.1').length, 1, 'queries are UDP');
+});
+
+t.test('what is wrong with one of several shapes is told of the shape that was meant', async (t) => {
+  const refused = (members: object, message: string, advice: string): void => {
+    t.throws(() => read(members), { kind: 'bad-config', message, details: advice });
+  };
+  refused({ members: [{}] }, 'members[0].interface is missing', 'add it to members[0]');
+  refused(
+    { members: [{ interface: 'eth1', moveAddresses: 'yes' }] },
+    'members[0].moveAddresses must be of type boolean, not "yes"',
+    'write it as boolean, without quotes',
+  );
+  refused(
+    { members: [7] },
+    'members[0] must be of type string or object, not 7',
+    'write it as string, in quotes',
+  );
+  refused(
+    { hostAccess: 'icmp' },
+    'hostAccess must be of type boolean or array, not "icmp"',
+    'put it in brackets: ["icmp"]',
+  );
+  refused(
+    { hostAccess: 'false' },
+    'hostAccess must be of type boolean or array, not "false"',
+    'write false, without quotes',
+  );
+  refused({ allowFrom: 'vpn' }, 'allowFrom must be of type array, not "vpn"', 'put it in brackets: ["vpn"]');
+  refused(
+    { ipam: 'host-local' },
+    'ipam must be of type object, not "host-local"',
+    'write it as object, in braces',
+  );
 });

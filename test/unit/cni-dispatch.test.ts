@@ -90,6 +90,7 @@ t.test('nothing is called when something is wrong', async (t) => {
       'CNI_IFNAME',
     ],
     ['unknown command', { command: 'FROB' }, 4, 'CNI_COMMAND', 'FROB'],
+    ['a byte order mark', { config: Buffer.from('\uFEFF{}') }, 6, 'byte order mark'],
     ['truncated JSON', { config: Buffer.from('{"name":') }, 6, 'JSON'],
     ['10 MB of JSON', { config: Buffer.alloc(10_000_000, 0x5b) }, 6, '1048576'],
     ['no name', { config: { cniVersion: '1.0.0' } }, 7, 'name'],

@@ -138,6 +138,13 @@ t.test('port mappings that cannot be', async (t) => {
     [{ hostPort: -1, containerPort: 80 }, '[0].hostPort', '-1'],
     [{ hostPort: 80, containerPort: 0 }, '[0].containerPort', '0'],
     [{ hostPort: 80 }, '[0].containerPort', '0'],
+    ...['224.0.0.1', '255.255.255.255', 'ff02::1', '::ffff:192.0.2.2'].map(
+      (hostIP): [PortMappingInput, ...string[]] => [
+        { hostPort: 80, containerPort: 80, hostIP },
+        '[0].hostIP',
+        hostIP,
+      ],
+    ),
     [{ hostPort: 80, containerPort: 70000 }, '[0].containerPort', '70000'],
     [{ hostPort: 65535, containerPort: 1, range: 2 }, '[0].hostPort', '65535', '65536'],
     [{ hostPort: 1, containerPort: 65535, range: 2 }, '[0].containerPort', '65535', '65536'],

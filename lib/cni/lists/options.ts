@@ -17,7 +17,7 @@ import { formatMac, parseMac } from '../../base/mac.ts';
 import { nearest } from '../../base/suggest.ts';
 import type { JsonObject } from '../json.ts';
 import { interfaceNameProblem, networkNameProblem } from '../names.ts';
-import { PROTOCOLS, isProtocol, readPortMappings } from '../port-mappings.ts';
+import { PROTOCOLS, canBeOfHost, isProtocol, readPortMappings } from '../port-mappings.ts';
 import { quote } from '../quote.ts';
 import type { PortMappingInput } from '../runtime-config.ts';
 
@@ -104,9 +104,10 @@ function readHostAddress(text: string, place: string): string {
   if (!bracketed && text.includes(':'))
     refuse(place, `${quote(text)} before the ports is ambiguous`, 'write an IPv6 address in brackets');
   const bare = bracketed ? text.slice(1, -1) : text;
-  return checked(place, 'write an address of the host, IPv6 in brackets', () =>
-    formatAddress(parseAddress(bare)),
-  );
+  const advice = 'write an address of the host, IPv6 in brackets';
+  const address = checked(place, advice, () => parseAddress(bare));
+  if (!canBeOfHost(address)) refuse(place, `${quote(text)} is no address of a host`, advice);
+  return formatAddress(address);
 }
 
 /** The part before the container's ports: of "127.0.0.1:" the address, and any port of it. */

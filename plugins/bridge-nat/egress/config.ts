@@ -9,6 +9,7 @@ import type { CniConfig } from '../../../lib/cni/config.ts';
 import { interfaceNameProblem } from '../../../lib/cni/names.ts';
 import type { IpamChoice } from '../../../lib/mooring/ipam.ts';
 import type { BridgeNatInput } from '../../../schemas/compiled/bridge-nat.js';
+import { bridgeNameFor } from '../names.ts';
 
 /** Tor's ports, and the addresses they are on; none: the network's gateways. */
 export interface ProxyConfig {
@@ -36,7 +37,13 @@ function listOf<T>(value: T | readonly T[] | undefined): readonly T[] {
   return Array.isArray(value) ? (value as readonly T[]) : [value as T];
 }
 
-function checkName(name: string): void {
+function checkName(name: string, bridge: string): void {
+  if (name === '') refuse('interface: the name is empty', 'name one, or how their names begin: "tun*"');
+  if (name === bridge)
+    refuse(
+      `${name} is the bridge of the network itself, by which nothing leaves`,
+      'name an interface that leads out',
+    );
   const bare = name.replace(/\*$/, '');
   if (bare === '') refuse('"*" is any interface, the real uplink, too', 'name one, or how their names begin');
   const problem = bare.includes('*') ? '"*" stands at the end of a name' : interfaceNameProblem(bare);
@@ -92,16 +99,18 @@ function refuseTogether(raw: CniConfig['raw']): void {
 
 /** Undefined: as the host goes. Throws NetmoorError('bad-config'). */
 export function readEgress(
-  { egress }: BridgeNatInput,
+  input: BridgeNatInput,
   config: CniConfig,
   ipam: IpamChoice,
 ): EgressConfig | undefined {
+  const { egress } = input;
   if (egress === undefined) return undefined;
   const interfaces = listOf(egress.interface);
   const proxy = readProxy(egress.tor);
   if ((interfaces.length === 0) === (proxy === undefined))
     refuse('it needs either "interface" or "tor"', 'give one of them');
-  for (const name of interfaces) checkName(name);
+  const bridge = input.bridge || bridgeNameFor(config.name);
+  for (const name of interfaces) checkName(name, bridge);
   const via = listOf(egress.via).map((text) => formatAddress(addressOf(text, 'via')));
   if (ipam.kind === 'none') refuse('the network has no addresses', 'give it an "ipam", or remove "egress"');
   refuseTogether(config.raw);

@@ -60,6 +60,13 @@ export function whyNoWay(egress: Egress, sight: Sight): string | undefined {
     .join(', ');
 }
 
+const NO_WAY = 'no way out now: ';
+
+/** Whether nothing but its interface's return puts an end to this difference. */
+export function isStranded(difference: string): boolean {
+  return difference.startsWith(NO_WAY);
+}
+
 /** What can be mended: rules and routes. */
 export function verifyRouting(route: NetlinkSocket, egress: Egress, sight: Sight = look(route)): string[] {
   return families().flatMap((family) => verifyFamily(route, egress, sight, family));
@@ -70,6 +77,6 @@ export function verifyEgress(route: NetlinkSocket, egress: Egress): string[] {
   const why = whyNoWay(egress, sight);
   return [
     ...verifyRouting(route, egress, sight),
-    ...(why === undefined ? [] : [`no way out now: ${why}; nothing leaks`]),
+    ...(why === undefined ? [] : [`${NO_WAY}${why}; nothing leaks`]),
   ];
 }

@@ -3,7 +3,7 @@
  */
 import { formatAddress, parsePrefix, prefixContains } from '../../../lib/base/ip.ts';
 import type { Address } from '../../../lib/base/ip.ts';
-import { describeMapping, mappingsConflict } from '../../../lib/cni/port-mappings.ts';
+import { canBeOfHost, describeMapping, mappingsConflict } from '../../../lib/cni/port-mappings.ts';
 import type { PortMapping, Protocol } from '../../../lib/cni/port-mappings.ts';
 import { quote } from '../../../lib/cni/quote.ts';
 import type { BridgeNatInput } from '../../../schemas/compiled/bridge-nat.js';
@@ -51,6 +51,8 @@ function readForward(input: ForwardInput, index: number): StaticForward {
     refuse(`${key}: hostIP and "to" are of different families`, 'name addresses of the same family');
   if (hostIp.family === 6 && hostIp.value === 1n)
     refuse(`${key}.hostIP is ::1, which the kernel cannot redirect`, 'use 127.0.0.1');
+  if (!canBeOfHost(hostIp))
+    refuse(`${key}.hostIP: ${quote(hostIP)} is no address of a host`, 'name one of its own');
   return { protocol, hostIp, hostPort, containerPort, count, to };
 }
 
