@@ -46,11 +46,11 @@ function checkPorts(place: string, key: string, port: number, count: number): vo
 }
 
 /** Multicast groups, the broadcast address, and IPv4-mapped ones, which are never on the wire (RFC 4291, 2.5.5.2). */
-const NO_HOSTS = ['224.0.0.0/4', '255.255.255.255/32', 'ff00::/8', '::ffff:0:0/96'].map(parsePrefix);
+const NO_HOSTS = ['224.0.0.0/4', '255.255.255.255/32', 'ff00::/8', '::ffff:0:0/96'];
 
 /** Whether a packet may ever come for it as for an address of the host. */
 export function canBeOfHost(address: Address): boolean {
-  return !NO_HOSTS.some((prefix) => prefixContains(prefix, address));
+  return !NO_HOSTS.some((prefix) => prefixContains(parsePrefix(prefix), address));
 }
 
 function readHostIp(place: string, text: string): Address {
