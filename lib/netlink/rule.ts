@@ -4,6 +4,7 @@ import type { Address, Family, Prefix } from '../base/ip.ts';
 import { DecodeError } from './attributes.ts';
 import { familyNumber } from './ip-field.ts';
 import { encodeRule, ruleMessage } from './rule-codec.ts';
+import type { RuleMessage } from './rule-codec.ts';
 import type { NetlinkMessage, NetlinkRequest, NetlinkSocket } from './socket.ts';
 import {
   AF_INET,
@@ -114,11 +115,11 @@ function actionOf(number: number): RuleAction | undefined {
   return names.find((name) => ACTIONS[name] === number);
 }
 
-/** Reads RTM_NEWRULE and RTM_DELRULE of IPv4 and IPv6; throws DecodeError. */
-export function decodeRule({ data }: Pick<NetlinkMessage, 'data'>): RuleState {
-  const { attributes, ...header } = ruleMessage.get(data);
-  if (header.family !== AF_INET && header.family !== AF_INET6)
-    throw new DecodeError(`a rule of the address family ${header.family}`);
+function isOfIp({ family }: RuleMessage): boolean {
+  return family === AF_INET || family === AF_INET6;
+}
+
+function stateOf({ attributes, ...header }: RuleMessage): RuleState {
   const family: Family = header.family === AF_INET ? 4 : 6;
   const { mark, mask = EVERY_BIT, suppressPrefixLength = NO_PREFIX_LENGTH } = attributes;
   const action = actionOf(header.action);
@@ -140,15 +141,21 @@ export function decodeRule({ data }: Pick<NetlinkMessage, 'data'>): RuleState {
   };
 }
 
-function isOfIp({ data }: NetlinkMessage): boolean {
-  const { family } = ruleMessage.get(data);
-  return family === AF_INET || family === AF_INET6;
+/** Reads RTM_NEWRULE and RTM_DELRULE of IPv4 and IPv6; throws DecodeError. */
+export function decodeRule({ data }: Pick<NetlinkMessage, 'data'>): RuleState {
+  const message = ruleMessage.get(data);
+  if (!isOfIp(message)) throw new DecodeError(`a rule of the address family ${message.family}`);
+  return stateOf(message);
 }
 
 /** The rules of IPv4 and IPv6, or of one of them, in the order they are asked; of what the kernel has not, none. */
 export function listRules(socket: NetlinkSocket, family?: Family): RuleState[] {
   const data = encodeRule({ family: family === undefined ? AF_UNSPEC : familyNumber(family) });
   const op = family === undefined ? 'list rules' : `list IPv${family} rules`;
+  const told = socket.dump({ type: RTM_GETRULE, data, op });
   // Those of multicast routing are among all (RTNL_FAMILY_IPMR).
-  return socket.dump({ type: RTM_GETRULE, data, op }).filter(isOfIp).map(decodeRule);
+  return told
+    .map((each) => ruleMessage.get(each.data))
+    .filter(isOfIp)
+    .map(stateOf);
 }

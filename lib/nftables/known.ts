@@ -29,6 +29,7 @@ export interface Known {
   readonly bridges: readonly string[];
 }
 
+/** As it is left: of this namespace, and of this layout of our tables. */
 interface Note extends Known {
   readonly netns: string;
   readonly layout: string;
@@ -69,11 +70,7 @@ function read(file: string): unknown {
 /**
  * What is known of the ruleset of this thread's namespace at `generation`; undefined when nothing is.
  */
-export function recall(generation: number, file = NOTE): Known | undefined {
-  return noteOf(generation, file);
-}
-
-function noteOf(generation: number, file: string): Note | undefined {
+export function recall(generation: number, file = NOTE): Note | undefined {
   try {
     const note = read(file);
     if (!isNote(note) || note.generation !== generation || note.layout !== LAYOUT) return undefined;
@@ -117,7 +114,7 @@ function joined<T>(before: readonly T[], more: readonly T[]): T[] {
  * what has been `seen` since.
  */
 export function carryOver(generation: number, seen?: Omit<Known, 'generation'>, file = NOTE): void {
-  const known = noteOf(generation, file);
+  const known = recall(generation, file);
   if (known === undefined && seen === undefined) return;
   const families = joined(known?.families ?? [], seen?.families ?? []);
   const bridges = joined(known?.bridges ?? [], seen?.bridges ?? []);

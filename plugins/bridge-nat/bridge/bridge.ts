@@ -134,19 +134,19 @@ function setKernelKeys(host: NetlinkSocket, wanted: BridgeWanted, link: Link): v
   // be how the host itself learns its routes.
   const settings = settingsOf(link);
   const isOn = (setting: Ipv6Setting): boolean => (settings.ipv6(setting) ?? 0) !== 0;
-  const set = (value: string, setting: Ipv6Setting): void =>
+  const set = (setting: Ipv6Setting, value: '0' | '1'): void =>
     void ensureSysctlIfPresent(value, 'net', 'ipv6', 'conf', link.name, setting);
   const ours = link.alias === ALIAS && !wanted.onLan;
-  if (ours && isOn('accept_ra') && !standsForMember(host, link.name)) set('0', 'accept_ra');
+  if (ours && isOn('accept_ra') && !standsForMember(host, link.name)) set('accept_ra', '0');
   const routed6 = wanted.gateways.some((gateway) => gateway.address.family === 6);
   if (routed6 || (link.alias === ALIAS && wanted.ipv6.wanted)) {
-    if (isOn('disable_ipv6')) set('0', 'disable_ipv6');
+    if (isOn('disable_ipv6')) set('disable_ipv6', '0');
     // Its MAC address is its own: a second of DAD would only hold up the first packets.
-    if (link.alias === ALIAS && isOn('accept_dad')) set('0', 'accept_dad');
+    if (link.alias === ALIAS && isOn('accept_dad')) set('accept_dad', '0');
   } else if (link.alias === ALIAS && settings.ipv6('disable_ipv6') === 0) {
     // By its link-local address the host would offer whatever listens on [::] to containers of a network without IPv6,
     // past every rule that was written for IPv4.
-    wanted.ipv6.unlessUsed(() => set('1', 'disable_ipv6'));
+    wanted.ipv6.unlessUsed(() => set('disable_ipv6', '1'));
   }
 }
 

@@ -41,6 +41,7 @@ export const RULE_PRIORITY = 109;
 const LAST = 0xffffffff;
 /** A place in the list has room for so many interfaces of one pattern. */
 const RANKS = 1000;
+
 function defaultRoute(family: Family): Prefix {
   return { address: { family, value: 0n }, length: 0 };
 }
