@@ -1,5 +1,5 @@
 /** `npm run bench -- attach`: containers that come to a bridge; see chains.ts for who is compared. */
-import { existsSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import { NODE } from '../../cli/build/paths.ts';
 import { OWN_PLUGINS } from '../kernel/harness-cni.ts';
 import { plainEnvironment } from '../kernel/harness-process.ts';
@@ -29,6 +29,7 @@ export async function withContenders(
   options: ContenderOptions,
   work: (contenders: readonly Contender[]) => Promise<Section>,
 ): Promise<Section> {
+  mkdirSync(states, { recursive: true });
   const contenders: Contender[] = [];
   const chains: readonly Chain[] = [...pluginChains(), floorChain(makeFloor(states))];
   try {

@@ -1,6 +1,6 @@
 /** What is to be held, as shares of others' medians: design.md, section 5. */
 import type { Goal } from './figures.ts';
-import type { Goals } from './lives.ts';
+import type { Goals, Verb } from './lives.ts';
 
 const oneShot = (most: number): Goal => ({ who: 'one-shot', over: 'reference', most });
 const engine = (most: number): Goal => ({ who: 'engine', over: 'reference', most });
@@ -29,4 +29,4 @@ export const DHCP_ADD: readonly Goal[] = [oneShot(0.5)];
 export const HOOK: readonly Goal[] = [engine(0.3)];
 
 /** A verb beside many over the same beside one; whoever of netmoor does it. */
-export const GROWTH = 1.1;
+export const GROWTH: Readonly<Record<Verb, number>> = { ADD: 1.1, CHECK: 1.2, DEL: 1.2 };

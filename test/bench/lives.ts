@@ -6,7 +6,9 @@ import { crowd } from './crowd.ts';
 import type { Crowd } from './crowd.ts';
 import type { Goal, Row, Who } from './figures.ts';
 
-export type Verb = 'ADD' | 'CHECK' | 'DEL';
+/** In the order of a container's life. */
+export const VERBS = ['ADD', 'CHECK', 'DEL'] as const;
+export type Verb = (typeof VERBS)[number];
 
 /** Milliseconds of the processes of one container's life; the floor checks nothing. */
 export type Life = Readonly<Record<'ADD' | 'DEL', number> & { CHECK?: number }>;
@@ -41,20 +43,36 @@ export function byWho<T>(
   return Object.fromEntries(entries);
 }
 
-/** A row for each verb. */
-export async function measureLives(
+/** Lives of containers of each in turns, by contender. */
+export async function live(
   contenders: readonly Contender[],
   network: Network,
+  { rounds, budgetMs }: { rounds: number; budgetMs?: number },
+): Promise<readonly (readonly Life[])[]> {
+  return alternate(contenders, rounds, async (contender) => comeAndGo(contender, network), budgetMs);
+}
+
+/** A row for each verb. */
+export function rowsOf(
+  contenders: readonly Contender[],
+  lives: readonly (readonly Life[])[],
   title: string,
-  { rounds, goals = {}, budgetMs }: { rounds: number; goals?: Goals; budgetMs?: number },
-): Promise<Row[]> {
-  const live = async (contender: Contender): Promise<Life> => comeAndGo(contender, network);
-  const lives = await alternate(contenders, rounds, live, budgetMs);
-  return (['ADD', 'CHECK', 'DEL'] as const).map((verb) => ({
+  goals: Goals = {},
+): Row[] {
+  return VERBS.map((verb) => ({
     what: `${verb}, ${title}`,
     times: byWho(contenders, lives, (life: Life) => life[verb]),
     goals: goals[verb] ?? [],
   }));
+}
+
+export async function measureLives(
+  contenders: readonly Contender[],
+  network: Network,
+  title: string,
+  { rounds, goals }: { rounds: number; goals?: Goals },
+): Promise<Row[]> {
+  return rowsOf(contenders, await live(contenders, network, { rounds }), title, goals);
 }
 
 /** A container that is attached, by what ADD answered. */

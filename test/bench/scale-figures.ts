@@ -3,6 +3,7 @@ import type { Exchanges } from './exchange.ts';
 import { median, ratioOf, summarise, table, WHO } from './figures.ts';
 import type { Row, Who } from './figures.ts';
 import { GROWTH } from './goals.ts';
+import { VERBS } from './lives.ts';
 
 export interface Packets {
   readonly who: Who;
@@ -13,8 +14,10 @@ export interface Packets {
 export interface Level {
   /** "beside 300" */
   readonly beside: string;
-  /** ADD, CHECK, DEL. */
+  /** Of each of VERBS. */
   readonly rows: readonly Row[];
+  /** The same of hosts with one container, in turns with these. */
+  readonly meanwhile: readonly Row[];
   readonly packets: readonly Packets[];
 }
 
@@ -29,19 +32,23 @@ function columnsOf(levels: readonly Level[]): Who[] {
   return WHO.filter((who) => rows.some(({ times }) => (times[who]?.length ?? 0) > 0));
 }
 
-/** The medians of each level over those of the first; netmoor's are to stay within GROWTH. */
+/** The medians of each level over those that hosts with one container had meanwhile; netmoor's have goals. */
 export function growthTable(levels: readonly Level[]): string {
   const columns = columnsOf(levels);
-  const lines = levels.slice(1).flatMap((level) =>
-    level.rows.map((row, i) => {
-      const first = levels[0]?.rows[i]?.times ?? {};
-      const growth = columns.map((who) => median(row.times[who] ?? []) / median(first[who] ?? []));
+  const lines = levels.flatMap(({ rows, meanwhile }, level) =>
+    VERBS.flatMap((verb, i) => {
+      const [row, alone] = [rows[i], meanwhile[i]];
+      if (row === undefined || alone === undefined) return [];
+      const growth = columns.map((who) => median(row.times[who] ?? []) / median(alone.times[who] ?? []));
       const cells = growth.map((value) => (Number.isNaN(value) ? '' : value.toFixed(2)));
       const verdicts = columns.flatMap((who, at) => {
-        const held = (growth[at] ?? Number.NaN) <= GROWTH ? 'held' : 'NOT HELD';
-        return who === 'one-shot' || who === 'engine' ? [`${held}: ${who} <= ${GROWTH}`] : [];
+        const held = (growth[at] ?? Number.NaN) <= GROWTH[verb] ? 'held' : 'NOT HELD';
+        // One beside one tells but how far alike ones lie apart.
+        return level > 0 && (who === 'one-shot' || who === 'engine')
+          ? [`${held}: ${who} <= ${GROWTH[verb]}`]
+          : [];
       });
-      return [row.what, ...cells, verdicts.join('; ')];
+      return [[row.what, ...cells, verdicts.join('; ')]];
     }),
   );
   return table([['grows', ...columns, 'goals'], ...lines]);

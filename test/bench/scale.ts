@@ -2,7 +2,9 @@
  * `npm run bench -- scale [--containers 1000]`: what ADD, CHECK, DEL and packets cost beside 1, 100, 300 and 1,000
  * containers, each with a published port; and 100 ADDs and DELs at once.
  *
- * All take turns; the reference takes long to come to 1,000: see FILL_BUDGET_MS.
+ * All take turns; the reference takes long to come to 1,000: see FILL_BUDGET_MS. Each has a twin, a host that stays at
+ * one container, and the twins take their turns among them: a machine is not as fast in the tenth minute as in the
+ * first, and what is said to grow is to be compared with what was measured at the same time.
  */
 import { alternate } from './alternate.ts';
 import { withContenders } from './attach.ts';
@@ -10,17 +12,17 @@ import type { Contender } from './contender.ts';
 import { exchangesWith, serveIn } from './exchange.ts';
 import type { Row, Section } from './figures.ts';
 import * as goals from './goals.ts';
-import { attach, measureAtOnce, measureLives } from './lives.ts';
+import { attach, live, measureAtOnce, rowsOf } from './lives.ts';
 import type { Goals, Live } from './lives.ts';
 import { exchangeTable, growthTable } from './scale-figures.ts';
 import type { Level, Packets } from './scale-figures.ts';
 
 const LEVELS = [1, 100, 300, 1000];
 const GOALS: Readonly<Record<number, Goals>> = { 1: goals.ONE, 1000: goals.THOUSAND };
-const ROUNDS = 15;
+const ROUNDS = 25;
 const PACKET_ROUNDS = 5;
 /** Of one level's measurement of verbs, and of packets. */
-const BUDGET_MS = 60_000;
+const BUDGET_MS = 90_000;
 /** Who has not come to a level's containers by then is measured with what it has. */
 const FILL_BUDGET_MS = 15 * 60_000;
 const PORTION = 20;
@@ -81,31 +83,57 @@ async function measurePackets(entrants: readonly Entrant[], rounds: number): Pro
   return serving.map(({ contender }, i) => ({ who: contender.who, rounds: exchanges[i] ?? [] }));
 }
 
-async function measureLevel(entrants: readonly Entrant[], target: number, most: number): Promise<Level> {
+async function measureLevel(
+  entrants: readonly Entrant[],
+  twins: readonly Entrant[],
+  target: number,
+  most: number,
+): Promise<Level> {
   for (const entrant of entrants) await entrant.fill(target);
-  const contenders = entrants.map(({ contender }) => contender);
+  for (const twin of twins) await twin.fill(1);
+  const many = entrants.map(({ contender }) => contender);
+  const one = twins.map(({ contender }) => contender);
   const beside = besideText(entrants, target);
-  const options = { rounds: Math.min(ROUNDS, most), goals: GOALS[target] ?? {}, budgetMs: BUDGET_MS };
-  const rows = await measureLives(contenders, 'full', beside, options);
+  const options = { rounds: Math.min(ROUNDS, most), budgetMs: BUDGET_MS };
+  const lives = await live([...many, ...one], 'full', options);
+  const rows = rowsOf(many, lives.slice(0, many.length), beside, GOALS[target]);
+  const meanwhile = rowsOf(one, lives.slice(many.length), 'beside 1 meanwhile');
   const packets = await measurePackets(entrants, Math.min(PACKET_ROUNDS, most));
   console.error(`${beside}: measured`);
-  return { beside, rows, packets };
+  return { beside, rows, meanwhile, packets };
+}
+
+function enter(contenders: readonly Contender[]): Entrant[] {
+  return contenders.map((contender) => new Entrant(contender));
+}
+
+async function measureAll(
+  contenders: readonly Contender[],
+  theirTwins: readonly Contender[],
+  containers: number,
+  most: number,
+): Promise<Section> {
+  const entrants = enter(contenders);
+  const twins = enter(theirTwins);
+  const levels: Level[] = [];
+  const atOnce: Row[] = [];
+  for (const target of LEVELS.filter((level) => level <= containers)) {
+    levels.push(await measureLevel(entrants, twins, target, most));
+    if (target === 1 && containers >= AT_ONCE) {
+      const options = { rounds: 1, goals: goals.AT_ONCE };
+      atOnce.push(...(await measureAtOnce(contenders, AT_ONCE, options)));
+    }
+  }
+  const rows = [...levels.flatMap((level) => level.rows), ...atOnce];
+  return { rows, notes: [growthTable(levels), exchangeTable(levels)] };
 }
 
 /** Up to `containers` each; `states` is a directory on a real disk, for what all keep; at most so many rounds. */
 export async function measureScale(states: string, containers: number, most: number): Promise<Section> {
-  return withContenders(states, { ipv6: false }, async (contenders) => {
-    const entrants = contenders.map((contender) => new Entrant(contender));
-    const levels: Level[] = [];
-    const atOnce: Row[] = [];
-    for (const target of LEVELS.filter((level) => level <= containers)) {
-      levels.push(await measureLevel(entrants, target, most));
-      if (target === 1 && containers >= AT_ONCE) {
-        const options = { rounds: 1, goals: goals.AT_ONCE };
-        atOnce.push(...(await measureAtOnce(contenders, AT_ONCE, options)));
-      }
-    }
-    const rows = [...levels.flatMap((level) => level.rows), ...atOnce];
-    return { rows, notes: [growthTable(levels), exchangeTable(levels)] };
-  });
+  const options = { ipv6: false };
+  return withContenders(states, options, async (contenders) =>
+    withContenders(`${states}/twins`, options, async (twins) =>
+      measureAll(contenders, twins, containers, most),
+    ),
+  );
 }

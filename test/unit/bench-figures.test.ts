@@ -77,9 +77,9 @@ t.test('growth and packets', async (t) => {
     { who: 'reference' as const, rounds: [{ perSecond: 100, p50: 1, p99: 2 }] },
     { who: 'one-shot' as const, rounds: [{ perSecond, p50: 1, p99: 2 }] },
   ];
-  const one = { beside: 'beside 1', rows: [ROW], packets: packets(100) };
+  const one = { beside: 'beside 1', rows: [ROW], meanwhile: [ROW], packets: packets(100) };
   const many = { what: 'ADD, beside 300', times: { reference: [950], engine: [9.5], 'one-shot': [80] } };
-  const levels = [one, { beside: 'beside 300', rows: [many], packets: packets(150) }];
+  const levels = [one, { beside: 'beside 300', rows: [many], meanwhile: [ROW], packets: packets(150) }];
   const growth = /^ADD, beside 300 +10\.00 +1\.60 +1\.06 +NOT HELD: one-shot <= 1\.1; held: engine <= 1\.1$/m;
   t.match(growthTable(levels), growth);
   t.match(exchangeTable(levels), /^exchanges\/s, beside 300 +100 +150 +1\.50$/m);
