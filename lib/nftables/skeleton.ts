@@ -65,7 +65,10 @@ function definition(name: SetName, id: number): SetDefinition {
   };
 }
 
-/** A set that rules fill. The kernel wants a size, so that no flood of packets fills the memory. */
+/**
+ * A set that rules fill, with 65535 elements at most, so that no flood of packets fills the memory: that is what the
+ * kernel says where no size is given (nft_dynset_init), and then begins with a small table instead of one for all.
+ */
 function askedDefinition(name: keyof typeof ASKED_SETS, id: number): SetDefinition {
   const { key } = ASKED_SETS[name];
   return {
@@ -75,7 +78,6 @@ function askedDefinition(name: keyof typeof ASKED_SETS, id: number): SetDefiniti
     keyType: numberOf(key),
     keyLength: lengthOf(key),
     id,
-    description: { size: 65535 },
     timeout: BigInt(ASKED_MS),
     userdata: [byteorder(0, key)],
   };
