@@ -87,8 +87,8 @@ export function startWorker(lane: Lane, source = 'worker-main.ts'): Worker {
     stderr: true,
     // Descriptors that libc gave us are not Node's to watch.
     trackUnmanagedFds: false,
-    // What one-shot programs have room for until they end, nobody needs here.
-    resourceLimits: { maxYoungGenerationSizeMb: 4, maxOldGenerationSizeMb: 256 },
+    // Room for what one request allocates, three times (V8's halves, and large objects); collected between requests.
+    resourceLimits: { maxYoungGenerationSizeMb: 12, maxOldGenerationSizeMb: 256 },
   };
   const worker = sea.isSea()
     ? new Worker(sea.getAsset('worker-main.js', 'latin1'), { ...options, eval: true })

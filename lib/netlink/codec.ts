@@ -4,9 +4,9 @@
  *
  * A message is described once, as a struct() of fields; reading and writing both follow from that, so they cannot drift
  * apart. Attributes are written in the order of the description, for nf_tables libnftnl's, so that our bytes can be
- * held against those of nft. Attributes a description does not know are kept, and written back behind the known ones.
+ * held against those of nft. Attributes a description does not know are written back behind the known ones.
  */
-import { DecodeError, eachAttribute } from './attributes.ts';
+import { DecodeError, eachAttribute, eachSpan } from './attributes.ts';
 import { NLA_F_NESTED } from './uapi.ts';
 import { Writer } from './writer.ts';
 
@@ -58,8 +58,14 @@ export type Values<F extends Fields> = {
 
 export type Decoded<C> = C extends Codec<infer T> ? T : never;
 
-/** Attributes by name. */
-export function struct<F extends Fields>(fields: F): Codec<Values<F>> {
+/**
+ * Attributes by name. Those that are not known are kept, unless `others` says that they are dropped: what is only read,
+ * and of which the kernel tells a lot.
+ */
+export function struct<F extends Fields>(
+  fields: F,
+  { others = 'kept' }: { readonly others?: 'kept' | 'dropped' } = {},
+): Codec<Values<F>> {
   const ordered = Object.entries(fields);
   const byType = new Map(
     ordered.map(([name, field]) => [field.type & NLA_TYPE_MASK, { name, codec: field.codec }]),
@@ -75,10 +81,10 @@ export function struct<F extends Fields>(fields: F): Codec<Values<F>> {
     get(data) {
       const values: Record<string, unknown> = {};
       const unknown: RawAttribute[] = [];
-      eachAttribute(data, (type, payload) => {
+      eachSpan(data, (type, start, end) => {
         const field = byType.get(type & NLA_TYPE_MASK);
-        if (field) values[field.name] = field.codec.get(payload);
-        else unknown.push({ type, data: payload });
+        if (field) values[field.name] = field.codec.get(data.subarray(start, end));
+        else if (others === 'kept') unknown.push({ type, data: data.subarray(start, end) });
       });
       if (unknown.length > 0) values.unknown = unknown;
       return values as Values<F>;

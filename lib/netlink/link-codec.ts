@@ -83,7 +83,6 @@ export interface LinkAttributes {
   readonly altNames?: readonly string[];
   /** What belongs to address families (inet6.ts), undecoded: few ask for it. */
   readonly families?: Uint8Array;
-  readonly unknown?: readonly RawAttribute[];
 }
 
 export interface LinkMessage {
@@ -156,12 +155,15 @@ const fields = {
 /** struct ifinfomsg */
 const HEADER = { family: 1, type: 2, index: 4, flags: 4, change: 4 } as const;
 
-const plainMessage: Codec<LinkMessage> = headed('a link message', HEADER, struct(fields));
+/** What is read of a link is never written back, and half of its fifty attributes are counters. */
+const READ_ONLY = { others: 'dropped' } as const;
+
+const plainMessage: Codec<LinkMessage> = headed('a link message', HEADER, struct(fields, READ_ONLY));
 // Of other families, IFLA_PROTINFO is something else. br_setlink insists on the flag of the nest.
 const bridgeMessage: Codec<LinkMessage> = headed(
   'a link message of a bridge',
   HEADER,
-  struct({ ...fields, port: nest(IFLA_PROTINFO, bridgePort) }),
+  struct({ ...fields, port: nest(IFLA_PROTINFO, bridgePort) }, READ_ONLY),
 );
 
 /** What follows the netlink header of RTM_NEWLINK and its like; reading throws DecodeError. */

@@ -5,10 +5,11 @@
 import fc from 'fast-check';
 import t from 'tap';
 import { isDeepStrictEqual } from 'node:util';
+import { parseAttributes } from 'netlink/dist/structs.js';
 import { addressMessage } from '../../lib/netlink/address-codec.ts';
 import { decodeAddress } from '../../lib/netlink/address.ts';
 import { decodeAnnouncedPrefix } from '../../lib/netlink/announced-prefix.ts';
-import { DecodeError } from '../../lib/netlink/attributes.ts';
+import { DecodeError, eachAttribute } from '../../lib/netlink/attributes.ts';
 import { bridgeSpec } from '../../lib/netlink/bridge-vlan.ts';
 import { encode } from '../../lib/netlink/codec.ts';
 import type { Codec } from '../../lib/netlink/codec.ts';
@@ -230,6 +231,34 @@ for (const subject of SUBJECTS) {
     t.ok(refused > rounds(ROUNDS) / 50 && read > 0, `some are refused (${refused}), some are read (${read})`);
   });
 }
+
+/** Types with their flags, and payloads; undefined where it is refused. */
+function orRefused(read: (told: (type: number, payload: string) => void) => void): unknown {
+  const found: unknown[] = [];
+  try {
+    read((type, payload) => found.push([type, payload]));
+    return found;
+  } catch {
+    return undefined;
+  }
+}
+
+t.test('attributes are those that the netlink package finds', async (t) => {
+  const seeds = ofTypes(16).map((data) => data.subarray(16));
+  const alike = fc.property(editedBytes(seeds), (data) => {
+    const ours = orRefused((told) =>
+      eachAttribute(guarded(data), (type, payload) => told(type, payload.toString('hex'))),
+    );
+    const theirs = orRefused((told) =>
+      parseAttributes(data, ({ type, nested, no, data: payload }) =>
+        told(type | (nested ? 0x8000 : 0) | (no ? 0x4000 : 0), Buffer.from(payload).toString('hex')),
+      ),
+    );
+    if (!isDeepStrictEqual(ours, theirs)) throw new Error(data.toString('hex'));
+  });
+  fc.assert(alike, asking(ROUNDS));
+  t.ok(seeds.length > 20, `of ${seeds.length} messages`);
+});
 
 t.test('a flow is read as what it is', async (t) => {
   t.match(flowIn({ data: FLOW }), {
