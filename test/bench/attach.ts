@@ -13,7 +13,7 @@ import { median, milliseconds, table } from './figures.ts';
 import type { Row, Section } from './figures.ts';
 import { makeFloor } from './floor.ts';
 import * as goals from './goals.ts';
-import { byWho, measureAtOnce, measureLives } from './lives.ts';
+import { attach, byWho, measureAtOnce, measureLives } from './lives.ts';
 
 const MANY = 100;
 
@@ -62,6 +62,15 @@ async function measureWithBridge(contenders: readonly Contender[], rounds: numbe
   return rows.filter(({ what }) => !what.startsWith('CHECK'));
 }
 
+/**
+ * Beside one that stays: the rules that all share are there then, as the reference's are from its first container to the
+ * end of days, and the floor's.
+ */
+async function measureFull(contenders: readonly Contender[], rounds: number): Promise<Row[]> {
+  for (const contender of contenders) await attach(contender, 1, 1);
+  return measureLives(contenders, 'full', 'full chain', { rounds, goals: goals.ONE });
+}
+
 /** At most so many rounds of each. */
 export async function measureAttaching(states: string, most: number): Promise<Section> {
   const upTo = (rounds: number) => Math.min(rounds, most);
@@ -73,7 +82,7 @@ export async function measureAttaching(states: string, most: number): Promise<Se
       await measureVersion(plugins, upTo(40)),
       ...(await measureLives(plugins, 'plain', 'plain bridge', { rounds: upTo(25) })),
       ...(await measureWithBridge(plugins, upTo(15))),
-      ...(await measureLives(contenders, 'full', 'full chain', { rounds: upTo(40), goals: goals.ONE })),
+      ...(await measureFull(contenders, upTo(40))),
       ...(await measureAtOnce(contenders, MANY, { rounds: upTo(3), goals: goals.AT_ONCE })),
     ];
     return { rows, notes };
