@@ -63,8 +63,8 @@ async function measureWithBridge(contenders: readonly Contender[], rounds: numbe
 }
 
 /**
- * Beside one that stays: the rules that all share are there then, as the reference's are from its first container to the
- * end of days, and the floor's.
+ * Beside one that stays: the rules that all share are there then, as the floor's are, and the reference's once it had a
+ * container.
  */
 async function measureFull(contenders: readonly Contender[], rounds: number): Promise<Row[]> {
   for (const contender of contenders) await attach(contender, 1, 1);
