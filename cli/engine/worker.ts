@@ -17,7 +17,6 @@ import { ownProcfs } from '../../lib/system/procfs.ts';
 import { asRequest } from '../../lib/system/worker.ts';
 import type { Worker } from '../../lib/system/worker.ts';
 import { Gathering } from './gathering.ts';
-import { collectAfterwards } from './heap.ts';
 import type { FromWorker, Job, Outcome, PluginJob, TaskJob, ToWorker } from './jobs.ts';
 import { HOOK, pluginOf } from './programs.ts';
 import type { Lane } from './programs.ts';
@@ -114,9 +113,7 @@ export function serveAsWorker(abilities: Abilities = { plugin: pluginOf, tasks: 
       return { error: { kind, message, details } };
     }
   };
-  const begun = collectAfterwards();
   port.on('message', ({ jobs }: ToWorker) => {
-    begun();
     const gathering = new Gathering(jobs.length);
     const together = jobs.length > 1 ? gathering.together : undefined;
     jobs.forEach((job, index) => {

@@ -87,8 +87,9 @@ export function startWorker(lane: Lane, source = 'worker-main.ts'): Worker {
     stderr: true,
     // Descriptors that libc gave us are not Node's to watch.
     trackUnmanagedFds: false,
-    // Room for what one request allocates, three times (V8's halves, and large objects); collected between requests.
-    resourceLimits: { maxYoungGenerationSizeMb: 12, maxOldGenerationSizeMb: 256 },
+    // A third of it is what is filled between two collections: a few requests, so that few end in the middle of one,
+    // and take what it is just using for what will stay.
+    resourceLimits: { maxYoungGenerationSizeMb: 24, maxOldGenerationSizeMb: 256 },
   };
   const worker = sea.isSea()
     ? new Worker(sea.getAsset('worker-main.js', 'latin1'), { ...options, eval: true })

@@ -17,6 +17,8 @@ import { attach, byWho, measureAtOnce, measureLives } from './lives.ts';
 
 const MANY = 100;
 
+const limitedTo = (most: number) => (rounds: number) => Math.min(rounds, most);
+
 /** Names what is missing for comparisons of plugins; undefined when nothing is. */
 export function lackingForPlugins(): string | undefined {
   const executables = pluginChains().flatMap((chain) => chain.executables);
@@ -66,24 +68,31 @@ async function measureWithBridge(contenders: readonly Contender[], rounds: numbe
  * Beside one that stays: the rules that all share are there then, as the floor's are, and the reference's once it had a
  * container.
  */
-async function measureFull(contenders: readonly Contender[], rounds: number): Promise<Row[]> {
+async function measureBesideOne(contenders: readonly Contender[], most: number): Promise<Row[]> {
+  const upTo = limitedTo(most);
   for (const contender of contenders) await attach(contender, 1, 1);
-  return measureLives(contenders, 'full', 'full chain', { rounds, goals: goals.ONE });
+  return [
+    ...(await measureLives(pluginsOf(contenders), 'plain', 'plain bridge', { rounds: upTo(25) })),
+    ...(await measureLives(contenders, 'full', 'full chain', { rounds: upTo(40), goals: goals.ONE })),
+    ...(await measureAtOnce(contenders, MANY, { rounds: upTo(3), goals: goals.AT_ONCE })),
+  ];
+}
+
+function pluginsOf(contenders: readonly Contender[]): Contender[] {
+  return contenders.filter(({ chain }) => chain.floor === undefined);
 }
 
 /** At most so many rounds of each. */
 export async function measureAttaching(states: string, most: number): Promise<Section> {
-  const upTo = (rounds: number) => Math.min(rounds, most);
+  const upTo = limitedTo(most);
   return withContenders(states, {}, async (contenders) => {
-    const plugins = contenders.filter(({ chain }) => chain.floor === undefined);
+    const plugins = pluginsOf(contenders);
     const [first] = contenders;
     const notes = first === undefined ? [] : [await startCosts(first, upTo(20))];
     const rows = [
       await measureVersion(plugins, upTo(40)),
-      ...(await measureLives(plugins, 'plain', 'plain bridge', { rounds: upTo(25) })),
       ...(await measureWithBridge(plugins, upTo(15))),
-      ...(await measureFull(contenders, upTo(40))),
-      ...(await measureAtOnce(contenders, MANY, { rounds: upTo(3), goals: goals.AT_ONCE })),
+      ...(await measureBesideOne(contenders, most)),
     ];
     return { rows, notes };
   });

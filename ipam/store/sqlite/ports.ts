@@ -53,16 +53,12 @@ export function claimPort(db: Connection, claim: PortClaim, attachment: number):
   if (collision !== undefined) {
     if (collision.attachment === attachment) {
       const advice = 'publish each host port once';
-      throw new NetmoorError(
-        'port-taken',
-        `${formatClaim(claim)} is asked for twice by the same container`,
-        advice,
-      );
+      throw new NetmoorError('port-taken', `the same container asks for ${formatClaim(claim)} twice`, advice);
     }
     const owner = collision.owner === undefined ? 'another container' : formatKey(collision.owner);
     const advice =
       'publish another port, give each container a host address of its own, or remove that container';
-    throw new NetmoorError('port-taken', `${formatClaim(claim)} is already published by ${owner}`, advice);
+    throw new NetmoorError('port-taken', `${owner} already publishes ${formatClaim(claim)}`, advice);
   }
   db.run(
     'INSERT INTO port (protocol, first, family, host, count, attachment) VALUES (?, ?, ?, ?, ?, ?)',
