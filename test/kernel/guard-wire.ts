@@ -63,9 +63,6 @@ export interface Marked {
   readonly line: string;
 }
 
-/** Milliseconds after which a frame that arrives everywhere is sent once more. */
-const AGAIN_MS = 250;
-
 /** Makes marks that nothing else has. */
 export function marker(): (frame: Buffer, sentAs?: number) => Marked {
   let count = 0;
@@ -89,18 +86,12 @@ export async function heardBy<L extends string>(
 ): Promise<L[]> {
   sender.write(line);
   sender.write(sentinel.line);
-  // On a busy machine a frame may be lost for no reason of ours.
-  const again = setInterval(() => sender.write(sentinel.line), AGAIN_MS);
   const all = Object.entries<Background>(listeners);
-  try {
-    for (const [name, listener] of all)
-      await listener.until(
-        () => listener.output.includes(sentinel.mark),
-        `a frame behind the crafted one at ${name}`,
-      );
-  } finally {
-    clearInterval(again);
-  }
+  for (const [name, listener] of all)
+    await listener.until(
+      () => listener.output.includes(sentinel.mark),
+      `a frame behind the crafted one at ${name}`,
+    );
   return all.filter(([, listener]) => listener.output.includes(mark)).map(([name]) => name as L);
 }
 
