@@ -79,6 +79,29 @@ function testEnvironment(): NodeJS.ProcessEnv {
   return { ...rest, TAP: '1', TAP_TIMEOUT: String(limit(TAP_TIME_LIMIT_S)) };
 }
 
+/**
+ * Runs the command "$@" where what it writes to /run and /var is gone with it: a test that starts our programs on the
+ * machine itself leaves their records, native module and log there otherwise. The process id stays.
+ */
+const ASIDE = `set -eu
+mount -t tmpfs -o mode=755 tmpfs /run
+mkdir /run/.var /run/.work
+mount -t overlay -o lowerdir=/var,upperdir=/run/.var,workdir=/run/.work overlay /var
+exec "$@"`;
+
+/** Only root's records are where all find them; only root may mount. */
+function aside(command: readonly string[]): readonly string[] {
+  if (process.getuid?.() !== 0) return command;
+  return ['unshare', '--mount', '--propagation', 'private', 'sh', '-c', ASIDE, 'sh', ...command];
+}
+
+export interface How {
+  /** What it runs of the sources counts for the coverage. */
+  readonly counted?: boolean;
+  /** It makes no host of its own (see kernel/harness.ts): the machine's files are to be kept from it. */
+  readonly onMachine?: boolean;
+}
+
 /** The process groups of the files that run now. */
 const running = new Set<number>();
 
@@ -97,13 +120,15 @@ function badEnd(code: number | null, signal: NodeJS.Signals | null, timedOut: bo
 /** Starts the file in a process group of its own; `ended` says how it ended, undefined for success. */
 function start(
   file: string,
-  counted: boolean,
+  { counted = false, onMachine = false }: How,
 ): {
   child: ChildProcessByStdio<null, Readable, Readable>;
   ended: Promise<string | undefined>;
 } {
   const { args, env } = counted ? COUNTED : { args: [], env: {} };
-  const child = spawn(process.execPath, [...args, file], {
+  const node = [process.execPath, ...args, file];
+  const [program = '', ...rest] = onMachine ? aside(node) : node;
+  const child = spawn(program, rest, {
     detached: true,
     env: { ...testEnvironment(), ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -124,8 +149,7 @@ function start(
   return { child, ended };
 }
 
-/** With `counted`, what it runs of the sources counts for the coverage. */
-export async function runFile(file: string, counted = false): Promise<FileResult> {
+export async function runFile(file: string, how: How = {}): Promise<FileResult> {
   const started = performance.now();
   const parser = new Parser();
   const tally = new Tally();
@@ -134,7 +158,7 @@ export async function runFile(file: string, counted = false): Promise<FileResult
   parser.on('extra', (text: string) => {
     complaints += text;
   });
-  const { child, ended } = start(file, counted);
+  const { child, ended } = start(file, how);
   child.stdout.setEncoding('utf8').on('data', (text: string) => parser.write(text));
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     complaints += text;
