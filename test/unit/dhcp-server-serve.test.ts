@@ -52,6 +52,22 @@ t.test('an offer that is not asked for in time goes to others', async (t) => {
   t.equal(refused?.is, 'nak', 'who comes too late hears so');
 });
 
+t.test('who comes back gets the same, even where a container has what was first his', async (t) => {
+  const rig = new Rig(t.testdir());
+  const leaseOnce = (mac: string): string => {
+    const address = rig.lease(mac) ?? '';
+    rig.ask({ is: 'release', mac, ciaddr: address, server: SERVER });
+    return address;
+  };
+  const clients = Array.from({ length: 40 }, (_, number) => macNumber(number));
+  for (const [number, mac] of clients.entries()) {
+    const addresses = [{ address: `${leaseOnce(mac)}/24`, scope: SCOPE }];
+    rig.store.write((tx) => tx.putAttachment(attachment(`c${number}`, { network: 'lab', addresses })));
+  }
+  const again = clients.map(leaseOnce);
+  t.same(clients.map(leaseOnce), again);
+});
+
 t.test('a client that chooses another server is heard, not answered', async (t) => {
   const rig = new Rig(t.testdir());
   const { address = '' } = rig.ask({ is: 'discover', mac: ONE }) ?? {};

@@ -11,6 +11,7 @@ import { parsePool } from '../../../ipam/pool.ts';
 import { sameKey } from '../../../ipam/record.ts';
 import type { AddressRecord, AttachmentKey } from '../../../ipam/record.ts';
 import { spanSize } from '../../../ipam/span.ts';
+import type { Span } from '../../../ipam/span.ts';
 import type { StoreTransaction } from '../../../ipam/store/store.ts';
 import { clientOf, keyOf } from './client.ts';
 import type { ServedNetwork } from './client.ts';
@@ -25,6 +26,19 @@ function unlessRefused<T>(attempt: () => T): T | undefined {
     if (error instanceof NetmoorError && NOT_TO_BE_HAD.includes(error.kind)) return undefined;
     throw error;
   }
+}
+
+/** Which 64 bits of a client's digest (SHA-256) are a place of its own in the pool. */
+const USUAL_PLACES = [0, 1, 2, 3];
+
+/** `place`: counted from the first address of the first span, less than the size of all. */
+function addressAt(spans: readonly Span[], place: bigint): Address {
+  let left = place;
+  for (const span of spans) {
+    if (left < spanSize(span)) return { family: span.first.family, value: span.first.value + left };
+    left -= spanSize(span);
+  }
+  throw new RangeError(`place ${place} is beyond the pool`);
 }
 
 /** The leases as they are without those of one client, to whom its own address is free. */
@@ -77,7 +91,7 @@ export class Held implements Bindings {
   choose(_client: string, wish?: string): string | undefined {
     const own = this.#reserved();
     if (own.length > 0) return own.find((address) => this.canHave(_client, address));
-    for (const address of [wish, this.#usual()])
+    for (const address of [wish, ...this.#usual()])
       if (address !== undefined && this.canHave(_client, address)) return address;
     const [next] = this.#lease([]) ?? [];
     return next && withoutLength(next.address);
@@ -105,21 +119,18 @@ export class Held implements Bindings {
   }
 
   /**
-   * The address that is the client's own as long as nobody else has it: the same after years, with nothing remembered.
+   * The places in the pool that are the client's own, in the order of its liking: it gets the same address after years,
+   * with nothing remembered. More than one, since a container or another client may have the first.
    */
-  #usual(): string | undefined {
+  #usual(): string[] {
     const spans = parsePool(this.#source.config)
       .sets.flat()
       .flatMap(({ free }) => free);
     const size = spans.reduce((sum, span) => sum + spanSize(span), 0n);
-    if (size === 0n) return undefined;
-    const digest = sha256(`${this.#network.name}\0${this.#key.containerId}`).toString('hex').slice(0, 16);
-    let place = BigInt(`0x${digest}`) % size;
-    for (const span of spans) {
-      if (place < spanSize(span))
-        return formatAddress({ family: span.first.family, value: span.first.value + place });
-      place -= spanSize(span);
-    }
-    return undefined;
+    if (size === 0n) return [];
+    const digest = sha256(`${this.#network.name}\0${this.#key.containerId}`);
+    return USUAL_PLACES.map((place) =>
+      formatAddress(addressAt(spans, digest.readBigUInt64BE(8 * place) % size)),
+    );
   }
 }
