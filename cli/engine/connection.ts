@@ -22,6 +22,7 @@ import type { LauncherRequest } from '../../lib/engine/launcher-frame.ts';
 import { closeSync } from 'node:fs';
 import { errorText } from '../../lib/base/errors.ts';
 import { isHungUp } from '../../lib/system/syscall.ts';
+import { sendNow } from '../../lib/system/unix-stream.ts';
 import { ANYBODY, handed } from './call.ts';
 import type { Caller, Handed } from './call.ts';
 import type { Received } from '../../lib/system/rights.ts';
@@ -51,6 +52,7 @@ export interface Budget {
 }
 
 const SLOW = 'the request did not come in time';
+const ENDED = 'the request ended before its time';
 const FULL = 'too much is on its way to the engine';
 
 /** A request in one of its two forms; with a launcher's comes the container's namespace. */
@@ -102,30 +104,42 @@ function decoded({ launcher, body }: Frame, netns: Handed | undefined): Asked {
   return launcher ? { launched: decodeLauncherRequest(body), netns } : decodeRequest(body);
 }
 
-/** Resolves with all of it. Rejects with MalformedFrame, or with an Error that says why there is none. */
-async function receive(
-  socket: Socket,
-  reader: Reader,
-  first: Buffer,
-  limits: Limits,
-  budget: Budget,
-): Promise<Frame> {
+/** What is under way: the bytes of one connection, and those of all. */
+interface Underway {
+  readonly reader: Reader;
+  readonly budget: Budget;
+}
+
+/** The frame when this completes it. Throws MalformedFrame, or an Error when there is too much of everybody's. */
+function add(chunk: Buffer, { reader, budget }: Underway, { bytes }: Limits): Frame | undefined {
+  budget.held += chunk.length;
+  const frame = reader.add(chunk);
+  if (frame === undefined && budget.held > bytes) throw new Error(FULL);
+  return frame;
+}
+
+/**
+ * Resolves with all of it, mostly at once: it comes in one piece. Rejects with MalformedFrame, or with an Error that
+ * says why there is none.
+ */
+async function receive(socket: Socket, first: Buffer, underway: Underway, limits: Limits): Promise<Frame> {
+  if (first.length === 0) throw new MalformedFrame(ENDED);
+  return add(first, underway, limits) ?? receiveRest(socket, underway, limits);
+}
+
+async function receiveRest(socket: Socket, underway: Underway, limits: Limits): Promise<Frame> {
   const { promise, resolve, reject } = Promise.withResolvers<Frame>();
   const timer = setTimeout(() => reject(new MalformedFrame(SLOW)), limits.request);
   const onData = (chunk: Buffer): void => {
-    budget.held += chunk.length;
     try {
-      const frame = reader.add(chunk);
+      const frame = add(chunk, underway, limits);
       if (frame !== undefined) resolve(frame);
-      else if (budget.held > limits.bytes) reject(new Error(FULL));
     } catch (error) {
       reject(error);
     }
   };
-  const onEnd = (): void => reject(new MalformedFrame('the request ended before its time'));
+  const onEnd = (): void => reject(new MalformedFrame(ENDED));
   socket.on('data', onData).on('end', onEnd).on('close', onEnd);
-  if (first.length > 0) onData(first);
-  else onEnd();
   socket.resume();
   try {
     return await promise;
@@ -162,12 +176,6 @@ export async function reply(socket: Socket, answer: EngineAnswer, milliseconds: 
   return send(socket, frameOf(answer), milliseconds);
 }
 
-/** False when nobody is there any more. */
-async function says(socket: Socket, text: string): Promise<boolean> {
-  if (socket.closed || socket.destroyed) return false;
-  return new Promise((resolve) => socket.write(text, (error) => resolve(!error)));
-}
-
 /** Node offers no public way to the descriptor of a socket; undefined where this one leads nowhere. */
 export function descriptorOf(socket: Socket): number | undefined {
   const handle: unknown = Reflect.get(socket, '_handle');
@@ -181,6 +189,24 @@ function isThere(socket: Socket): boolean {
   return fd !== undefined && !isHungUp(fd, 'look at a client');
 }
 
+/** How many bytes of it were taken, without the detour by Node's streams; undefined when nobody is there any more. */
+function written(socket: Socket, bytes: Uint8Array): number | undefined {
+  const fd = socket.destroyed ? undefined : descriptorOf(socket);
+  if (fd === undefined) return undefined;
+  try {
+    return sendNow(fd, bytes, 'answer a client');
+  } catch {
+    return undefined;
+  }
+}
+
+/** As send(), for one who has said all that he has to say: mostly there is room for it at once. */
+async function sendLast(socket: Socket, bytes: Uint8Array, milliseconds: number): Promise<void> {
+  const count = written(socket, bytes);
+  if (count === undefined || count === bytes.length) socket.destroy();
+  else await send(socket, bytes.subarray(count), milliseconds);
+}
+
 /** A launcher that gets no answer does the work itself. */
 async function answerLauncher(
   socket: Socket,
@@ -190,12 +216,12 @@ async function answerLauncher(
 ): Promise<void> {
   let taken = false;
   const take = async (): Promise<boolean> => {
-    taken = await says(socket, TAKEN);
+    taken = written(socket, Buffer.from(TAKEN)) === TAKEN.length;
     return taken;
   };
   const answer = await handle(asked, { take, waits: () => isThere(socket) });
   const done = taken && answer !== undefined && 'exitCode' in answer;
-  await send(socket, done ? encodeLauncherAnswer(answer) : Buffer.from(REFUSED), limit);
+  await sendLast(socket, done ? encodeLauncherAnswer(answer) : Buffer.from(REFUSED), limit);
 }
 
 /** The first descriptor is the namespace; more than that nobody sends. */
@@ -226,19 +252,19 @@ async function answerNext(
   first: Received | undefined,
   handle: Handle,
   limits: Limits,
-  { reader, budget }: { readonly reader: Reader; readonly budget: Budget },
+  underway: Underway,
 ): Promise<void> {
   const netns = first && namespaceIn(first);
   let answer: EngineAnswer;
   try {
     if (first === undefined) throw new MalformedFrame(SLOW);
-    const asked = decoded(await receive(socket, reader, first.data, limits, budget), netns);
+    const asked = decoded(await receive(socket, first.data, underway, limits), netns);
     if ('launched' in asked) return await answerLauncher(socket, asked, handle, limits);
     netns?.release();
     answer = (await handle(asked, ANYBODY)) ?? refusal('stopping', 'nothing was done', 'try again');
   } catch (error) {
     netns?.release();
-    if (reader.launcher) return send(socket, Buffer.from(REFUSED), limits.answer);
+    if (underway.reader.launcher) return send(socket, Buffer.from(REFUSED), limits.answer);
     const kind = error instanceof MalformedFrame ? 'malformed' : 'too-busy';
     answer = refusal(
       kind,

@@ -120,7 +120,8 @@ export class Engine {
       residents: new Map(this.#residents.flatMap(({ plugins }) => [...plugins])),
       world,
       counts: this.#counts,
-      done: (call, answer, milliseconds) => this.#done(call, answer, milliseconds),
+      // Whoever asked has his answer first.
+      done: (...outcome) => void setImmediate(() => this.#done(...outcome)),
     });
   }
 

@@ -3,7 +3,7 @@
  * what no record accounts for has to ask them all, so each is noted when used. The notes are links under /run: they are
  * gone after a reboot, and so is everything in the kernel that they speak for.
  */
-import { readdirSync, readlinkSync, symlinkSync } from 'node:fs';
+import { existsSync, readdirSync, readlinkSync, symlinkSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { isErrno } from '../../lib/base/errors.ts';
 import { sha256 } from '../../lib/base/sha256.ts';
@@ -26,6 +26,8 @@ export function noteStore(dir: string, notes = NOTES): void {
  * The directories noted so far. What else lies there, or in its stead, is no note of ours: no DEL shall fail for it.
  */
 export function notedStores(notes = NOTES): string[] {
+  // Mostly there is none, and an error that nobody reads costs more than a look.
+  if (!existsSync(notes)) return [];
   return orNothing(() => readdirSync(notes)).flatMap((name) =>
     orNothing(() => [readlinkSync(join(notes, name))]),
   );

@@ -42,7 +42,7 @@ export function retried(op: string, call: (libc: Libc) => number): number {
 }
 
 /** The same of a call that does not wait: undefined when it would have to. */
-function retriedNow(op: string, call: (libc: Libc) => number): number | undefined {
+export function retriedNow(op: string, call: (libc: Libc) => number): number | undefined {
   const result = outcome(call);
   if (result === -constants.errno.EAGAIN) return undefined;
   if (result < 0) throw new SystemError(op, -result);

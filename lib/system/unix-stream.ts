@@ -6,7 +6,7 @@ import { closeSync } from 'node:fs';
 import { constants } from 'node:os';
 import { SystemError, isErrno } from '../base/errors.ts';
 import { Libc } from './native.ts';
-import { bind, getsockopt, retried, setsockopt, socket, waitReadable } from './syscall.ts';
+import { bind, getsockopt, retried, retriedNow, setsockopt, socket, waitReadable } from './syscall.ts';
 
 const AF_UNIX = 1;
 const SOCK_STREAM = 1;
@@ -76,6 +76,16 @@ function waitWritable(fd: number, milliseconds: number, op: string): boolean {
   return retried(op, (libc) => libc.call('int poll(void *, uint64_t, int)', pollfd, 1, wait)) > 0;
 }
 
+/**
+ * As much of it as there is room for at the moment: how many bytes that was. Throws SystemError: EPIPE, ECONNRESET when
+ * the other end is gone.
+ */
+export function sendNow(fd: number, data: Uint8Array, op: string): number {
+  const signature = 'int64_t send(int, const void *, size_t, int)';
+  const flags = MSG_DONTWAIT | MSG_NOSIGNAL;
+  return retriedNow(op, (libc) => libc.call(signature, fd, data, data.length, flags)) ?? 0;
+}
+
 /** A connection; every method takes what is left of the caller's time, in milliseconds, as a function. */
 export class UnixStream {
   readonly fd: number;
@@ -116,16 +126,10 @@ export class UnixStream {
 
   /** False when the time is over. Throws SystemError: EPIPE, ECONNRESET when the other end is gone. */
   send(data: Uint8Array, left: () => number): boolean {
-    const signature = 'int64_t send(int, const void *, size_t, int)';
-    const flags = MSG_DONTWAIT | MSG_NOSIGNAL;
     for (let sent = 0; sent < data.length; ) {
-      const rest = data.subarray(sent);
-      try {
-        sent += retried(this.#op, (libc) => libc.call(signature, this.fd, rest, rest.length, flags));
-      } catch (error) {
-        if (!(error instanceof SystemError) || error.code !== 'EAGAIN') throw error;
-        if (!waitWritable(this.fd, left(), this.#op)) return false;
-      }
+      const count = sendNow(this.fd, data.subarray(sent), this.#op);
+      if (count === 0 && !waitWritable(this.fd, left(), this.#op)) return false;
+      sent += count;
     }
     return true;
   }
