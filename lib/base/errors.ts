@@ -16,7 +16,10 @@ export function errnoName(errno: number): string {
   return ERRNO_NAMES.get(errno) ?? `E${errno}`;
 }
 
-/** A refusal by the kernel: the operation in words, errno (positive) and, when sent, the extended-ack text. */
+/**
+ * A refusal by the kernel: the operation in words, errno (positive) and, when sent, the extended-ack text. Most are
+ * answers ("there is none") that somebody waits for, so none looks where it was thrown, which costs more than asking.
+ */
 export class SystemError extends Error {
   readonly op: string;
   readonly errno: number;
@@ -25,7 +28,10 @@ export class SystemError extends Error {
 
   constructor(op: string, errno: number, options: { extack?: string | undefined; cause?: unknown } = {}) {
     const code = errnoName(errno);
+    const { stackTraceLimit } = Error;
+    Error.stackTraceLimit = 0;
     super(`${op}: ${code}${options.extack ? ` (${options.extack})` : ''}`, { cause: options.cause });
+    Error.stackTraceLimit = stackTraceLimit;
     this.name = 'SystemError';
     this.op = op;
     this.errno = errno;

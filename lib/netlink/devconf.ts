@@ -101,7 +101,5 @@ export function isForwarding(socket: NetlinkSocket, family: Family): boolean {
     attributes: { ifindex: uapi.NETCONFA_IFINDEX_ALL },
   });
   const request = { type: uapi.RTM_GETNETCONF, op: `ask whether IPv${family} is forwarded`, data };
-  return socket
-    .request(request)
-    .some((answer) => answer.data.length > 0 && netconf.get(answer.data).attributes.forwarding === 1);
+  return netconf.get(socket.ask(request).data).attributes.forwarding === 1;
 }

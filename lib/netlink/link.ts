@@ -13,7 +13,8 @@ export function askForLink(
   where: Whereabouts = {},
 ): NetlinkMessage | undefined {
   try {
-    return socket.request(getRequest(which, where)).find(({ type }) => type === RTM_NEWLINK);
+    const told = socket.ask(getRequest(which, where));
+    return told.type === RTM_NEWLINK ? told : undefined;
   } catch (error) {
     if (isErrno(error, ...absence(where))) return undefined;
     throw error;

@@ -44,8 +44,7 @@ export function decodeNsid({ data }: { readonly data: Buffer }): number | undefi
  * none, EINVAL when it is one of something else.
  */
 export function nsidOf(socket: NetlinkSocket, netnsFd: number): number | undefined {
-  const answer = socket.request(lookup(netnsFd)).find(({ type }) => type === RTM_NEWNSID);
-  return answer && decodeNsid(answer);
+  return decodeNsid(socket.ask(lookup(netnsFd)));
 }
 
 /** The same, and gives it one first when it has none. Somebody else may do so at the same time. */

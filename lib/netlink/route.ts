@@ -213,7 +213,7 @@ export function lookupRoute(socket: NetlinkSocket, to: Address): RouteState | un
     attributes: { destination: to },
   });
   try {
-    return socket.request({ type: RTM_GETROUTE, data, op: 'look up a route' }).map(decodeRoute)[0];
+    return decodeRoute(socket.ask({ type: RTM_GETROUTE, data, op: 'look up a route' }));
   } catch (error) {
     if (isErrno(error, 'ENETUNREACH', 'EHOSTUNREACH', 'EACCES', 'EINVAL')) return undefined;
     throw error;

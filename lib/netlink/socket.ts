@@ -191,6 +191,28 @@ export class NetlinkSocket {
   }
 
   /**
+   * The message that a GET of one object is answered with. No acknowledgement is asked for, which would say only that
+   * there is nothing more. Throws SystemError.
+   */
+  ask(request: NetlinkRequest): NetlinkMessage {
+    const seq = this.#seq;
+    this.send(Buffer.concat(this.#encode(request, NLM_F_REQUEST)), request.op);
+    let lost: unknown;
+    let found: NetlinkMessage | undefined;
+    while (found === undefined) {
+      const { messages, overrun } = this.#answers(request.op, lost);
+      lost ??= overrun;
+      for (const message of messages) {
+        if (message.seq === seq) found = message;
+        else this.#told = true;
+      }
+    }
+    if (found.type !== NLMSG_ERROR) return found;
+    const { errno, extack } = decodeAnswer(found);
+    throw new SystemError(request.op, errno, { extack });
+  }
+
+  /**
    * Requests in one datagram; the kernel goes through all of them even when one fails. Throws the first failure, but
    * for those of an errno that is `fine`: what is to be there is there already, what is to go is gone.
    */

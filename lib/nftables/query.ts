@@ -58,5 +58,6 @@ export function list<K extends Kind>(
 
 /** The number of the ruleset's present state, for a batch that must not be applied to another one. */
 export function currentGeneration(nf: NetlinkSocket, op: string): number {
-  return getOne(nf, 'GEN', NFPROTO_UNSPEC, {}, op)[0]?.body.id ?? 0;
+  const [found] = readAnswers('GEN', [nf.ask(getRequest('GEN', NFPROTO_UNSPEC, {}, op))]);
+  return found?.body.id ?? 0;
 }

@@ -16,6 +16,14 @@ export interface Worker extends ProcessIdentity {
   readonly request?: string;
 }
 
+/** Asked for once: neither changes while the process lives, whatever it executes (execve(2)). */
+let self: ProcessIdentity | undefined;
+
+function ownIdentity(): ProcessIdentity | undefined {
+  self ??= processIdentity(process.pid);
+  return self;
+}
+
 function noteOf({ pid, started, request }: Worker, notes: string): string {
   return join(notes, `${pid}-${started}-${request}`);
 }
@@ -38,14 +46,14 @@ export async function asRequest<T>(
   work: (worker: Worker | undefined) => Promise<T>,
   notes = NOTES,
 ): Promise<T> {
-  const self = processIdentity(process.pid);
-  if (self === undefined) return work(undefined);
-  const worker = { ...self, request };
+  const own = ownIdentity();
+  if (own === undefined) return work(undefined);
+  const worker = { ...own, request };
   const note = noteOf(worker, notes);
   try {
     leave(note, notes);
   } catch {
-    return work(self);
+    return work(own);
   }
   try {
     return await work(worker);
@@ -77,8 +85,8 @@ function takeAway(note: string): void {
 
 /** Takes away the note of a request of this process that ended without doing so itself: its thread died. */
 export function forgetRequest(request: string, notes = NOTES): void {
-  const self = processIdentity(process.pid);
-  if (self !== undefined) takeAway(noteOf({ ...self, request }, notes));
+  const own = ownIdentity();
+  if (own !== undefined) takeAway(noteOf({ ...own, request }, notes));
 }
 
 /** None where there cannot be any. */

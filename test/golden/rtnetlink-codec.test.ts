@@ -2,8 +2,10 @@
  * Links, addresses and routes against the bytes ip and bridge send (test/golden/ip.hex), and what the kernel answered
  * them (test/golden/ip-answers.hex).
  */
+import { constants } from 'node:os';
 import { inspect } from 'node:util';
 import t from 'tap';
+import { isErrno } from '../../lib/base/errors.ts';
 import { formatPrefix, parseAddress, parsePrefix } from '../../lib/base/ip.ts';
 import { addressMessage } from '../../lib/netlink/address-codec.ts';
 import { addressAddition, addressRemoval, decodeAddress } from '../../lib/netlink/address.ts';
@@ -33,7 +35,7 @@ import {
 } from '../../lib/netlink/route.ts';
 import type { Route } from '../../lib/netlink/route.ts';
 import type { NetlinkRequest, NetlinkSocket } from '../../lib/netlink/socket.ts';
-import { IFA_F_NODAD, IFF_UP, IF_OPER_UP, RTM_NEWLINKPROP } from '../../lib/netlink/uapi.ts';
+import { IFA_F_NODAD, IFF_UP, IF_OPER_UP, NLM_F_ACK, RTM_NEWLINKPROP } from '../../lib/netlink/uapi.ts';
 import { FakeKernel, answer, done } from '../unit/netlink-fake-kernel.ts';
 import { readGoldens } from './golden.ts';
 import type { GoldenMessage } from './golden.ts';
@@ -68,12 +70,12 @@ function answered(command: string): GoldenMessage[] {
 
 /** The first request that `work` makes. */
 function requestOf(work: (socket: NetlinkSocket) => void): GoldenMessage {
-  const kernel = new FakeKernel(() => [[answer()]]);
+  const kernel = new FakeKernel(({ flags }) => [[answer(flags & NLM_F_ACK ? 0 : constants.errno.ENODEV)]]);
   try {
     work(kernel.socket());
   } catch (error) {
-    // The made-up kernel does not describe what was created.
-    if (!(error instanceof DecodeError)) throw error;
+    // The made-up kernel has nothing that could be asked for, and does not describe what was created.
+    if (!(error instanceof DecodeError) && !isErrno(error, 'ENODEV')) throw error;
   }
   const [request] = kernel.requests;
   if (request === undefined) throw new Error('nothing was asked');

@@ -65,7 +65,7 @@ t.test('other failures are told', async (t) => {
 });
 
 t.test('the id goes with the request', async (t) => {
-  const kernel = new FakeKernel(() => [[answer()]]);
+  const kernel = new FakeKernel(() => [[answer(ENODEV)]]);
   findLink(kernel.socket(), 'lo', { nsid: 3 });
   findLink(kernel.socket(), 'lo');
   const targets = kernel.requests.map(({ data }) => linkMessage.get(data).attributes.targetNsid);

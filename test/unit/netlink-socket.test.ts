@@ -103,6 +103,27 @@ t.test('pipelined requests: each its own answer', async (t) => {
   t.strictSame(socket.exchange([]), { replies: [], failures: [] });
 });
 
+t.test('a question is answered by one message, without an acknowledgement', async (t) => {
+  const kernel = new FakeKernel(({ type }) => {
+    if (type === 1000) return [[answer(EEXIST, 'not that one')]];
+    return [[{ ...link('stray'), seq: 77 }], 'ENOBUFS', [link('a')]];
+  });
+  const socket = kernel.socket();
+  t.match(socket.ask(REQUEST), { type: RTM_NEWLINK, seq: 1 });
+  t.equal(socket.awaitChange(0, 'wait'), true, 'what else was told is not lost');
+  t.throws(() => socket.ask({ ...REQUEST, type: 1000 }), {
+    code: 'EEXIST',
+    extack: 'not that one',
+    op: 'ask',
+  });
+  t.notOk(kernel.requests.some(({ flags }) => flags & NLM_F_ACK));
+  const gone = new FakeKernel(() => ['ENOBUFS']);
+  t.throws(() => gone.socket().ask(REQUEST), { code: 'ENOBUFS' });
+  t.equal(gone.now, 1000, 'what was lost is not waited for');
+  const silent = new FakeKernel(() => []);
+  t.throws(() => silent.socket().ask(REQUEST), { code: 'ETIMEDOUT' });
+});
+
 t.test('no answer is an error in the end', async (t) => {
   const kernel = new FakeKernel(() => []);
   t.throws(() => kernel.socket().request(REQUEST), { name: 'SystemError', code: 'ETIMEDOUT' });
