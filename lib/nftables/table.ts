@@ -17,6 +17,7 @@ import { outcome, ownConflicts } from './conflicts.ts';
 import type { Conflicts, Lives } from './conflicts.ts';
 import { mayCross, refuseCrossing } from './contended.ts';
 import { carryOver } from './known.ts';
+import type { Known } from './known.ts';
 import { elementMessages } from './element-messages.ts';
 import { bridgeElements } from './bridge-elements.ts';
 import { attachmentElements } from './elements.ts';
@@ -77,22 +78,23 @@ function resolve(
   return tryCommit(nf, [...deletions, ...additions(bridge.missing, mine.missing)], refusal.op, generation);
 }
 
+type Seen = Pick<Known, 'generation' | 'families'>;
+
 function attemptAdd(
   nf: NetlinkSocket,
   a: AttachmentRules,
   everyOther: () => readonly AttachmentRules[],
   lives: Lives,
-  whole: readonly number[],
+  seen: Seen | undefined,
 ): SystemError | undefined {
   const op = 'add nftables elements';
   const shared = distinct(bridgeElements(a.rules));
   const own = distinct(attachmentElements(a));
   const wanted = [...shared, ...own];
   const needed = familiesOf(wanted);
-  const known = needed.every((family) => whole.includes(family));
-  if (!known && unfitTables(nf, needed).length > 0)
+  if (!needed.every((family) => seen?.families.includes(family)) && unfitTables(nf, needed).length > 0)
     return outcome(rebuild(nf, wanted, everyOther), 'EEXIST', 'ENOENT');
-  const generation = mayCross(own) ? currentGeneration(nf, op) : undefined;
+  const generation = mayCross(own) ? (seen?.generation ?? currentGeneration(nf, op)) : undefined;
   refuseCrossing(nf, own);
   let failures = tryCommit(nf, additions(shared, own), op, generation);
   const taken = failedWith(failures, 'EEXIST');
@@ -105,17 +107,17 @@ function attemptAdd(
  * Adds everything the attachment needs, in one transaction; repeating it changes nothing. `everyOther` is called only
  * when the tables have to be built, and says what other attachments need, of whom none may come or go until they are.
  * Throws NetmoorError('port-taken') naming the holder of a published port, 'address-taken' for an address whose holder
- * `lives`, and SystemError. `whole`: families whose tables are known to be (known.ts).
+ * `lives`, and SystemError. `seen`: what is known of the ruleset (known.ts), at the generation that it has.
  */
 export function addAttachment(
   nf: NetlinkSocket,
   a: AttachmentRules,
   everyOther: () => readonly AttachmentRules[],
   lives: Lives = () => false,
-  whole: readonly number[] = [],
+  seen?: Seen,
 ): void {
   for (let attempt = 1; ; attempt++) {
-    const reason = attemptAdd(nf, a, everyOther, lives, attempt === 1 ? whole : []);
+    const reason = attemptAdd(nf, a, everyOther, lives, attempt === 1 ? seen : undefined);
     if (reason === undefined) return;
     if (attempt === ATTEMPTS) throw reason;
   }

@@ -28,7 +28,6 @@ import type { Link } from '../../lib/netlink/link-message.ts';
 import { untilLinkUp } from '../../lib/netlink/watch.ts';
 import { standsWhole } from '../../lib/nftables/check.ts';
 import { acceptForwarding } from '../../lib/nftables/forward.ts';
-import { currentGeneration } from '../../lib/nftables/query.ts';
 import type { BridgeNatConfig } from './config.ts';
 import { KIND, readDetail, rulesOf } from './detail.ts';
 import type { BridgeNatDetail, BridgeNatRecord } from './detail.ts';
@@ -48,15 +47,22 @@ import type { Work } from './plug-in.ts';
 /** A port that is not up by then never will be: something else holds it down. */
 const LINK_UP_DEADLINE_MS = 5000;
 
-/** Rules for this container; those of all others too, should the table have been deleted behind our back. */
-function writeRules({ host }: Work, record: BridgeNatRecord, undo: UndoStack): void {
+/**
+ * Rules for this container; those of all others too, should the table have been deleted behind our back. Returns the
+ * generation of the ruleset before that.
+ */
+function writeRules({ host }: Work, record: BridgeNatRecord, undo: UndoStack): number | undefined {
   undo.push('remove its rules', () => {
     // With a way out of its own the bridge keeps the others to the last (connect()).
     if (record.detail.egress) leaveOwnRules(host, record);
     else writeAlone(host, (tx, ask) => leaveRules(host, record, lastOf(tx, ask, { name: KIND }, record)));
   });
-  besideOthers(host, undefined, record, (everyOther) => standRules(host, record, everyOther));
+  let generation: number | undefined;
+  besideOthers(host, undefined, record, (everyOther) => {
+    generation = standRules(host, record, everyOther);
+  });
   flushFlows(host, record);
+  return generation;
 }
 
 /** Public addresses that are the container's alone from here on. */
@@ -72,8 +78,8 @@ async function takePublicAddresses({ host }: Work, record: BridgeNatRecord, undo
  * Somebody may have taken the tables away since, and somebody else built them anew for those whose records were final:
  * this one's was not. `generation` is that of the ruleset before the rules were written, which was one transaction.
  */
-function assureRules({ host }: Work, record: BridgeNatRecord, generation: number): void {
-  if (isUndisturbed(host, record, generation)) return;
+function assureRules({ host }: Work, record: BridgeNatRecord, generation: number | undefined): void {
+  if (generation !== undefined && isUndisturbed(host, record, generation)) return;
   acceptForwarding(host.netfilter, record.segment ?? '');
   if (standsWhole(host.netfilter, rulesOf(record))) return;
   whileAttached({ readDetail }, host, record, (locked, tx, current) => {
@@ -113,6 +119,8 @@ interface Plugged extends Work {
   readonly link: Link;
   readonly hearing: Hearing;
   readonly extras: Extras;
+  /** The generation of the ruleset before the container's rules were written; undefined until then. */
+  generation: number | undefined;
 }
 
 /** Addresses, routes and rules; the container is reachable when it returns. */
@@ -127,7 +135,7 @@ function configure(
   const addresses = prefixesOf(record);
   const families = new Set<Family>(addresses.map(({ address }) => address.family));
   if (config.isGateway) enableForwarding(host.route, families);
-  writeRules(plugged, record, undo);
+  plugged.generation = writeRules(plugged, record, undo);
   host.step('attach: rules written');
   if (record.detail.ndpProxy) {
     undo.push('no longer answer for its addresses', () => unproxyAttachment(host, record));
@@ -247,8 +255,7 @@ export async function connect(
     host.step('attach: bandwidth limited');
   }
   const extras = await extrasOf(record);
-  const plugged: Plugged = { ...work, link, extras, hearing: hear(work, undo) };
-  const generation = currentGeneration(host.netfilter, 'read the generation of the ruleset');
+  const plugged: Plugged = { ...work, link, extras, hearing: hear(work, undo), generation: undefined };
   return {
     hostIfindex: link.index,
     raise: () => raise(work, link),
@@ -266,7 +273,7 @@ export async function connect(
         plugged.hearing.end();
       }
     },
-    assure: (attached) => assureRules(work, attached, generation),
+    assure: (attached) => assureRules(work, attached, plugged.generation),
     interfaces: (attached) => interfacesOf(host, attached, bridge, link),
   };
 }

@@ -17,6 +17,7 @@ import { labelling, portChange } from '../../lib/netlink/link-change.ts';
 import { createVeth } from '../../lib/netlink/link-creation.ts';
 import type { Link } from '../../lib/netlink/link-message.ts';
 import { removeLink } from '../../lib/netlink/link-removal.ts';
+import type { NetlinkRequest } from '../../lib/netlink/socket.ts';
 import { writeSysctlsIn } from '../../lib/system/sysctl.ts';
 import { ensureBridge } from './bridge/bridge.ts';
 import type { BridgeNatConfig } from './config.ts';
@@ -86,12 +87,22 @@ function refuseLiving({ host }: Work, name: string, address: string, cause: unkn
   );
 }
 
-/** The store has given the addresses to this one; should it have forgotten somebody who has one, the kernel has not. */
-function holdAddresses(work: Work, record: BridgeNatRecord, { index }: Link): void {
+function portFlags(
+  { detail: { hairpin, isolated } }: BridgeNatRecord,
+  { index, name }: Link,
+): NetlinkRequest[] {
+  if (!hairpin && !isolated) return [];
+  return [portChange(index, { hairpin, isolated }, `set the port flags of ${name}`)];
+}
+
+/**
+ * The store has given the addresses to this one; should it have forgotten somebody who has one, the kernel has not. The
+ * flags of its port go with them.
+ */
+function holdAddresses(work: Work, record: BridgeNatRecord, link: Link): void {
   const held = holdsOf(record);
-  const { failures } = work.host.route.exchange(
-    held.map(({ address, name }) => altNaming(index, name, `hold ${address}`)),
-  );
+  const holds = held.map(({ address, name }) => altNaming(link.index, name, `hold ${address}`));
+  const { failures } = work.host.route.exchange([...holds, ...portFlags(record, link)]);
   const [failure] = failures;
   if (failure === undefined) return;
   const refused = held[failure.index];
@@ -123,12 +134,8 @@ export function plugIn(work: Work, record: BridgeNatRecord, bridge: Link, undo: 
   undo.push(`delete interface ${name}`, () => void removeLink(host.route, link.index));
   withoutIpv6(host, link);
   holdAddresses(work, record, link);
-  const { hairpin, isolated, vlans } = record.detail;
+  const { vlans } = record.detail;
   if (vlans) joinVlans(host.route, link, vlans);
-  if (hairpin || isolated) {
-    const change = { hairpin, isolated };
-    host.route.request(portChange(link.index, change, `set the port flags of ${name}`));
-  }
   return link;
 }
 

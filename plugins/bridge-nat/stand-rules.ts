@@ -20,20 +20,23 @@ export function lives({ route }: Pick<Host, 'route'>, comment: string): boolean 
 
 /**
  * Writes the attachment's rules, and those of `everyOther` should the tables have been deleted behind our back; the way
- * through the host's own firewall; and 127.0.0.1, once the guard stands. Repeating it changes nothing. Errors as of
- * addAttachment().
+ * through the host's own firewall; and 127.0.0.1, once the guard stands. Repeating it changes nothing. Returns the
+ * generation of the ruleset that it began with, for isUndisturbed(). Errors as of addAttachment().
  */
 export function standRules(
   host: Host,
   record: BridgeNatRecord,
   everyOther: () => readonly AttachmentRules[],
-): void {
+): number {
   const rules = rulesOf(record);
   const { bridge } = rules.rules;
-  const known = recall(currentGeneration(host.netfilter, 'read the generation of the ruleset'));
-  addAttachment(host.netfilter, rules, everyOther, (owner) => lives(host, owner), known?.families);
+  const generation = currentGeneration(host.netfilter, 'read the generation of the ruleset');
+  const known = recall(generation);
+  const seen = { generation, families: known?.families ?? [] };
+  addAttachment(host.netfilter, rules, everyOther, (owner) => lives(host, owner), seen);
   if (publishes4(record)) allowLocalnet(host.route, bridge);
   if (!known?.bridges.includes(bridge)) acceptForwarding(host.netfilter, bridge);
+  return generation;
 }
 
 /**
