@@ -6,7 +6,7 @@ import { refusal } from '../../lib/engine/protocol.ts';
 import type { Refusal } from '../../lib/engine/protocol.ts';
 import { DHCP_IPAM } from '../../lib/mooring/ipam-type.ts';
 import { isLaunched } from './call.ts';
-import type { Call, Namespaces } from './call.ts';
+import type { Call, Namespaces, Place } from './call.ts';
 import { HOOK } from './programs.ts';
 
 interface Refused {
@@ -70,23 +70,25 @@ function callerOnly(call: Call): Refused | undefined {
   );
 }
 
-const KINDS_OF_NAMESPACE: readonly (readonly [keyof Namespaces, string])[] = [
-  ['netns', 'network'],
-  ['mntns', 'mount'],
-  ['pidns', 'pid'],
-  ['userns', 'user'],
-];
+const WHERE: Readonly<Record<keyof Place, string>> = {
+  netns: 'network namespace',
+  mntns: 'mount namespace',
+  pidns: 'pid namespace',
+  userns: 'user namespace',
+  root: 'root directory',
+};
 
-/** The first kind in which they differ, in words. */
-function difference(theirs: Partial<Namespaces>, ours: Namespaces): string | undefined {
-  return KINDS_OF_NAMESPACE.find(([kind]) => (theirs[kind] ?? ours[kind]) !== ours[kind])?.[1];
+/** The first in which they differ; what nobody knows of them is no difference. */
+function difference(theirs: Partial<Place>, ours: Partial<Place>): keyof Place | undefined {
+  const kinds = Object.keys(WHERE) as (keyof Place)[];
+  return kinds.find((kind) => (theirs[kind] ?? ours[kind]) !== ours[kind]);
 }
 
-function elsewhere(kind: string): Refused {
+function elsewhere(kind: keyof Place): Refused {
   return refusal(
     'other-namespace',
-    `the engine works in another ${kind} namespace than its caller`,
-    'start one in that namespace, with a /run of its own',
+    `the engine works in another ${WHERE[kind]} than its caller`,
+    'start one there, with a /run of its own',
   );
 }
 
@@ -96,11 +98,11 @@ function elsewhere(kind: string): Refused {
  * and "netmoor engine stop" go together.
  */
 export function notFromHere(
-  theirs: Namespaces | undefined,
-  ours: Namespaces,
+  theirs: Place | undefined,
+  ours: Place,
   what: 'plugin' | 'stop',
 ): Refused | undefined {
-  if (theirs === undefined) return elsewhere('pid');
+  if (theirs === undefined) return elsewhere('pidns');
   const { pidns, userns } = theirs;
   const other = difference(what === 'stop' ? { pidns, userns } : theirs, ours);
   return other === undefined ? undefined : elsewhere(other);

@@ -39,6 +39,12 @@ export interface Call {
 
 export type Namespaces = Readonly<ReturnType<typeof ownNamespaces>>;
 
+/** Where a process is: what it names by a path means the same to all who are there. */
+export interface Place extends Namespaces {
+  /** The path of its root directory, from where we look at it: another one than "/" after chroot(2). */
+  readonly root: string;
+}
+
 export function callOf(request: PluginRequest): Call {
   const { version, program, netns, mntns, environment, deadline, executable } = request;
   const stdin = Buffer.from(request.stdin, 'base64');

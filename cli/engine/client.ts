@@ -2,30 +2,40 @@
  * Who is at the other end of a connection, by the kernel's account. What a client says of itself proves nothing: in a
  * container, root without any privilege has our user id, and the socket may have been mounted there.
  */
-import { closeSync, statSync } from 'node:fs';
+import { closeSync, readlinkSync, statSync } from 'node:fs';
 import { isErrno } from '../../lib/base/errors.ts';
 import { waitReadable } from '../../lib/system/syscall.ts';
 import { peerOf, peerPidfd } from '../../lib/system/unix-stream.ts';
-import type { Namespaces } from './call.ts';
+import { ownNamespaces } from '../../lib/engine/request.ts';
+import type { Place } from './call.ts';
 
 const OP = 'look at a client';
 
 export interface Client {
   readonly uid: number;
-  /** Those that the process is in which has connected; undefined when it has ended, or is of no pid that we know. */
-  readonly namespaces: () => Namespaces | undefined;
+  /** Where the process is that has connected; undefined when it has ended, or is of no pid that we know. */
+  readonly place: () => Place | undefined;
 }
 
-function idOf(pid: number, kind: string): string {
+function namespaceOf(pid: number, kind: string): string {
   const { dev, ino } = statSync(`/proc/${pid}/ns/${kind}`, { bigint: true });
   return `${dev}:${ino}`;
 }
 
-function namespacesOf(pid: number): Namespaces | undefined {
+export function ownPlace(): Place {
+  return { ...ownNamespaces(), root: '/' };
+}
+
+function placeOf(pid: number): Place | undefined {
   if (pid <= 0) return undefined;
   try {
-    const [netns, mntns] = [idOf(pid, 'net'), idOf(pid, 'mnt')];
-    return { netns, mntns, pidns: idOf(pid, 'pid'), userns: idOf(pid, 'user') };
+    return {
+      netns: namespaceOf(pid, 'net'),
+      mntns: namespaceOf(pid, 'mnt'),
+      pidns: namespaceOf(pid, 'pid'),
+      userns: namespaceOf(pid, 'user'),
+      root: readlinkSync(`/proc/${pid}/root`),
+    };
   } catch (error) {
     if (isErrno(error, 'ENOENT', 'ESRCH', 'EACCES', 'EPERM')) return undefined;
     throw error;
@@ -33,12 +43,12 @@ function namespacesOf(pid: number): Namespaces | undefined {
 }
 
 /** The number of a process that has ended may be another's by now: whose it was is looked at while it lives. */
-function namespacesBehind(fd: number, pid: number): Namespaces | undefined {
+function placeBehind(fd: number, pid: number): Place | undefined {
   const pidfd = peerPidfd(fd);
-  if (pidfd === 'unknown') return namespacesOf(pid);
+  if (pidfd === 'unknown') return placeOf(pid);
   if (pidfd === 'ended') return undefined;
   try {
-    const found = namespacesOf(pid);
+    const found = placeOf(pid);
     return waitReadable(pidfd, 0, OP) ? undefined : found;
   } finally {
     closeSync(pidfd);
@@ -48,5 +58,5 @@ function namespacesBehind(fd: number, pid: number): Namespaces | undefined {
 /** Throws SystemError. `fd`: the connection, which stays open as long as the client is asked about. */
 export function clientOf(fd: number): Client {
   const { uid, pid } = peerOf(fd, OP);
-  return { uid, namespaces: () => namespacesBehind(fd, pid) };
+  return { uid, place: () => placeBehind(fd, pid) };
 }

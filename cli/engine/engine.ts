@@ -12,13 +12,14 @@ import { placesIn } from '../../lib/engine/places.ts';
 import type { EnginePlaces } from '../../lib/engine/places.ts';
 import { PROTOCOL, refusal } from '../../lib/engine/protocol.ts';
 import type { EngineAnswer, OrderRequest } from '../../lib/engine/protocol.ts';
-import { VERSION, isNewer, ownNamespaces } from '../../lib/engine/request.ts';
+import { VERSION, isNewer } from '../../lib/engine/request.ts';
 import { openReactor } from '../../lib/system/reactor.ts';
 import { forgetEarlier } from '../../lib/system/worker.ts';
 import type { Answer } from '../../lib/cni/dispatch.ts';
 import { notFromHere, otherVersion } from './admission.ts';
 import { callOf, callOfLauncher } from './call.ts';
 import type { Call, Caller } from './call.ts';
+import { ownPlace } from './client.ts';
 import type { Client } from './client.ts';
 import type { Asked, Limits } from './connection.ts';
 import { noCounts } from './counts.ts';
@@ -81,7 +82,7 @@ export class Engine {
   readonly #counts = noCounts();
   readonly #frugality = new Frugality();
   readonly #reactor = openReactor();
-  readonly #namespaces = ownNamespaces();
+  readonly #place = ownPlace();
   readonly #since = new Date();
   readonly #ended = Promise.withResolvers<void>();
   readonly #begunToStop = Promise.withResolvers<void>();
@@ -114,7 +115,7 @@ export class Engine {
     };
     this.#residents = options.residents.map((make) => make(host));
     this.#requests = new Requests({
-      namespaces: this.#namespaces,
+      namespaces: this.#place,
       lanes: this.#lanes,
       laneOf: options.laneOf ?? laneOf,
       residents: new Map(this.#residents.flatMap(({ plugins }) => [...plugins])),
@@ -233,7 +234,7 @@ export class Engine {
   /** Undefined for a call that this engine looks at. */
   #notNow(call: Call, client: Client): EngineAnswer | undefined {
     if (this.#stopping) return refusal('stopping', 'the engine is stopping', 'try again');
-    const stranger = notFromHere(client.namespaces(), this.#namespaces, 'plugin');
+    const stranger = notFromHere(client.place(), this.#place, 'plugin');
     if (stranger !== undefined) this.#counts.refused += 1;
     if (stranger !== undefined || !isNewer(call.version, VERSION)) return stranger;
     return this.#handOver(call);
@@ -248,7 +249,7 @@ export class Engine {
 
   async #obey({ kind }: OrderRequest, client: Client): Promise<EngineAnswer> {
     if (kind === 'status') return { report: await this.report() };
-    const stranger = notFromHere(client.namespaces(), this.#namespaces, 'stop');
+    const stranger = notFromHere(client.place(), this.#place, 'stop');
     if (stranger !== undefined) return stranger;
     void this.stop('it was told to');
     return { stopping: process.pid };

@@ -74,6 +74,28 @@ t.test('root in a container that has the socket', { skip }, async (t) => {
   });
 });
 
+t.test(
+  'who has another root directory does it himself: his paths mean something else',
+  { skip },
+  async (t) => {
+    await withHost(t, async (host) => {
+      await launcherIn(host);
+      await host.container('c1');
+      const engine = await startEngine(host);
+      // The same files, of the same mounts: nothing but the root tells the two apart.
+      await host.shell('mkdir /run/root; mount --rbind / /run/root');
+      const netns = '/run/netns/c1';
+      const call = { config: CONFIG, containerId: 'c1', ifname: 'eth0', netns, deadlineMs: 60_000 };
+      const added = await host.cni(['chroot', '/run/root', `${LAUNCHED}/bridge-nat`], 'ADD', call);
+      t.equal(added.code, 0, added.stdout);
+      t.match(await askStatus(host), { requests: { served: 0, refused: 1 } });
+      t.equal((await launch(host, 'DEL', 'c1')).code, 0);
+      t.match(await askStatus(host), { requests: { served: 1, refused: 1 } });
+      await engine.stop();
+    });
+  },
+);
+
 t.test('a later version that others can write to is not run', { skip }, async (t) => {
   await withHost(t, async (host) => {
     const engine = await startEngine(host);
