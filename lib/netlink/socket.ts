@@ -192,7 +192,8 @@ export class NetlinkSocket {
 
   /**
    * The message that a GET of one object is answered with. No acknowledgement is asked for, which would say only that
-   * there is nothing more. Throws SystemError.
+   * there is nothing more. Over a socket that does not listen: what it hears may bear any sequence number. Throws
+   * SystemError.
    */
   ask(request: NetlinkRequest): NetlinkMessage {
     const seq = this.#seq;

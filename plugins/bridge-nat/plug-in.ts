@@ -96,10 +96,10 @@ function portFlags(
 }
 
 /**
- * The store has given the addresses to this one; should it have forgotten somebody who has one, the kernel has not. The
- * flags of its port go with them.
+ * Its addresses as further names, and its flags, in one datagram. The store has given the addresses to this one; should
+ * it have forgotten somebody who has one, the kernel has not.
  */
-function holdAddresses(work: Work, record: BridgeNatRecord, link: Link): void {
+function completePort(work: Work, record: BridgeNatRecord, link: Link): void {
   const held = holdsOf(record);
   const holds = held.map(({ address, name }) => altNaming(link.index, name, `hold ${address}`));
   const { failures } = work.host.route.exchange([...holds, ...portFlags(record, link)]);
@@ -133,7 +133,7 @@ export function plugIn(work: Work, record: BridgeNatRecord, bridge: Link, undo: 
   });
   undo.push(`delete interface ${name}`, () => void removeLink(host.route, link.index));
   withoutIpv6(host, link);
-  holdAddresses(work, record, link);
+  completePort(work, record, link);
   const { vlans } = record.detail;
   if (vlans) joinVlans(host.route, link, vlans);
   return link;
