@@ -2,7 +2,7 @@
 import { ownerComment, bridgeComment } from '../../lib/nftables/table.ts';
 import type { SetElement } from '../../lib/nftables/element.ts';
 import { elementId } from '../../lib/nftables/present.ts';
-import type { Sweeping } from '../../lib/mooring/kind.ts';
+import type { Sweeping } from '../../lib/mooring/upkeep.ts';
 import type { AttachmentRecord } from '../../ipam/record.ts';
 
 export interface Accounts {

@@ -1,7 +1,7 @@
 /** What bears netmoor's marks in the kernel, and no record accounts for: how it is found, and how it is removed. */
 import { errorText } from '../../lib/base/errors.ts';
 import type { Sockets } from '../../lib/mooring/host.ts';
-import type { Books, Sweeping } from '../../lib/mooring/kind.ts';
+import type { Books, Sweeping } from '../../lib/mooring/upkeep.ts';
 import { allElements, hasTables, removeStrays } from '../../lib/nftables/strays.ts';
 import { dropTables } from '../../lib/nftables/tables.ts';
 import { accountsOf } from './accounts.ts';

@@ -3,7 +3,7 @@ import { NetmoorError, errorText } from '../../lib/base/errors.ts';
 import type { World } from '../../lib/cni/world.ts';
 import { hostOf } from '../../lib/mooring/host.ts';
 import type { Sockets } from '../../lib/mooring/host.ts';
-import type { Extent } from '../../lib/mooring/kind.ts';
+import type { Extent } from '../../lib/mooring/upkeep.ts';
 import { repairKind } from '../../lib/mooring/repair.ts';
 import type { Repair } from '../../lib/mooring/repair.ts';
 import type { NamedStore } from '../../lib/mooring/stores.ts';

@@ -1,7 +1,7 @@
 /** Looking after the rules, as a task of the engine's threads. */
 import type { Json, Tasks } from '../../lib/cni/resident.ts';
 import { withSockets } from '../../lib/mooring/host.ts';
-import type { Extent } from '../../lib/mooring/kind.ts';
+import type { Extent } from '../../lib/mooring/upkeep.ts';
 import type { Repair } from '../../lib/mooring/repair.ts';
 import { knownStores } from '../../lib/mooring/stores.ts';
 import type { KindList } from '../../plugins/kinds.ts';

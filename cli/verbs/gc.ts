@@ -13,7 +13,7 @@ import { printable } from '../text-width.ts';
 import type { Found } from '../gc/collect.ts';
 import type { Collection, Failure } from '../gc/garbage.ts';
 import { withSockets } from '../../lib/mooring/host.ts';
-import type { Sweeping } from '../../lib/mooring/kind.ts';
+import type { Sweeping } from '../../lib/mooring/upkeep.ts';
 import { kindsNamed, pluginsOf } from '../../plugins/kinds.ts';
 import { openAll, openStores, readable, unreadableStore } from '../stores.ts';
 import type { Verb } from '../verb.ts';

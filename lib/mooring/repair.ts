@@ -9,7 +9,8 @@ import { causeOfDeath, isInHand } from './death.ts';
 import { isCurrent } from './detach.ts';
 import { writeAlone } from './host.ts';
 import type { Host } from './host.ts';
-import type { Amiss, Extent, Kind, MooringDetail, Repairing } from './kind.ts';
+import type { Kind, MooringDetail } from './kind.ts';
+import type { Amiss, Extent, Repairing } from './upkeep.ts';
 import { knownRecords, understand } from './records.ts';
 import { whyElsewhere } from './vantage.ts';
 
@@ -44,7 +45,7 @@ function isPromised(host: Host, kind: Kind, record: AttachmentRecord): boolean {
 function mendOne(
   kind: Kind,
   host: Host,
-  { mend }: Repairing,
+  { mend }: Repairing<MooringDetail>,
   record: Known,
   extent: Extent,
 ): string | undefined {
@@ -66,8 +67,8 @@ function mendOne(
 function mendAll(
   kind: Kind,
   host: Host,
-  repairing: Repairing,
-  amiss: readonly Amiss[],
+  repairing: Repairing<MooringDetail>,
+  amiss: readonly Amiss<MooringDetail>[],
   extent: Extent,
 ): Map<string, string> {
   const problems = new Map<string, string>();

@@ -1,6 +1,6 @@
 /** Bringing the host after addresses that DHCP servers have changed: NAT and published ports, the veth's label. */
 import { formatLabel } from '../../lib/mooring/label.ts';
-import type { Following } from '../../lib/mooring/kind.ts';
+import type { Following } from '../../lib/mooring/upkeep.ts';
 import { labelling } from '../../lib/netlink/link-change.ts';
 import { allowLocalnet } from '../../lib/nftables/localnet.ts';
 import { changeAttachment } from '../../lib/nftables/table.ts';

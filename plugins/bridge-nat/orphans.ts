@@ -4,7 +4,7 @@ import { ALIAS, IFAPROT_NETMOOR } from '../../lib/mooring/marks.ts';
 import type { Sockets } from '../../lib/mooring/host.ts';
 import { parseLabel } from '../../lib/mooring/label.ts';
 import { ownProxies, stopAnswering } from '../../lib/mooring/proxy.ts';
-import type { Books, Orphan } from '../../lib/mooring/kind.ts';
+import type { Books, Orphan } from '../../lib/mooring/upkeep.ts';
 import { listAddresses } from '../../lib/netlink/address.ts';
 import { listLinks } from '../../lib/netlink/link.ts';
 import type { Link } from '../../lib/netlink/link-message.ts';

@@ -1,7 +1,7 @@
 /** Putting the host's side of attachments right, from their records, by what their ADDs have done. */
 import type { Family } from '../../lib/base/ip.ts';
 import type { Host } from '../../lib/mooring/host.ts';
-import type { Amiss, Extent, Repairing } from '../../lib/mooring/kind.ts';
+import type { Amiss, Extent, Repairing } from '../../lib/mooring/upkeep.ts';
 import { prefixesOf } from '../../lib/mooring/verify.ts';
 import { findLink } from '../../lib/netlink/link.ts';
 import { linkChange, portChange } from '../../lib/netlink/link-change.ts';

@@ -1,5 +1,5 @@
 /** What of bridge-nat is in the kernel, on record or not. */
-import type { Sweeping } from '../../lib/mooring/kind.ts';
+import type { Sweeping } from '../../lib/mooring/upkeep.ts';
 import { understand } from '../../lib/mooring/records.ts';
 import { listLinks } from '../../lib/netlink/link.ts';
 import { attachmentElements } from '../../lib/nftables/elements.ts';

@@ -1,6 +1,6 @@
 /** Bringing the host after addresses that DHCP servers have changed: guard, label, the host's own routes. */
 import { formatLabel } from '../../lib/mooring/label.ts';
-import type { Following } from '../../lib/mooring/kind.ts';
+import type { Following } from '../../lib/mooring/upkeep.ts';
 import { labelling } from '../../lib/netlink/link-change.ts';
 import { findLink } from '../../lib/netlink/link.ts';
 import { withSocketIn } from '../../lib/netlink/socket-in.ts';

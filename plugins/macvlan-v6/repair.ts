@@ -3,7 +3,7 @@
  * them. A master that is down, or gone, is the host's to raise, and no ADD does.
  */
 import type { Host } from '../../lib/mooring/host.ts';
-import type { Extent, Repairing } from '../../lib/mooring/kind.ts';
+import type { Extent, Repairing } from '../../lib/mooring/upkeep.ts';
 import { findLink } from '../../lib/netlink/link.ts';
 import { checkGuard } from '../../lib/nftables/guard/check.ts';
 import { standAccess } from './access.ts';

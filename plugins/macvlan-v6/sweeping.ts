@@ -1,6 +1,6 @@
 /** What of macvlan-v6 is in the kernel, on record or not. */
 import type { Sockets } from '../../lib/mooring/host.ts';
-import type { Books, Orphan, Sweeping } from '../../lib/mooring/kind.ts';
+import type { Books, Orphan, Sweeping } from '../../lib/mooring/upkeep.ts';
 import { ALIAS } from '../../lib/mooring/marks.ts';
 import { parseLabel } from '../../lib/mooring/label.ts';
 import { knownRecords } from '../../lib/mooring/records.ts';

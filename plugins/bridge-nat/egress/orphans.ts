@@ -1,6 +1,6 @@
 /** Ways out of bridges that no record accounts for: rules, and tables that none leads to. */
 import type { Sockets } from '../../../lib/mooring/host.ts';
-import type { Orphan } from '../../../lib/mooring/kind.ts';
+import type { Orphan } from '../../../lib/mooring/upkeep.ts';
 import { ALIAS, RTPROT_NETMOOR } from '../../../lib/mooring/marks.ts';
 import { knownRecords } from '../../../lib/mooring/records.ts';
 import type { Link } from '../../../lib/netlink/link-message.ts';

@@ -7,7 +7,7 @@ import { NetmoorError } from '../../../lib/base/errors.ts';
 import { formatAddress, sameAddress } from '../../../lib/base/ip.ts';
 import type { Address } from '../../../lib/base/ip.ts';
 import type { Sockets } from '../../../lib/mooring/host.ts';
-import type { Books, Orphan } from '../../../lib/mooring/kind.ts';
+import type { Books, Orphan } from '../../../lib/mooring/upkeep.ts';
 import { ownerKey } from '../../../lib/mooring/label.ts';
 import { IFAPROT_NETMOOR } from '../../../lib/mooring/marks.ts';
 import { answerFor, isAnswering, ownProxies, stopAnswering } from '../../../lib/mooring/proxy.ts';
