@@ -1,5 +1,5 @@
 /** Runs one test file as a process of its own and reads its TAP (TAP version 14) as it comes. */
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import type { ChildProcessByStdio } from 'node:child_process';
 import { once } from 'node:events';
 import type { Readable } from 'node:stream';
@@ -89,10 +89,20 @@ mkdir /run/.var /run/.work
 mount -t overlay -o lowerdir=/var,upperdir=/run/.var,workdir=/run/.work overlay /var
 exec "$@"`;
 
-/** Only root's records are where all find them; only root may mount. */
+const STEP_ASIDE = ['--mount', '--propagation', 'private', 'sh', '-c', ASIDE, 'sh'];
+
+/** Found out with the first: others than root may not mount, and what is below /run, or a mount of /var, is hidden. */
+let works: boolean | undefined;
+
+function canStepAside(): boolean {
+  const look = ['test', '-x', process.execPath, '-a', '-r', import.meta.filename];
+  works ??= process.getuid?.() === 0 && spawnSync('unshare', [...STEP_ASIDE, ...look]).status === 0;
+  return works;
+}
+
+/** Only root's records are where all find them. */
 function aside(command: readonly string[]): readonly string[] {
-  if (process.getuid?.() !== 0) return command;
-  return ['unshare', '--mount', '--propagation', 'private', 'sh', '-c', ASIDE, 'sh', ...command];
+  return canStepAside() ? ['unshare', ...STEP_ASIDE, ...command] : command;
 }
 
 export interface How {

@@ -5,27 +5,28 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, globSync, readdirSync } from 'node:fs';
 
-/** Where our programs and those of others that tests run keep what outlasts them. */
+/** What bears netmoor's name where it keeps files; what else comes meanwhile is of others who live on the machine. */
 const KEPT = [
-  '/etc/cni/**',
-  '/opt/cni/**',
+  '/etc/cni/net.d/*netmoor*',
+  '/opt/cni/bin/{netmoor,bridge-nat,macvlan-v6,dhcp-ipam}',
   '/run/netmoor*',
   '/run/netmoor/**',
-  '/run/netns/*',
-  '/var/lib/cni/**',
+  '/usr/local/{bin,lib}/netmoor*',
+  '/var/lib/cni/netmoor/**',
   '/var/log/netmoor*',
 ];
 
 /** `nft list tables`, a line each; none without nft, or where only others may look. */
 function tables(): string[] {
   const { stdout, status } = spawnSync('nft', ['list', 'tables'], { encoding: 'utf8' });
-  return status === 0 ? stdout.split('\n').filter(Boolean) : [];
+  return status === 0 ? stdout.split('\n').filter((line) => line.includes('netmoor')) : [];
 }
 
 /** Files, interfaces and tables of nftables that there are. */
 function traces(): string[] {
   const interfaces = existsSync('/sys/class/net') ? readdirSync('/sys/class/net') : [];
-  return [...globSync(KEPT), ...interfaces.map((name) => `interface ${name}`), ...tables()];
+  const ours = interfaces.filter((name) => name.startsWith('nm'));
+  return [...globSync(KEPT), ...ours.map((name) => `interface ${name}`), ...tables()];
 }
 
 /** Returns what tells which of them came since then. */

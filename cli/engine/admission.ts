@@ -78,12 +78,6 @@ const WHERE: Readonly<Record<keyof Place, string>> = {
   root: 'root directory',
 };
 
-/** The first in which they differ; what nobody knows of them is no difference. */
-function difference(theirs: Partial<Place>, ours: Partial<Place>): keyof Place | undefined {
-  const kinds = Object.keys(WHERE) as (keyof Place)[];
-  return kinds.find((kind) => (theirs[kind] ?? ours[kind]) !== ours[kind]);
-}
-
 function elsewhere(kind: keyof Place): Refused {
   return refusal(
     'other-namespace',
@@ -93,24 +87,34 @@ function elsewhere(kind: keyof Place): Refused {
 }
 
 /**
+ * Where a client has to be for what it asks. To end the engine it need not see the same network and files: `ip netns
+ * exec` and "netmoor engine stop" go together. A plugin that asks for DHCP leases cannot do that itself, and names
+ * nothing but a namespace: after chroot(2) it is served as before.
+ */
+const SAME: Readonly<Record<'launcher' | 'plugin' | 'stop', readonly (keyof Place)[]>> = {
+  launcher: ['netns', 'mntns', 'pidns', 'userns', 'root'],
+  plugin: ['netns', 'mntns', 'pidns', 'userns'],
+  stop: ['pidns', 'userns'],
+};
+
+/**
  * Undefined for a client that may ask for what it asks: one who is where we are. `theirs`: where it is by the kernel's
- * account, undefined when nobody knows. To end the engine it need not see the same network and files: `ip netns exec`
- * and "netmoor engine stop" go together.
+ * account, undefined when nobody knows.
  */
 export function notFromHere(
   theirs: Place | undefined,
   ours: Place,
-  what: 'plugin' | 'stop',
+  what: keyof typeof SAME,
 ): Refused | undefined {
   if (theirs === undefined) return elsewhere('pidns');
-  const { pidns, userns } = theirs;
-  const other = difference(what === 'stop' ? { pidns, userns } : theirs, ours);
+  const other = SAME[what].find((kind) => theirs[kind] !== ours[kind]);
   return other === undefined ? undefined : elsewhere(other);
 }
 
 /** Undefined for a request that is to be done. */
 export function notForUs(call: Call, ours: Namespaces): Refused | undefined {
   if (call.version !== VERSION) return otherVersion(call.version);
-  const other = difference(call.namespaces, ours);
+  const kinds = Object.keys(ours) as (keyof Namespaces)[];
+  const other = kinds.find((kind) => (call.namespaces[kind] ?? ours[kind]) !== ours[kind]);
   return other === undefined ? callerOnly(call) : elsewhere(other);
 }

@@ -41,7 +41,7 @@ export type Namespaces = Readonly<ReturnType<typeof ownNamespaces>>;
 
 /** Where a process is: what it names by a path means the same to all who are there. */
 export interface Place extends Namespaces {
-  /** The path of its root directory, from where we look at it: another one than "/" after chroot(2). */
+  /** Its root directory (chroot(2)), as directoryId() has it. */
   readonly root: string;
 }
 

@@ -2,8 +2,9 @@
  * Who is at the other end of a connection, by the kernel's account. What a client says of itself proves nothing: in a
  * container, root without any privilege has our user id, and the socket may have been mounted there.
  */
-import { closeSync, readlinkSync, statSync } from 'node:fs';
+import { closeSync, statSync } from 'node:fs';
 import { isErrno } from '../../lib/base/errors.ts';
+import { directoryId } from '../../lib/system/directory-id.ts';
 import { waitReadable } from '../../lib/system/syscall.ts';
 import { peerOf, peerPidfd } from '../../lib/system/unix-stream.ts';
 import { ownNamespaces } from '../../lib/engine/request.ts';
@@ -23,7 +24,7 @@ function namespaceOf(pid: number, kind: string): string {
 }
 
 export function ownPlace(): Place {
-  return { ...ownNamespaces(), root: '/' };
+  return { ...ownNamespaces(), root: directoryId('/') };
 }
 
 function placeOf(pid: number): Place | undefined {
@@ -34,7 +35,7 @@ function placeOf(pid: number): Place | undefined {
       mntns: namespaceOf(pid, 'mnt'),
       pidns: namespaceOf(pid, 'pid'),
       userns: namespaceOf(pid, 'user'),
-      root: readlinkSync(`/proc/${pid}/root`),
+      root: directoryId(`/proc/${pid}/root`),
     };
   } catch (error) {
     if (isErrno(error, 'ENOENT', 'ESRCH', 'EACCES', 'EPERM')) return undefined;

@@ -17,7 +17,7 @@ import { openReactor } from '../../lib/system/reactor.ts';
 import { forgetEarlier } from '../../lib/system/worker.ts';
 import type { Answer } from '../../lib/cni/dispatch.ts';
 import { notFromHere, otherVersion } from './admission.ts';
-import { callOf, callOfLauncher } from './call.ts';
+import { callOf, callOfLauncher, isLaunched } from './call.ts';
 import type { Call, Caller } from './call.ts';
 import { ownPlace } from './client.ts';
 import type { Client } from './client.ts';
@@ -234,7 +234,7 @@ export class Engine {
   /** Undefined for a call that this engine looks at. */
   #notNow(call: Call, client: Client): EngineAnswer | undefined {
     if (this.#stopping) return refusal('stopping', 'the engine is stopping', 'try again');
-    const stranger = notFromHere(client.place(), this.#place, 'plugin');
+    const stranger = notFromHere(client.place(), this.#place, isLaunched(call) ? 'launcher' : 'plugin');
     if (stranger !== undefined) this.#counts.refused += 1;
     if (stranger !== undefined || !isNewer(call.version, VERSION)) return stranger;
     return this.#handOver(call);
@@ -333,6 +333,8 @@ export class Engine {
     // Requests whose callers have gone.
     const threads = Object.values(this.#lanes).map(async (pool) => pool.drained());
     await Promise.race([Promise.all(threads), pause(LAST, undefined, { ref: false })]);
+    // What is logged after an answer.
+    await nextTurn();
     await this.#stopResidents();
     this.#frugality.end();
     this.#reactor.close();

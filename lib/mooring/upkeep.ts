@@ -1,6 +1,6 @@
 /**
- * What becomes of attachments that stand: what a kind has to say for itself where their addresses change, where the host
- * is to be put right, and where the kernel has what no record accounts for. Each is loaded when it is asked for.
+ * What becomes of attachments that stand: what a kind has to say for itself where their addresses change, where the
+ * host is to be put right, and where the kernel has what no record accounts for. Each is loaded when it is asked for.
  */
 import type { World } from '../cni/world.ts';
 import type { SetElement } from '../nftables/element.ts';

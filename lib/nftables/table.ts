@@ -8,6 +8,7 @@
  * depends on it is protected by the ruleset's generation number: the kernel refuses the transaction when anything
  * changed in between.
  */
+import { NetmoorError } from '../base/errors.ts';
 import type { SystemError } from '../base/errors.ts';
 import { NLM_F_CREATE, NLM_F_EXCL } from '../netlink/socket.ts';
 import type { NetlinkSocket } from '../netlink/socket.ts';
@@ -119,7 +120,10 @@ export function addAttachment(
   for (let attempt = 1; ; attempt++) {
     const reason = attemptAdd(nf, a, everyOther, lives, attempt === 1 ? seen : undefined);
     if (reason === undefined) return;
-    if (attempt === ATTEMPTS) throw reason;
+    if (attempt < ATTEMPTS) continue;
+    // Others, who are on record with one port at the same time: one of them is about to be refused.
+    const what = 'the tables of nftables are being changed by others all the time';
+    throw new NetmoorError('try-again', `${what}: ${reason.message}`, 'try again', { cause: reason });
   }
 }
 

@@ -92,6 +92,12 @@ t.test(
       t.equal((await launch(host, 'DEL', 'c1')).code, 0);
       t.match(await askStatus(host), { requests: { served: 1, refused: 1 } });
       await engine.stop();
+      const inside = host.start(['chroot', '/run/root', NETMOOR, 'engine']);
+      await inside.until(() => inside.errors.includes('listens'), 'the engine in there', 20_000);
+      t.equal((await launch(host, 'ADD', 'c1')).code, 0);
+      t.match(await askStatus(host), { requests: { served: 0, refused: 1 } }, 'nor from in there');
+      t.equal((await launch(host, 'DEL', 'c1')).code, 0);
+      await inside.stop();
     });
   },
 );

@@ -265,3 +265,16 @@ t.test('threads end when they have nothing to do', async (t) => {
   await until(async () => (await engine.report()).threads?.plugins === 0, 'no threads');
   t.match(await ask(socket, toyCall('ADD', 'c1')), { exitCode: 0 }, 'and come again');
 });
+
+t.test('nothing is logged once the engine has ended', async (t) => {
+  const { engine, socket, lines } = await toyEngine(shortDirectory(t));
+  const said = saidTo(socket, toyLaunch('ADD', 'c1', { waits: 300 }));
+  await until(async () => (await engine.report()).requests?.running === 1, 'the request');
+  void engine.stop('test');
+  await engine.ended;
+  const atEnd = [...lines];
+  t.match(atEnd.join('\n'), 'done in');
+  t.equal((await said).toString('latin1', 0, 1), TAKEN);
+  for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setImmediate(resolve));
+  t.same(lines, atEnd);
+});
