@@ -1,4 +1,4 @@
-/** Which directory a path leads to, told from all others at the time: by its inode, and the mount that it is seen in. */
+/** Which directory a path leads to, told from all others at the time: by its inode, and the mount it is seen in. */
 import { Libc } from './native.ts';
 import { SystemError } from '../base/errors.ts';
 
