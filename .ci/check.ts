@@ -47,7 +47,9 @@ async function compile(): Promise<Finding> {
 const LONGEST_LINE = 120;
 
 function longComments(): Finding {
-  const { stdout } = spawnSync('git', ['ls-files', '*.ts', '*.js'], { cwd: ROOT, encoding: 'utf8' });
+  // Files that are not committed yet as well.
+  const list = ['ls-files', '--cached', '--others', '--exclude-standard', '*.ts', '*.js'];
+  const { stdout } = spawnSync('git', list, { cwd: ROOT, encoding: 'utf8' });
   const found = stdout.split('\n').flatMap((file) => {
     if (file === '' || !existsSync(join(ROOT, file))) return [];
     const lines = readFileSync(join(ROOT, file), 'utf8').split('\n');

@@ -32,6 +32,7 @@ import type { EngineFacts } from './report.ts';
 import { Requests, restored } from './requests.ts';
 import { Seat } from './seat.ts';
 import { EngineServer } from './server.ts';
+import { compileEarly } from './tiering.ts';
 import type { Log } from './log.ts';
 import { togetherAs } from './together.ts';
 import { WorkerPool, startWorker } from './workers.ts';
@@ -138,6 +139,7 @@ export class Engine {
     try {
       forgetEarlier();
       engine = new Engine(options, seat);
+      compileEarly();
       for (const resident of engine.#residents) await resident.start();
       await engine.#listen(options.listener ?? seat.listen(), places);
       seat.begun();

@@ -84,7 +84,8 @@ function knock(): void {
 /** Resolves when it has ended as it should. Throws when it cannot begin. */
 export async function runEngine(options: RunOptions): Promise<void> {
   const { environment, readyFd, idle } = options;
-  process.umask(0o077);
+  // What is to be read by nobody else is made so; plugins of others that it starts get what a service mostly has.
+  process.umask(0o022);
   process.chdir('/');
   const { log, written } = readyFd === undefined ? stderrLog(isJournal(environment)) : syslog();
   const notify = takeNotify(process.env);

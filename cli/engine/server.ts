@@ -80,9 +80,9 @@ export class EngineServer {
           ? FULL
           : undefined;
     if (refused === undefined && fd !== undefined && client !== undefined) {
-      const limit = this.#limits.request;
+      const patience = { limit: this.#limits.request, alone: this.#conversations.size === 0 };
       // Whoever has closed it has asked for nothing.
-      const first = await firstBytes(fd, reactor, limit).catch(() => undefined);
+      const first = await firstBytes(fd, reactor, patience).catch(() => undefined);
       const from: Handle = async (asked, caller) => handle(asked, caller, client);
       return converse(socket, first, from, this.#limits, this.#budget);
     }

@@ -10,6 +10,7 @@ import { Worker } from 'node:worker_threads';
 import { NetmoorError, errorText } from '../../lib/base/errors.ts';
 import type { FromWorker, Job, Outcome, ToWorker } from './jobs.ts';
 import type { Lane } from './programs.ts';
+import { threadBegins } from './tiering.ts';
 
 export interface PoolOptions {
   /** Threads at most. */
@@ -91,13 +92,14 @@ export function startWorker(lane: Lane, source = 'worker-main.ts'): Worker {
     // and take what it is just using for what will stay.
     resourceLimits: { maxYoungGenerationSizeMb: 24, maxOldGenerationSizeMb: 256 },
   };
+  const hasBegun = threadBegins();
   const worker = sea.isSea()
     ? new Worker(sea.getAsset('worker-main.js', 'latin1'), { ...options, eval: true })
     : new Worker(resolve(import.meta.dirname, source), options);
   // Nothing of ours prints; what Node.js itself has to say must not fill a buffer.
   worker.stdout.resume();
   worker.stderr.resume();
-  return worker;
+  return worker.once('message', hasBegun).once('exit', hasBegun);
 }
 
 export class WorkerPool {

@@ -141,6 +141,44 @@ t.test('IPAM plugins: those of others as processes, our own', { skip }, async (t
   });
 });
 
+/** An IPAM plugin of others that writes a file, as host-local does for each address. */
+const WRITER = `#!/bin/sh
+touch /run/plugins/$CNI_COMMAND
+echo '{"cniVersion":"1.0.0","ips":[{"address":"10.97.0.2/24"}]}'`;
+
+t.test(
+  'files: those of IPAM plugins of others as a service makes them, ours for root',
+  { skip },
+  async (t) => {
+    await withHost(t, async (host) => {
+      await host.container('c1');
+      host.write('/run/plugins/writer', WRITER, 0o755);
+      const engine = await startEngine(host);
+      const config = { ...CONFIG, cniVersion: '1.0.0', ipam: { type: 'writer' } };
+      const call = callOf('ADD', 'c1', config);
+      const added = await drive(host, [
+        { ...call, environment: { ...call.environment, CNI_PATH: '/run/plugins' } },
+      ]);
+      t.same(failures(added), []);
+      t.equal((await host.must(['stat', '-c', '%a', '/run/plugins/ADD'])).trim(), '644');
+      const directories = ['/run/netmoor', '/var/lib/cni/netmoor'];
+      t.equal((await host.must(['stat', '-c', '%a', ...directories])).trim(), '700\n700');
+      const open = await host.must([
+        'find',
+        ...directories,
+        '-type',
+        'f',
+        '-perm',
+        '/077',
+        '-printf',
+        '%f %m\n',
+      ]);
+      t.match(open, /^(koffi-[0-9a-f]+\.node 755\n)?$/, 'but the native module');
+      await engine.stop();
+    });
+  },
+);
+
 t.test('only root is served', { skip }, async (t) => {
   await withHost(t, async (host) => {
     const engine = await startEngine(host);
