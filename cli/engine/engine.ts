@@ -25,6 +25,8 @@ import type { Asked, Limits } from './connection.ts';
 import { noCounts } from './counts.ts';
 import { Frugality } from './frugality.ts';
 import { isOurs } from './heir.ts';
+import { openLanes } from './lanes.ts';
+import type { LaneOptions, Lanes } from './lanes.ts';
 import { laneOf } from './programs.ts';
 import type { Lane } from './programs.ts';
 import { reportOf } from './report.ts';
@@ -34,18 +36,6 @@ import { Seat } from './seat.ts';
 import { EngineServer } from './server.ts';
 import { compileEarly } from './tiering.ts';
 import type { Log } from './log.ts';
-import { togetherAs } from './together.ts';
-import { WorkerPool, startWorker } from './workers.ts';
-import type { PoolOptions } from './workers.ts';
-
-/** Threads: of main plugins, and of what they may wait for. */
-const MOST: Readonly<Record<Lane, number>> = { main: 4, inner: 2 };
-
-/** While all of these wait, for a plugin of others, an address to be checked, a store that is held. */
-const MOST_STUCK: Readonly<Record<Lane, number>> = { main: 16, inner: 4 };
-
-/** Milliseconds that a thread is kept without work. */
-const IDLE_THREAD = 30_000;
 
 /** Milliseconds that requests have to come to their end when the engine stops; systemd would kill it after 90 s. */
 const STOP = 60_000;
@@ -56,7 +46,7 @@ const LAST = 20_000;
 /** Milliseconds for a resident to stop. */
 const LEAVE = 5_000;
 
-export interface EngineOptions {
+export interface EngineOptions extends LaneOptions {
   readonly places?: EnginePlaces;
   /** A listening socket that was handed over. */
   readonly listener?: number | undefined;
@@ -66,18 +56,13 @@ export interface EngineOptions {
   readonly residents: readonly MakeResident[];
   readonly log: Log;
   readonly limits?: Limits;
-  readonly startWorker?: PoolOptions['start'];
   readonly laneOf?: (program: string) => Lane | undefined;
-  /** Milliseconds. */
-  readonly idleThread?: number;
-  /** Threads for main plugins that wait for the first call, and stay. */
-  readonly ready?: number;
 }
 
 export class Engine {
   readonly #options: EngineOptions;
   readonly #seat: Seat;
-  readonly #lanes: Readonly<Record<Lane, WorkerPool>>;
+  readonly #lanes: Lanes;
   readonly #residents: readonly Resident[];
   readonly #requests: Requests;
   readonly #counts = noCounts();
@@ -96,17 +81,7 @@ export class Engine {
   private constructor(options: EngineOptions, seat: Seat) {
     this.#options = options;
     this.#seat = seat;
-    const pool = (lane: Lane): WorkerPool =>
-      new WorkerPool({
-        most: MOST[lane],
-        mostStuck: MOST_STUCK[lane],
-        least: lane === 'main' ? (options.ready ?? 0) : 0,
-        idle: options.idleThread ?? IDLE_THREAD,
-        start: options.startWorker ?? (() => startWorker(lane)),
-        empty: () => this.#frugality.tidy(),
-        together: togetherAs,
-      });
-    this.#lanes = { main: pool('main'), inner: pool('inner') };
+    this.#lanes = openLanes(options, () => this.#frugality.tidy());
     const world = realWorld();
     const host: ResidentHost = {
       world,

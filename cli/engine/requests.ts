@@ -21,6 +21,7 @@ import type { Counts } from './counts.ts';
 import type { Outcome } from './jobs.ts';
 import { Order } from './order.ts';
 import { HOOK } from './programs.ts';
+import type { Lanes } from './lanes.ts';
 import type { Lane } from './programs.ts';
 import { NotWanted, ThreadLost } from './workers.ts';
 import type { WorkerPool } from './workers.ts';
@@ -33,7 +34,7 @@ const MOST = 2_000;
 
 export interface RequestsOptions {
   readonly namespaces: Namespaces;
-  readonly lanes: Readonly<Record<Lane, WorkerPool>>;
+  readonly lanes: Lanes;
   readonly laneOf: (program: string) => Lane | undefined;
   /** Those that are called on the main loop. */
   readonly residents: ReadonlyMap<string, Plugin>;
