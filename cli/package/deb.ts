@@ -131,6 +131,8 @@ export async function makeDeb(
   }));
   const about = [
     { path: 'DEBIAN/control', content: control(release, entries) },
+    // For postinst's loopback (deb-triggers(5)).
+    { path: 'DEBIAN/triggers', content: 'interest-noawait /usr/lib/cni\n' },
     { path: 'DEBIAN/md5sums', content: digests(entries) },
   ];
   layOut([...entries, ...scripts, ...about], work, epoch);

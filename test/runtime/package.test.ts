@@ -139,6 +139,57 @@ t.test('installed, used, upgraded, removed and purged', { skip }, async (t) => {
   );
 });
 
+const REFERENCE = 'containernetworking-plugins';
+const LOOPBACK = '/usr/lib/cni/loopback';
+
+/** A package of that name with one file of it, in the place of Debian's. */
+const MAKE_REFERENCE = `
+mkdir -p /run/made/DEBIAN /run/made/usr/lib/cni
+printf '#!/bin/sh\\necho theirs\\n' > /run/made${LOOPBACK}
+chmod 755 /run/made${LOOPBACK}
+printf 'Package: ${REFERENCE}\\nVersion: 9\\nArchitecture: all\\nMaintainer: x <x@invalid>\\nDescription: x\\n' > /run/made/DEBIAN/control
+dpkg-deb -Znone --build /run/made /run/made.deb`;
+
+t.test('loopback is there, of the reference or of netmoor', { skip }, async (t) => {
+  await withHost(
+    t,
+    async (host) => {
+      const remove = `${DPKG} --force-depends --remove ${REFERENCE}`;
+      const told = 'dpkg --triggers-only netmoor';
+      const leadsTo = async (): Promise<string> =>
+        (await host.must(['sh', '-c', `readlink ${LOOPBACK} || cat ${LOOPBACK}`])).trim();
+      await host.shell(`${MAKE_REFERENCE}; ${DPKG} -i ${deb}`);
+      t.notMatch(await host.run(['readlink', LOOPBACK]), { code: 0 }, 'who has it keeps it');
+      await host.shell(`${remove}; ${told}`);
+      t.equal(await leadsTo(), '../netmoor/launcher', 'the reference is gone');
+
+      const place = await host.container('c1');
+      const call = {
+        config: { cniVersion: '1.0.0', name: 'lo', type: 'loopback' },
+        containerId: 'c1',
+        ifname: 'lo',
+        netns: place.netnsPath,
+        path: '/usr/lib/cni',
+      };
+      await host.cniMust([LOOPBACK], 'ADD', call);
+      const [lo] = await place.ip('link', 'show', 'dev', 'lo');
+      t.ok(lo?.flags?.includes('UP'), 'and works');
+
+      await host.shell(`${DPKG} -i /run/made.deb; ${told}`);
+      t.match(await leadsTo(), 'echo theirs', 'it comes back, and has its own');
+      await host.shell(`${DPKG} --purge netmoor`);
+      t.match(await leadsTo(), 'echo theirs', 'which a purge leaves');
+      await host.shell(`${remove}; ${DPKG} -i ${deb}`);
+      t.equal(await leadsTo(), '../netmoor/launcher', 'installed where none is');
+      await host.shell(`${DPKG} -i ${newer}`);
+      t.equal(await leadsTo(), '../netmoor/launcher', 'an upgrade leaves it');
+      await host.shell(`${DPKG} --purge netmoor`);
+      t.match(await host.run(['ls', LOOPBACK]), { code: 2 }, 'it goes with netmoor');
+    },
+    { prepare: USR_TOO },
+  );
+});
+
 /** Records what it is asked to do with what runs; the rest is files. deb-systemd-helper has a reload of its own. */
 const SYSTEMCTL = `#!/bin/sh
 case "$*" in
