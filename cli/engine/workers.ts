@@ -93,9 +93,15 @@ export function startWorker(lane: Lane, source = 'worker-main.ts'): Worker {
     resourceLimits: { maxYoungGenerationSizeMb: 24, maxOldGenerationSizeMb: 256 },
   };
   const hasBegun = threadBegins();
-  const worker = sea.isSea()
-    ? new Worker(sea.getAsset('worker-main.js', 'latin1'), { ...options, eval: true })
-    : new Worker(resolve(import.meta.dirname, source), options);
+  let worker: Worker;
+  try {
+    worker = sea.isSea()
+      ? new Worker(sea.getAsset('worker-main.js', 'latin1'), { ...options, eval: true })
+      : new Worker(resolve(import.meta.dirname, source), options);
+  } catch (error) {
+    hasBegun();
+    throw error;
+  }
   // Nothing of ours prints; what Node.js itself has to say must not fill a buffer.
   worker.stdout.resume();
   worker.stderr.resume();
@@ -177,8 +183,15 @@ export class WorkerPool {
   }
 
   #grow(): void {
+    let worker: Worker;
+    try {
+      worker = this.#options.start();
+    } catch (error) {
+      this.#stunted(errorText(error));
+      return;
+    }
     const thread: Thread = {
-      worker: this.#options.start(),
+      worker,
       current: new Map(),
       began: 0,
       ready: false,
@@ -189,6 +202,13 @@ export class WorkerPool {
     thread.worker.on('error', (error) => this.#lost(thread, errorText(error)));
     thread.worker.on('exit', () => this.#lost(thread, 'it ended'));
     this.#assign();
+  }
+
+  /** No further thread can be started (EAGAIN): who waits is left to those that there are. */
+  #stunted(why: string): void {
+    if (this.#threads.size > 0) this.#impatience = setTimeout(() => this.#assign(), STUCK);
+    else for (const given of this.#waiting.splice(0)) given.reject(new ThreadLost(why));
+    this.#tellDrained();
   }
 
   #heard(thread: Thread, message: FromWorker): void {

@@ -36,11 +36,15 @@ class Puppet extends EventEmitter {
 
 class Stage extends EventEmitter {
   readonly puppets: Puppet[] = [];
+  /** As the kernel does where there are too many threads. */
+  refuses = false;
   readonly pool: WorkerPool;
 
   constructor(options: Partial<PoolOptions> = {}) {
     super();
     const start = (): Worker => {
+      setImmediate(() => this.emit('asked'));
+      if (this.refuses) throw new Error('EAGAIN');
       const puppet = new Puppet();
       this.puppets.push(puppet);
       setImmediate(() => this.emit('started'));
@@ -118,6 +122,36 @@ t.test('what nobody waits for any more is not begun', async (t) => {
   await t.rejects(last, { name: 'NotWanted' });
   await stage.pool.drained();
   t.same(stage.given, ['a c']);
+  stage.pool.stop();
+});
+
+t.test('no thread can be started', async (t) => {
+  const stage = new Stage();
+  stage.refuses = true;
+  await t.rejects(
+    stage.run('a'),
+    { kind: 'internal', message: /EAGAIN/ },
+    'where there is none, who asks is told',
+  );
+  await stage.pool.drained();
+  stage.refuses = false;
+  const waits = stage.run('waits');
+  stage.puppets[0]?.ready();
+  stage.refuses = true;
+  const further = stage.run('b');
+  await once(stage, 'asked');
+  while (stage.given[0] === 'waits' && stage.pool.waiting === 1) {
+    await once(stage, 'asked');
+    stage.puppets[0]?.done();
+  }
+  t.same(await waits, { value: 'waits' });
+  t.same(
+    stage.given,
+    ['waits b'],
+    'else the one that there is does it, and what was refused is not done later',
+  );
+  stage.puppets[0]?.done();
+  t.same(await further, { value: 'b' });
   stage.pool.stop();
 });
 
