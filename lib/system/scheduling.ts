@@ -1,9 +1,9 @@
 /** How the kernel's scheduler treats threads of this process (sched(7)). */
-import { readFileSync, readdirSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { Libc } from './native.ts';
+import { processName } from './process.ts';
 
 const SCHED_BATCH = 3;
-const TASKS = '/proc/self/task';
 
 /**
  * From now on the threads of that name take no processor from another thread by waking up: they get their share, and
@@ -12,14 +12,9 @@ const TASKS = '/proc/self/task';
 export function wakeModestly(name: string): void {
   const priority = Buffer.alloc(4);
   try {
-    for (const thread of readdirSync(TASKS))
-      if (readFileSync(`${TASKS}/${thread}/comm`, 'utf8') === `${name}\n`)
-        Libc.get().call(
-          'int sched_setscheduler(int, int, const void *)',
-          Number(thread),
-          SCHED_BATCH,
-          priority,
-        );
+    for (const thread of readdirSync('/proc/self/task').map(Number))
+      if (processName(thread) === name)
+        Libc.get().call('int sched_setscheduler(int, int, const void *)', thread, SCHED_BATCH, priority);
   } catch {
     // A thread that has ended meanwhile, or no /proc.
   }

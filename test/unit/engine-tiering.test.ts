@@ -7,16 +7,20 @@ import t from 'tap';
 import { THRESHOLDS, compileEarly, threadBegins } from '../../cli/engine/tiering.ts';
 import { wakeModestly } from '../../lib/system/scheduling.ts';
 
-/** Number of the field "policy" in /proc/PID/stat (proc_pid_stat(5)), counted behind the name. */
-const POLICY = 41 - 3;
 const SCHED_BATCH = '3';
+
+/** Of proc_pid_stat(5): name and policy, field 41; the name, in parentheses, may contain anything. */
+function scheduled(file: string): { readonly name: string; readonly policy: string } {
+  const stat = readFileSync(file, 'latin1');
+  const end = stat.lastIndexOf(')');
+  const policy = stat.slice(end + 2).split(' ')[41 - 3] ?? '';
+  return { name: stat.slice(stat.indexOf('(') + 1, end), policy };
+}
 
 function policies(): Map<string, Set<string>> {
   const found = new Map<string, Set<string>>();
   for (const thread of readdirSync('/proc/self/task')) {
-    const stat = readFileSync(`/proc/self/task/${thread}/stat`, 'latin1');
-    const name = stat.slice(stat.indexOf('(') + 1, stat.lastIndexOf(')'));
-    const policy = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[POLICY] ?? '';
+    const { name, policy } = scheduled(`/proc/self/task/${thread}/stat`);
     found.set(name, (found.get(name) ?? new Set()).add(policy));
   }
   return found;
@@ -72,6 +76,5 @@ t.test('what the engine starts is not held back', async (t) => {
   const child = spawn('sleep', ['60']);
   await once(child, 'spawn');
   t.teardown(() => child.kill());
-  const stat = readFileSync(`/proc/${child.pid}/stat`, 'latin1');
-  t.equal(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[POLICY], '0');
+  t.equal(scheduled(`/proc/${child.pid}/stat`).policy, '0');
 });

@@ -38,13 +38,17 @@ class Stage extends EventEmitter {
   readonly puppets: Puppet[] = [];
   /** As the kernel does where there are too many threads. */
   refuses = false;
+  refused = 0;
   readonly pool: WorkerPool;
 
   constructor(options: Partial<PoolOptions> = {}) {
     super();
     const start = (): Worker => {
-      setImmediate(() => this.emit('asked'));
-      if (this.refuses) throw new Error('EAGAIN');
+      if (this.refuses) {
+        this.refused += 1;
+        setImmediate(() => this.emit('refused'));
+        throw new Error('EAGAIN');
+      }
       const puppet = new Puppet();
       this.puppets.push(puppet);
       setImmediate(() => this.emit('started'));
@@ -139,11 +143,9 @@ t.test('no thread can be started', async (t) => {
   stage.puppets[0]?.ready();
   stage.refuses = true;
   const further = stage.run('b');
-  await once(stage, 'asked');
-  while (stage.given[0] === 'waits' && stage.pool.waiting === 1) {
-    await once(stage, 'asked');
-    stage.puppets[0]?.done();
-  }
+  while (stage.refused < 2) await once(stage, 'refused');
+  t.same([stage.given, stage.pool.waiting], [['waits'], 1], 'it waits for the one that there is');
+  stage.puppets[0]?.done();
   t.same(await waits, { value: 'waits' });
   t.same(
     stage.given,
