@@ -9,9 +9,8 @@ const SIG_DFL = 0;
 /** Node ignores these two, which a program would inherit: `yes | head` would not end. */
 function restoreSignals(): void {
   for (const signal of [SIGPIPE, SIGXFSZ]) {
-    const libc = Libc.get();
-    if (libc.call('intptr_t signal(int, intptr_t)', signal, SIG_DFL) === -1)
-      throw new SystemError('restore signals', libc.errno());
+    const before = Libc.get().call('intptr_t signal(int, intptr_t)', signal, SIG_DFL);
+    if (before < 0) throw new SystemError('restore signals', -before);
   }
 }
 

@@ -15,10 +15,9 @@ const MNT_ID = 144;
  * SystemError.
  */
 export function directoryId(path: string): string {
-  const libc = Libc.get();
   const found = Buffer.alloc(STATX_BYTES);
   const signature = 'int statx(int, const char *, int, uint32_t, void *)';
-  if (libc.call(signature, AT_FDCWD, path, 0, STATX_INO | STATX_MNT_ID, found) < 0)
-    throw new SystemError(`look at ${path}`, libc.errno());
+  const result = Libc.get().call(signature, AT_FDCWD, path, 0, STATX_INO | STATX_MNT_ID, found);
+  if (result < 0) throw new SystemError(`look at ${path}`, -result);
   return `${found.readBigUInt64LE(MNT_ID)}:${found.readBigUInt64LE(INO)}`;
 }

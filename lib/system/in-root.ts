@@ -42,9 +42,8 @@ function openat2(directory: number, path: string, flags: number, resolve: number
     const signature = 'int64_t syscall(int64_t, int64_t, str, const void *, size_t)';
     const fd = libc.call(signature, SYS_openat2, directory, path, how, how.length);
     if (fd >= 0) return fd;
-    const errno = libc.errno();
-    const again = errno === system.errno.EAGAIN || errno === system.errno.EINTR;
-    if (!again || attempt === ATTEMPTS) throw new SystemError(op, errno);
+    const again = fd === -system.errno.EAGAIN || fd === -system.errno.EINTR;
+    if (!again || attempt === ATTEMPTS) throw new SystemError(op, -fd);
   }
 }
 

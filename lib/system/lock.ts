@@ -23,12 +23,12 @@ const LONGEST_PAUSE = 32;
 /** Takes the lock of an open file until it is closed; false when another process has it. */
 export function tryLock(fd: number, path: string, operation = LOCK_EX): boolean {
   const libc = Libc.get();
-  while (libc.call('int flock(int, int)', fd, operation | LOCK_NB) < 0) {
-    const errno = libc.errno();
-    if (errno === system.errno.EWOULDBLOCK) return false;
-    if (errno !== system.errno.EINTR) throw new SystemError(`lock ${path}`, errno);
+  for (;;) {
+    const result = libc.call('int flock(int, int)', fd, operation | LOCK_NB);
+    if (result >= 0) return true;
+    if (result === -system.errno.EWOULDBLOCK) return false;
+    if (result !== -system.errno.EINTR) throw new SystemError(`lock ${path}`, -result);
   }
-  return true;
 }
 
 /** Whether anybody has the lock of the file at `path`; nothing is made or waited for by asking. */

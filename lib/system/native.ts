@@ -1,11 +1,13 @@
 /**
  * The way to libc: koffi's prebuilt N-API module, loaded as a file without its JavaScript wrapper (which costs 10 ms at
  * start). From source the file lies in node_modules; the single executable carries it as an asset (see
- * native-asset.ts).
+ * native-asset.ts). Functions are called through a few instructions of our own, for the sake of errno
+ * (machine-code.ts).
  */
 import { statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { NetmoorError } from '../base/errors.ts';
+import { invokeCode } from './machine-code.ts';
 import { loadAsset, loadModule } from './native-asset.ts';
 import type { Assets } from './native-asset.ts';
 
@@ -15,11 +17,27 @@ interface ForeignFunction {
   async(...args: [...unknown[], (error: Error | null, result: number | bigint) => void]): void;
 }
 
+/** A prototype that koffi knows. */
+type Prototype = object;
+
+interface Library {
+  func(signature: string): ForeignFunction;
+  symbol(name: string): bigint;
+}
+
 interface Koffi {
-  load(path: string | null): { func(signature: string): ForeignFunction };
-  errno(): number;
+  load(path: string | null): Library;
+  proto(signature: string): Prototype;
+  decode(address: bigint, prototype: Prototype): ForeignFunction;
   address(buffer: Uint8Array): bigint;
 }
+
+const PROT_READ = 1;
+const PROT_WRITE = 2;
+const PROT_EXEC = 4;
+const MAP_PRIVATE = 2;
+const MAP_ANONYMOUS = 0x20;
+const PAGE = 4096;
 
 function fromSource(): string {
   const name = `@koromix/koffi-linux-${process.arch}/linux_${process.arch}/koffi.node`;
@@ -35,16 +53,42 @@ function loadKoffi(): Koffi {
   return (sea.isSea() ? loadAsset(sea) : loadModule(fromSource())) as Koffi;
 }
 
+/** Where the code of invoke() lies from now on (machine-code.ts): memory is written or run, never both. */
+function layDownInvoke(library: Library): bigint {
+  const mmap = library.func('int64_t mmap(int64_t, size_t, int, int, int, int64_t)');
+  const memcpy = library.func('int64_t memcpy(int64_t, const void *, size_t)');
+  const mprotect = library.func('int mprotect(int64_t, size_t, int)');
+  const code = invokeCode(library.symbol('__errno_location'));
+  const address = mmap(0, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (Number(address) !== -1) {
+    memcpy(address, code, code.length);
+    if (mprotect(address, PAGE, PROT_READ | PROT_EXEC) === 0) return BigInt(address);
+  }
+  throw new NetmoorError(
+    'internal',
+    'no memory can be had for code',
+    'give netmoor more memory, and let it run code of its own (MemoryDenyWriteExecute=no)',
+  );
+}
+
+/** A function of libc's, by its address, and what calls it. */
+interface Bound {
+  readonly invoke: ForeignFunction;
+  readonly symbol: bigint;
+}
+
 /** libc, each function bound when first called; a process loads it at most once. */
 export class Libc {
   static #shared: Libc | undefined;
   readonly #koffi: Koffi;
-  readonly #library: { func(signature: string): ForeignFunction };
-  readonly #functions = new Map<string, ForeignFunction>();
+  readonly #library: Library;
+  readonly #invoke: bigint;
+  readonly #functions = new Map<string, Bound>();
 
   private constructor() {
     this.#koffi = loadKoffi();
     this.#library = this.#koffi.load(null);
+    this.#invoke = layDownInvoke(this.#library);
   }
 
   static get(): Libc {
@@ -52,24 +96,31 @@ export class Libc {
     return Libc.#shared;
   }
 
-  #function(signature: string): ForeignFunction {
-    let foreign = this.#functions.get(signature);
-    if (foreign === undefined) {
-      foreign = this.#library.func(signature);
-      this.#functions.set(signature, foreign);
+  #bound(signature: string): Bound {
+    let bound = this.#functions.get(signature);
+    if (bound === undefined) {
+      const [, result, name = '', parameters] = /^(\w+) (\w+)\((.*)\)$/.exec(signature) ?? [];
+      const prototype = this.#koffi.proto(`${result} (uintptr_t, ${parameters})`);
+      bound = {
+        invoke: this.#koffi.decode(this.#invoke, prototype),
+        symbol: this.#library.symbol(name),
+      };
+      this.#functions.set(signature, bound);
     }
-    return foreign;
+    return bound;
   }
 
-  /** Calls `signature` (a C prototype); the result as a number, -1 meaning failure as libc has it. */
+  /** Calls `signature` (a C prototype). The result as a number; of a failure, errno as a negative one. */
   call(signature: string, ...args: unknown[]): number {
-    return Number(this.#function(signature)(...args));
+    const { invoke, symbol } = this.#bound(signature);
+    return Number(invoke(symbol, ...args));
   }
 
-  /** The same in another thread, for calls that wait; of a failure nothing but -1 is known. */
+  /** The same in another thread, for calls that wait. */
   async callAside(signature: string, ...args: unknown[]): Promise<number> {
+    const { invoke, symbol } = this.#bound(signature);
     return new Promise((resolve, reject) => {
-      this.#function(signature).async(...args, (error: Error | null, result: number | bigint) =>
+      invoke.async(symbol, ...args, (error: Error | null, result: number | bigint) =>
         error ? reject(error) : resolve(Number(result)),
       );
     });
@@ -78,10 +129,5 @@ export class Libc {
   /** Where a buffer lies, for structures that point to it: right for as long as it is referred to. */
   addressOf(buffer: Uint8Array): bigint {
     return this.#koffi.address(buffer);
-  }
-
-  /** errno of the last call. */
-  errno(): number {
-    return this.#koffi.errno();
   }
 }

@@ -23,9 +23,8 @@ const SYS = { fsopen: 430, fsconfig: 431, fsmount: 432 } as const;
 export const PROC = '/proc';
 
 function call(name: keyof typeof SYS, signature: string, ...args: unknown[]): number {
-  const libc = Libc.get();
-  const result = libc.call(`int64_t syscall(int64_t, ${signature})`, SYS[name], ...args);
-  if (result < 0) throw new SystemError(name, libc.errno());
+  const result = Libc.get().call(`int64_t syscall(int64_t, ${signature})`, SYS[name], ...args);
+  if (result < 0) throw new SystemError(name, -result);
   return result;
 }
 

@@ -59,11 +59,8 @@ export function receiveRights(fd: number, room: number, op: string): Received | 
     message,
   );
   const count = libc.call('int64_t recvmsg(int, void *, int)', fd, message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-  if (count < 0) {
-    const errno = libc.errno();
-    if (errno === constants.errno.EAGAIN || errno === constants.errno.EINTR) return undefined;
-    throw new SystemError(op, errno);
-  }
+  if (count === -constants.errno.EAGAIN || count === -constants.errno.EINTR) return undefined;
+  if (count < 0) throw new SystemError(op, -count);
   // They are referred to by their addresses alone: named here, they live until the call has been made.
   const used = iovec.length === IOVEC_BYTES ? Number(message.readBigUInt64LE(40)) : 0;
   const descriptors = descriptorsIn(control.subarray(0, used));

@@ -28,9 +28,7 @@ function outcome(call: (libc: Libc) => number): number {
   const libc = Libc.get();
   for (;;) {
     const result = call(libc);
-    if (result >= 0) return result;
-    const errno = libc.errno();
-    if (errno !== constants.errno.EINTR) return -errno;
+    if (result !== -constants.errno.EINTR) return result;
   }
 }
 

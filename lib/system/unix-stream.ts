@@ -110,9 +110,9 @@ export class UnixStream {
         setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, timeval(left()), op);
         const libc = Libc.get();
         const signature = 'int connect(int, const void *, uint32_t)';
-        if (libc.call(signature, fd, address, address.length) === 0) return new UnixStream(fd, op);
-        const errno = libc.errno();
-        if (errno !== constants.errno.EINTR || left() <= 0) throw new SystemError(op, errno);
+        const result = libc.call(signature, fd, address, address.length);
+        if (result === 0) return new UnixStream(fd, op);
+        if (result !== -constants.errno.EINTR || left() <= 0) throw new SystemError(op, -result);
       }
     } catch (error) {
       closeSync(fd);

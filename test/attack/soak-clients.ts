@@ -75,7 +75,8 @@ export function sendRights(fd: number, data: Buffer, descriptors: readonly numbe
   const iovec = pointers(libc.addressOf(data), data.length);
   const message = pointers(0, 0, libc.addressOf(iovec), 1, libc.addressOf(control), control.length, 0);
   const signature = 'int64_t sendmsg(int, const void *, int)';
-  if (libc.call(signature, fd, message, MSG_NOSIGNAL) < 0) throw new SystemError('send', libc.errno());
+  const result = libc.call(signature, fd, message, MSG_NOSIGNAL);
+  if (result < 0) throw new SystemError('send', -result);
   // Referred to by their addresses alone until here.
   if (iovec.length + control.length === 0) throw new TypeError('nothing sent');
 }
