@@ -17,6 +17,8 @@ import { errorText } from '../lib/base/errors.ts';
 import { reportCoverage, startCounting } from './coverage.ts';
 import { endAll, runFile } from './run-file.ts';
 import type { Counts, FileResult } from './run-file.ts';
+import { runAll } from './schedule.ts';
+import type { Task } from './schedule.ts';
 import { watchTraces } from './traces.ts';
 
 const TESTS = import.meta.dirname;
@@ -25,17 +27,14 @@ const ROOT = resolve(TESTS, '..');
 /** In the order in which they are most worth knowing. */
 const TIERS = ['unit', 'golden', 'kernel', 'dhcp', 'runtime', 'crash', 'attack', 'fuzz'];
 
-/** Container runtimes share the machine's cgroups: one file at a time, which leaves a processor to another tier. */
+/** Container runtimes share the machine's cgroups: one file at a time, beside those of other tiers. */
 const ONE_AT_A_TIME = new Set(['runtime']);
-
-/** Tiers that run at the same time, in the order of TIERS: the first is one of those. */
-const BESIDE: Readonly<Record<string, string>> = { runtime: 'crash' };
 
 /**
  * Files at a time for each processor, where they mostly wait: for leases to run out, for answers that are not to come.
  * A file of the tier dhcp takes a quarter to a third of a processor.
  */
-const AT_A_TIME: Readonly<Record<string, number>> = { dhcp: 2, kernel: 1.5, attack: 1.5 };
+const AT_A_TIME: Readonly<Record<string, number>> = { dhcp: 2, kernel: 1.5, runtime: 1.5, attack: 1.5 };
 
 /** These run the sources in their own processes. */
 const COUNTED = new Set(['unit', 'golden', 'kernel', 'dhcp', 'crash', 'attack', 'fuzz']);
@@ -93,48 +92,45 @@ function isOnMachine(file: string): boolean {
   return ON_MACHINE.has(file.split('/')[1] ?? '');
 }
 
-async function runFiles(files: readonly string[], jobs: number, counted: boolean): Promise<Counts[]> {
-  const left = [...files];
-  const results: Counts[] = [];
-  const work = async (): Promise<void> => {
-    for (let file = left.shift(); file !== undefined; file = left.shift()) {
-      const result = await runFile(file, { counted, onMachine: isOnMachine(file) });
-      report(result);
-      results.push(result);
-    }
+/** What there is to do for a tier; `counts` is told what became of each. */
+function tasksOf({ tier, files }: Selection, counts: (counts: Counts) => void): Task[] {
+  let begun = false;
+  const begin = (): void => {
+    if (!begun) console.log(`\n# ${tier}`);
+    begun = true;
   };
-  await Promise.all(Array.from({ length: jobs }, work));
-  return results;
+  const share = 1 / (AT_A_TIME[tier] ?? 1);
+  const run = (each: () => Promise<Counts[]>): Task => ({
+    share,
+    ...(ONE_AT_A_TIME.has(tier) && { alone: tier }),
+    run: async () => {
+      begin();
+      for (const result of await each()) counts(result);
+    },
+  });
+  if (tier === 'check') return [run(check)];
+  return files.map((file) =>
+    run(async () => {
+      const result = await runFile(file, { counted: COUNTED.has(tier), onMachine: isOnMachine(file) });
+      report(result);
+      return [result];
+    }),
+  );
 }
 
-function jobsFor(tier: string, isAlone: boolean): number {
-  if (ONE_AT_A_TIME.has(tier)) return 1;
-  const processors = isAlone ? availableParallelism() : Math.max(1, availableParallelism() - 1);
-  return Math.ceil(processors * (AT_A_TIME[tier] ?? 1));
-}
-
-async function runTier({ tier, files }: Selection, isAlone: boolean): Promise<Counts> {
-  const jobs = jobsFor(tier, isAlone);
-  const counts = sum(tier === 'check' ? await check() : await runFiles(files, jobs, COUNTED.has(tier)));
-  if (counts.passed + counts.failed > 0) return counts;
-  console.log(`FAIL ${tier}: nothing ran`);
-  return { ...counts, failed: 1 };
-}
-
-/** One tier, or two that run at the same time; their files are told in the order in which they end. */
-async function runGroup(group: readonly Selection[]): Promise<Counts[]> {
-  console.log(`\n# ${group.map(({ tier }) => tier).join(', ')}`);
-  return Promise.all(group.map(async (selection) => runTier(selection, group.length === 1)));
-}
-
-function inGroups(selections: readonly Selection[]): Selection[][] {
-  const groups: Selection[][] = [];
-  for (const selection of selections) {
-    const before = groups.at(-1);
-    if (before?.length === 1 && BESIDE[before[0]?.tier ?? ''] === selection.tier) before.push(selection);
-    else groups.push([selection]);
-  }
-  return groups;
+/** All tiers; their files are told in the order in which they end. */
+async function runTiers(selections: readonly Selection[]): Promise<Counts[]> {
+  const results = selections.map((): Counts[] => []);
+  const tasks = selections.map((selection, index) =>
+    tasksOf(selection, (counts) => results[index]?.push(counts)),
+  );
+  await runAll(tasks.flat(), availableParallelism());
+  return selections.map(({ tier }, index) => {
+    const counts = sum(results[index] ?? []);
+    if (counts.passed + counts.failed > 0) return counts;
+    console.log(`FAIL ${tier}: nothing ran`);
+    return { ...counts, failed: 1 };
+  });
 }
 
 function tellCoverage(): Counts {
@@ -169,7 +165,7 @@ const results: Counts[] = [];
 const counted = selections.some(({ tier }) => COUNTED.has(tier));
 if (counted) startCounting();
 const newTraces = watchTraces();
-for (const group of inGroups(selections)) results.push(...(await runGroup(group)));
+results.push(...(await runTiers(selections)));
 if (counted) results.push(tellCoverage());
 results.push(tellTraces(newTraces()));
 const { passed, failed, skipped } = sum(results);
