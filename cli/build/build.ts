@@ -14,8 +14,7 @@ await compileSchemas();
 installPlatform(target);
 // What validates is there from here on.
 const { makeLauncher } = await import('./launcher.ts');
-// By the host's C compiler, which makes programs for its own processor.
-if (target.arch === process.arch) makeLauncher();
+makeLauncher(target);
 await bundle();
 collectLicences();
 // V8 makes code caches for the processor that it runs on.

@@ -1,6 +1,6 @@
 /**
- * The launcher (lib/launcher/launcher.c), by the host's C compiler: static, so that it starts in a fraction of a
- * millisecond. musl makes 40 KB of it where glibc makes 800.
+ * The launcher (lib/launcher/launcher.c): static, so that it starts in a fraction of a millisecond. musl makes 40 KB of
+ * it where glibc makes 600, for a processor that Debian has no musl for beside the host's own.
  */
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
@@ -9,12 +9,19 @@ import { CURRENT_VERSION, versionAnswer } from '../../lib/cni/versions.ts';
 import { ANSWER_MS, MAGIC, TAKEN, TAKE_MS } from '../../lib/engine/launcher-frame.ts';
 import { ENGINE_SOCKET, FRAME_BYTES } from '../../lib/engine/protocol.ts';
 import { VERSION } from '../../lib/engine/request.ts';
-import { LAUNCHER, ROOT, WORK } from './paths.ts';
+import { ROOT, TARGETS, WORK } from './paths.ts';
+import type { Architecture, Target } from './paths.ts';
 
 /** Of stdin, as lib/cni/json.ts accepts. */
 const STDIN_BYTES = 1024 * 1024;
 
 export const SOURCE = join(ROOT, 'lib/launcher/launcher.c');
+
+/** What compiles for a processor, and the Debian packages that have it. */
+const COMPILERS: Readonly<Record<Architecture, readonly [program: string, from: string]>> = {
+  x64: [process.env['CC'] ?? 'musl-gcc', 'musl-tools'],
+  arm64: ['aarch64-linux-gnu-gcc', 'gcc-aarch64-linux-gnu and libc6-dev-arm64-cross'],
+};
 
 export const WARNINGS = ['-std=c17', '-Wall', '-Wextra', '-Wpedantic', '-Wconversion', '-Wshadow', '-Werror'];
 
@@ -34,18 +41,21 @@ export function writeFacts(directory = WORK, socket = ENGINE_SOCKET): string {
   return directory;
 }
 
-export function compile(compiler: string, args: readonly string[]): void {
+/** `from`: the Debian packages that have the compiler. */
+export function compile(compiler: string, args: readonly string[], from = 'musl-tools'): void {
   const { error, status, stderr } = spawnSync(compiler, args, { encoding: 'utf8' });
   if (error)
-    throw new Error(`${compiler} cannot be started (${error.message}): install musl-tools, or npm run setup`);
+    throw new Error(`${compiler} cannot be started (${error.message}): install ${from}, or npm run setup`);
   if (status !== 0) throw new Error(`${compiler} failed:\n${stderr}`);
 }
 
-/** The launcher in dist/build. CC names another compiler. */
-export function makeLauncher(compiler = process.env['CC'] ?? 'musl-gcc'): void {
-  mkdirSync(WORK, { recursive: true });
-  const partial = `${LAUNCHER}.partial`;
+/** The launcher of a target, beside its other files. CC names another compiler, for the first target. */
+export function makeLauncher({ arch, work }: Target = TARGETS.x64): void {
+  mkdirSync(work, { recursive: true });
+  const launcher = join(work, 'launcher');
+  const partial = `${launcher}.partial`;
+  const [compiler, from] = COMPILERS[arch];
   const flags = ['-D_GNU_SOURCE', ...WARNINGS, '-Os', '-static', '-s', '-fno-ident', '-Wl,--build-id=none'];
-  compile(compiler, [...flags, `-I${writeFacts()}`, '-o', partial, SOURCE]);
-  renameSync(partial, LAUNCHER);
+  compile(compiler, [...flags, `-I${writeFacts(work)}`, '-o', partial, SOURCE], from);
+  renameSync(partial, launcher);
 }

@@ -33,7 +33,7 @@ export function makeBundle(release: Release, out: string): string {
     ...assets(release),
     ...documents('.').filter(({ path }) => path === './README.md'),
     { path: 'LICENSE', content: readFileSync(join(ROOT, 'LICENSE')) },
-    { path: 'COPYRIGHT', content: copyrightFile(false) },
+    { path: 'COPYRIGHT', content: copyrightFile() },
   ];
   const file = join(out, `${top}.tar.gz`);
   pack(entries, top, file, join(out, '.bundle'), release);

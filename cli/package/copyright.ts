@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { UNNAMED_IN_NODE } from '../build/licences.ts';
 import type { Licence } from '../build/licences.ts';
 import { LICENCES, ROOT } from '../build/paths.ts';
+import type { Architecture } from '../build/paths.ts';
 
 /** The continuation of a field: every line behind a space, an empty one as a full stop. */
 function continued(text: string): string {
@@ -59,21 +60,30 @@ function ofLicence({ name, version, licence, text }: Licence): Paragraph {
   };
 }
 
-/** What musl's package of Debian says of it; the launcher is linked with it. */
-const MUSL = '/usr/share/doc/musl/copyright';
+/** The library that the launcher of a processor is linked with, and what its package in Debian says of it. */
+const LIBRARIES: Readonly<Record<Architecture, { name: string; licence: string; files: readonly string[] }>> =
+  {
+    x64: { name: 'musl', licence: 'musl', files: ['/usr/share/doc/musl/copyright'] },
+    arm64: {
+      name: 'glibc',
+      licence: 'LGPL-2.1+',
+      files: ['/usr/share/doc/libc6-dev-arm64-cross/copyright', '/usr/share/common-licenses/LGPL-2.1'],
+    },
+  };
 
-function musl(): Paragraph {
+function inLauncher(arch: Architecture): Paragraph {
+  const { name, licence, files } = LIBRARIES[arch];
   return {
-    files: 'inside/musl/*',
-    name: 'musl',
-    licence: 'musl',
-    text: readFileSync(MUSL, 'utf8'),
-    comment: 'musl is inside the launcher.',
+    files: `inside/${name}/*`,
+    name,
+    licence,
+    text: files.map((file) => readFileSync(file, 'utf8')).join('\n'),
+    comment: `${name} is inside the launcher.`,
   };
 }
 
-/** The whole file. */
-export function copyrightFile(withLauncher: boolean): string {
+/** The whole file; `launcher` is the processor of the launcher that comes along. */
+export function copyrightFile(launcher?: Architecture): string {
   const licences = JSON.parse(readFileSync(LICENCES, 'utf8')) as Licence[];
   const own: Paragraph = {
     files: '*',
@@ -82,7 +92,11 @@ export function copyrightFile(withLauncher: boolean): string {
     text: readFileSync(join(ROOT, 'LICENSE'), 'utf8').trim(),
     comment: 'netmoor itself; what follows is what its executables have inside.',
   };
-  const paragraphs = [own, ...licences.map(ofLicence), ...(withLauncher ? [musl()] : [])];
+  const paragraphs = [
+    own,
+    ...licences.map(ofLicence),
+    ...(launcher === undefined ? [] : [inLauncher(launcher)]),
+  ];
   const header =
     'Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/\nUpstream-Name: netmoor\n';
   return [header, ...paragraphs.map(format)].join('\n');

@@ -9,7 +9,7 @@ import { VERBS } from '../netmoor.ts';
 import { copyrightFile } from './copyright.ts';
 import { layOut } from './entry.ts';
 import type { Entry } from './entry.ts';
-import { documents, examples, hooksD, launcherOf, pluginNames, programs, units } from './layout.ts';
+import { documents, examples, hooksD, pluginNames, programs, units } from './layout.ts';
 import { manPages } from './man/pages.ts';
 import { DEBIAN_ARCHITECTURES, must } from './release.ts';
 import type { Release } from './release.ts';
@@ -38,22 +38,21 @@ function changelog({ version, epoch }: Release): string {
 }
 
 /** Links where people, runtimes and hooks.d look for programs; what they lead to lies in one directory. */
-function links(program: string): Entry[] {
+function links(): Entry[] {
   return [
     { path: 'usr/bin/netmoor', link: '../lib/netmoor/netmoor' },
-    { path: 'usr/bin/netmoor-hook', link: `../lib/netmoor/${program}` },
-    ...pluginNames().map((name) => ({ path: `usr/lib/cni/${name}`, link: `../netmoor/${program}` })),
+    { path: 'usr/bin/netmoor-hook', link: '../lib/netmoor/launcher' },
+    ...pluginNames().map((name) => ({ path: `usr/lib/cni/${name}`, link: '../netmoor/launcher' })),
   ];
 }
 
 export async function debEntries(release: Release): Promise<Entry[]> {
   const { target } = release;
-  const launcher = launcherOf(target);
   const pages = await manPages(release);
   const completionFiles = await completions(VERBS, COMPLETIONS);
   return [
     ...programs(target, 'usr/lib/netmoor'),
-    ...links(launcher === undefined ? 'netmoor' : 'launcher'),
+    ...links(),
     ...units('usr/lib/systemd/system', BIN).filter(({ path }) => !path.includes('.d/')),
     ...units(`${DOC}/examples/systemd`, BIN).filter(({ path }) => path.includes('.d/')),
     ...hooksD('usr/share/containers/oci/hooks.d', BIN),
@@ -64,7 +63,7 @@ export async function debEntries(release: Release): Promise<Entry[]> {
       content: compressed(text),
     })),
     ...completionFiles.map(({ path, text }) => ({ path, content: text })),
-    { path: `${DOC}/copyright`, content: copyrightFile(launcher !== undefined) },
+    { path: `${DOC}/copyright`, content: copyrightFile(target.arch) },
     { path: `${DOC}/changelog.gz`, content: compressed(changelog(release)) },
   ];
 }

@@ -1,5 +1,4 @@
 /** What every package has, wherever it puts it. */
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { ROOT } from '../build/paths.ts';
 import type { Target } from '../build/paths.ts';
@@ -10,18 +9,12 @@ import type { Entry } from './entry.ts';
 /** Where the sources' units, hooks and examples expect the programs. */
 const SOURCE_BIN = '/usr/local/bin';
 
-/** The launcher of a target, when there is one: see lib/launcher. */
-export function launcherOf({ work }: Target): string | undefined {
-  const path = join(work, 'launcher');
-  return existsSync(path) ? path : undefined;
-}
-
 /** The executable, and the launcher beside it, in the one directory they have to share. */
 export function programs(target: Target, directory: string): Entry[] {
-  const launcher = launcherOf(target);
-  const executable = { path: `${directory}/netmoor`, copyOf: join(target.bin, 'netmoor'), mode: 0o755 };
-  if (launcher === undefined) return [executable];
-  return [executable, { path: `${directory}/launcher`, copyOf: launcher, mode: 0o755 }];
+  return [
+    { path: `${directory}/netmoor`, copyOf: join(target.bin, 'netmoor'), mode: 0o755 },
+    { path: `${directory}/launcher`, copyOf: join(target.work, 'launcher'), mode: 0o755 },
+  ];
 }
 
 /** Names below which a container runtime looks for plugins; `netmoor` is one, of IPAM. */

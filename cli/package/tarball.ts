@@ -8,7 +8,7 @@ import { VERBS } from '../netmoor.ts';
 import { copyrightFile } from './copyright.ts';
 import { layOut } from './entry.ts';
 import type { Entry } from './entry.ts';
-import { documents, examples, hooksD, launcherOf, pluginNames, programs, units } from './layout.ts';
+import { documents, examples, hooksD, pluginNames, programs, units } from './layout.ts';
 import { manPages } from './man/pages.ts';
 import { must } from './release.ts';
 import type { Release } from './release.ts';
@@ -40,15 +40,14 @@ export function pack(
   rmSync(work, { recursive: true });
 }
 
-function installNote({ target, version }: Release): string {
-  const program = launcherOf(target) === undefined ? 'netmoor' : 'launcher';
+function installNote({ version }: Release): string {
   const names = pluginNames().join(' ');
   const byHand = `    mkdir -p /usr/local/lib/netmoor /opt/cni/bin
-    install ${program === 'netmoor' ? 'netmoor' : 'netmoor launcher'} /usr/local/lib/netmoor/
+    install netmoor launcher /usr/local/lib/netmoor/
     ln -s ../lib/netmoor/netmoor /usr/local/bin/netmoor
-    ln -s ../lib/netmoor/${program} /usr/local/bin/netmoor-hook
+    ln -s ../lib/netmoor/launcher /usr/local/bin/netmoor-hook
     for name in ${names}; do
-        ln -s /usr/local/lib/netmoor/${program} /opt/cni/bin/$name   # Debian's podman and containerd: /usr/lib/cni
+        ln -s /usr/local/lib/netmoor/launcher /opt/cni/bin/$name   # Debian's podman and containerd: /usr/lib/cni
     done
     install -m 644 units/*.service units/*.socket /etc/systemd/system/
     systemctl daemon-reload; systemctl enable --now netmoor-engine.socket
@@ -86,7 +85,7 @@ export async function tarballEntries(release: Release): Promise<Entry[]> {
     })),
     ...(await completions(VERBS, COMPLETIONS)).map(({ path, text }) => ({ path, content: text })),
     { path: 'LICENSE', content: readFileSync(join(ROOT, 'LICENSE')) },
-    { path: 'COPYRIGHT', content: copyrightFile(launcherOf(target) !== undefined) },
+    { path: 'COPYRIGHT', content: copyrightFile(target.arch) },
     { path: 'INSTALL', content: installNote(release) },
   ];
 }

@@ -64,11 +64,7 @@ function layDownInvoke(library: Library): bigint {
     memcpy(address, code, code.length);
     if (mprotect(address, PAGE, PROT_READ | PROT_EXEC) === 0) return BigInt(address);
   }
-  throw new NetmoorError(
-    'internal',
-    'no memory can be had for code',
-    'give netmoor more memory, and let it run code of its own (MemoryDenyWriteExecute=no)',
-  );
+  throw new NetmoorError('internal', 'there is no memory for code', 'give netmoor more of it');
 }
 
 /** A function of libc's, by its address, and what calls it. */

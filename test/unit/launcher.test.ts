@@ -7,7 +7,8 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import t from 'tap';
 import type { Test } from 'tap';
-import { LAUNCHER } from '../../cli/build/paths.ts';
+import { makeLauncher } from '../../cli/build/launcher.ts';
+import { LAUNCHER, TARGETS } from '../../cli/build/paths.ts';
 import { CURRENT_VERSION, versionAnswer } from '../../lib/cni/versions.ts';
 import {
   LAUNCHER_HEADER_BYTES,
@@ -19,6 +20,7 @@ import {
 import type { LauncherRequest } from '../../lib/engine/launcher-frame.ts';
 import { FRAME_BYTES } from '../../lib/engine/protocol.ts';
 import { VERSION, ownNamespaces } from '../../lib/engine/request.ts';
+import { lacking } from '../kernel/harness-lacking.ts';
 import { LEAK_CHECK, build } from './launcher-build.ts';
 
 const ship = build(t);
@@ -53,6 +55,21 @@ const answerOf = (exitCode: number, stdout: string, stderr = ''): Buffer =>
 t.test('the launcher that is built', (t) => {
   t.ok(statSync(LAUNCHER).size < 100_000, 'is small');
   t.end();
+});
+
+const EMULATED = { skip: lacking('aarch64-linux-gnu-gcc', 'qemu-aarch64') ?? false };
+
+t.test('the same for arm64', EMULATED, async (t) => {
+  const directory = t.testdir({});
+  makeLauncher({ ...TARGETS.arm64, work: directory });
+  const launcher = join(directory, 'launcher');
+  t.ok(statSync(launcher).size < 1_000_000, 'is small');
+  const named = ['-0', '/opt/cni/bin/bridge-nat', launcher];
+  const version = { env: { ...process.env, CNI_COMMAND: 'VERSION' } };
+  const { stdout } = await promisify(execFile)('qemu-aarch64', named, version);
+  t.same(JSON.parse(stdout), JSON.parse(versionAnswer()), 'runs');
+  const add = promisify(execFile)('qemu-aarch64', named, { env: { ...process.env, ...ADD } });
+  await t.rejects(add, { stdout: /executable cannot be run: No such file/ }, 'and looks beside it');
 });
 
 t.test('VERSION is answered without anybody', async (t) => {
