@@ -34,7 +34,13 @@ const ONE_AT_A_TIME = new Set(['runtime']);
  * Files at a time for each processor, where they mostly wait: for leases to run out, for answers that are not to come.
  * A file of the tier dhcp takes a quarter to a third of a processor.
  */
-const AT_A_TIME: Readonly<Record<string, number>> = { dhcp: 2, kernel: 1.5, runtime: 1.5, crash: 1.5, attack: 1.5 };
+const AT_A_TIME: Readonly<Record<string, number>> = {
+  dhcp: 2,
+  kernel: 1.5,
+  runtime: 1.5,
+  crash: 1.5,
+  attack: 1.5,
+};
 
 /** These run the sources in their own processes. */
 const COUNTED = new Set(['unit', 'golden', 'kernel', 'dhcp', 'crash', 'attack', 'fuzz']);
