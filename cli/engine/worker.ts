@@ -20,6 +20,7 @@ import { Gathering } from './gathering.ts';
 import type { FromWorker, Job, Outcome, PluginJob, TaskJob, ToWorker } from './jobs.ts';
 import { HOOK, pluginOf } from './programs.ts';
 import type { Lane } from './programs.ts';
+import { takeCode } from './shared-code.ts';
 import { KINDS } from '../../plugins/kinds.ts';
 import { TASKS } from './tasks.ts';
 
@@ -102,6 +103,7 @@ async function runTask({ name, argument }: TaskJob, tasks: Tasks, world: World):
 export function serveAsWorker(abilities: Abilities = { plugin: pluginOf, tasks: TASKS }): void {
   const port = parentPort;
   if (port === null) throw new TypeError('not in a thread');
+  takeCode();
   const worldFor = threadWorld();
   const say = (message: FromWorker): void => port.postMessage(message);
   const outcomeOf = async (job: Job, around: Common): Promise<Outcome> => {

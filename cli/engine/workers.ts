@@ -10,6 +10,7 @@ import { Worker } from 'node:worker_threads';
 import { NetmoorError, errorText } from '../../lib/base/errors.ts';
 import type { FromWorker, Job, Outcome, ToWorker } from './jobs.ts';
 import type { Lane } from './programs.ts';
+import { leaveCode } from './shared-code.ts';
 import { threadBegins } from './tiering.ts';
 
 export interface PoolOptions {
@@ -92,6 +93,7 @@ export function startWorker(lane: Lane, source = 'worker-main.ts'): Worker {
     // and take what it is just using for what will stay.
     resourceLimits: { maxYoungGenerationSizeMb: 24, maxOldGenerationSizeMb: 256 },
   };
+  leaveCode();
   const hasBegun = threadBegins();
   let worker: Worker;
   try {

@@ -73,23 +73,30 @@ interface Bound {
   readonly symbol: bigint;
 }
 
-/** libc, each function bound when first called; a process loads it at most once. */
+/** libc, each function bound when first called; a thread loads it at most once. */
 export class Libc {
   static #shared: Libc | undefined;
+  static #inherited: bigint | undefined;
   readonly #koffi: Koffi;
   readonly #library: Library;
-  readonly #invoke: bigint;
+  /** Where what it calls through lies, for other threads of the process. */
+  readonly code: bigint;
   readonly #functions = new Map<string, Bound>();
 
   private constructor() {
     this.#koffi = loadKoffi();
     this.#library = this.#koffi.load(null);
-    this.#invoke = layDownInvoke(this.#library);
+    this.code = Libc.#inherited ?? layDownInvoke(this.#library);
   }
 
   static get(): Libc {
     Libc.#shared ??= new Libc();
     return Libc.#shared;
+  }
+
+  /** From a thread that stays: each that laid down its own would leave it behind. To be called before get(). */
+  static inherit(code: bigint): void {
+    Libc.#inherited = code;
   }
 
   #bound(signature: string): Bound {
@@ -98,7 +105,7 @@ export class Libc {
       const [, result, name = '', parameters] = /^(\w+) (\w+)\((.*)\)$/.exec(signature) ?? [];
       const prototype = this.#koffi.proto(`${result} (uintptr_t, ${parameters})`);
       bound = {
-        invoke: this.#koffi.decode(this.#invoke, prototype),
+        invoke: this.#koffi.decode(this.code, prototype),
         symbol: this.#library.symbol(name),
       };
       this.#functions.set(signature, bound);

@@ -1,9 +1,12 @@
 /** Calls of libc's functions: the machine code between, and errno as it was when the function returned. */
 import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { join } from 'node:path';
+import { Worker } from 'node:worker_threads';
 import { test } from 'tap';
+import { leaveCode } from '../../cli/engine/shared-code.ts';
 import { LISTINGS, invokeCode } from '../../lib/system/machine-code.ts';
 import { Libc } from '../../lib/system/native.ts';
 
@@ -57,4 +60,23 @@ test('the same of a call in another thread', async (t) => {
   const libc = Libc.get();
   t.equal(await libc.callAside('int open(str, int)', '/nowhere/at/all', 0), -ENOENT);
   t.equal(await libc.callAside('int poll(void *, uint64_t, int)', Buffer.alloc(8), 0, 1), 0);
+});
+
+test('threads call through the code of the thread that started them, and leave none behind', async (t) => {
+  leaveCode();
+  const from = (file: string): string => JSON.stringify(new URL(`../../${file}`, import.meta.url).href);
+  const script = `Promise.all([import(${from('cli/engine/shared-code.ts')}), import(${from('lib/system/native.ts')})])
+    .then(([{ takeCode }, { Libc }]) => {
+      takeCode();
+      const libc = Libc.get();
+      const errno = libc.call('int open(str, int)', '/nowhere/at/all', 0);
+      require('node:worker_threads').parentPort.postMessage([libc.code, errno]);
+    });`;
+  for (let count = 0; count < 3; count++) {
+    const thread = new Worker(script, { eval: true });
+    const [said] = (await once(thread, 'message')) as [[bigint, number]];
+    t.same(said, [Libc.get().code, -ENOENT]);
+    await thread.terminate();
+  }
+  t.equal(Libc.get().call('int open(str, int)', '/nowhere/at/all', 0), -ENOENT);
 });
