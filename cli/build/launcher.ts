@@ -9,7 +9,7 @@ import { CURRENT_VERSION, versionAnswer } from '../../lib/cni/versions.ts';
 import { ANSWER_MS, MAGIC, TAKEN, TAKE_MS } from '../../lib/engine/launcher-frame.ts';
 import { ENGINE_SOCKET, FRAME_BYTES } from '../../lib/engine/protocol.ts';
 import { VERSION } from '../../lib/engine/request.ts';
-import { ROOT, TARGETS, WORK } from './paths.ts';
+import { ROOT, WORK } from './paths.ts';
 import type { Architecture, Target } from './paths.ts';
 
 /** Of stdin, as lib/cni/json.ts accepts. */
@@ -49,10 +49,9 @@ export function compile(compiler: string, args: readonly string[], from = 'musl-
   if (status !== 0) throw new Error(`${compiler} failed:\n${stderr}`);
 }
 
-/** The launcher of a target, beside its other files. CC names another compiler, for the first target. */
-export function makeLauncher({ arch, work }: Target = TARGETS.x64): void {
+/** The launcher of a target. CC names another compiler, for the first target. */
+export function makeLauncher({ arch, launcher, work }: Omit<Target, 'node' | 'koffi' | 'bin'>): void {
   mkdirSync(work, { recursive: true });
-  const launcher = join(work, 'launcher');
   const partial = `${launcher}.partial`;
   const [compiler, from] = COMPILERS[arch];
   const flags = ['-D_GNU_SOURCE', ...WARNINGS, '-Os', '-static', '-s', '-fno-ident', '-Wl,--build-id=none'];

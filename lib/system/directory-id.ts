@@ -1,6 +1,5 @@
 /** Which directory a path leads to, told from all others at the time: by its inode, and the mount it is seen in. */
-import { Libc } from './native.ts';
-import { SystemError } from '../base/errors.ts';
+import { retried } from './syscall.ts';
 
 const AT_FDCWD = -100;
 /** linux/stat.h: what is asked for, and where it is in struct statx. */
@@ -17,7 +16,8 @@ const MNT_ID = 144;
 export function directoryId(path: string): string {
   const found = Buffer.alloc(STATX_BYTES);
   const signature = 'int statx(int, const char *, int, uint32_t, void *)';
-  const result = Libc.get().call(signature, AT_FDCWD, path, 0, STATX_INO | STATX_MNT_ID, found);
-  if (result < 0) throw new SystemError(`look at ${path}`, -result);
+  retried(`look at ${path}`, (libc) =>
+    libc.call(signature, AT_FDCWD, path, 0, STATX_INO | STATX_MNT_ID, found),
+  );
   return `${found.readBigUInt64LE(MNT_ID)}:${found.readBigUInt64LE(INO)}`;
 }

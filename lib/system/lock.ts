@@ -1,9 +1,7 @@
 /** Mutual exclusion between processes by a lock on a file (flock(2)), which the kernel drops when its holder dies. */
 import { closeSync, constants, fstatSync, openSync, rmSync, statSync } from 'node:fs';
-import { constants as system } from 'node:os';
-import { NetmoorError, SystemError, isErrno } from '../base/errors.ts';
-import { Libc } from './native.ts';
-import { retried } from './syscall.ts';
+import { NetmoorError, isErrno } from '../base/errors.ts';
+import { retried, retriedNow } from './syscall.ts';
 
 const LOCK_SH = 1; // include/uapi/asm-generic/fcntl.h
 const LOCK_EX = 2;
@@ -22,13 +20,8 @@ const LONGEST_PAUSE = 32;
 
 /** Takes the lock of an open file until it is closed; false when another process has it. */
 export function tryLock(fd: number, path: string, operation = LOCK_EX): boolean {
-  const libc = Libc.get();
-  for (;;) {
-    const result = libc.call('int flock(int, int)', fd, operation | LOCK_NB);
-    if (result >= 0) return true;
-    if (result === -system.errno.EWOULDBLOCK) return false;
-    if (result !== -system.errno.EINTR) throw new SystemError(`lock ${path}`, -result);
-  }
+  const signature = 'int flock(int, int)';
+  return retriedNow(`lock ${path}`, (libc) => libc.call(signature, fd, operation | LOCK_NB)) !== undefined;
 }
 
 /** Whether anybody has the lock of the file at `path`; nothing is made or waited for by asking. */

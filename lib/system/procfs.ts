@@ -8,7 +8,7 @@
 import { closeSync, openSync } from 'node:fs';
 import { SystemError } from '../base/errors.ts';
 import { closeAside } from './close-aside.ts';
-import { Libc } from './native.ts';
+import { retried } from './syscall.ts';
 
 /** linux/mount.h */
 const FSOPEN_CLOEXEC = 1;
@@ -23,9 +23,7 @@ const SYS = { fsopen: 430, fsconfig: 431, fsmount: 432 } as const;
 export const PROC = '/proc';
 
 function call(name: keyof typeof SYS, signature: string, ...args: unknown[]): number {
-  const result = Libc.get().call(`int64_t syscall(int64_t, ${signature})`, SYS[name], ...args);
-  if (result < 0) throw new SystemError(name, -result);
-  return result;
+  return retried(name, (libc) => libc.call(`int64_t syscall(int64_t, ${signature})`, SYS[name], ...args));
 }
 
 function mounted(): number {

@@ -3,9 +3,8 @@
  * them, so the first bytes of a connection are read here.
  */
 import { closeSync } from 'node:fs';
-import { constants } from 'node:os';
-import { SystemError } from '../base/errors.ts';
 import { Libc } from './native.ts';
+import { retriedNow } from './syscall.ts';
 
 const SOL_SOCKET = 1;
 const SCM_RIGHTS = 1;
@@ -58,9 +57,9 @@ export function receiveRights(fd: number, room: number, op: string): Received | 
   pointers(0n, 0n, libc.addressOf(iovec), 1n, libc.addressOf(control), BigInt(CONTROL_BYTES), 0n).copy(
     message,
   );
-  const count = libc.call('int64_t recvmsg(int, void *, int)', fd, message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-  if (count === -constants.errno.EAGAIN || count === -constants.errno.EINTR) return undefined;
-  if (count < 0) throw new SystemError(op, -count);
+  const signature = 'int64_t recvmsg(int, void *, int)';
+  const count = retriedNow(op, () => libc.call(signature, fd, message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC));
+  if (count === undefined) return undefined;
   // They are referred to by their addresses alone: named here, they live until the call has been made.
   const used = iovec.length === IOVEC_BYTES ? Number(message.readBigUInt64LE(40)) : 0;
   const descriptors = descriptorsIn(control.subarray(0, used));
